@@ -1,0 +1,1 @@
+"""Drafts, generations, variants, scenes, stage runs and artefacts."""

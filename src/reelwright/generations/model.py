@@ -1,0 +1,397 @@
+"""Drafts, generations, variants, scenes, stage runs and artefacts as plain values, and what a stage gets and gives back."""
+
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from hashlib import sha256
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from reelwright.ground.ids import AccountId, ArtefactId, DraftId, GenerationId, StageRunId, VariantId, derived
+from reelwright.ground.metering import Use
+
+
+class Stage(StrEnum):
+    """The pipeline's stages, in the order in which a reel meets them."""
+
+    INGESTION = "INGESTION"
+    STORY_WRITING = "STORY_WRITING"
+    SCENE_GENERATION = "SCENE_GENERATION"
+    VISUAL_GENERATION = "VISUAL_GENERATION"
+    VISUAL_VERIFICATION = "VISUAL_VERIFICATION"
+    VIDEO_GENERATION = "VIDEO_GENERATION"
+    TTS_GENERATION = "TTS_GENERATION"
+    AUDIO_MIXING = "AUDIO_MIXING"
+    VIDEO_ASSEMBLY = "VIDEO_ASSEMBLY"
+
+
+class GenerationKind(StrEnum):
+    SCRIPT = "script"
+    VIDEO = "video"
+    RENDER = "render"
+    REGENERATE_TARGETED = "regenerate_targeted"
+    REGENERATE_FULL = "regenerate_full"
+
+
+class GenerationState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class RunState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Platform(StrEnum):
+    TIKTOK = "tiktok"
+    REELS = "reels"
+    SHORTS = "shorts"
+
+
+class Aspect(StrEnum):
+    PORTRAIT = "9:16"
+    SQUARE = "1:1"
+    LANDSCAPE = "16:9"
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the finished frame, in pixels."""
+        return {"9:16": (1080, 1920), "1:1": (1080, 1080), "16:9": (1920, 1080)}[self.value]
+
+
+class Tone(StrEnum):
+    CALM = "calm"
+    CURIOUS = "curious"
+    ENERGETIC = "energetic"
+    SERIOUS = "serious"
+    WARM = "warm"
+
+
+class MotionKind(StrEnum):
+    PUSH_IN = "push_in"
+    PULL_OUT = "pull_out"
+    PAN_LEFT = "pan_left"
+    PAN_RIGHT = "pan_right"
+    PAN_UP = "pan_up"
+    PAN_DOWN = "pan_down"
+
+
+class TransitionKind(StrEnum):
+    FADE = "fade"
+    SLIDE = "slide"
+    PUSH_UP = "push_up"
+    CIRCLE = "circle"
+    DIP = "dip"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What a user owns and edits. Exactly one of topic, source_url and source_text says what the reel is about."""
+
+    id: DraftId
+    account_id: AccountId
+    topic: str | None = None
+    source_url: str | None = None
+    source_text: str | None = None
+    platform: Platform = Platform.TIKTOK
+    tone: Tone = Tone.CURIOUS
+    language: str = "en"
+    duration_s: int = 30
+    aspect: Aspect = Aspect.PORTRAIT
+    voice: str = "default"
+    music: str = "auto"
+    selected_variant: VariantId | None = None
+    version: int = 1
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attribution:
+    """Where facts came from: shown in caption, manifest and API answer."""
+
+    title: str
+    url: str | None
+    licence: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Ingested content. `body` is plain text, paragraphs apart by a blank line. `kind`: url, text, encyclopaedia, none.
+
+    Kind `none` means that no facts were found for a bare topic: the story must be an honest outline.
+    """
+
+    kind: str
+    title: str
+    body: str
+    summary: str = ""
+    language: str = "en"
+    attribution: Attribution | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beat:
+    """One scene's worth of story. `claim` is the source's own sentence behind the narration, or None."""
+
+    narration: str
+    visual: str
+    claim: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """One complete variant's text. Hashtags carry no '#'. `outline` marks a story made without facts."""
+
+    title: str
+    hook: str
+    synopsis: str
+    arc: tuple[str, ...]
+    beats: tuple[Beat, ...]
+    caption: str
+    hashtags: tuple[str, ...]
+    attribution: Attribution | None = None
+    outline: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Motion:
+    """How the picture moves: kind, and how much of it the move spans (0.12 = zoom from 1.00 to 1.12)."""
+
+    kind: MotionKind
+    amount: float = 0.12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """How a scene gives way to the next. Frames are shared half and half by the two scenes."""
+
+    kind: TransitionKind
+    frames: int = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """One ordered part of a variant. `duration_ms` is planned; the planned ones sum to the draft's target."""
+
+    index: int
+    narration: str
+    visual: str
+    image_prompt: str
+    duration_ms: int
+    motion: Motion
+    transition: Transition
+    claim: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    id: VariantId
+    position: int
+    story: Story
+    scenes: tuple[Scene, ...] = ()
+    version: int = 1
+
+
+class ArtefactKind(StrEnum):
+    IMAGE = "image"
+    CLIP = "clip"
+    NARRATION = "narration"
+    TIMELINE = "timeline"
+    MIX = "mix"
+    CHUNK = "chunk"
+    CAPTIONS_SRT = "captions_srt"
+    CAPTIONS_VTT = "captions_vtt"
+    VIDEO = "video"
+    THUMBNAIL = "thumbnail"
+    GATE_REPORT = "gate_report"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artefact:
+    """A stored file. `meta` is small JSON: a narration's words and length, an image's scores, a chunk's frame range."""
+
+    id: ArtefactId
+    generation_id: GenerationId
+    kind: ArtefactKind
+    key: str
+    media_type: str
+    size_bytes: int
+    sha256: str
+    inputs_hash: str
+    scene: int | None = None
+    chunk: int | None = None
+    round: int = 0
+    meta: Mapping[str, object] = field(default_factory=dict[str, object])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewArtefact:
+    """A file a stage made in its workspace, to be stored and recorded by the journey."""
+
+    kind: ArtefactKind
+    path: Path
+    media_type: str
+    inputs_hash: str
+    meta: Mapping[str, object] = field(default_factory=dict[str, object])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """Names one stage run inside a generation: what is delivered, retried, leased and ledgered.
+
+    scene: index for per-scene stages. chunk: index for VIDEO_ASSEMBLY's chunks; its fan-in run has none.
+    round: which try a picture (and its verification) is: 0, 1, 2.
+    """
+
+    stage: Stage
+    scene: int | None = None
+    chunk: int | None = None
+    round: int = 0
+
+    def run_id(self, generation: GenerationId) -> StageRunId:
+        """Return the run's id, always the same for the same unit of the same generation."""
+        return StageRunId(derived(generation, self.stage, self.scene, self.chunk, self.round))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """All a stage may know. `artefacts` are those of this generation so far (best picture a scene, newest first)."""
+
+    generation_id: GenerationId
+    account_id: AccountId
+    kind: GenerationKind
+    unit: Unit
+    attempt: int
+    draft: Draft
+    variants_wanted: int = 1
+    source: Source | None = None
+    variants: tuple[Variant, ...] = ()
+    artefacts: tuple[Artefact, ...] = ()
+
+    @property
+    def variant(self) -> Variant:
+        """The variant being rendered: the draft's selected one, else the first."""
+        chosen = [v for v in self.variants if v.id == self.draft.selected_variant]
+        return (chosen or list(self.variants))[0]
+
+    @property
+    def scene(self) -> Scene:
+        """The scene this unit is about. Raises IndexError on a unit without one."""
+        if self.unit.scene is None:
+            raise IndexError(self.unit)
+        return self.variant.scenes[self.unit.scene]
+
+    def found(self, kind: ArtefactKind, *, scene: int | None = None, chunk: int | None = None) -> Artefact | None:
+        """Return the artefact of that kind for that scene or chunk, or None."""
+        for artefact in self.artefacts:
+            if artefact.kind is kind and artefact.scene == scene and artefact.chunk == chunk:
+                return artefact
+        return None
+
+
+# What a stage concludes, besides files. One type a stage; the journey alone writes them down.
+class Ingested(msgspec.Struct, frozen=True, tag="ingested"):
+    source: Source
+
+
+class Written(msgspec.Struct, frozen=True, tag="written"):
+    stories: tuple[Story, ...]
+
+
+class Planned(msgspec.Struct, frozen=True, tag="planned"):
+    """Scenes for each variant, in the variants' order."""
+
+    scenes: tuple[tuple[Scene, ...], ...]
+
+
+class Drawn(msgspec.Struct, frozen=True, tag="drawn"):
+    pass
+
+
+class Judged(msgspec.Struct, frozen=True, tag="judged"):
+    """Scores 0..100. `score` is the worst of them; below 60 the picture is made again, at most 3 times in all."""
+
+    score: int
+    scores: dict[str, int]
+    reasons: tuple[str, ...]
+
+
+class Animated(msgspec.Struct, frozen=True, tag="animated"):
+    pass
+
+
+class Spoken(msgspec.Struct, frozen=True, tag="spoken"):
+    duration_ms: int
+
+
+class Mixed(msgspec.Struct, frozen=True, tag="mixed"):
+    """`chunks` is how many VIDEO_ASSEMBLY chunks the timeline falls into."""
+
+    chunks: int
+    duration_ms: int
+
+
+class Encoded(msgspec.Struct, frozen=True, tag="encoded"):
+    frames: int
+
+
+class Released(msgspec.Struct, frozen=True, tag="released"):
+    """The reel is made. `gate` is the release gate's report: {"passed": bool, "checks": [{name, passed, value, limit}]}."""
+
+    duration_ms: int
+    gate: dict[str, object]
+
+
+Outcome = Ingested | Written | Planned | Drawn | Judged | Animated | Spoken | Mixed | Encoded | Released
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """What one stage run made. It becomes true when the journey commits it, and not before."""
+
+    outcome: Outcome
+    artefacts: tuple[NewArtefact, ...] = ()
+    uses: tuple[Use, ...] = ()
+
+
+class Bench(Protocol):
+    """A stage's surroundings: an empty folder of its own, the files made so far, and a way to say how far it is."""
+
+    workspace: Path
+
+    def fetch(self, artefact: Artefact) -> Awaitable[Path]:
+        """Return the artefact as a local file."""
+        ...
+
+    def progress(self, done: float) -> None:
+        """Say how much of this run is done, 0..1. Cheap, may be called from any thread."""
+        ...
+
+
+def inputs_hash(recipe: str, *parts: object) -> str:
+    """Return the name of what these inputs make: SHA-256 over the recipe's version and the parts, as JSON."""
+    return sha256(msgspec.json.encode([recipe, *parts], order="deterministic")).hexdigest()
+
+
+def wanted_words(*, duration_s: int, words_per_minute: int = 150) -> int:
+    """Return how many words a narration of that length has."""
+    return round(duration_s * words_per_minute / 60)
+
+
+def in_order(artefacts: Sequence[Artefact], kind: ArtefactKind) -> list[Artefact]:
+    """Return the artefacts of one kind by scene, then chunk."""
+    chosen = [a for a in artefacts if a.kind is kind]
+    return sorted(
+        chosen, key=lambda a: (a.scene if a.scene is not None else -1, a.chunk if a.chunk is not None else -1)
+    )

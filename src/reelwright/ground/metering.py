@@ -1,0 +1,37 @@
+"""What one provider call or compute step used: handed up by whoever did the work, priced and written by the ledger."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    """A priced kind of work; `action_costs` holds one row for each."""
+
+    INGESTION = "ingestion"
+    STORY = "story"
+    IMAGE = "image"
+    VISION_CHECK = "vision_check"
+    SPEECH = "speech"
+    MUSIC = "music"
+    MIX = "mix"
+    RENDER = "render"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """One metered step.
+
+    `quantity` is what the action's price multiplies: sources, variants, images, checks, characters (speech), milliseconds
+    of finished sound or picture (music, mix, render). `cost_nano_usd` is what the provider bills us, in 1e-9 USD.
+    """
+
+    action: Action
+    provider: str
+    model: str
+    quantity: int
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    images: int = 0
+    characters: int = 0
+    wall_ms: int = 0
+    cost_nano_usd: int = 0

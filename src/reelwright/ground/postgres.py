@@ -1,0 +1,93 @@
+"""PostgreSQL: one engine a process, one transaction a `begin`, and the metadata every room's tables share."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import MetaData, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase
+
+from reelwright.ground.errors import Outage
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Row(DeclarativeBase):
+    """The base of every table. Rows stay inside repositories; what leaves a room is a plain dataclass."""
+
+    metadata = MetaData(naming_convention=NAMING)
+
+
+_AWAY = ("08", "53", "57P0", "25006")  # connection exceptions, insufficient resources, shutting down, read-only standby
+
+
+class Database:
+    """The one way to a session: `async with db.begin() as tx`, which commits at its end or rolls back."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+        self._sessions = async_sessionmaker(engine, expire_on_commit=False)
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncGenerator[AsyncSession]:
+        """Open a transaction. Raises Outage where PostgreSQL is away; a lost COMMIT raises it too: re-read by key."""
+        try:
+            async with self._sessions.begin() as session:
+                yield session
+        except (InterfaceError, OperationalError, PoolTimeoutError, ConnectionError, TimeoutError) as away:
+            raise Outage("The database is not answering.", code="database.unavailable") from away
+        except DBAPIError as error:
+            state = str(getattr(error.orig, "sqlstate", "") or "")
+            if error.connection_invalidated or state.startswith(_AWAY):
+                raise Outage("The database is not answering.", code="database.unavailable") from error
+            raise
+
+    async def ping(self) -> None:
+        """Ask the server for one value. Raises Outage."""
+        async with self.begin() as tx:
+            await tx.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        """Return every connection."""
+        await self.engine.dispose()
+
+
+def async_url(url: str) -> str:
+    """Return a DATABASE_URL of any common spelling as SQLAlchemy's asyncpg URL."""
+    for prefix in ("postgresql+asyncpg://", "postgresql://", "postgres://"):
+        if url.startswith(prefix):
+            return "postgresql+asyncpg://" + url.removeprefix(prefix)
+    return url
+
+
+def connect(url: str, *, pool_size: int = 8, statement_timeout_ms: int = 10_000, name: str = "reelwright") -> Database:
+    """Make the engine; nothing is opened until the first transaction."""
+    options: dict[str, Any] = {
+        "server_settings": {
+            "application_name": name,
+            "statement_timeout": str(statement_timeout_ms),
+            "idle_in_transaction_session_timeout": "15000",
+            "lock_timeout": "5000",
+            "timezone": "UTC",
+        },
+        "timeout": 5,
+    }
+    engine = create_async_engine(
+        async_url(url),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=5,
+        pool_pre_ping=False,
+        pool_recycle=1800,
+        connect_args=options,
+    )
+    return Database(engine)

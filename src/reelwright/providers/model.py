@@ -1,0 +1,188 @@
+"""The shapes every provider client speaks: orders in, results with their metered use out. One protocol a craft."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from reelwright.ground.errors import Kind, Outage, Refusal
+from reelwright.ground.metering import Use
+
+
+class ProviderRefused(Refusal):
+    """The provider will never do this: a content policy, a bad key, an unknown model."""
+
+    kind = Kind.INVALID
+    code = "provider.refused"
+
+
+class ProviderAway(Outage):
+    """The provider timed out, is overloaded or answered nonsense: try again later."""
+
+    code = "provider.unavailable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a story may say. `kind`: url, text, encyclopaedia, none (no facts: write an outline). Attribution as three texts."""
+
+    kind: str
+    title: str
+    body: str
+    language: str = "en"
+    attribution_title: str | None = None
+    attribution_url: str | None = None
+    attribution_licence: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brief:
+    """An order for stories. `topic` is the user's own words, or the source's title. `words` is for the whole narration."""
+
+    topic: str
+    facts: Facts
+    platform: str
+    tone: str
+    language: str
+    duration_s: int
+    words: int
+    scenes: int
+    variants: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProposedBeat:
+    narration: str
+    visual: str
+    claim: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProposedStory:
+    title: str
+    hook: str
+    synopsis: str
+    arc: tuple[str, ...]
+    beats: tuple[ProposedBeat, ...]
+    caption: str
+    hashtags: tuple[str, ...]
+    outline: bool = False
+
+
+class TextProvider(Protocol):
+    async def write(self, brief: Brief) -> tuple[tuple[ProposedStory, ...], tuple[Use, ...]]:
+        """Write `brief.variants` stories that differ in angle. Raises ProviderRefused, ProviderAway."""
+        ...
+
+    async def facts(self, topic: str, *, language: str) -> Facts | None:
+        """Return what is known about a bare topic, or None when nothing links with confidence."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SceneText:
+    narration: str
+    visual: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """An encoded image (PNG or JPEG)."""
+
+    data: bytes
+    media_type: str
+    width: int
+    height: int
+
+
+class PictureProvider(Protocol):
+    async def direct(self, scenes: Sequence[SceneText], *, topic: str, tone: str, seed: int) -> tuple[str, ...]:
+        """Return one image prompt a scene, chosen together so that a reel is consistent and no picture repeats."""
+        ...
+
+    async def draw(
+        self, prompt: str, *, width: int, height: int, seed: int, round: int = 0
+    ) -> tuple[Picture, tuple[Use, ...]]:
+        """Make the picture. A later round gives another one. Raises ProviderRefused, ProviderAway."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """Scores 0..100 with a reason for each that is low. The judge never learns the threshold."""
+
+    relevance: int
+    quality: int
+    consistency: int
+    safety: int
+    reasons: tuple[str, ...] = ()
+
+
+class VisionProvider(Protocol):
+    async def judge(
+        self, picture: Picture, *, visual: str, narration: str, prompt: str
+    ) -> tuple[Judgement, tuple[Use, ...]]:
+        """Score one scene's picture. Raises ProviderRefused, ProviderAway."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """A spoken word as shown, with its times from the start of the speech."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speech:
+    """Mono 16-bit PCM as a WAV file. `exact` says whether the word times are the voice's own."""
+
+    wav: bytes
+    sample_rate: int
+    duration_ms: int
+    words: tuple[Word, ...]
+    exact: bool
+
+
+class SpeechProvider(Protocol):
+    async def speak(
+        self, text: str, *, voice: str, language: str, speed: float = 1.0
+    ) -> tuple[Speech, tuple[Use, ...]]:
+        """Speak the text. `speed` 1.0 is the voice's own pace. Raises ProviderRefused, ProviderAway."""
+        ...
+
+
+class MusicProvider(Protocol):
+    async def compose(self, *, mood: str, duration_ms: int, seed: int) -> tuple[bytes, tuple[Use, ...]]:
+        """Return a stereo 44.1 kHz 16-bit WAV of at least that length."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A web page's readable part."""
+
+    url: str
+    title: str
+    body: str
+    language: str
+    site: str | None = None
+
+
+class PageReader(Protocol):
+    async def read(self, url: str) -> Page:
+        """Fetch a page through the guard and keep its article. Raises Refusal (bad address, not HTML, empty), Outage."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Toolset:
+    """One client a craft, as configured. Stages are handed this and nothing else of the outside world."""
+
+    text: TextProvider
+    picture: PictureProvider
+    vision: VisionProvider
+    speech: SpeechProvider
+    music: MusicProvider
+    pages: PageReader

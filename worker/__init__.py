@@ -1,0 +1,1 @@
+"""The worker: signed deliveries in, one stage run each, files out."""

@@ -1,0 +1,1 @@
+"""One file a stage. A stage is handed an Assignment, a Bench and the providers, and returns what it Made."""
