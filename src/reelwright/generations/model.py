@@ -1,4 +1,4 @@
-"""Drafts, generations, variants, scenes, stage runs and artefacts as plain values, and what a stage gets and gives back."""
+"""Drafts, generations, variants, scenes, artefacts as plain values, and what a stage gets and gives back."""
 
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -347,7 +347,7 @@ class Encoded(msgspec.Struct, frozen=True, tag="encoded"):
 
 
 class Released(msgspec.Struct, frozen=True, tag="released"):
-    """The reel is made. `gate` is the release gate's report: {"passed": bool, "checks": [{name, passed, value, limit}]}."""
+    """The reel is made. `gate`: {"passed": bool, "checks": [{"name", "passed", "value", "limit"}]}."""
 
     duration_ms: int
     gate: dict[str, object]
@@ -392,6 +392,4 @@ def wanted_words(*, duration_s: int, words_per_minute: int = 150) -> int:
 def in_order(artefacts: Sequence[Artefact], kind: ArtefactKind) -> list[Artefact]:
     """Return the artefacts of one kind by scene, then chunk."""
     chosen = [a for a in artefacts if a.kind is kind]
-    return sorted(
-        chosen, key=lambda a: (a.scene if a.scene is not None else -1, a.chunk if a.chunk is not None else -1)
-    )
+    return sorted(chosen, key=lambda a: (-1 if a.scene is None else a.scene, -1 if a.chunk is None else a.chunk))

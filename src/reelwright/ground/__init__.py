@@ -1,1 +1,1 @@
-"""The ground every room stands on: connections, identifiers, errors, the clock, the log. It imports nothing above it."""
+"""The ground every room stands on: connections, ids, errors, the clock, the log. It imports nothing above it."""

@@ -1,4 +1,4 @@
-"""UTC instants and the quota periods made from them. Journeys take `now` as an argument; only doors and the roof ask."""
+"""UTC instants. Journeys take `now` as an argument; only doors and the roof ask."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line in production, coloured lines in development, and never a secret or a prompt."""
+"""Structured logs: one JSON object a line in production, plain lines in development, never a secret or a prompt."""
 
 import logging
 import re

@@ -23,7 +23,7 @@ class ProviderAway(Outage):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What a story may say. `kind`: url, text, encyclopaedia, none (no facts: write an outline). Attribution as three texts."""
+    """What a story may say. `kind`: url, text, encyclopaedia, none (no facts: write an outline)."""
 
     kind: str
     title: str
@@ -36,7 +36,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brief:
-    """An order for stories. `topic` is the user's own words, or the source's title. `words` is for the whole narration."""
+    """An order for stories. `topic`: the user's own words, or the source's title. `words`: of the whole narration."""
 
     topic: str
     facts: Facts
@@ -100,9 +100,9 @@ class PictureProvider(Protocol):
         ...
 
     async def draw(
-        self, prompt: str, *, width: int, height: int, seed: int, round: int = 0
+        self, prompt: str, *, width: int, height: int, seed: int, take: int = 0
     ) -> tuple[Picture, tuple[Use, ...]]:
-        """Make the picture. A later round gives another one. Raises ProviderRefused, ProviderAway."""
+        """Make the picture; take 1 and 2 differ from take 0. Raises ProviderRefused, ProviderAway."""
         ...
 
 
@@ -172,7 +172,7 @@ class Page:
 
 class PageReader(Protocol):
     async def read(self, url: str) -> Page:
-        """Fetch a page through the guard and keep its article. Raises Refusal (bad address, not HTML, empty), Outage."""
+        """Fetch a page through the guard and keep its article. Raises Refusal (bad address, not HTML), Outage."""
         ...
 
 
