@@ -1,9 +1,11 @@
 """PostgreSQL: one engine a process, one transaction a `begin`, and the metadata every room's tables share."""
 
-from collections.abc import AsyncGenerator
+import asyncio
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
 from sqlalchemy import MetaData, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -91,3 +93,24 @@ def connect(url: str, *, pool_size: int = 8, statement_timeout_ms: int = 10_000,
         connect_args=options,
     )
     return Database(engine)
+
+
+async def listen(url: str, channel: str, wake: Callable[[], None]) -> None:
+    """Call `wake` at every notification on the channel, and once after every (re)connection. Runs until cancelled."""
+    plain = async_url(url).replace("postgresql+asyncpg://", "postgresql://")
+    while True:
+        gone = asyncio.Event()
+        try:
+            connection = await asyncpg.connect(plain, timeout=5, server_settings={"application_name": "listen"})
+        except (OSError, asyncpg.PostgresError, TimeoutError):
+            await asyncio.sleep(1.0)
+            continue
+        try:
+            connection.add_termination_listener(lambda _: gone.set())
+            await connection.add_listener(channel, lambda *_: wake())
+            wake()
+            await gone.wait()
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            await asyncio.sleep(1.0)
+        finally:
+            connection.terminate()
