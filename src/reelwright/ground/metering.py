@@ -22,7 +22,8 @@ class Use:
     """One metered step.
 
     `quantity` is what the action's price multiplies: sources, variants, images, checks, characters (speech),
-    milliseconds of finished sound or picture (music, mix, render). `cost_nano_usd` is what the provider bills us, in 1e-9 USD.
+    milliseconds of finished sound or picture (music, mix, render).
+    `cost_nano_usd` is what the provider bills us, in 1e-9 USD.
     """
 
     action: Action

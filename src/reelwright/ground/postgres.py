@@ -99,18 +99,27 @@ async def listen(url: str, channel: str, wake: Callable[[], None]) -> None:
     """Call `wake` at every notification on the channel, and once after every (re)connection. Runs until cancelled."""
     plain = async_url(url).replace("postgresql+asyncpg://", "postgresql://")
     while True:
-        gone = asyncio.Event()
         try:
-            connection = await asyncpg.connect(plain, timeout=5, server_settings={"application_name": "listen"})
-        except (OSError, asyncpg.PostgresError, TimeoutError):
+            await _listen_once(plain, channel, wake)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
             await asyncio.sleep(1.0)
-            continue
-        try:
-            connection.add_termination_listener(lambda _: gone.set())
-            await connection.add_listener(channel, lambda *_: wake())
-            wake()
-            await gone.wait()
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            await asyncio.sleep(1.0)
-        finally:
-            connection.terminate()
+
+
+async def _listen_once(url: str, channel: str, wake: Callable[[], None]) -> None:
+    """Listen until the connection ends. Raises OSError, asyncpg's errors."""
+    gone = asyncio.Event()
+
+    def ended(_connection: object) -> None:
+        gone.set()
+
+    def notified(*_notification: object) -> None:
+        wake()
+
+    connection = await asyncpg.connect(url, timeout=5, server_settings={"application_name": "reelwright-listen"})
+    try:
+        connection.add_termination_listener(ended)
+        await connection.add_listener(channel, notified)
+        wake()
+        await gone.wait()
+    finally:
+        connection.terminate()

@@ -14,7 +14,7 @@ _LEEWAY_S = 60
 
 
 def connect(*, token: str, base_url: str, timeout_s: float = 10.0) -> AsyncQStash:
-    """Make the official client without its own retries (they hide our bugs for 32 s) and with a time-out (it has none)."""
+    """Make the official client without its retries (they hide our bugs for 32 s), and with a time-out."""
     client = AsyncQStash(token, retry=False, base_url=base_url)
     client.http._client = httpx.AsyncClient(  # noqa: SLF001 - the SDK has no other way to set a time-out
         timeout=timeout_s, trust_env=False

@@ -1,4 +1,4 @@
-"""What travels through the queue. Every message is tagged with its name and version, so that new code can wait for it."""
+"""What travels through the queue. Every message is tagged with its name and version."""
 
 import msgspec
 

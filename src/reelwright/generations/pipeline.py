@@ -1,0 +1,105 @@
+"""Which stage runs follow from those that are finished: pure, so that any worker reaches the same answer from the rows.
+
+INGESTION → STORY_WRITING → SCENE_GENERATION → for each scene: VISUAL_GENERATION → VISUAL_VERIFICATION
+(→ again while the score is low) → VIDEO_GENERATION ∥ TTS_GENERATION; all voices → AUDIO_MIXING;
+all motion and the mix → VIDEO_ASSEMBLY by chunk → VIDEO_ASSEMBLY
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from reelwright.generations.model import GenerationKind, Judged, Mixed, Outcome, Stage, Unit
+
+PASSING_SCORE = 60  # product.md: below 60 a picture is made again
+MOST_ROUNDS = 3  # and at most three times in all
+
+_FIRST = {
+    GenerationKind.SCRIPT: Stage.INGESTION,
+    GenerationKind.VIDEO: Stage.INGESTION,
+    GenerationKind.RENDER: Stage.VISUAL_GENERATION,
+}
+
+Finished = Mapping[Unit, Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The units that should exist by now, finished ones included, and whether the generation has reached its end."""
+
+    units: tuple[Unit, ...]
+    ended: bool = False
+
+
+def first(kind: GenerationKind, *, scenes: int) -> tuple[Unit, ...]:
+    """Return the units that a new generation starts with."""
+    return due(kind, {}, scenes=scenes).units
+
+
+def due(kind: GenerationKind, finished: Finished, *, scenes: int) -> Due:
+    """Return what should exist after these outcomes. `scenes`: the rendered variant's, 0 until known."""
+    if _FIRST[kind] is Stage.INGESTION:
+        words = _words(finished)
+        if not words.ended or kind is GenerationKind.SCRIPT:
+            return words
+        pictures = _pictures(finished, scenes)
+        return Due((*words.units, *pictures.units), pictures.ended)
+    return _pictures(finished, scenes)
+
+
+def _words(finished: Finished) -> Due:
+    units: list[Unit] = []
+    for stage in (Stage.INGESTION, Stage.STORY_WRITING, Stage.SCENE_GENERATION):
+        units.append(Unit(stage=stage))
+        if units[-1] not in finished:
+            return Due(tuple(units))
+    return Due(tuple(units), ended=True)
+
+
+def _pictures(finished: Finished, scenes: int) -> Due:
+    units: list[Unit] = []
+    for scene in range(scenes):
+        units += _scene(finished, scene)
+    voices = [Unit(stage=Stage.TTS_GENERATION, scene=scene) for scene in range(scenes)]
+    clips = [Unit(stage=Stage.VIDEO_GENERATION, scene=scene) for scene in range(scenes)]
+    mix = Unit(stage=Stage.AUDIO_MIXING)
+    if scenes and all(voice in finished for voice in voices):
+        units.append(mix)
+    mixed = finished.get(mix)
+    if not isinstance(mixed, Mixed) or not all(clip in finished for clip in clips):
+        return Due(tuple(units))
+    chunks = [Unit(stage=Stage.VIDEO_ASSEMBLY, chunk=chunk) for chunk in range(mixed.chunks)]
+    units += chunks
+    if not all(chunk in finished for chunk in chunks):
+        return Due(tuple(units))
+    last = Unit(stage=Stage.VIDEO_ASSEMBLY)
+    return Due((*units, last), ended=last in finished)
+
+
+def _scene(finished: Finished, scene: int) -> list[Unit]:
+    """Return one scene's units: pictures and checks until one passes, then motion and voice."""
+    units: list[Unit] = []
+    for take in range(MOST_ROUNDS):
+        units.append(Unit(stage=Stage.VISUAL_GENERATION, scene=scene, round=take))
+        if units[-1] not in finished:
+            return units
+        units.append(Unit(stage=Stage.VISUAL_VERIFICATION, scene=scene, round=take))
+        verdict = finished.get(units[-1])
+        if not isinstance(verdict, Judged):
+            return units
+        if verdict.score >= PASSING_SCORE:
+            break
+    return [
+        *units,
+        Unit(stage=Stage.VIDEO_GENERATION, scene=scene),
+        Unit(stage=Stage.TTS_GENERATION, scene=scene),
+    ]
+
+
+def best_round(finished: Finished, scene: int) -> int | None:
+    """Return which try of a scene's picture scored best (the earliest of equals), or None before any was judged."""
+    scores = {
+        unit.round: verdict.score
+        for unit, verdict in finished.items()
+        if unit.stage is Stage.VISUAL_VERIFICATION and unit.scene == scene and isinstance(verdict, Judged)
+    }
+    return max(scores, key=lambda take: (scores[take], -take)) if scores else None

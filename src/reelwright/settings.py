@@ -1,0 +1,136 @@
+"""Every setting, read once from the environment into a frozen value. The roof reads it; rooms get plain arguments."""
+
+import os
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import get_args
+
+import msgspec
+
+from reelwright.ground.errors import Refusal
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
+
+
+class SettingRefused(Refusal):
+    code = "settings.refused"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """One process's settings. Each field's environment variable is in `VARIABLES`; `.env.example` explains them."""
+
+    environment: str = "production"
+    log_level: str = "INFO"
+    database_url: str
+    redis_url: str
+    storage_url: str
+    base_url: str = "http://127.0.0.1:8000"
+    worker_url: str
+    qstash_url: str = "https://qstash.upstash.io"
+    qstash_token: str
+    qstash_current_signing_key: str
+    qstash_next_signing_key: str = ""
+    text_provider: str = "offline"
+    picture_provider: str = "offline"
+    vision_provider: str = "offline"
+    speech_provider: str = "offline"
+    openai_api_key: str | None = None
+    openai_base_url: str = "https://api.openai.com/v1"
+    ingestion_allowlist: tuple[str, ...] = ()
+    worker_concurrency: int = 2
+    workspace: str | None = None
+    heartbeat: timedelta = timedelta(seconds=10)
+    lease: timedelta = timedelta(seconds=45)
+    sweep: timedelta = timedelta(seconds=15)
+    stage_deadline: timedelta = timedelta(minutes=10)
+    generation_deadline: timedelta = timedelta(hours=1)
+    retry_delay: timedelta = timedelta(seconds=2)
+
+    @property
+    def production(self) -> bool:
+        """Whether real people's work and money are here."""
+        return self.environment == "production"
+
+
+VARIABLES: dict[str, str] = {
+    "database_url": "DATABASE_URL",
+    "redis_url": "REDIS_URL",
+    "qstash_url": "QSTASH_URL",
+    "qstash_token": "QSTASH_TOKEN",
+    "qstash_current_signing_key": "QSTASH_CURRENT_SIGNING_KEY",
+    "qstash_next_signing_key": "QSTASH_NEXT_SIGNING_KEY",
+    "openai_api_key": "OPENAI_API_KEY",
+    "openai_base_url": "OPENAI_BASE_URL",
+}
+
+
+def variable(field: str) -> str:
+    """Return the environment variable that sets a field."""
+    return VARIABLES.get(field, "REELWRIGHT_" + field.upper())
+
+
+def load(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings. Raises SettingRefused, naming the variable and what it should hold."""
+    values = os.environ if environment is None else environment
+    found: dict[str, object] = {}
+    for field in msgspec.structs.fields(Settings):
+        name = variable(field.name)
+        raw = values.get(name)
+        if raw is None or not raw.strip():
+            if field.required:
+                raise SettingRefused(
+                    f"{name} is not set: copy .env.example, or run `reelwright dev`, which needs none.",
+                    field=name,
+                )
+            continue
+        found[field.name] = _read(name, raw.strip(), field.type)
+    settings = Settings(**found)  # type: ignore[arg-type]  # each value was made by the field's own type just above
+    return _checked(settings)
+
+
+def _read(name: str, raw: str, kind: object) -> object:
+    if kind is timedelta:
+        parts = _DURATION.findall(raw)
+        if not parts or "".join(number + unit for number, unit in parts) != raw:
+            raise SettingRefused(f"{name} must be a duration such as 500ms, 45s or 1h, not {raw!r}.", field=name)
+        return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
+    if kind is int:
+        if not raw.isdecimal() or not int(raw):
+            raise SettingRefused(f"{name} must be a whole number above 0, not {raw!r}.", field=name)
+        return int(raw)
+    if get_args(kind)[:1] == (str,) and Ellipsis in get_args(kind):
+        return tuple(part.strip() for part in raw.split(",") if part.strip())
+    return raw
+
+
+def _checked(settings: Settings) -> Settings:
+    """Refuse what would start and then fail."""
+    if settings.environment not in {"production", "development", "test"}:
+        raise SettingRefused(
+            "REELWRIGHT_ENVIRONMENT must be production, development or test.", field="REELWRIGHT_ENVIRONMENT"
+        )
+    if settings.production and settings.ingestion_allowlist:
+        raise SettingRefused(
+            "REELWRIGHT_INGESTION_ALLOWLIST opens loopback pages and is for development only: unset it.",
+            field="REELWRIGHT_INGESTION_ALLOWLIST",
+        )
+    if settings.lease < 2 * settings.heartbeat:
+        raise SettingRefused(
+            "REELWRIGHT_LEASE must be at least twice REELWRIGHT_HEARTBEAT, or a living worker loses its work.",
+            field="REELWRIGHT_LEASE",
+        )
+    crafts = {
+        "text": settings.text_provider,
+        "picture": settings.picture_provider,
+        "vision": settings.vision_provider,
+        "speech": settings.speech_provider,
+    }
+    for craft, choice in crafts.items():
+        name = variable(f"{craft}_provider")
+        if choice not in {"offline", "openai"}:
+            raise SettingRefused(f"{name} must be offline or openai, not {choice!r}.", field=name)
+        if choice == "openai" and not settings.openai_api_key:
+            raise SettingRefused(f"{name} is openai, so OPENAI_API_KEY must be set.", field="OPENAI_API_KEY")
+    return settings
