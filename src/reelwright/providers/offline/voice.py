@@ -1,0 +1,188 @@
+"""Speaks English without a key: the voice from a wheel, sentence by sentence, each word with its exact time."""
+
+import asyncio
+import io
+import re
+import threading
+import time
+import unicodedata
+import wave
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+
+from reelwright.ground.metering import Action, Use
+from reelwright.providers.model import ProviderRefused, Speech, Word
+from reelwright.providers.offline.voice_engine import MODEL_NAME, MODEL_RATE, Engine, Heard, Samples, Utterance
+
+SAMPLE_RATE = 48_000
+SLOWEST, FASTEST = 0.8, 1.25
+
+_LEAD_S, _TAIL_S, _PAUSE_S = 0.05, 0.10, 0.14  # kept before a sentence's first word, after its last, and between two
+_SILENCE_S = 0.30  # what a text without a word is spoken as
+_AUDIBLE = 0.004  # linear amplitude (-48 dBFS)
+_GAIN, _PEAK = 2.2, 0.89  # the voice's own level is -26.5 LUFS at -8 dBFS peak; a mix wants it higher
+_FOREIGN_SHARE = 0.2  # of a text's letters: below it, the odd foreign name is passed over
+_SENTENCE_ENDS = re.compile(r"(?<=[.!?…])[\"”’)\]]*\s+(?=[\"“‘(\[]?[^\sa-z])|\n+")
+_NOT_AN_END = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|vs|etc|Jr|Sr|No|[A-Z])|\b[A-Za-z]\.[A-Za-z])\.$")
+
+_lock = threading.Lock()
+
+
+@cache
+def _engine() -> Engine:
+    return Engine()
+
+
+class OfflineVoice:
+    """One English voice, `default`; mono 48 kHz 16-bit WAV. The model is loaded once a process, at the first word."""
+
+    def voices(self) -> tuple[str, ...]:
+        """Return the names that `speak` accepts."""
+        return ("default",)
+
+    async def speak(
+        self, text: str, *, voice: str, language: str, speed: float = 1.0
+    ) -> tuple[Speech, tuple[Use, ...]]:
+        """Speak the text in a thread. Speed is kept within 0.8..1.25. A text without words is a short silence.
+
+        Raises ProviderRefused: voice.unknown, voice.language_unsupported.
+        """
+        _check(text, voice=voice, known=self.voices(), language=language)
+        began = time.monotonic()
+        speech = await asyncio.to_thread(_spoken, text, min(FASTEST, max(SLOWEST, speed)))
+        use = Use(
+            action=Action.SPEECH,
+            provider="offline",
+            model=MODEL_NAME,
+            quantity=len(text),
+            characters=len(text),
+            wall_ms=round((time.monotonic() - began) * 1000),
+        )
+        return speech, (use,)
+
+
+def _check(text: str, *, voice: str, known: Sequence[str], language: str) -> None:
+    if voice not in known:
+        raise ProviderRefused(
+            f"The offline voices are: {', '.join(known)}. Choose one of them, or connect a speech provider.",
+            code="voice.unknown",
+            field="voice",
+        )
+    letters = [letter for letter in text if letter.isalpha()]
+    foreign = sum(not unicodedata.name(letter, "").startswith("LATIN") for letter in letters)
+    if not language.lower().startswith("en") or foreign > _FOREIGN_SHARE * len(letters):
+        raise ProviderRefused(
+            "The offline voice speaks English only. Write the text in English, or connect a speech provider.",
+            code="voice.language_unsupported",
+            field="language",
+        )
+
+
+def _spoken(text: str, speed: float) -> Speech:
+    with _lock:
+        pieces = [piece for sentence in _sentences(text) for piece in _engine().say(sentence, speed=speed)]
+    samples, words = _joined(pieces)
+    duration_ms = len(samples) * 1000 // SAMPLE_RATE
+    return Speech(
+        wav=_wav(samples),
+        sample_rate=SAMPLE_RATE,
+        duration_ms=duration_ms,
+        words=_on_a_grid(words, duration_ms),
+        exact=all(piece.exact for piece in pieces),
+    )
+
+
+def _sentences(text: str) -> list[str]:
+    """Cut a text where a voice would pause. `](` would be read as a phoneme link by the dictionary: it is parted."""
+    safe = text.replace("](", "] (")
+    found: list[str] = []
+    for part in _SENTENCE_ENDS.split(safe):
+        if found and _NOT_AN_END.search(found[-1]):
+            found[-1] += f" {part}"
+        elif part.strip():
+            found.append(part.strip())
+    return _with_every_mark(found)
+
+
+def _with_every_mark(sentences: list[str]) -> list[str]:
+    """Join sentences without a letter or digit to a neighbour, so that what is shown loses nothing."""
+    whole: list[str] = []
+    for sentence in sentences:
+        mute = not any(letter.isalnum() for letter in sentence)
+        if whole and (mute or not any(letter.isalnum() for letter in whole[-1])):
+            whole[-1] += f" {sentence}"
+        else:
+            whole.append(sentence)
+    return whole
+
+
+def _joined(pieces: list[Utterance]) -> tuple[Samples, list[Heard]]:
+    """Put the sentences one after another at SAMPLE_RATE, with their words' times on the common clock."""
+    parts: list[Samples] = []
+    words: list[Heard] = []
+    clock = 0
+    for piece in pieces:
+        if parts:
+            parts.append(np.zeros(round(_PAUSE_S * MODEL_RATE), np.float32))
+            clock += len(parts[-1])
+        first, last = _sounding(piece)
+        shift = (clock - first) / MODEL_RATE
+        words += [Heard(word.text, word.start_s + shift, word.end_s + shift) for word in piece.words]
+        parts.append(_faded(piece.samples[first:last]))
+        clock += last - first
+    if not parts:
+        return np.zeros(round(_SILENCE_S * SAMPLE_RATE), np.float32), []
+    return _resampled(np.concatenate(parts)), words
+
+
+def _sounding(piece: Utterance) -> tuple[int, int]:
+    """Return the samples to keep: from a moment before the first sound to a moment after the last."""
+    loud = np.flatnonzero(np.abs(piece.samples) > _AUDIBLE)
+    first, last = (int(loud[0]), int(loud[-1])) if len(loud) else (0, len(piece.samples))
+    if piece.words:
+        first = min(first, max(0, round(piece.words[0].start_s * MODEL_RATE)))
+        last = max(last, min(len(piece.samples), round(piece.words[-1].end_s * MODEL_RATE)))
+    return max(0, first - round(_LEAD_S * MODEL_RATE)), min(len(piece.samples), last + round(_TAIL_S * MODEL_RATE))
+
+
+def _faded(samples: Samples) -> Samples:
+    ramp = np.linspace(0, 1, min(len(samples), MODEL_RATE // 100), dtype=np.float32)
+    faded = samples.copy()
+    faded[: len(ramp)] *= ramp
+    faded[len(faded) - len(ramp) :] *= ramp[::-1]
+    return faded
+
+
+def _resampled(samples: Samples) -> Samples:
+    """Double the rate through a linear-phase Kaiser filter (stop band below -90 dB), and lift the level."""
+    from scipy.signal import firwin, resample_poly  # noqa: PLC0415 - lazy: optional, and half a second to import
+
+    window = firwin(129, 0.48, window=("kaiser", 9.0))
+    doubled = resample_poly(samples, SAMPLE_RATE // MODEL_RATE, 1, window=window).astype(np.float32)
+    return doubled * np.float32(min(_GAIN, _PEAK / max(float(np.abs(doubled).max()), 1e-6)))
+
+
+def _on_a_grid(words: list[Heard], duration_ms: int) -> tuple[Word, ...]:
+    """Round to milliseconds so that starts rise strictly, no word overlaps the next and all lie inside the sound."""
+    timed: list[Word] = []
+    clock = 0
+    for index, word in enumerate(words):
+        room = duration_ms - 2 * (len(words) - index - 1)
+        start = min(max(clock, round(word.start_s * 1000)), room - 2)
+        end = min(max(start + 1, round(word.end_s * 1000)), room - 1)
+        timed.append(Word(text=word.text, start_ms=start, end_ms=end))
+        clock = end + (1 if end == start else 0)
+    return tuple(timed)
+
+
+def _wav(samples: Samples) -> bytes:
+    pcm = (np.clip(samples, -1, 1) * 32767).round().astype("<i2")
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(SAMPLE_RATE)
+        out.writeframes(pcm.tobytes())
+    return file.getvalue()
