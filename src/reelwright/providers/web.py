@@ -1,0 +1,267 @@
+"""Reads web pages through the guard: every hop checked, resolved once, pinned to the checked address, on a budget."""
+
+import asyncio
+import contextlib
+import re
+import socket
+import ssl
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+
+import ada_url
+import httpx
+import msgspec
+
+from reelwright.ground.errors import Outage, Refusal
+from reelwright.ground.log import logger
+from reelwright.providers import web_body
+from reelwright.providers.cleaning import words_in
+from reelwright.providers.guard import Target, blocked, checked_addresses, inspected
+from reelwright.providers.model import Page
+
+_log = logger(__name__)
+
+FEWEST_WORDS = 50
+_REDIRECTS = {301, 302, 303, 307, 308}
+_PASSING = {408, 425, 429, 500, 502, 503, 504}
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+_ADDRESSES_TRIED = 3
+_MOST_ADDRESSES = 16
+_HEADERS = {
+    "User-Agent": "Reelwright/1 (article reader)",
+    "Accept": "text/html,application/xhtml+xml;q=0.9",
+    "Accept-Encoding": "identity",
+    "Connection": "close",
+}
+
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What one page may cost. The deadline covers lookup, every hop and the whole body; extraction has its own."""
+
+    total_s: float = 15.0
+    lookup_s: float = 5.0
+    connect_s: float = 4.0
+    extract_s: float = 12.0
+    wire_bytes: int = 2_000_000
+    html_bytes: int = 4_000_000
+    header_bytes: int = 64_000
+    redirects: int = 5
+
+
+async def lookup(host: str, port: int) -> Sequence[str]:
+    """Return every address of a name, as the system's resolver gives them. Raises OSError."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(address[0]) for *_, address in found]
+
+
+class PageFetcher:
+    """The one way to a user's URL. `allowlist` (host:port) exempts development pages from the address rules.
+
+    Nothing is kept between pages: no cookie, no connection, no proxy or credential from the environment.
+    """
+
+    def __init__(
+        self,
+        allowlist: frozenset[str] = frozenset(),
+        *,
+        resolve: Resolve = lookup,
+        budget: Budget | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._allowlist = allowlist
+        self._resolve = resolve
+        self._budget = budget or Budget()
+        self._tls = tls
+
+    async def read(self, url: str) -> Page:
+        """Fetch the page and keep its article: title, paragraphs apart by a blank line, language, site.
+
+        Raises Refusal (source.not_allowed, not_html, too_large, unreadable, not_found, empty), Outage (unreachable).
+        """
+        final, html = await self._html(url)
+        article = await _article(html, final, seconds=self._budget.extract_s)
+        body = "\n\n".join(article.paragraphs) if article else ""
+        if article is None or words_in(body) < FEWEST_WORDS:
+            raise Refusal(
+                "No article was found on this page: give the address of one article, or paste its text instead.",
+                field="url",
+                code="source.empty",
+            )
+        return Page(url=final, title=article.title, body=body, language=article.language, site=article.site)
+
+    async def _html(self, url: str) -> tuple[str, str]:
+        try:
+            async with asyncio.timeout(self._budget.total_s):
+                target = inspected(url, self._allowlist)
+                for _ in range(self._budget.redirects + 1):
+                    answer = await self._visit(target)
+                    if isinstance(answer, str):
+                        return target.url, answer
+                    target = answer
+        except TimeoutError:
+            raise _unreachable("deadline") from None
+        except httpx.HTTPError as error:
+            raise _unreachable(type(error).__name__) from None
+        raise Refusal(
+            "This address redirects too often: open it in a browser and give the address it ends at.",
+            field="url",
+            code="source.redirects",
+        )
+
+    async def _visit(self, target: Target) -> str | Target:
+        """Fetch one hop: return its HTML, or where it redirects to."""
+        for address in checked_addresses(target, await self._addresses(target))[:_ADDRESSES_TRIED]:
+            with contextlib.suppress(httpx.ConnectError, httpx.ConnectTimeout):
+                return await self._ask(target, address)
+        raise _unreachable("connection")
+
+    async def _addresses(self, target: Target) -> Sequence[str]:
+        """Resolve the name, once. A name that doesn't exist is answered as a private one is."""
+        if ":" in target.host or target.host.replace(".", "").isdigit():
+            return (target.host,)
+        try:
+            async with asyncio.timeout(self._budget.lookup_s):
+                found = await self._resolve(target.host, target.port)
+        except socket.gaierror as error:
+            if error.errno == socket.EAI_AGAIN:
+                raise _unreachable("lookup") from None
+            raise blocked("no such name") from None
+        except (OSError, UnicodeError):
+            raise _unreachable("lookup") from None
+        if len(found) > _MOST_ADDRESSES:
+            raise blocked("too many addresses")
+        return found
+
+    async def _ask(self, target: Target, address: str) -> str | Target:
+        """Connect to the checked address alone, while TLS and Host speak the name.
+
+        The transport is used bare: a client would parse Location by itself, keep cookies and look for proxies.
+        """
+        wait_s = self._budget.total_s
+        timeout = {"connect": self._budget.connect_s, "read": wait_s, "write": wait_s, "pool": wait_s}
+        request = httpx.Request(
+            "GET",
+            httpx.URL(scheme=target.scheme, host=address, port=target.port, path="/"),
+            headers={"Host": target.authority, **_HEADERS},
+            extensions={
+                "sni_hostname": target.host,
+                "target": target.path.encode("ascii"),
+                "timeout": timeout,
+            },
+        )
+        limits = httpx.Limits(max_connections=1, max_keepalive_connections=0)
+        async with httpx.AsyncHTTPTransport(verify=self._tls or _trust(), trust_env=False, limits=limits) as transport:
+            response = await transport.handle_async_request(request)
+            try:
+                _check_peer(response, address)
+                return await self._answer(target, response)
+            finally:
+                await response.aclose()
+
+    async def _answer(self, target: Target, response: httpx.Response) -> str | Target:
+        if sum(len(name) + len(value) for name, value in response.headers.raw) > self._budget.header_bytes:
+            raise web_body.too_large(self._budget.wire_bytes)
+        if response.status_code in _REDIRECTS:
+            return self._next(target, response.headers.get("location", ""))
+        _check_status(response)
+        web_body.check_type(response.headers)
+        raw = await self._raw(response)
+        return web_body.html_text(raw, response.headers, longest_bytes=self._budget.html_bytes)
+
+    def _next(self, target: Target, location: str) -> Target:
+        """Return the next hop, checked as the first was. Never from https to http."""
+        if not location or any(c.isspace() or c in "\\\x00" for c in location):
+            raise blocked("location")
+        try:
+            joined = location if _SCHEME.match(location) else ada_url.join_url(target.url, location)
+        except ValueError:
+            raise blocked("location") from None
+        following = inspected(joined, self._allowlist)
+        if target.scheme == "https" and following.scheme == "http":
+            raise blocked("downgrade")
+        return following
+
+    async def _raw(self, response: httpx.Response) -> bytes:
+        """Return the body as it came over the wire: nothing is inflated here, so the cap holds."""
+        limit = self._budget.wire_bytes
+        declared = response.headers.get("content-length", "")
+        if declared.isdigit() and int(declared) > limit:
+            raise web_body.too_large(limit)
+        body = bytearray()
+        async for chunk in response.aiter_raw():
+            body += chunk
+            if len(body) > limit:
+                raise web_body.too_large(limit)
+        return bytes(body)
+
+
+class _Article(msgspec.Struct, frozen=True):
+    """What the extracting process answers; `reelwright.providers.article` writes it."""
+
+    title: str
+    paragraphs: tuple[str, ...]
+    language: str
+    site: str | None
+
+
+async def _article(html: str, url: str, *, seconds: float) -> _Article | None:
+    """Extract in a process of its own, under limits: a page built to exhaust a parser ends that process alone."""
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "reelwright.providers.article"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        async with asyncio.timeout(seconds):
+            answer, _ = await child.communicate(msgspec.json.encode({"html": html, "url": url}))
+    except TimeoutError:
+        raise web_body.unreadable() from None
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+    if child.returncode != 0:
+        _log.warning("extraction_failed", status=child.returncode)
+        raise web_body.unreadable()
+    return msgspec.json.decode(answer, type=_Article | None)
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    return httpx.create_ssl_context(trust_env=False)
+
+
+def _check_peer(response: httpx.Response, address: str) -> None:
+    """Make sure that the connection ended where it was pinned."""
+    peer = response.extensions["network_stream"].get_extra_info("server_addr")
+    if not peer or str(peer[0]) != address:
+        raise blocked("unpinned")
+
+
+def _check_status(response: httpx.Response) -> None:
+    status = response.status_code
+    if status in _PASSING or status >= 520:  # noqa: PLR2004 - 520 and above: a content network's own failures
+        seconds = response.headers.get("retry-after", "")
+        raise _unreachable("status", wait_s=int(seconds) if seconds.isdigit() else 5)
+    if status != httpx.codes.OK.value:
+        raise Refusal(
+            f"The page answered with status {status}: give the address of a page that opens without logging in.",
+            field="url",
+            code="source.not_found",
+        )
+
+
+def _unreachable(reason: str, *, wait_s: int = 5) -> Outage:
+    _log.info("source_unreachable", reason=reason)
+    return Outage(
+        "The page can't be reached just now: check that it opens in a browser, or paste its text instead.",
+        code="source.unreachable",
+        wait=timedelta(seconds=min(wait_s, 300)),
+    )
