@@ -110,9 +110,7 @@ class Engine:
         return Utterance(samples, _matched(display, reading.words, spans), exact=True)
 
 
-def _matched(
-    display: list[str], spoken: tuple[str, ...], spans: dict[int, tuple[float, float]]
-) -> tuple[Heard, ...]:
+def _matched(display: list[str], spoken: tuple[str, ...], spans: dict[int, tuple[float, float]]) -> tuple[Heard, ...]:
     """Give each displayed word its time, where "9:30am" is read as three words and "Dr." as one other."""
     matcher = SequenceMatcher(a=[_bare(w) for w in display], b=[_bare(w) for w in spoken], autojunk=False)
     heard: list[Heard] = []
@@ -178,7 +176,7 @@ def _assets() -> Path:
 def _session(model: Path) -> tuple[Any, bool]:
     """Open the graph with the durations as one more output; without them if this model has no such name.
 
-    Protobuf messages merge when their bytes are joined, so ModelProto{graph{output{name, type}}} after the file adds it.
+    Joined protobuf messages merge, so the bytes of ModelProto{graph{output{name, type}}} after the file's add it.
     """
     import onnxruntime  # noqa: PLC0415 - lazy, heavy
 
