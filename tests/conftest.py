@@ -1,0 +1,144 @@
+"""Real servers for every test: one PostgreSQL and one Valkey a run, a database of its own for each xdist worker."""
+
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+from redis.asyncio import Redis
+from sqlalchemy import text
+
+from reelwright.dev.postgres import Postgres
+from reelwright.dev.valkey import Valkey
+from reelwright.ground import postgres
+from reelwright.ground import redis as ground_redis
+
+SEEDED = frozenset({"alembic_version", "action_costs", "price_versions", "providers", "provider_models"})
+FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
+
+
+class Servers:
+    """One pair of servers in a temporary folder, owned by the process that pytest was started as."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="reelwright-tests-"))
+        self.postgres = Postgres(self.folder / "postgres", settings=FAST)
+        self.valkey = Valkey(self.folder / "valkey")
+        self.postgres.start()
+        self.valkey.start()
+
+    @property
+    def urls(self) -> tuple[str, str]:
+        return self.postgres.url, self.valkey.url
+
+    def stop(self) -> None:
+        self.postgres.stop()
+        self.valkey.stop()
+        shutil.rmtree(self.folder)
+
+
+SERVERS = pytest.StashKey[Servers]()
+
+
+def _servers(config: pytest.Config) -> Servers:
+    if SERVERS not in config.stash:
+        config.stash[SERVERS] = Servers()
+    return config.stash[SERVERS]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node) -> None:
+    """Tell each xdist worker where the controller's servers are: they must outlive the worker that asks first."""
+    node.workerinput["server_urls"] = _servers(node.config).urls
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if SERVERS in config.stash:
+        config.stash[SERVERS].stop()
+
+
+@pytest.fixture(scope="session")
+def server_urls(pytestconfig: pytest.Config) -> tuple[str, str]:
+    given = getattr(pytestconfig, "workerinput", {}).get("server_urls")
+    return given or _servers(pytestconfig).urls
+
+
+@pytest.fixture(scope="session")
+def worker_number(pytestconfig: pytest.Config) -> int:
+    """This xdist worker's number; 0 without xdist."""
+    return int(getattr(pytestconfig, "workerinput", {"workerid": "gw0"})["workerid"].removeprefix("gw"))
+
+
+@pytest.fixture(scope="session")
+def postgres_url(server_urls: tuple[str, str]) -> str:
+    """The server's own database: connect here to make databases, not to hold rows."""
+    return server_urls[0]
+
+
+@pytest.fixture(scope="session")
+def valkey_url(server_urls: tuple[str, str], worker_number: int) -> str:
+    """This xdist worker's own Redis database."""
+    return server_urls[1].rsplit("/", 1)[0] + f"/{worker_number}"
+
+
+@pytest.fixture(scope="session")
+async def empty_database_url(postgres_url: str, worker_number: int) -> str:
+    """A database without any table. Only the fixture below uses it."""
+    name = f"reelwright_{worker_number}"
+    connection = await asyncpg.connect(postgres_url)
+    await connection.execute(f"CREATE DATABASE {name}")
+    await connection.close()
+    return urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
+
+
+@pytest.fixture(scope="session")
+def database_url(empty_database_url: str) -> str:
+    """This xdist worker's own database, migrated to head."""
+    from reelwright.ground import migrations  # noqa: PLC0415 - Alembic is heavy, and most tests don't need it
+
+    migrations.upgrade(empty_database_url)
+    return empty_database_url
+
+
+@pytest.fixture(scope="session")
+async def pool(database_url: str) -> AsyncIterator[postgres.Database]:
+    database = postgres.connect(database_url, name="tests")
+    yield database
+    await database.close()
+
+
+@pytest.fixture(scope="session")
+async def emptying(pool: postgres.Database) -> str:
+    """The one statement that empties what a test has filled, and leaves what migrations have seeded."""
+    async with pool.begin() as tx:
+        names = await tx.scalars(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"))
+        return "TRUNCATE " + ", ".join(f'"{name}"' for name in names if name not in SEEDED) + " RESTART IDENTITY"
+
+
+@pytest.fixture
+async def db(pool: postgres.Database, emptying: str) -> AsyncIterator[postgres.Database]:
+    """The migrated database; empty again after the test."""
+    yield pool
+    async with pool.begin() as tx:
+        await tx.execute(text(emptying))
+
+
+@pytest.fixture
+async def redis(valkey_url: str) -> AsyncIterator[Redis]:
+    """A client of an empty Redis database. Fails the test that leaves a key without a TTL."""
+    client = ground_redis.connect(valkey_url, timeout_ms=2_000)
+    yield client
+    immortal = [key async for key in client.scan_iter() if await client.pttl(key) == -1]
+    await client.flushdb()
+    await client.aclose()
+    assert not immortal, f"these keys never expire: {immortal}"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """An empty folder that goes when the test is over: clusters are too big to keep for three runs."""
+    yield tmp_path
+    shutil.rmtree(tmp_path, ignore_errors=True)
