@@ -1,0 +1,104 @@
+"""Users, their API keys, the plans they hold and their boosts."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ARRAY, CheckConstraint, DateTime, ForeignKey, Index, LargeBinary, Text, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from reelwright.ground.postgres import Row
+
+_INSTANT = DateTime(timezone=True)
+_PLANS = "plan IN ('basic', 'standard', 'pro')"
+
+
+class UserRow(Row):
+    """One account. `plan` is the plan it holds itself; a boost lifts it while it lasts."""
+
+    __tablename__ = "users"
+    __table_args__ = (
+        CheckConstraint("role IN ('user', 'admin')", name="role"),
+        CheckConstraint(_PLANS, name="plan"),
+        CheckConstraint("char_length(email) BETWEEN 3 AND 254", name="email_length"),
+        Index("uq_users_email_lower", text("lower(email)"), unique=True, postgresql_where=text("deleted_at IS NULL")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    email: Mapped[str] = mapped_column(Text)
+    role: Mapped[str] = mapped_column(Text, server_default="user")
+    plan: Mapped[str] = mapped_column(Text, server_default="basic")
+    demo: Mapped[bool] = mapped_column(server_default=text("false"))
+    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
+    deleted_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+
+
+class ApiKeyRow(Row):
+    """One API key: the secret's SHA-256, and the few first characters that a person knows it by."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (
+        CheckConstraint("octet_length(secret_hash) = 32", name="secret_is_hashed"),
+        CheckConstraint("char_length(name) BETWEEN 1 AND 100", name="name_length"),
+        Index("uq_api_keys_secret_hash", "secret_hash", unique=True),
+        Index("ix_api_keys_account_id", "account_id", "created_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(Text)
+    prefix: Mapped[str] = mapped_column(Text)
+    secret_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    live: Mapped[bool] = mapped_column()
+    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
+    last_used_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    revoked_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+
+
+class SubscriptionRow(Row):
+    """A plan paid for through Stripe, as Stripe last told it."""
+
+    __tablename__ = "subscriptions"
+    __table_args__ = (
+        CheckConstraint(_PLANS, name="plan"),
+        CheckConstraint(
+            "status IN ('incomplete', 'incomplete_expired', 'trialing', 'active', 'past_due', 'unpaid', 'canceled',"
+            " 'paused')",
+            name="status",
+        ),
+        CheckConstraint("period_start < period_end", name="period"),
+        Index("uq_subscriptions_external_id", "external_id", unique=True),
+        Index("ix_subscriptions_account_id", "account_id", "status"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    plan: Mapped[str] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(Text)
+    external_id: Mapped[str | None] = mapped_column(Text)
+    external_customer_id: Mapped[str | None] = mapped_column(Text, index=True)
+    period_start: Mapped[datetime | None] = mapped_column(_INSTANT)
+    period_end: Mapped[datetime | None] = mapped_column(_INSTANT)
+    cancel_at_period_end: Mapped[bool] = mapped_column(server_default=text("false"))
+    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
+
+
+class BoostRow(Row):
+    """One bought or granted stretch of Pro. Boosts of one account follow one another without overlap."""
+
+    __tablename__ = "boosts"
+    __table_args__ = (
+        CheckConstraint("starts_at < ends_at", name="period"),
+        Index("uq_boosts_source", "source", unique=True),
+        Index("ix_boosts_account_id", "account_id", "ends_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    source: Mapped[str | None] = mapped_column(Text)
+    starts_at: Mapped[datetime] = mapped_column(_INSTANT)
+    ends_at: Mapped[datetime] = mapped_column(_INSTANT)
+    revoked_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())

@@ -1,0 +1,283 @@
+"""Drafts, generations, variants, scenes, stage runs, artefacts and events, as rows."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, REAL
+from sqlalchemy.orm import Mapped, mapped_column
+
+from reelwright.ground.postgres import Row
+
+_INSTANT = DateTime(timezone=True)
+_STAGES = (
+    "stage IN ('INGESTION', 'STORY_WRITING', 'SCENE_GENERATION', 'VISUAL_GENERATION', 'VISUAL_VERIFICATION',"
+    " 'VIDEO_GENERATION', 'TTS_GENERATION', 'AUDIO_MIXING', 'VIDEO_ASSEMBLY')"
+)
+
+
+class DraftRow(Row):
+    """What a user owns and edits; `version` counts the edits. Deleting only marks it."""
+
+    __tablename__ = "drafts"
+    __table_args__ = (
+        CheckConstraint("num_nonnulls(topic, source_url, source_text) = 1", name="one_source"),
+        CheckConstraint("platform IN ('tiktok', 'reels', 'shorts')", name="platform"),
+        CheckConstraint("tone IN ('calm', 'curious', 'energetic', 'serious', 'warm')", name="tone"),
+        CheckConstraint("aspect IN ('9:16', '1:1', '16:9')", name="aspect"),
+        CheckConstraint("duration_s > 0", name="duration_s"),
+        ForeignKeyConstraint(
+            ["selected_variant", "id"], ["variants.id", "variants.draft_id"],
+            name="fk_drafts_selected_variant_variants", use_alter=True,
+        ),
+        Index(
+            "ix_drafts_account_id", "account_id", text("created_at DESC"), text("id DESC"),
+            postgresql_where=text("deleted_at IS NULL"),
+        ),
+        Index("ix_drafts_selected_variant", "selected_variant", postgresql_where=text("selected_variant IS NOT NULL")),
+    )  # fmt: skip
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    topic: Mapped[str | None] = mapped_column(Text)
+    source_url: Mapped[str | None] = mapped_column(Text)
+    source_text: Mapped[str | None] = mapped_column(Text)
+    platform: Mapped[str] = mapped_column(Text)
+    tone: Mapped[str] = mapped_column(Text)
+    language: Mapped[str] = mapped_column(Text)
+    duration_s: Mapped[int] = mapped_column(Integer)
+    aspect: Mapped[str] = mapped_column(Text)
+    voice: Mapped[str] = mapped_column(Text)
+    music: Mapped[str] = mapped_column(Text)
+    selected_variant: Mapped[UUID | None] = mapped_column()
+    version: Mapped[int] = mapped_column(Integer, server_default="1")
+    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
+    deleted_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+
+
+class GenerationRow(Row):
+    """One accepted run on a draft, with the plan, price list and period of its admission kept as they were."""
+
+    __tablename__ = "generations"
+    __table_args__ = (
+        CheckConstraint("kind IN ('script', 'video', 'render', 'regenerate_targeted', 'regenerate_full')", name="kind"),
+        CheckConstraint("state IN ('queued', 'running', 'succeeded', 'failed', 'cancelled')", name="state"),
+        CheckConstraint("lane IN ('interactive', 'batch')", name="lane"),
+        CheckConstraint("(state IN ('queued', 'running')) = (ended_at IS NULL)", name="ended_at"),
+        CheckConstraint("state NOT IN ('running', 'succeeded') OR started_at IS NOT NULL", name="started_at"),
+        CheckConstraint("state <> 'queued' OR started_at IS NULL", name="not_yet_started"),
+        CheckConstraint("state <> 'failed' OR failure_code IS NOT NULL", name="failure_has_code"),
+        CheckConstraint("state IN ('failed', 'cancelled') OR failure_code IS NULL", name="only_failures_have_code"),
+        CheckConstraint("(failure_code IS NULL) = (failure_sentence IS NULL)", name="failure_sentence"),
+        CheckConstraint("hold_micro >= 0", name="hold_micro"),
+        CheckConstraint("variants_wanted >= 1", name="variants_wanted"),
+        CheckConstraint("generation_units >= 0 AND full_units >= 0", name="units"),
+        Index("ix_generations_account_id", "account_id", text("created_at DESC"), text("id DESC")),
+        Index("ix_generations_admitted", "account_id", "admitted_at"),
+        Index("ix_generations_draft_id", "draft_id", "created_at"),
+        Index("ix_generations_live", "account_id", postgresql_where=text("ended_at IS NULL")),
+        Index("ix_generations_deadline_at", "deadline_at", postgresql_where=text("ended_at IS NULL")),
+        Index("ix_generations_price_version", "price_version"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    draft_id: Mapped[UUID] = mapped_column(ForeignKey("drafts.id"))
+    kind: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(Text, server_default="queued")
+    fingerprint: Mapped[bytes] = mapped_column(LargeBinary)
+    plan: Mapped[str] = mapped_column(Text)
+    price_version: Mapped[int] = mapped_column(ForeignKey("price_versions.version"))
+    hold_micro: Mapped[int] = mapped_column(BigInteger)
+    lane: Mapped[str] = mapped_column(Text)
+    variants_wanted: Mapped[int] = mapped_column(SmallInteger, server_default="1")
+    generation_units: Mapped[int] = mapped_column(SmallInteger, server_default="1")
+    full_units: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    units_returned_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    demo: Mapped[bool] = mapped_column(server_default=text("false"))
+    request_id: Mapped[str | None] = mapped_column(Text)
+    admitted_at: Mapped[datetime] = mapped_column(_INSTANT)
+    deadline_at: Mapped[datetime] = mapped_column(_INSTANT)
+    cancel_requested_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    failure_code: Mapped[str | None] = mapped_column(Text)
+    failure_sentence: Mapped[str | None] = mapped_column(Text)
+    gate: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
+    started_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    ended_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    event_seq: Mapped[int] = mapped_column(BigInteger, server_default="0")
+
+
+class SourceRow(Row):
+    """What was ingested for a draft by one generation."""
+
+    __tablename__ = "sources"
+    __table_args__ = (
+        CheckConstraint("kind IN ('url', 'text', 'encyclopaedia', 'none')", name="kind"),
+        Index("ix_sources_draft_id", "draft_id", "created_at"),
+    )
+
+    generation_id: Mapped[UUID] = mapped_column(ForeignKey("generations.id", ondelete="CASCADE"), primary_key=True)
+    draft_id: Mapped[UUID] = mapped_column(ForeignKey("drafts.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(Text)
+    title: Mapped[str] = mapped_column(Text)
+    body: Mapped[str] = mapped_column(Text)
+    summary: Mapped[str] = mapped_column(Text)
+    language: Mapped[str] = mapped_column(Text)
+    attribution: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
+
+
+class VariantRow(Row):
+    """One complete story for a draft."""
+
+    __tablename__ = "variants"
+    __table_args__ = (
+        UniqueConstraint("generation_id", "position"),
+        UniqueConstraint("id", "draft_id"),
+        Index("ix_variants_draft_id", "draft_id", "created_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    draft_id: Mapped[UUID] = mapped_column(ForeignKey("drafts.id", ondelete="CASCADE"))
+    generation_id: Mapped[UUID] = mapped_column(ForeignKey("generations.id", ondelete="CASCADE"))
+    position: Mapped[int] = mapped_column(SmallInteger)
+    title: Mapped[str] = mapped_column(Text)
+    hook: Mapped[str] = mapped_column(Text)
+    synopsis: Mapped[str] = mapped_column(Text)
+    arc: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    beats: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    caption: Mapped[str] = mapped_column(Text)
+    hashtags: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    attribution: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    outline: Mapped[bool] = mapped_column(server_default=text("false"))
+    version: Mapped[int] = mapped_column(Integer, server_default="1")
+    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
+    updated_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
+
+
+class SceneRow(Row):
+    """One ordered part of a variant."""
+
+    __tablename__ = "scenes"
+    __table_args__ = (
+        CheckConstraint("position >= 0", name="position"),
+        CheckConstraint("duration_ms > 0", name="duration_ms"),
+        CheckConstraint("transition_frames >= 0", name="transition_frames"),
+    )
+
+    variant_id: Mapped[UUID] = mapped_column(ForeignKey("variants.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    narration: Mapped[str] = mapped_column(Text)
+    visual: Mapped[str] = mapped_column(Text)
+    image_prompt: Mapped[str] = mapped_column(Text)
+    duration_ms: Mapped[int] = mapped_column(Integer)
+    motion_kind: Mapped[str] = mapped_column(Text)
+    motion_amount: Mapped[float] = mapped_column(REAL)
+    transition_kind: Mapped[str] = mapped_column(Text)
+    transition_frames: Mapped[int] = mapped_column(Integer)
+    claim: Mapped[str | None] = mapped_column(Text)
+
+
+class StageRunRow(Row):
+    """One unit of work: delivered, leased, fenced, retried, finished once."""
+
+    __tablename__ = "stage_runs"
+    __table_args__ = (
+        CheckConstraint(_STAGES, name="stage"),
+        CheckConstraint("state IN ('queued', 'running', 'succeeded', 'failed', 'cancelled')", name="state"),
+        CheckConstraint("(state = 'running') = (lease_until IS NOT NULL)", name="lease_until"),
+        CheckConstraint("(state IN ('queued', 'running')) = (finished_at IS NULL)", name="finished_at"),
+        CheckConstraint("state NOT IN ('running', 'succeeded') OR started_at IS NOT NULL", name="started_at"),
+        CheckConstraint("(state = 'succeeded') = (won_fence IS NOT NULL)", name="won_fence"),
+        CheckConstraint("won_fence <= fence", name="won_fence_was_given"),
+        CheckConstraint("state <> 'failed' OR error_code IS NOT NULL", name="failure_has_code"),
+        CheckConstraint("attempt BETWEEN 0 AND max_attempts", name="attempt"),
+        CheckConstraint("progress BETWEEN 0 AND 1", name="progress"),
+        UniqueConstraint(
+            "generation_id", "stage", "scene", "chunk", "round",
+            name="uq_stage_runs_unit", postgresql_nulls_not_distinct=True,
+        ),
+        Index("ix_stage_runs_live", "id", postgresql_where=text("state IN ('queued', 'running')")),
+        {"postgresql_with": {"fillfactor": 80}},  # heartbeats update in place: no index holds lease or progress
+    )  # fmt: skip
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    generation_id: Mapped[UUID] = mapped_column(ForeignKey("generations.id", ondelete="CASCADE"))
+    stage: Mapped[str] = mapped_column(Text)
+    scene: Mapped[int | None] = mapped_column(SmallInteger)
+    chunk: Mapped[int | None] = mapped_column(SmallInteger)
+    round: Mapped[int] = mapped_column(SmallInteger)
+    state: Mapped[str] = mapped_column(Text, server_default="queued")
+    attempt: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    max_attempts: Mapped[int] = mapped_column(SmallInteger)
+    fence: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    won_fence: Mapped[int | None] = mapped_column(BigInteger)
+    lease_until: Mapped[datetime | None] = mapped_column(_INSTANT)
+    next_attempt_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
+    sent_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
+    resends: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    progress: Mapped[float] = mapped_column(REAL, server_default="0")
+    error_code: Mapped[str | None] = mapped_column(Text)
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    queued_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
+    started_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    finished_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+
+
+class ArtefactRow(Row):
+    """One stored file, made by one stage run."""
+
+    __tablename__ = "artefacts"
+    __table_args__ = (
+        CheckConstraint("size_bytes >= 0", name="size_bytes"),
+        CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="sha256"),
+        CheckConstraint("inputs_hash ~ '^[0-9a-f]{64}$'", name="inputs_hash"),
+        UniqueConstraint("run_id", "kind"),
+        Index("ix_artefacts_generation_id", "generation_id", "kind"),
+        Index("ix_artefacts_inputs_hash", "inputs_hash"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    generation_id: Mapped[UUID] = mapped_column(ForeignKey("generations.id", ondelete="CASCADE"))
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("stage_runs.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(Text)
+    key: Mapped[str] = mapped_column(Text)
+    media_type: Mapped[str] = mapped_column(Text)
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(Text)
+    inputs_hash: Mapped[str] = mapped_column(Text)
+    scene: Mapped[int | None] = mapped_column(SmallInteger)
+    chunk: Mapped[int | None] = mapped_column(SmallInteger)
+    round: Mapped[int] = mapped_column(SmallInteger)
+    meta: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
+
+
+class EventRow(Row):
+    """One thing that happened to a generation, numbered without gaps in the order of the commits."""
+
+    __tablename__ = "generation_events"
+
+    generation_id: Mapped[UUID] = mapped_column(ForeignKey("generations.id", ondelete="CASCADE"), primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    kind: Mapped[str] = mapped_column(Text)
+    data: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())

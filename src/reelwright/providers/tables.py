@@ -1,0 +1,48 @@
+"""Providers and their models as data: on or off, what they bill us, how many calls at once each lane may have."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, Integer, Text, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from reelwright.ground.postgres import Row
+
+_INSTANT = DateTime(timezone=True)
+
+
+class ProviderRow(Row):
+    """Who does the work. A provider that is off gets no new calls."""
+
+    __tablename__ = "providers"
+
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    title: Mapped[str] = mapped_column(Text)
+    enabled: Mapped[bool] = mapped_column(server_default=text("true"))
+    updated_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
+
+
+class ProviderModelRow(Row):
+    """One model for one craft. Prices are what the provider bills us, in 1e-9 USD a unit."""
+
+    __tablename__ = "provider_models"
+    __table_args__ = (
+        CheckConstraint("craft IN ('text', 'picture', 'vision', 'speech', 'music')", name="craft"),
+        CheckConstraint("interactive_places > 0 AND batch_places > 0", name="places"),
+        CheckConstraint(
+            "prompt_token_nano_usd >= 0 AND completion_token_nano_usd >= 0 AND image_nano_usd >= 0"
+            " AND character_nano_usd >= 0",
+            name="prices",
+        ),
+    )
+
+    provider: Mapped[str] = mapped_column(ForeignKey("providers.name"), primary_key=True)
+    model: Mapped[str] = mapped_column(Text, primary_key=True)
+    craft: Mapped[str] = mapped_column(Text, primary_key=True)
+    enabled: Mapped[bool] = mapped_column(server_default=text("true"))
+    interactive_places: Mapped[int] = mapped_column(Integer)
+    batch_places: Mapped[int] = mapped_column(Integer)
+    prompt_token_nano_usd: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    completion_token_nano_usd: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    image_nano_usd: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    character_nano_usd: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    updated_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
