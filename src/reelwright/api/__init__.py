@@ -1,1 +1,22 @@
-"""api."""
+"""The REST door: decodes, makes one call down, encodes. It owns HTTP's status codes and nothing else."""
+
+from litestar import Router
+
+from reelwright.api.arriving import BODY_LIMIT, json_only, request_id
+from reelwright.api.caller import account_of, known
+from reelwright.api.creations import create
+from reelwright.api.drafts import change_draft, read_draft
+from reelwright.api.generations import events, read_generation
+from reelwright.api.files import captions, thumbnail, video
+from reelwright.api.health import live, metrics, ready
+from reelwright.api.problems import HANDLERS
+
+__all__ = ["BODY_LIMIT", "HANDLERS", "account_of", "operator_routes", "request_id", "v1"]
+
+v1 = Router(
+    path="/v1",
+    guards=[json_only, known],
+    dependencies={"account": account_of},
+    route_handlers=[create, read_generation, events, video, thumbnail, captions, read_draft, change_draft],
+)
+operator_routes = [live, ready, metrics]

@@ -1,0 +1,156 @@
+"""POST /v1/create: an order in, 202 out."""
+
+import re
+from hashlib import sha256
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Response, post
+from litestar.di import NamedDependency
+from litestar.params import HeaderParameter, JSONBody
+from litestar.status_codes import HTTP_202_ACCEPTED
+from msgspec import Meta
+
+from reelwright.accounts import Account
+from reelwright.admission import Gate
+from reelwright.api.limits import headers_of
+from reelwright.generations import Aspect, Draft, GenerationKind, Platform, Tone
+from reelwright.ground import clock
+from reelwright.ground.errors import Refusal
+from reelwright.ground.ids import DraftId, GenerationId, VariantId, derived
+from reelwright.ground.postgres import Database
+from reelwright.journeys import creation
+from reelwright.journeys.creation import Order, Terms
+from reelwright.providers import checked_url
+
+_KEY = re.compile(r'"?[\x21\x23-\x7e]{1,200}"?')
+_TEXT_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_LONGEST = 60
+
+
+class BadField(Refusal):
+    code = "request.invalid"
+
+
+class CreateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What the reel is about (exactly one of topic, url, text; or the draft_id of an existing draft), and how it is made."""
+
+    topic: Annotated[str, Meta(min_length=1, max_length=300, description="What the reel is about.")] | None = None
+    url: Annotated[str, Meta(min_length=8, max_length=2048, description="A public web page.")] | None = None
+    text: Annotated[str, Meta(min_length=1, max_length=100_000, description="An article's own text.")] | None = None
+    draft_id: DraftId | None = None
+    variant_id: VariantId | None = None
+    kind: GenerationKind = GenerationKind.VIDEO
+    platform: Platform = Platform.TIKTOK
+    tone: Tone = Tone.CURIOUS
+    language: Annotated[str, Meta(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")] = "en"
+    duration_s: Annotated[int, Meta(ge=10, le=180, description="Target length in seconds.")] = 30
+    aspect: Aspect = Aspect.PORTRAIT
+    voice: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_\-]{1,64}$")] = "default"
+    music: Annotated[str, Meta(pattern=r"^(auto|none)$")] = "auto"
+    variants: Annotated[int, Meta(ge=1, le=5)] = 1
+    expected_price: Annotated[float, Meta(ge=0, le=1_000_000)] | None = None
+
+    def order(self, *, account: Account, key: str, allowlist: frozenset[str], request_id: str | None) -> Order:
+        """Return the order this body and key make. Raises BadField, naming the field and what to do."""
+        if self.kind not in {GenerationKind.SCRIPT, GenerationKind.VIDEO, GenerationKind.RENDER}:
+            raise BadField("kind: use script, video or render here.", field="kind")
+        generation = GenerationId(derived(account.id, creation.SCOPE, key))
+        return Order(
+            id=generation,
+            key=key,
+            fingerprint=sha256(msgspec.json.encode(self, order="deterministic")).digest(),
+            kind=self.kind,
+            draft=self._draft(account, generation, allowlist),
+            existing=self.draft_id is not None,
+            variants=self.variants,
+            variant=self.variant_id,
+            expected_micro=None if self.expected_price is None else round(self.expected_price * 1_000_000),
+            request_id=request_id,
+        )
+
+    def _draft(self, account: Account, generation: GenerationId, allowlist: frozenset[str]) -> Draft:
+        given = [name for name in ("topic", "url", "text", "draft_id") if getattr(self, name) is not None]
+        if len(given) != 1:
+            wrong = given[1] if given else "topic"
+            raise BadField("Send exactly one of topic, url, text and draft_id.", field=wrong)
+        if self.kind is GenerationKind.RENDER and self.draft_id is None:
+            raise BadField("kind render needs the draft_id of a draft with a script.", field="draft_id")
+        return Draft(
+            id=self.draft_id or DraftId(derived(generation, "draft")),
+            account_id=account.id,
+            topic=plain(self.topic, field="topic", longest_word=_LONGEST),
+            source_url=None if self.url is None else checked_url(self.url, allowlist),
+            source_text=plain(self.text, field="text"),
+            platform=self.platform,
+            tone=self.tone,
+            language=self.language,
+            duration_s=self.duration_s,
+            aspect=self.aspect,
+            voice=self.voice,
+            music=self.music,
+        )
+
+
+def plain(text: str | None, *, field: str, longest_word: int | None = None) -> str | None:
+    """Return the text trimmed. Raises BadField for NUL and other control characters, lone surrogates and emptiness."""
+    if text is None:
+        return None
+    if _TEXT_CONTROL.search(text):
+        raise BadField(f"{field}: remove the control characters.", field=field)
+    kept = text.strip()
+    if not any(letter.isalnum() for letter in kept):
+        raise BadField(f"{field}: write at least one word.", field=field)
+    if longest_word is not None and max(len(word) for word in kept.split()) > longest_word:
+        raise BadField(f"{field}: no word may be longer than {longest_word} letters.", field=field)
+    return kept
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+    """The order was taken. `price` is the most it can cost, in credits."""
+
+    generation_id: GenerationId
+    draft_id: DraftId
+    status: str = "queued"
+    price: float | None = None
+
+
+def key_of(raw: str | None) -> str:
+    """Return the Idempotency-Key without its quotes. Raises BadField."""
+    if raw is None:
+        raise BadField("Send an Idempotency-Key header: any new text of 1 to 200 characters.", field="Idempotency-Key")
+    if not _KEY.fullmatch(raw):
+        raise BadField("Idempotency-Key: use 1 to 200 visible ASCII characters.", field="Idempotency-Key")
+    return raw.strip('"')
+
+
+@post("/create", status_code=HTTP_202_ACCEPTED, summary="Start a reel", tags=["core"])
+async def create(
+    request: Request[Any, Any, Any],
+    data: JSONBody[CreateRequest],
+    account: NamedDependency[Account],
+    db: NamedDependency[Database],
+    gate: NamedDependency[Gate],
+    terms: NamedDependency[Terms],
+    allowlist: NamedDependency[frozenset[str]],
+    key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,
+) -> Response[Accepted]:
+    """Start a reel and return at once; its stages run behind QStash."""
+    chosen: Any = request.scope.get("request_id")
+    order = data.order(account=account, key=key_of(key), allowlist=allowlist, request_id=chosen)
+    now = clock.now()
+    started = await creation.start(order=order, account=account, db=db, gate=gate, terms=terms, now=now)
+    headers = {"Location": f"/v1/generations/{started.generation_id}"}
+    if started.admitted is None:
+        headers["Idempotency-Replayed"] = "true"
+    else:
+        headers |= headers_of(started.admitted, now=now)
+    return Response(
+        Accepted(
+            generation_id=started.generation_id,
+            draft_id=started.draft_id,
+            price=started.price_micro / 1_000_000 if started.admitted else None,
+        ),
+        status_code=HTTP_202_ACCEPTED,
+        headers=headers,
+    )

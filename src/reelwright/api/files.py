@@ -1,0 +1,108 @@
+"""Finished files: the video answers byte ranges and conditional requests, so that players can seek."""
+
+import re
+from typing import Annotated, Any
+
+from litestar import Request, Response, get, route
+from litestar.di import NamedDependency
+from litestar.enums import HttpMethod
+from litestar.exceptions import HTTPException
+from litestar.params import FromPath, HeaderParameter
+from litestar.response import Stream
+
+from reelwright.accounts import Account
+from reelwright.generations import Artefact, ArtefactKind
+from reelwright.ground.ids import GenerationId
+from reelwright.ground.postgres import Database
+from reelwright.ground.storage import Storage
+from reelwright.journeys import reading
+
+_RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
+
+
+class NoSuchRange(HTTPException):
+    status_code = 416
+
+
+def wanted_range(header: str | None, size: int) -> tuple[int, int] | None:
+    """Return [start, end) for a single byte range, None for the whole file (RFC 9110, 14.2). Raises NoSuchRange."""
+    found = _RANGE.fullmatch(header.strip()) if header else None
+    if found is None or not (found[1] or found[2]):
+        return None
+    if not found[1]:
+        start, end = max(0, size - int(found[2])), size
+    else:
+        start, end = int(found[1]), min(size, int(found[2]) + 1) if found[2] else size
+        if found[2] and int(found[2]) < start:
+            return None
+    if start >= size or start >= end:
+        raise NoSuchRange(detail="The file has no such bytes.", headers={"Content-Range": f"bytes */{size}"})
+    return start, end
+
+
+def served(request: Request[Any, Any, Any], file: Artefact, storage: Storage, *, name: str) -> Response[Any]:
+    """Answer with the file, the asked range of it, or 304."""
+    etag = f'"{file.sha256}"'
+    headers = {
+        "ETag": etag,
+        "Accept-Ranges": "bytes",
+        "Cache-Control": "private, max-age=0, must-revalidate",
+        "Content-Disposition": f'inline; filename="{name}"',
+    }
+    if etag in {tag.strip() for tag in request.headers.get("if-none-match", "").split(",")}:
+        return Response(None, status_code=304, headers=headers)
+    asked = request.headers.get("range")
+    if request.headers.get("if-range", etag) != etag:
+        asked = None
+    part = wanted_range(asked, file.size_bytes)
+    start, end = part or (0, file.size_bytes)
+    headers["Content-Length"] = str(end - start)
+    if part:
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{file.size_bytes}"
+    status = 206 if part else 200
+    if request.method == HttpMethod.HEAD:
+        return Response(b"", status_code=status, headers=headers, media_type=file.media_type)
+    return Stream(storage.stream(file.key, start=start, end=end), status_code=status, headers=headers, media_type=file.media_type)
+
+
+@route("/generations/{generation_id:uuid}/video", http_method=[HttpMethod.GET, HttpMethod.HEAD], tags=["core"])
+async def video(
+    request: Request[Any, Any, Any],
+    generation_id: FromPath[GenerationId],
+    account: NamedDependency[Account],
+    db: NamedDependency[Database],
+    storage: NamedDependency[Storage],
+) -> Response[Any]:
+    """Return the finished MP4, or the byte range of it that is asked for."""
+    file = await reading.file(account.id, generation_id, ArtefactKind.VIDEO, db=db)
+    return served(request, file, storage, name=f"{generation_id}.mp4")
+
+
+@get("/generations/{generation_id:uuid}/thumbnail", tags=["core"])
+async def thumbnail(
+    request: Request[Any, Any, Any],
+    generation_id: FromPath[GenerationId],
+    account: NamedDependency[Account],
+    db: NamedDependency[Database],
+    storage: NamedDependency[Storage],
+) -> Response[Any]:
+    """Return the finished reel's thumbnail (JPEG)."""
+    file = await reading.file(account.id, generation_id, ArtefactKind.THUMBNAIL, db=db)
+    return served(request, file, storage, name=f"{generation_id}.jpg")
+
+
+@get(
+    ["/generations/{generation_id:uuid}/captions.srt", "/generations/{generation_id:uuid}/captions.vtt"], tags=["core"]
+)
+async def captions(
+    request: Request[Any, Any, Any],
+    generation_id: FromPath[GenerationId],
+    account: NamedDependency[Account],
+    db: NamedDependency[Database],
+    storage: NamedDependency[Storage],
+) -> Response[Any]:
+    """Return the captions as SubRip or WebVTT."""
+    ending = "vtt" if request.scope["path"].endswith(".vtt") else "srt"
+    kind = ArtefactKind.CAPTIONS_VTT if ending == "vtt" else ArtefactKind.CAPTIONS_SRT
+    file = await reading.file(account.id, generation_id, kind, db=db)
+    return served(request, file, storage, name=f"{generation_id}.{ending}")

@@ -1,0 +1,160 @@
+"""Every error as an RFC 9457 problem document: a public code, the field, what to do. Nothing of ours leaks."""
+
+import math
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.types import ExceptionHandlersMap
+
+from reelwright.ground import log
+from reelwright.ground.errors import Kind, Outage, Refusal
+
+_log = log.logger("api.problems")
+
+STATUS: Mapping[Kind, int] = {
+    Kind.INVALID: 400,
+    Kind.UNAUTHENTICATED: 401,
+    Kind.UNPAID: 402,
+    Kind.FORBIDDEN: 403,
+    Kind.NOT_FOUND: 404,
+    Kind.CONFLICT: 409,
+    Kind.CHANGED: 422,
+    Kind.LIMITED: 429,
+}
+
+_TITLES: Mapping[int, str] = {
+    400: "The request can't be understood",
+    401: "Who is asking?",
+    402: "Not enough credits",
+    403: "Not allowed",
+    404: "Not found",
+    405: "Method not allowed",
+    406: "Not acceptable",
+    409: "In conflict with the present state",
+    412: "Changed in the meantime",
+    413: "Too large",
+    415: "Unsupported content type",
+    416: "No such range",
+    422: "This Idempotency-Key belongs to another request",
+    429: "A limit is reached",
+    500: "Something broke on our side",
+    503: "Not available right now",
+}
+
+_CODES: Mapping[int, str] = {
+    401: "auth.required",
+    404: "request.not_found",
+    405: "request.method_not_allowed",
+    406: "request.not_acceptable",
+    413: "request.too_large",
+    415: "request.content_type",
+}
+
+TYPE_BASE = "https://reelwright.dev/problems/"
+
+
+def document(
+    request: Request[Any, Any, Any],
+    *,
+    status: int,
+    code: str,
+    detail: str,
+    field: str | None = None,
+    wait: timedelta | None = None,
+    extra: Mapping[str, object] | None = None,
+) -> Response[dict[str, object]]:
+    """Return the problem document with its headers: `Retry-After` in whole seconds, at least 1, where waiting helps."""
+    body: dict[str, object] = {
+        "type": TYPE_BASE + code,
+        "title": _TITLES.get(status, "The request was refused"),
+        "status": status,
+        "detail": detail,
+        "instance": request.url.path,
+        "code": code,
+        "request_id": request.scope.get("request_id"),
+    }
+    if field is not None:
+        body["field"] = field
+    body.update(extra or {})
+    headers = {} if wait is None else {"Retry-After": str(max(1, math.ceil(wait.total_seconds())))}
+    if status == STATUS[Kind.UNAUTHENTICATED]:
+        headers["WWW-Authenticate"] = 'Bearer realm="reelwright"'
+    return Response(body, status_code=status, media_type="application/problem+json", headers=headers)
+
+
+def _refused(request: Request[Any, Any, Any], refusal: Refusal) -> Response[dict[str, object]]:
+    return document(
+        request,
+        status=STATUS[refusal.kind],
+        code=refusal.code,
+        detail=refusal.sentence,
+        field=refusal.field,
+        wait=refusal.wait,
+        extra=refusal.extra,
+    )
+
+
+def _away(request: Request[Any, Any, Any], outage: Outage) -> Response[dict[str, object]]:
+    _log.warning("api.outage", code=outage.code)
+    return document(request, status=503, code=outage.code, detail=outage.sentence, wait=outage.wait)
+
+
+def _invalid(request: Request[Any, Any, Any], error: ValidationException) -> Response[dict[str, object]]:
+    """Name the first field that is wrong. msgspec stops there, so there is one."""
+    found: list[dict[str, Any]] = [e for e in error.extra if isinstance(e, dict)] if isinstance(error.extra, list) else []
+    first = found[0] if found else {}
+    message = str(first.get("message") or error.detail)
+    field = str(first.get("key") or "") or None
+    if field == "data":
+        field = None
+    return document(
+        request, status=400, code="request.invalid", detail=_sentence(message, field), field=field or _named_in(message)
+    )
+
+
+def _named_in(message: str) -> str | None:
+    """Return the field a msgspec message quotes in backticks, as in: Object contains unknown field `x`."""
+    parts = message.split("`")
+    return parts[1].removeprefix("$.") if "field" in parts[0] and len(parts) > 2 else None  # noqa: PLR2004 - one quotation
+
+
+def _sentence(message: str, field: str | None) -> str:
+    text = message.split(" - at `")[0].rstrip(".")
+    return f"{field}: {text}." if field else f"{text}."
+
+
+def _http(request: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, object]]:
+    status = error.status_code
+    if status >= 500:  # noqa: PLR2004 - the server's half of the status codes
+        return _broken(request, error)
+    return document(request, status=status, code=_CODES.get(status, "request.invalid"), detail=str(error.detail))
+
+
+def _broken(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, object]]:
+    _log.error("api.bug", path=request.scope["path"], error=type(error).__name__, exc_info=error)
+    return document(
+        request,
+        status=500,
+        code="service.bug",
+        detail="This is our fault and has been logged; quote the request_id when you tell us about it.",
+    )
+
+
+def _unreadable(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, object]]:
+    """Answer JSON that no parser of ours can hold: nested without end, or integers beyond 64 bits."""
+    return document(request, status=400, code="request.invalid", detail=f"The body can't be read: {type(error).__name__}.")
+
+
+HANDLERS: ExceptionHandlersMap = {
+    Refusal: _refused,
+    Outage: _away,
+    ValidationException: _invalid,
+    HTTPException: _http,
+    msgspec.MsgspecError: _unreadable,
+    RecursionError: _unreadable,
+    Exception: _broken,
+}

@@ -1,0 +1,237 @@
+"""What the API shows of generations and drafts: named structs, so that the contract can be read and checked."""
+
+from datetime import datetime
+from itertools import groupby
+
+import msgspec
+
+from reelwright.generations import (
+    Artefact,
+    ArtefactKind,
+    Aspect,
+    Draft,
+    GenerationKind,
+    GenerationState,
+    Platform,
+    Run,
+    RunState,
+    Stage,
+    Tone,
+    Variant,
+)
+from reelwright.ground.ids import DraftId, GenerationId, VariantId
+from reelwright.journeys.reading import Shown
+
+_FRACTION_DONE = {RunState.SUCCEEDED: 1.0}
+
+
+class StageView(msgspec.Struct, frozen=True, kw_only=True):
+    """One stage. `done` of `total` runs are finished; `progress` (0..1) counts running ones in part."""
+
+    stage: Stage
+    status: RunState
+    done: int
+    total: int
+    progress: float
+    attempts: int
+    seconds: float | None = None
+
+
+class SceneView(msgspec.Struct, frozen=True, kw_only=True):
+    index: int
+    narration: str
+    visual: str
+    image_prompt: str
+    duration_ms: int
+    claim: str | None = None
+
+
+class AttributionView(msgspec.Struct, frozen=True, kw_only=True):
+    title: str
+    url: str | None = None
+    licence: str | None = None
+
+
+class VariantView(msgspec.Struct, frozen=True, kw_only=True):
+    """A complete story. `outline` marks one written without facts."""
+
+    id: VariantId
+    title: str
+    hook: str
+    synopsis: str
+    arc: tuple[str, ...]
+    caption: str
+    hashtags: tuple[str, ...]
+    outline: bool
+    attribution: AttributionView | None
+    scenes: tuple[SceneView, ...]
+
+
+class VideoView(msgspec.Struct, frozen=True, kw_only=True):
+    """The finished files, each fetched with the same API key; the video answers byte ranges."""
+
+    url: str
+    thumbnail_url: str
+    captions_srt_url: str
+    captions_vtt_url: str
+    duration_ms: int
+    size_bytes: int
+    sha256: str
+
+
+class FailureView(msgspec.Struct, frozen=True, kw_only=True):
+    code: str
+    detail: str
+
+
+class CreditsView(msgspec.Struct, frozen=True, kw_only=True):
+    """In credits. `held` while the generation runs, `charged` once it has succeeded."""
+
+    held: float
+    charged: float
+
+
+class GenerationView(msgspec.Struct, frozen=True, kw_only=True):
+    id: GenerationId
+    draft_id: DraftId
+    kind: GenerationKind
+    status: GenerationState
+    stages: tuple[StageView, ...]
+    variants: tuple[VariantView, ...]
+    video: VideoView | None
+    failure: FailureView | None
+    gate: dict[str, object] | None
+    credits: CreditsView
+    created_at: datetime
+    ended_at: datetime | None
+
+
+class DraftView(msgspec.Struct, frozen=True, kw_only=True):
+    id: DraftId
+    topic: str | None
+    url: str | None
+    text: str | None
+    platform: Platform
+    tone: Tone
+    language: str
+    duration_s: int
+    aspect: Aspect
+    voice: str
+    music: str
+    selected_variant: VariantId | None
+    version: int
+    variants: tuple[VariantView, ...] = ()
+
+
+def generation_view(shown: Shown) -> GenerationView:
+    """Return what the owner may see."""
+    found = shown.generation
+    failed = found.failure_code is not None
+    return GenerationView(
+        id=found.id,
+        draft_id=found.draft_id,
+        kind=found.kind,
+        status=found.state,
+        stages=tuple(stage_views(shown.runs)),
+        variants=tuple(variant_view(variant) for variant in shown.variants),
+        video=_video(found.id, shown.artefacts) if found.state is GenerationState.SUCCEEDED else None,
+        failure=FailureView(code=found.failure_code or "", detail=found.failure_sentence or "") if failed else None,
+        gate=found.gate,
+        credits=CreditsView(
+            held=found.hold_micro / 1_000_000 if found.live else 0.0, charged=shown.charged_micro / 1_000_000
+        ),
+        created_at=found.created_at,
+        ended_at=found.ended_at,
+    )
+
+
+def stage_views(runs: list[Run]) -> list[StageView]:
+    """Return one line a stage, in the pipeline's order."""
+    order = list(Stage)
+    ranked = sorted(runs, key=lambda run: order.index(run.unit.stage))
+    return [_stage_view(stage, list(group)) for stage, group in groupby(ranked, key=lambda run: run.unit.stage)]
+
+
+def _stage_view(stage: Stage, runs: list[Run]) -> StageView:
+    done = sum(run.state is RunState.SUCCEEDED for run in runs)
+    states = {run.state for run in runs}
+    ranks = (RunState.FAILED, RunState.CANCELLED, RunState.RUNNING, RunState.QUEUED, RunState.SUCCEEDED)
+    status = next(state for state in ranks if state in states)
+    if status is RunState.QUEUED and done:
+        status = RunState.RUNNING
+    started = [run.started_at for run in runs if run.started_at]
+    ended = [run.finished_at for run in runs if run.finished_at]
+    over = len(ended) == len(runs) and bool(started)
+    return StageView(
+        stage=stage,
+        status=status,
+        done=done,
+        total=len(runs),
+        progress=round(sum(_FRACTION_DONE.get(run.state, run.progress) for run in runs) / len(runs), 3),
+        attempts=sum(run.attempt for run in runs),
+        seconds=round((max(ended) - min(started)).total_seconds(), 3) if over else None,
+    )
+
+
+def variant_view(variant: Variant) -> VariantView:
+    """Return a variant with its scenes."""
+    story = variant.story
+    credit = story.attribution
+    return VariantView(
+        id=variant.id,
+        title=story.title,
+        hook=story.hook,
+        synopsis=story.synopsis,
+        arc=story.arc,
+        caption=story.caption,
+        hashtags=story.hashtags,
+        outline=story.outline,
+        attribution=credit and AttributionView(title=credit.title, url=credit.url, licence=credit.licence),
+        scenes=tuple(
+            SceneView(
+                index=scene.index,
+                narration=scene.narration,
+                visual=scene.visual,
+                image_prompt=scene.image_prompt,
+                duration_ms=scene.duration_ms,
+                claim=scene.claim,
+            )
+            for scene in variant.scenes
+        ),
+    )
+
+
+def _video(generation: GenerationId, artefacts: list[Artefact]) -> VideoView | None:
+    for artefact in artefacts:
+        if artefact.kind is ArtefactKind.VIDEO:
+            base = f"/v1/generations/{generation}"
+            return VideoView(
+                url=f"{base}/video",
+                thumbnail_url=f"{base}/thumbnail",
+                captions_srt_url=f"{base}/captions.srt",
+                captions_vtt_url=f"{base}/captions.vtt",
+                duration_ms=msgspec.convert(artefact.meta.get("duration_ms", 0), int),
+                size_bytes=artefact.size_bytes,
+                sha256=artefact.sha256,
+            )
+    return None
+
+
+def draft_view(draft: Draft, variants: list[Variant]) -> DraftView:
+    """Return a draft with its variants."""
+    return DraftView(
+        id=draft.id,
+        topic=draft.topic,
+        url=draft.source_url,
+        text=draft.source_text,
+        platform=draft.platform,
+        tone=draft.tone,
+        language=draft.language,
+        duration_s=draft.duration_s,
+        aspect=draft.aspect,
+        voice=draft.voice,
+        music=draft.music,
+        selected_variant=draft.selected_variant,
+        version=draft.version,
+        variants=tuple(variant_view(variant) for variant in variants),
+    )

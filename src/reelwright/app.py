@@ -1,0 +1,96 @@
+"""The API process: settings → pools → Litestar."""
+
+import argparse
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncGenerator
+
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+
+from reelwright import __version__, api
+from reelwright.admission import Gate
+from reelwright.ground import log
+from reelwright.ground.errors import Refusal
+from reelwright.ground.postgres import Database
+from reelwright.ground.storage import Storage
+from reelwright.journeys.creation import Terms
+from reelwright.serving import serve
+from reelwright.settings import Settings, load
+from reelwright.wiring import stage_places, wired
+
+
+def create_app(settings: Settings, *, stopping: asyncio.Event | None = None) -> Litestar:
+    """Return the API. `stopping`, once set, ends open event streams."""
+    stop = stopping or asyncio.Event()
+    terms = Terms(places=stage_places(settings), deadline=settings.generation_deadline)
+    allowlist = frozenset(settings.ingestion_allowlist)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncGenerator[None]:
+        async with wired(settings, name="api") as wiring:
+            app.state.db = wiring.db
+            app.state.gate = wiring.gate
+            app.state.storage = wiring.storage
+            yield
+
+    async def db(state: State) -> Database:
+        return state.db
+
+    async def gate(state: State) -> Gate:
+        return state.gate
+
+    async def storage(state: State) -> Storage:
+        return state.storage
+
+    async def given_terms() -> Terms:
+        return terms
+
+    async def given_allowlist() -> frozenset[str]:
+        return allowlist
+
+    async def given_stopping() -> asyncio.Event:
+        return stop
+
+    return Litestar(
+        route_handlers=[api.v1, *api.operator_routes],
+        dependencies={
+            "db": db,
+            "gate": gate,
+            "storage": storage,
+            "terms": given_terms,
+            "allowlist": given_allowlist,
+            "stopping": given_stopping,
+        },
+        lifespan=[lifespan],
+        middleware=[api.request_id],
+        exception_handlers=api.HANDLERS,
+        request_max_body_size=api.BODY_LIMIT,
+        openapi_config=OpenAPIConfig(
+            title="Reelwright", version=__version__, path="/schema", render_plugins=[JsonRenderPlugin()]
+        ),
+        logging_config=None,
+        debug=False,
+    )
+
+
+def main() -> None:
+    """Serve the API; every setting comes from the environment."""
+    parser = argparse.ArgumentParser(prog="python -m reelwright.app", description=main.__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8000)
+    chosen = parser.parse_args()
+    try:
+        settings = load()
+    except Refusal as refusal:
+        sys.exit(f"reelwright: {refusal.sentence}")
+    log.configure(level=settings.log_level, as_json=settings.production)
+    stopping = asyncio.Event()
+    serve(create_app(settings, stopping=stopping), host=chosen.host, port=chosen.port, stopping=stopping)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""The commands, put together: the roof's share of the command line. `reelwright.cli` finds them by name."""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import rich_click as click
+from rich.console import Console
+
+from reelwright.cli import admin as accounts
+from reelwright.cli import make as making
+from reelwright.dev.check import doctor
+from reelwright.dev.database import database_url, db
+from reelwright.dev.running import default_data, dev, endpoints
+
+__all__ = ["admin", "api", "db", "dev", "doctor", "make", "worker"]
+
+_DATA = click.option(
+    "--data", type=click.Path(path_type=Path), default=default_data, help="The folder that keeps everything."
+)
+
+
+def _text_of(file: Path | None) -> str | None:
+    """Read an article. Raises MakeRefused, naming the option."""
+    if file is None:
+        return None
+    try:
+        raw = file.read_bytes()
+    except OSError as error:
+        raise making.MakeRefused(f"{file} can't be read ({error.strerror}).", field="--text") from error
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise making.MakeRefused(f"{file} is not UTF-8 text: save it as plain text first.", field="--text") from None
+
+
+@click.command()
+@click.argument("topic", required=False)
+@click.option("--url", help="Make it from this web page.")
+@click.option("--text", "text_file", type=click.Path(path_type=Path), help="Make it from this UTF-8 text file.")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("reel.mp4"),
+    show_default=True,
+    help="The MP4 to write.",
+)
+@click.option("--duration", type=int, default=30, show_default=True, help="Seconds, 10 to 180.")
+@click.option(
+    "--aspect", type=click.Choice(["9:16", "1:1", "16:9"]), default="9:16", show_default=True, help="Frame shape."
+)
+@click.option("--voice", default="default", show_default=True, help="The narrator.")
+@click.option(
+    "--tone",
+    type=click.Choice(["calm", "curious", "energetic", "serious", "warm"]),
+    default="curious",
+    show_default=True,
+    help="The mood of pictures and music.",
+)
+@click.option("--language", default="en", show_default=True, help="The language of the narration.")
+@click.option("--music", type=click.Choice(["auto", "none"]), default="auto", show_default=True, help="Music bed.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@_DATA
+def make(  # noqa: PLR0917 - click hands every option over by name
+    topic: str | None,
+    url: str | None,
+    text_file: Path | None,
+    out: Path,
+    duration: int,
+    aspect: str,
+    voice: str,
+    tone: str,
+    language: str,
+    music: str,
+    as_json: bool,  # noqa: FBT001 - a flag
+    data: Path,
+) -> None:
+    """Make a reel from TOPIC, a web page or a text file.
+
+    Example:  reelwright make "Why do cats purr?" -o cats.mp4
+    """
+    given = {"topic": topic, "url": url, "text": _text_of(text_file)}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    if len(chosen) != 1:
+        raise making.MakeRefused("Give exactly one of TOPIC, --url and --text.", field="TOPIC")
+    making.check_output(out)
+    body: dict[str, object] = {
+        **chosen,
+        "duration_s": duration,
+        "aspect": aspect,
+        "voice": voice,
+        "tone": tone,
+        "language": language,
+        "music": music,
+    }
+    begun = time.monotonic()
+    with endpoints(data) as api:
+        made: dict[str, Any] = making.run(making.Wish(body=body, out=out, as_json=as_json), api)
+    if as_json:
+        click.echo(json.dumps(made))
+    else:
+        making.tell(made, Console(), seconds=time.monotonic() - begun)
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=int, default=8000, show_default=True)
+def api(host: str, port: int) -> None:
+    """Serve the REST API; settings come from the environment (see .env.example)."""
+    os.execv(sys.executable, [sys.executable, "-m", "reelwright.app", "--host", host, "--port", str(port)])  # noqa: S606
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=int, default=8001, show_default=True)
+def worker(host: str, port: int) -> None:
+    """Take deliveries; settings come from the environment (see .env.example)."""
+    os.execv(sys.executable, [sys.executable, "-m", "worker.app", "--host", host, "--port", str(port)])  # noqa: S606
+
+
+@click.group()
+def admin() -> None:
+    """What an operator does: accounts, for now."""
+
+
+@admin.command("create-user")
+@click.argument("email")
+@click.option("--plan", type=click.Choice(["basic", "standard", "pro"]), default="basic", show_default=True)
+@click.option("--admin", "is_admin", is_flag=True, help="Give the admin role.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@_DATA
+def create_user(email: str, plan: str, is_admin: bool, as_json: bool, data: Path) -> None:  # noqa: FBT001 - flags
+    """Make an account with a first API key and this month's credits."""
+    live = os.environ.get("REELWRIGHT_ENVIRONMENT", "development") == "production"
+    with database_url(data) as url:
+        made = accounts.create_user(url, email=email, plan=plan, admin=is_admin, live=live)
+    if as_json:
+        click.echo(json.dumps(made))
+    else:
+        click.echo(f"{made['email']} ({made['plan']})\nAPI key, shown this once: {made['api_key']}")

@@ -1,0 +1,105 @@
+"""Read what belongs to an account: a generation with its stages, its events, its files, its draft."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from reelwright import ledger
+from reelwright.generations import (
+    Artefact,
+    ArtefactKind,
+    Artefacts,
+    Draft,
+    Drafts,
+    Event,
+    Generation,
+    Generations,
+    Run,
+    Runs,
+    Source,
+    Sources,
+    Variant,
+    Variants,
+)
+from reelwright.ground.errors import NotFound
+from reelwright.ground.ids import AccountId, DraftId, GenerationId
+from reelwright.ground.postgres import Database
+
+GONE = "There is no such generation."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A generation as its owner sees it."""
+
+    generation: Generation
+    draft: Draft
+    runs: list[Run]
+    variants: list[Variant]
+    artefacts: list[Artefact]
+    source: Source | None
+    charged_micro: int
+
+
+async def generation(account: AccountId, wanted: GenerationId, *, db: Database) -> Shown:
+    """Return a generation with all that is known of it. Raises NotFound, Outage."""
+    async with db.begin() as tx:
+        found = await Generations(session=tx).get(account, wanted)
+        if found is None:
+            raise NotFound(GONE)
+        return Shown(
+            generation=found,
+            draft=await Drafts(session=tx).of_generation(wanted),
+            runs=await Runs(session=tx).of(wanted),
+            variants=await Variants(session=tx).of_generation(wanted),
+            artefacts=await Artefacts(session=tx).of(wanted),
+            source=await Sources(session=tx).of(wanted),
+            charged_micro=await ledger.charged(tx, generation=wanted),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """What happened since: events in order, the runs' progress now, and whether anything can still happen."""
+
+    events: list[Event]
+    runs: list[Run]
+    live: bool
+
+
+async def news(account: AccountId, wanted: GenerationId, *, after: int, db: Database) -> News:
+    """Return a generation's events after a sequence number. Raises NotFound, Outage."""
+    async with db.begin() as tx:
+        found = await Generations(session=tx).get(account, wanted)
+        if found is None:
+            raise NotFound(GONE)
+        return News(
+            events=await Generations(session=tx).events_after(wanted, after, limit=200),
+            runs=await Runs(session=tx).of(wanted),
+            live=found.live,
+        )
+
+
+async def file(account: AccountId, wanted: GenerationId, kind: ArtefactKind, *, db: Database) -> Artefact:
+    """Return one of a generation's finished files. Raises NotFound, Outage."""
+    async with db.begin() as tx:
+        found = await Artefacts(session=tx).get(account, wanted, kind)
+    if found is None:
+        raise NotFound("This generation has no such file (yet): look at its status first.", code="file.not_ready")
+    return found
+
+
+async def draft(account: AccountId, wanted: DraftId, *, db: Database) -> tuple[Draft, list[Variant]]:
+    """Return a draft with its variants. Raises NotFound, Outage."""
+    async with db.begin() as tx:
+        found = await Drafts(session=tx).get(account, wanted)
+        if found is None:
+            raise NotFound("There is no such draft.")
+        return found, await Variants(session=tx).of_draft(wanted)
+
+
+async def change_draft(
+    account: AccountId, wanted: DraftId, changes: Mapping[str, object], *, expected_version: int | None, db: Database
+) -> Draft:
+    """Change a draft's fields. Raises NotFound, DraftChanged, Outage."""
+    async with db.begin() as tx:
+        return await Drafts(session=tx).patch(account, wanted, changes, expected_version=expected_version)

@@ -1,0 +1,222 @@
+"""Open a claimed run's facts, store what it made, and write its result with everything that follows from it."""
+
+from dataclasses import dataclass
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from reelwright import billing, ledger
+from reelwright.generations import (
+    Artefact,
+    ArtefactKind,
+    Artefacts,
+    Assignment,
+    Claim,
+    Drafts,
+    Generation,
+    GenerationKind,
+    Generations,
+    Ingested,
+    Made,
+    NewArtefact,
+    Outcome,
+    Planned,
+    Released,
+    Runs,
+    RunState,
+    Sources,
+    Stage,
+    StoredArtefact,
+    Unit,
+    Variants,
+    Written,
+    pipeline,
+)
+from reelwright.ground import log
+from reelwright.ground.errors import Outage, Refusal
+from reelwright.ground.metering import Use
+from reelwright.journeys import creation, ending
+from reelwright.journeys.workroom import Workroom
+
+_log = log.logger("journeys.recording")
+
+
+class GateFailed(Refusal):
+    """The finished file did not pass the release gate: nothing is delivered and nothing is charged."""
+
+    code = "gate.failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What a stage made, with its files in storage."""
+
+    outcome: Outcome
+    files: tuple[StoredArtefact, ...]
+    uses: tuple[Use, ...]
+
+
+async def opened(tx: AsyncSession, claim: Claim) -> Assignment:
+    """Read all that the claimed stage may know, and note that the generation runs."""
+    generations = Generations(session=tx)
+    generation = await generations.start(claim.generation_id)
+    draft = await Drafts(session=tx).of_generation(claim.generation_id)
+    await generations.note(claim.generation_id, "stage_started", _named(claim.unit) | {"attempt": claim.attempt})
+    finished = await Runs(session=tx).finished(claim.generation_id)
+    variants = await Variants(session=tx).of_generation(claim.generation_id)
+    artefacts = await Artefacts(session=tx).of(claim.generation_id)
+    return Assignment(
+        generation_id=claim.generation_id,
+        account_id=generation.account_id,
+        kind=generation.kind,
+        unit=claim.unit,
+        attempt=claim.attempt,
+        draft=draft,
+        variants_wanted=generation.variants,
+        source=await Sources(session=tx).of(claim.generation_id),
+        variants=tuple(variants),
+        artefacts=_ordered(artefacts, claim.unit, finished),
+    )
+
+
+def _ordered(
+    artefacts: list[Artefact], unit: Unit, finished: pipeline.Finished
+) -> tuple[Artefact, ...]:
+    """Put the picture that counts first: the one under judgement for its verification, else the best one."""
+
+    def counts(artefact: Artefact) -> bool:
+        if artefact.kind is not ArtefactKind.IMAGE or artefact.scene is None:
+            return True
+        if unit.stage is Stage.VISUAL_VERIFICATION:
+            return artefact.round == unit.round
+        return artefact.round == pipeline.best_round(finished, artefact.scene)
+
+    return tuple([a for a in artefacts if counts(a)] + [a for a in artefacts if not counts(a)])
+
+
+async def store(claim: Claim, task: Assignment, made: Made, *, room: Workroom) -> "Kept":
+    """Put the made files into storage under the hash of their inputs; nothing points at them yet. Raises Outage."""
+    files = [await _stored(task, file, claim, room) for file in made.artefacts]
+    return Kept(outcome=made.outcome, files=tuple(files), uses=made.uses)
+
+
+async def _stored(task: Assignment, file: NewArtefact, claim: Claim, room: Workroom) -> StoredArtefact:
+    key = f"{task.account_id}/{file.kind.value}/{file.inputs_hash}-{claim.generation_id.hex}{file.path.suffix}"
+    facts = await room.storage.put(key, file.path)
+    return StoredArtefact(
+        kind=file.kind,
+        key=key,
+        media_type=file.media_type,
+        size_bytes=facts.size_bytes,
+        sha256=facts.sha256,
+        inputs_hash=file.inputs_hash,
+        meta=file.meta,
+    )
+
+
+async def keep(claim: Claim, task: Assignment, kept: "Kept", *, room: Workroom, request_id: str | None) -> None:
+    """Write result, files, usage and what follows, in one transaction. A claim that was lost writes nothing.
+
+    Raises GateFailed for a reel that must not be delivered. Raises Outage where the commit's outcome is unknown: the
+    next attempt finds the run finished, or does it again.
+    """
+    if isinstance(kept.outcome, Released) and not kept.outcome.gate.get("passed"):
+        raise GateFailed(_gate_sentence(kept.outcome.gate), extra={"gate": kept.outcome.gate})
+    ended = False
+    try:
+        async with room.db.begin() as tx:
+            ended = await _write(tx, claim, task, kept, room=room, request_id=request_id)
+    except Outage:
+        if not await _already(claim, room):
+            raise
+    _log.info("stage.completed", ended=ended)
+    if ended:
+        await ending.release_lease(task, room=room)
+
+
+def _gate_sentence(gate: dict[str, object]) -> str:
+    checks = msgspec.convert(gate.get("checks", []), list[dict[str, object]])
+    failed = ", ".join(str(check.get("name")) for check in checks if not check.get("passed"))
+    return f"The finished reel did not pass its own check ({failed}); nothing was charged. Start it again."
+
+
+async def _write(
+    tx: AsyncSession, claim: Claim, task: Assignment, kept: "Kept", *, room: Workroom, request_id: str | None
+) -> bool:
+    """Do what `keep` says inside the transaction; return whether the generation has ended."""
+    generation = await Generations(session=tx).lock(claim.generation_id)
+    runs = Runs(session=tx)
+    if generation is None or not await runs.complete(claim.run_id, claim.fence, result=_result(kept.outcome)):
+        return False
+    await Artefacts(session=tx).record(claim, list(kept.files))
+    await _conclude(tx, task, kept.outcome)
+    await _meter(tx, generation, claim, kept.uses)
+    scenes = await Variants(session=tx).scene_count(claim.generation_id)
+    finished = await runs.finished(claim.generation_id)
+    following = pipeline.due(generation.kind, finished, scenes=scenes)
+    await Generations(session=tx).note(claim.generation_id, "stage_completed", _named(claim.unit))
+    if following.ended:
+        await ending.succeed(tx, generation, kept.outcome)
+        return True
+    await creation.queue(
+        tx, claim.generation_id, following.units, most_attempts=room.timings.most_attempts, request_id=request_id
+    )
+    return False
+
+
+async def _conclude(tx: AsyncSession, task: Assignment, outcome: Outcome) -> None:
+    """Write what the stage concluded, besides its files."""
+    match outcome:
+        case Ingested(source=source):
+            await Sources(session=tx).keep(task.generation_id, task.draft.id, source)
+        case Written(stories=stories):
+            await Variants(session=tx).write(task.generation_id, task.draft.id, list(stories))
+        case Planned(scenes=scenes):
+            for variant, planned in zip(task.variants, scenes, strict=True):
+                await Variants(session=tx).plan_scenes(variant.id, list(planned))
+            if task.kind is GenerationKind.VIDEO:
+                await Drafts(session=tx).select_variant(task.draft.id, task.variant.id)
+        case _:
+            pass
+
+
+async def _meter(tx: AsyncSession, generation: Generation, claim: Claim, uses: tuple[Use, ...]) -> None:
+    """Write one usage row for each call or step. A picture's second and third try are ours to pay."""
+    if generation.demo:
+        return
+    prices = await billing.Catalogue(session=tx).version(generation.price_version)
+    rows = [
+        ledger.UsageRow(
+            account_id=generation.account_id,
+            generation_id=claim.generation_id,
+            run_id=claim.run_id,
+            call=call,
+            stage=claim.unit.stage.value,
+            scene=claim.unit.scene,
+            use=use,
+            micro=billing.priced(use, prices) if claim.unit.round == 0 else 0,
+            plan=generation.plan,
+            price_version=prices.version,
+        )
+        for call, use in enumerate(uses)
+    ]
+    await ledger.append_usage(tx, rows)
+
+
+def _result(outcome: Outcome) -> dict[str, object]:
+    """Return the outcome as the run keeps it: the text of stories and sources lives in its own tables."""
+    whole: dict[str, object] = msgspec.to_builtins(outcome)
+    return {name: value for name, value in whole.items() if name not in {"source", "stories", "scenes"}} | {
+        "type": str(whole["type"])
+    }
+
+
+def _named(unit: Unit) -> dict[str, object]:
+    return {"stage": unit.stage.value, "scene": unit.scene, "chunk": unit.chunk, "round": unit.round}
+
+
+async def _already(claim: Claim, room: Workroom) -> bool:
+    """Say whether our own completion did commit although its answer was lost. Raises Outage while nobody can know."""
+    async with room.db.begin() as tx:
+        run = await Runs(session=tx).get(claim.run_id)
+    return run is not None and run.state is RunState.SUCCEEDED and run.won_fence == claim.fence

@@ -1,0 +1,79 @@
+"""Find what nobody is working on any more and set it going again, or end it honestly. Safe to run anywhere, any time."""
+
+import asyncio
+import random
+from dataclasses import dataclass
+from datetime import timedelta
+
+from reelwright.admission import Gate
+from reelwright.generations import Generations, Runs
+from reelwright.ground import log
+from reelwright.ground.errors import Outage
+from reelwright.ground.postgres import Database
+from reelwright.journeys import ending
+from reelwright.journeys.creation import due
+from reelwright.outbox import enqueue
+
+_log = log.logger("journeys.recovery")
+_BATCH = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one sweep did."""
+
+    rescued: int
+    exhausted: int
+    overdue: int
+
+
+async def sweep(*, db: Database, gate: Gate, resend_after: timedelta = timedelta(seconds=30)) -> Swept:
+    """Re-queue runs whose worker died or whose message was lost, and end what is out of attempts or past its deadline.
+
+    Each row is judged again inside its own UPDATE, so two sweepers, or a worker that is only slow, do no harm.
+    Raises Outage.
+    """
+    async with db.begin() as tx:
+        stale = await Runs(session=tx).stale(limit=_BATCH, resend_after=resend_after)
+    rescued = exhausted = 0
+    for run in stale:
+        if run.attempt >= run.max_attempts:
+            await ending.give_up(
+                run.generation_id,
+                db=db,
+                gate=gate,
+                code="stage.exhausted",
+                sentence="A stage failed again and again on our side; nothing was charged. Start the reel again.",
+            )
+            exhausted += 1
+            continue
+        async with db.begin() as tx:
+            if await Runs(session=tx).rescue(run, resend_after=resend_after):
+                await enqueue(tx, due(run.generation_id, run.unit, request_id=None))
+                rescued += 1
+    async with db.begin() as tx:
+        late = await Generations(session=tx).unfinished_past_deadline(limit=_BATCH)
+    for generation in late:
+        await ending.give_up(
+            generation,
+            db=db,
+            gate=gate,
+            code="generation.deadline",
+            sentence="The reel was not finished in time; nothing was charged. Start it again.",
+        )
+    swept = Swept(rescued=rescued, exhausted=exhausted, overdue=len(late))
+    if rescued or exhausted or late:
+        _log.warning("sweep.found", rescued=rescued, exhausted=exhausted, overdue=len(late))
+    return swept
+
+
+async def keep_sweeping(*, db: Database, gate: Gate, every: timedelta, resend_after: timedelta) -> None:
+    """Sweep for ever, a little out of step with other sweepers; an outage is waited out."""
+    while True:
+        await asyncio.sleep(every.total_seconds() * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
+        try:
+            await sweep(db=db, gate=gate, resend_after=resend_after)
+        except Outage:
+            _log.warning("sweep.postponed")
+        except Exception:
+            _log.exception("sweep.bug")

@@ -1,0 +1,87 @@
+"""The roof's joinery: settings become pools, gate, storage and relay, opened together and closed in reverse."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+
+from reelwright import outbox
+from reelwright.admission import Gate, Place
+from reelwright.generations import Stage
+from reelwright.ground import postgres, qstash, redis, storage
+from reelwright.journeys import facts
+from reelwright.outbox import Destination, Relay
+from reelwright.providers import places
+from reelwright.settings import Settings
+
+WORKER_PATH = "/worker/generate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wiring:
+    """What API and worker share."""
+
+    settings: Settings
+    db: postgres.Database
+    gate: Gate
+    storage: storage.Storage
+    relay: Relay
+
+
+def worker_address(settings: Settings) -> str:
+    """Return the configured URL that deliveries go to, and that their signatures must name."""
+    return settings.worker_url.rstrip("/") + WORKER_PATH
+
+
+def stage_places(settings: Settings) -> dict[Stage, Place]:
+    """Return which provider's place each stage needs while it runs."""
+    by_craft = places(choices(settings))
+    crafts = {
+        Stage.INGESTION: "pages",
+        Stage.STORY_WRITING: "text",
+        Stage.VISUAL_GENERATION: "picture",
+        Stage.VISUAL_VERIFICATION: "vision",
+        Stage.TTS_GENERATION: "speech",
+    }
+    return {
+        stage: Place(
+            provider=by_craft[craft].provider, model=by_craft[craft].model, lane="interactive", cap=by_craft[craft].cap
+        )
+        for stage, craft in crafts.items()
+    }
+
+
+def choices(settings: Settings) -> dict[str, str]:
+    """Return the configured provider of each craft."""
+    return {
+        "text": settings.text_provider,
+        "picture": settings.picture_provider,
+        "vision": settings.vision_provider,
+        "speech": settings.speech_provider,
+    }
+
+
+@contextlib.asynccontextmanager
+async def wired(settings: Settings, *, name: str) -> AsyncGenerator[Wiring]:
+    """Open everything, run the relay beside it, and close it all at the end."""
+    db = postgres.connect(settings.database_url, name=f"reelwright-{name}")
+    client = redis.connect(settings.redis_url)
+    queue = qstash.connect(token=settings.qstash_token, base_url=settings.qstash_url)
+    relay = Relay(db, queue, Destination(worker_address(settings)))
+    gate = Gate(client, facts=facts.reader(db))
+    files = storage.connect(settings.storage_url)
+    tasks = [
+        asyncio.create_task(relay.run(), name="relay"),
+        asyncio.create_task(
+            postgres.listen(settings.database_url, outbox.CHANNEL, relay.wake.set), name="relay-listen"
+        ),
+    ]
+    try:
+        yield Wiring(settings=settings, db=db, gate=gate, storage=files, relay=relay)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await qstash.close(queue)
+        await client.aclose()
+        await db.close()

@@ -1,0 +1,159 @@
+"""The worker process: settings → pools, tools, stages → a small app that takes signed deliveries."""
+
+import argparse
+import asyncio
+import contextlib
+import sys
+import tempfile
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Annotated
+
+from litestar import Litestar, Response, post
+from litestar.datastructures import State
+from litestar.di import NamedDependency
+from litestar.params import HeaderParameter, RawBody
+
+from reelwright import api
+from reelwright.admission import Gate
+from reelwright.generations import Stage
+from reelwright.ground import log
+from reelwright.ground.errors import Refusal
+from reelwright.ground.postgres import Database
+from reelwright.journeys import recovery
+from reelwright.journeys.workroom import StageWork, Timings, Workroom
+from reelwright.providers import toolset
+from reelwright.serving import serve
+from reelwright.settings import Settings, load
+from reelwright.wiring import Wiring, choices, stage_places, wired, worker_address
+from worker import delivery
+from worker.stages import (
+    audio_mixing,
+    ingestion,
+    scene_generation,
+    story_writing,
+    tts_generation,
+    video_assembly,
+    video_generation,
+    visual_generation,
+    visual_verification,
+)
+
+STAGES: dict[Stage, StageWork] = {
+    Stage.INGESTION: ingestion.perform,
+    Stage.STORY_WRITING: story_writing.perform,
+    Stage.SCENE_GENERATION: scene_generation.perform,
+    Stage.VISUAL_GENERATION: visual_generation.perform,
+    Stage.VISUAL_VERIFICATION: visual_verification.perform,
+    Stage.VIDEO_GENERATION: video_generation.perform,
+    Stage.TTS_GENERATION: tts_generation.perform,
+    Stage.AUDIO_MIXING: audio_mixing.perform,
+    Stage.VIDEO_ASSEMBLY: video_assembly.perform,
+}
+
+
+def workroom(wiring: Wiring, settings: Settings, stages: dict[Stage, StageWork]) -> Workroom:
+    """Return what the worker's journeys need around them."""
+    tools = toolset(
+        choice=choices(settings),
+        openai_api_key=settings.openai_api_key,
+        openai_base_url=settings.openai_base_url,
+        allowlist=frozenset(settings.ingestion_allowlist),
+    )
+    return Workroom(
+        db=wiring.db,
+        gate=wiring.gate,
+        storage=wiring.storage,
+        tools=tools,
+        stages=stages,
+        places=stage_places(settings),
+        workspace=Path(settings.workspace or Path(tempfile.gettempdir()) / "reelwright-work"),
+        timings=Timings(
+            heartbeat=settings.heartbeat,
+            lease=settings.lease,
+            stage_deadline=settings.stage_deadline,
+            retry_delay=settings.retry_delay,
+        ),
+    )
+
+
+@post("/worker/generate", status_code=204, include_in_schema=False)
+async def generate(
+    body: RawBody,
+    room: NamedDependency[Workroom],
+    door: NamedDependency[delivery.Door],
+    signature: Annotated[str | None, HeaderParameter(name="Upstash-Signature")] = None,
+) -> Response[None]:
+    """Take one delivery."""
+    return await delivery.receive(body, signature, door=door, room=room)
+
+
+def create_app(
+    settings: Settings, *, stopping: asyncio.Event | None = None, stages: dict[Stage, StageWork] | None = None
+) -> Litestar:
+    """Return the worker's app. `stopping`, once set, makes it take nothing new."""
+    door = delivery.Door(
+        url=worker_address(settings),
+        keys=(settings.qstash_current_signing_key, settings.qstash_next_signing_key),
+        places=asyncio.Semaphore(settings.worker_concurrency),
+        stopping=stopping or asyncio.Event(),
+    )
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncGenerator[None]:
+        async with wired(settings, name="worker") as wiring:
+            app.state.db = wiring.db
+            app.state.gate = wiring.gate
+            app.state.room = workroom(wiring, settings, stages or STAGES)
+            sweeping = asyncio.create_task(
+                recovery.keep_sweeping(
+                    db=wiring.db, gate=wiring.gate, every=settings.sweep, resend_after=2 * settings.sweep
+                )
+            )
+            try:
+                yield
+            finally:
+                sweeping.cancel()
+                await asyncio.gather(sweeping, return_exceptions=True)
+
+    async def given_door() -> delivery.Door:
+        return door
+
+    async def room(state: State) -> Workroom:
+        return state.room
+
+    async def db(state: State) -> Database:
+        return state.db
+
+    async def gate(state: State) -> Gate:
+        return state.gate
+
+    return Litestar(
+        route_handlers=[generate, *api.operator_routes],
+        dependencies={"door": given_door, "room": room, "db": db, "gate": gate},
+        lifespan=[lifespan],
+        exception_handlers=api.HANDLERS,
+        request_max_body_size=api.BODY_LIMIT,
+        openapi_config=None,
+        logging_config=None,
+        debug=False,
+    )
+
+
+def main() -> None:
+    """Serve deliveries; every setting comes from the environment."""
+    parser = argparse.ArgumentParser(prog="python -m worker.app", description=main.__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8001)
+    chosen = parser.parse_args()
+    try:
+        settings = load()
+    except Refusal as refusal:
+        sys.exit(f"reelwright worker: {refusal.sentence}")
+    log.configure(level=settings.log_level, as_json=settings.production)
+    stopping = asyncio.Event()
+    serve(create_app(settings, stopping=stopping), host=chosen.host, port=chosen.port, stopping=stopping)
+
+
+if __name__ == "__main__":
+    main()
