@@ -1,1 +1,35 @@
-"""The rendering room."""
+"""The rendering room: narrations and pictures to a plan, its frames, its command lines, and verdicts on the result."""
+
+from reelwright.rendering import captions, gate, graph, hearing, planes
+from reelwright.rendering.frames import Painter
+from reelwright.rendering.gate import Check, Evidence, Report, Seen
+from reelwright.rendering.planes import BadPicture
+from reelwright.rendering.probe import Probe, probe
+from reelwright.rendering.safearea import Area, safe_area
+from reelwright.rendering.timeline import FPS, SAMPLE_RATE, SAMPLES_A_FRAME, Shot, Take, Timeline, Word, plan
+
+__all__ = [
+    "FPS",
+    "SAMPLES_A_FRAME",
+    "SAMPLE_RATE",
+    "Area",
+    "BadPicture",
+    "Check",
+    "Evidence",
+    "Painter",
+    "Probe",
+    "Report",
+    "Seen",
+    "Shot",
+    "Take",
+    "Timeline",
+    "Word",
+    "captions",
+    "gate",
+    "graph",
+    "hearing",
+    "plan",
+    "planes",
+    "probe",
+    "safe_area",
+]

@@ -1,0 +1,246 @@
+"""The command lines of every media process, as ffmpeg-python graphs compiled to argument lists; nothing is started."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ffmpeg
+
+from reelwright.rendering.timeline import FPS, SAMPLE_RATE
+
+TARGET_LUFS = -14.0
+PEAK_LIMIT = 0.79  # -2 dBFS: what lies between the samples, and AAC, add up to 1 dB
+VOICE_LUFS = -18.0
+MUSIC_LUFS = -25.0
+AUDIO_BITRATE = "192k"
+GROUP_FRAMES = 60
+PROFILES: dict[str, dict[str, str | int]] = {
+    "fast": {"preset": "ultrafast", "crf": 23, "x264-params": "cabac=1:8x8dct=1"},
+    "normal": {"preset": "veryfast", "crf": 23},
+}
+_TAGS = {"color_range": "tv", "colorspace": "bt709", "color_primaries": "bt709", "color_trc": "bt709"}
+_H264: dict[str, str | int] = {
+    "c:v": "libx264",
+    "profile:v": "high",
+    "pix_fmt": "yuv420p",
+    "threads": 1,
+    "g": GROUP_FRAMES,
+    "flags": "+cgop",
+    "fps_mode": "cfr",
+    "r": FPS,
+    "video_track_timescale": FPS * 512,
+    "format": "mp4",
+}
+_AAC: dict[str, str | int] = {"c:a": "aac", "profile:a": "aac_low", "b:a": AUDIO_BITRATE, "ar": SAMPLE_RATE, "ac": 2}
+_JOINED: dict[str, str | int] = {"c:v": "copy", "movflags": "+faststart", "map_metadata": -1, "format": "mp4"}
+_MP4_FAMILY = "mov,mp4,m4a,3gp,3g2,mj2"
+_SILENT_LUFS = -60.0
+_MOST_GAIN_DB = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Loudness:
+    """Integrated loudness in LUFS, loudness range in LU, true peak in dBTP (EBU R 128, ITU-R BS.1770-4)."""
+
+    lufs: float
+    range_lu: float
+    peak_dbtp: float
+
+    @property
+    def silent(self) -> bool:
+        """Whether there is nothing to hear."""
+        return self.lufs < _SILENT_LUFS
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A narration file and the sample, at 48 kHz, at which it begins."""
+
+    path: Path
+    at_sample: int
+
+
+def _compiled(stream: Any, program: str, *, verbosity: str = "error") -> list[str]:
+    settled = stream.global_args("-hide_banner", "-nostdin", "-nostats", "-xerror", "-loglevel", verbosity)
+    return [str(part) for part in settled.compile(cmd=program, overwrite_output=True)]
+
+
+def _file(path: Path, formats: str, **options: Any) -> Any:
+    return ffmpeg.input(str(path), protocol_whitelist="file,pipe", format_whitelist=formats, **options)
+
+
+def encode(program: str, out: Path, *, width: int, height: int, profile: str = "normal") -> list[str]:
+    """Encode raw YUV 4:2:0 frames from standard input to one closed-GOP H.264 chunk, on one thread."""
+    frames = ffmpeg.input(
+        "pipe:0",
+        format="rawvideo",
+        pix_fmt="yuv420p",
+        s=f"{width}x{height}",
+        framerate=FPS,
+        protocol_whitelist="pipe",
+        **_TAGS,
+    )
+    stream = ffmpeg.output(
+        frames,
+        str(out),
+        **(_H264 | _TAGS | PROFILES[profile]),
+    )
+    return _compiled(stream, program)
+
+
+def measure_loudness(program: str, source: Path) -> list[str]:
+    """Measure a file's sound; the summary lands on standard error, for `loudness`."""
+    sound = _file(source, f"wav,flac,{_MP4_FAMILY}").audio.filter("ebur128", peak="true", framelog="quiet")
+    return _compiled(ffmpeg.output(sound, "-", format="null"), program, verbosity="info")
+
+
+def measure_voices(program: str, voices: Sequence[Spoken]) -> list[str]:
+    """Measure all narrations, one after the other, treated as the mix will treat them."""
+    stream = ffmpeg.concat(*(_voice(v.path) for v in voices), v=0, a=1).filter("ebur128", framelog="quiet")
+    return _compiled(ffmpeg.output(stream, "-", format="null"), program, verbosity="info")
+
+
+def loudness(report: str) -> Loudness:
+    """Read the summary that `ebur128` prints last. A missing true peak reads as silence. Raises ValueError."""
+    summary = report[report.rfind("Summary:") :]
+
+    def number(label: str) -> float | None:
+        found = re.search(rf"{label}:\s+(-?inf|nan|-?[\d.]+)", summary)
+        return None if found is None else float(found.group(1))
+
+    lufs, spread, peak = number("I"), number("LRA"), number("Peak")
+    if "Summary:" not in report or lufs is None:
+        msg = "the measuring run printed no loudness summary"
+        raise ValueError(msg)
+    return Loudness(lufs, spread or 0.0, -200.0 if peak is None else peak)
+
+
+def gain_db(measured: Loudness | None, target_lufs: float) -> float:
+    """Return the gain that brings what was measured to the target, within ±30 dB; none for silence."""
+    if measured is None or measured.silent:
+        return 0.0
+    return max(-_MOST_GAIN_DB, min(_MOST_GAIN_DB, target_lufs - measured.lufs))
+
+
+def _voice(path: Path) -> Any:
+    even = _file(path, "wav").audio.filter("aresample", SAMPLE_RATE).filter("aformat", channel_layouts="mono")
+    cleared = even.filter("highpass", f=70)
+    return cleared.filter("acompressor", threshold="-24dB", ratio=2.5, attack=8, release=120, makeup=4)
+
+
+def mix(
+    program: str,
+    out: Path,
+    *,
+    voices: Sequence[Spoken],
+    music: Path | None,
+    samples: int,
+    voice_gain_db: float,
+    music_gain_db: float,
+) -> list[str]:
+    """Place narrations on their samples and duck the music under them, into a float WAV of exactly `samples`.
+
+    The voice that drives the compressor has a known loudness, so that it takes 12 to 20 dB off the music while
+    someone speaks. Attack and release are milliseconds. Music fades in over 0.4 s and out to the reel's true end.
+    """
+    parts: list[Any] = []
+    spoken = _placed(voices, voice_gain_db, samples) if voices else None
+    if spoken is not None and music is not None:
+        forked = spoken.filter_multi_output("asplit", 2)
+        parts += [_stereo(forked[0]), _bed(music, forked[1], music_gain_db, samples)]
+    elif spoken is not None:
+        parts.append(_stereo(spoken))
+    elif music is not None:
+        parts.append(_bed(music, None, music_gain_db, samples))
+    else:
+        parts.append(ffmpeg.input(f"anullsrc=r={SAMPLE_RATE}:cl=stereo", format="lavfi").audio)
+    joined = ffmpeg.filter(parts, "amix", inputs=len(parts), normalize=0) if len(parts) > 1 else parts[0]
+    exact = joined.filter("apad", whole_len=samples).filter("atrim", end_sample=samples)
+    return _compiled(
+        ffmpeg.output(exact, str(out), **{"c:a": "pcm_f32le", "ar": SAMPLE_RATE, "format": "wav"}), program
+    )
+
+
+def _stereo(sound: Any) -> Any:
+    return sound.filter("aformat", channel_layouts="stereo")
+
+
+def _placed(voices: Sequence[Spoken], gain: float, samples: int) -> Any:
+    placed = [_voice(v.path).filter("adelay", delays=f"{v.at_sample}S", all=1) for v in voices]
+    together = ffmpeg.filter(placed, "amix", inputs=len(placed), normalize=0) if len(placed) > 1 else placed[0]
+    forked = (
+        together.filter("volume", f"{gain:.2f}dB").filter("apad", whole_len=samples).filter_multi_output("asplit", 2)
+    )
+    return forked[0].filter("aformat", channel_layouts="stereo"), forked[1]
+
+
+def _bed(music: Path, driver: Any, gain: float, samples: int) -> Any:
+    bed = _file(music, "wav").audio.filter("aresample", SAMPLE_RATE).filter("aformat", channel_layouts="stereo")
+    bed = bed.filter("volume", f"{gain:.2f}dB").filter("apad", whole_len=samples)
+    if driver is not None:
+        bed = ffmpeg.filter([bed, driver], "sidechaincompress", threshold=0.02, ratio=8, attack=15, release=350)
+    seconds, fade = samples / SAMPLE_RATE, min(2.0, samples / SAMPLE_RATE / 4)
+    bed = bed.filter("atrim", end_sample=samples).filter("afade", t="in", d=0.4)
+    return bed.filter("afade", t="out", st=seconds - fade, d=fade)
+
+
+def master(program: str, source: Path, out: Path, *, gain: float, samples: int) -> list[str]:
+    """Bring a float mix to its loudness: one static gain in dB, then a limiter. Dynamics stay as mixed."""
+    sound = _mastered(_file(source, "wav").audio, gain, samples)
+    return _compiled(ffmpeg.output(sound, str(out), **{"c:a": "flac", "sample_fmt": "s16", "format": "flac"}), program)
+
+
+def _mastered(sound: Any, gain: float, samples: int) -> Any:
+    louder = sound.filter("volume", f"{gain:.2f}dB")
+    held = louder.filter("alimiter", limit=PEAK_LIMIT, attack=3, release=60, level=0, latency=1)
+    return held.filter("aresample", SAMPLE_RATE).filter("apad", whole_len=samples).filter("atrim", end_sample=samples)
+
+
+def join(program: str, listing: Path, sound: Path, out: Path, *, samples: int, gain: float = 0.0) -> list[str]:
+    """Join chunks without encoding them again, add the sound as AAC, and put the index first.
+
+    `listing` names the chunks for the concat demuxer. A `gain` in dB corrects the delivered loudness.
+    """
+    picture = _file(listing, f"concat,{_MP4_FAMILY}", format="concat", safe=1).video
+    heard = _file(sound, "flac").audio
+    if gain:
+        heard = _mastered(heard, gain, samples)
+    stream = ffmpeg.output(
+        picture,
+        heard,
+        str(out),
+        **(_JOINED | _AAC),
+        video_track_timescale=FPS * 512,
+    )
+    return _compiled(stream, program)
+
+
+def listing(names: Sequence[str]) -> str:
+    """Return the concat demuxer's list. Raises ValueError on a name that isn't one of our own plain ones."""
+    for name in names:
+        if not re.fullmatch(r"[a-z0-9_]+\.mp4", name):
+            msg = f"not a generated file name: {name!r}"
+            raise ValueError(msg)
+    return "ffconcat version 1.0\n" + "".join(f"file {name}\n" for name in names)
+
+
+def thumbnail(program: str, video: Path, out: Path, *, at_ms: int) -> list[str]:
+    """Take one frame as a full-range JPEG."""
+    picture = _file(video, _MP4_FAMILY, ss=f"{at_ms / 1000:.3f}").video
+    toned = picture.filter("scale", out_range="full", out_color_matrix="bt601").filter("format", "yuvj420p")
+    stream = ffmpeg.output(toned, str(out), **{"frames:v": 1, "q:v": 3, "update": 1, "format": "image2"})
+    return _compiled(stream, program)
+
+
+def measure_picture(program: str, video: Path) -> list[str]:
+    """Look at every frame, at a quarter of its size, for black, frozen and letterboxed ones; `gate.seen` reads it."""
+    small = (
+        _file(video, _MP4_FAMILY).video.filter("scale", "iw/4", "ih/4", flags="area").filter_multi_output("split", 2)
+    )
+    still = small[0].filter("blackdetect", d=0.3, pic_th=0.98, pix_th=0.08).filter("freezedetect", n="-66dB", d=1.0)
+    framed = small[1].filter("select", "not(mod(n,10))").filter("cropdetect", limit="0.071", round=2, skip=0)
+    first = ffmpeg.output(still, "-", format="null")
+    second = ffmpeg.output(framed, "-", format="null", fps_mode="passthrough")
+    return _compiled(ffmpeg.merge_outputs(first, second), program, verbosity="info")

@@ -1,0 +1,160 @@
+"""From narration lengths to a frame-exact plan of the whole reel; pure, and kept as JSON."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import msgspec
+
+FPS = 30
+SAMPLE_RATE = 48_000
+SAMPLES_A_FRAME = SAMPLE_RATE // FPS
+CHUNK_FRAMES = 150
+PAUSE_FRAMES = 8
+SHORTEST_PAUSE_FRAMES = 3
+
+
+class Word(msgspec.Struct, frozen=True, array_like=True):
+    """A spoken word as shown, its times in milliseconds, and the scene that speaks it."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+    scene: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Take:
+    """A scene's plan and, where it speaks, its narration's length and words (times from the narration's start)."""
+
+    duration_ms: int
+    motion: str
+    amount: float
+    transition: str
+    transition_frames: int
+    narration_ms: int = 0
+    words: tuple[Word, ...] = ()
+
+
+class Shot(msgspec.Struct, frozen=True):
+    """A scene in frames. It begins at `start`, in the middle of the transition that leads to it, and ends at `end`.
+
+    `before` and `after` are the frames it is seen beyond these, while a transition shares them with its neighbour.
+    `transition` leads to the next shot. `speech_ms` is where its narration lies in the reel, or None.
+    """
+
+    scene: int
+    start: int
+    end: int
+    before: int
+    after: int
+    motion: str
+    amount: float
+    transition: str
+    speech_ms: tuple[int, int] | None = None
+
+    def progress(self, frame: int) -> float:
+        """Return how far its motion is at a frame, 0..1 over all frames in which it is seen."""
+        first, last = self.start - self.before, self.end + self.after - 1
+        return (frame - first) / max(1, last - first)
+
+
+class Timeline(msgspec.Struct, frozen=True, tag="timeline/1"):
+    """The whole reel: frame size in pixels, the platform whose safe area binds, shots, and words with reel times."""
+
+    width: int
+    height: int
+    platform: str
+    target_frames: int
+    shots: tuple[Shot, ...]
+    words: tuple[Word, ...]
+
+    @property
+    def frames(self) -> int:
+        """Length in frames."""
+        return self.shots[-1].end
+
+    @property
+    def samples(self) -> int:
+        """Length in audio samples at 48 kHz."""
+        return self.frames * SAMPLES_A_FRAME
+
+    @property
+    def duration_ms(self) -> int:
+        """Length in milliseconds, rounded."""
+        return milliseconds(self.frames)
+
+    def chunks(self) -> tuple[tuple[int, int], ...]:
+        """Return the frame ranges [a, b) that are encoded side by side, about five seconds each and alike in length."""
+        count = max(1, round(self.frames / CHUNK_FRAMES))
+        edges = [self.frames * i // count for i in range(count + 1)]
+        return tuple(pairwise(edges))
+
+    def seen(self, first: int, last: int) -> tuple[Shot, ...]:
+        """Return the shots of which some frame in [first, last) shows something."""
+        return tuple(s for s in self.shots if s.start - s.before < last and s.end + s.after > first)
+
+
+def milliseconds(frames: int) -> int:
+    """Return the time of a frame in milliseconds."""
+    return round(frames * 1000 / FPS)
+
+
+def plan(takes: Sequence[Take], *, target_ms: int, width: int, height: int, platform: str) -> Timeline:
+    """Lay the scenes end to end, each narration at the very start of its scene.
+
+    The reel is as long as the target, to the frame, whenever the narrations fit: what is left over becomes pauses, near
+    the planned lengths. If they don't fit it is as long as they need, with a pause of 100 ms each; speech is never cut.
+    Raises ValueError without scenes.
+    """
+    if not takes:
+        msg = "a reel has at least one scene"
+        raise ValueError(msg)
+    target = round(target_ms * FPS / 1000)
+    lengths = _lengths(takes, target)
+    starts = [sum(lengths[:i]) for i in range(len(lengths))]
+    windows = [_window(takes[i], lengths[i], lengths[i + 1]) for i in range(len(takes) - 1)]
+    shots: list[Shot] = []
+    words: list[Word] = []
+    for i, take in enumerate(takes):
+        at_ms = milliseconds(starts[i])
+        shots.append(
+            Shot(
+                scene=i,
+                start=starts[i],
+                end=starts[i] + lengths[i],
+                before=windows[i - 1][0] if i else 0,
+                after=windows[i][1] if i < len(windows) else 0,
+                motion=take.motion,
+                amount=take.amount,
+                transition=take.transition,
+                speech_ms=(at_ms, at_ms + take.narration_ms) if take.narration_ms else None,
+            )
+        )
+        words += [Word(w.text, at_ms + w.start_ms, at_ms + w.end_ms, i) for w in take.words]
+    return Timeline(width, height, platform, target, tuple(shots), tuple(words))
+
+
+def _lengths(takes: Sequence[Take], target: int) -> list[int]:
+    spoken = [-(-take.narration_ms * FPS // 1000) for take in takes]
+    pause = min(PAUSE_FRAMES, max(SHORTEST_PAUSE_FRAMES, (target - sum(spoken)) // len(takes)))
+    least = [frames + pause for frames in spoken]
+    spare = target - sum(least)
+    if spare <= 0:
+        return least
+    planned = [take.duration_ms * FPS / 1000 for take in takes]
+    scale = target / max(1.0, sum(planned))
+    wanted = [max(0.0, p * scale - n) for p, n in zip(planned, least, strict=True)]
+    whole = sum(wanted) or float(len(takes))
+    running, given, lengths = 0.0, 0, list[int]()
+    for need, want in zip(least, wanted, strict=True):
+        running += (want if sum(wanted) else 1.0) * spare / whole
+        lengths.append(need + round(running) - given)
+        given = round(running)
+    return lengths
+
+
+def _window(take: Take, length: int, following: int) -> tuple[int, int]:
+    """Return a transition's frames before and after the cut; no scene gives more than a third of itself to one side."""
+    frames = min(take.transition_frames, 2 * (min(length, following) // 3))
+    return frames // 2, frames - frames // 2

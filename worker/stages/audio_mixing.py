@@ -1,0 +1,170 @@
+"""AUDIO_MIXING: narrations and music become one mastered sound, and with it the reel's exact plan."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from time import monotonic
+
+import msgspec
+
+from reelwright import rendering
+from reelwright.generations import model
+from reelwright.generations.model import Artefact, ArtefactKind, Assignment, Bench, Made, Mixed, NewArtefact, Scene
+from reelwright.ground.metering import Action, Use
+from reelwright.providers.model import Toolset
+from reelwright.rendering import graph
+from worker import ffmpeg
+
+_RECIPE = "mix/1"
+_NO_MUSIC = "none"
+_CLOSE_LU = 0.3
+_DEADLINE = timedelta(minutes=3)
+
+
+class _Narration(msgspec.Struct, frozen=True):
+    """What a NARRATION artefact's meta holds; more may stand beside it."""
+
+    duration_ms: int
+    words: tuple[tuple[str, int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Stems:
+    voices: tuple[graph.Spoken, ...]
+    music: Path | None
+
+
+async def perform(task: Assignment, tools: Toolset, bench: Bench) -> Made:
+    """Plan the reel from its narrations, mix, duck and master. Raises Outage; LookupError on a missing narration."""
+    began = monotonic()
+    narrations = {scene.index: _narration(task, scene) for scene in task.variant.scenes}
+    timeline = _timeline(task, narrations)
+    voices = await _voices(bench, timeline, narrations)
+    music, uses = await _music(task, tools, bench, timeline)
+    bench.progress(0.3)
+    gain = await _mixed(bench, _Stems(voices, music), timeline)
+    bench.progress(0.9)
+    plan = bench.workspace / "timeline.json"
+    plan.write_bytes(msgspec.json.encode(timeline))
+    parts = [narrations[s.index].sha256 if narrations[s.index] else None for s in task.variant.scenes]  # type: ignore[union-attr]
+    name = model.inputs_hash(_RECIPE, parts, task.draft.music, task.draft.tone, msgspec.to_builtins(timeline))
+    meta = {"duration_ms": timeline.duration_ms, "frames": timeline.frames}
+    files = (
+        NewArtefact(kind=ArtefactKind.TIMELINE, path=plan, media_type="application/json", inputs_hash=name, meta=meta),
+        NewArtefact(
+            kind=ArtefactKind.MIX,
+            path=bench.workspace / "mix.flac",
+            media_type="audio/flac",
+            inputs_hash=name,
+            meta={**meta, "gain_db": round(gain, 2)},
+        ),
+    )
+    wall_ms = round((monotonic() - began) * 1000)
+    use = Use(action=Action.MIX, provider="reelwright", model=_RECIPE, quantity=timeline.duration_ms, wall_ms=wall_ms)
+    outcome = Mixed(chunks=len(timeline.chunks()), duration_ms=timeline.duration_ms)
+    return Made(outcome=outcome, artefacts=files, uses=(*uses, use))
+
+
+def _narration(task: Assignment, scene: Scene) -> Artefact | None:
+    found = task.found(ArtefactKind.NARRATION, scene=scene.index)
+    if found is None and scene.narration.strip():
+        msg = f"scene {scene.index} has no narration"
+        raise LookupError(msg)
+    return found
+
+
+def _timeline(task: Assignment, narrations: dict[int, Artefact | None]) -> rendering.Timeline:
+    takes: list[rendering.Take] = []
+    for scene in task.variant.scenes:
+        artefact = narrations[scene.index]
+        said = msgspec.convert(artefact.meta, _Narration) if artefact else _Narration(duration_ms=0)
+        takes.append(
+            rendering.Take(
+                duration_ms=scene.duration_ms,
+                motion=scene.motion.kind,
+                amount=scene.motion.amount,
+                transition=scene.transition.kind,
+                transition_frames=scene.transition.frames,
+                narration_ms=said.duration_ms,
+                words=tuple(rendering.Word(text, start, end) for text, start, end in said.words),
+            )
+        )
+    width, height = task.draft.aspect.size
+    target_ms = task.draft.duration_s * 1000
+    return rendering.plan(takes, target_ms=target_ms, width=width, height=height, platform=task.draft.platform)
+
+
+async def _voices(
+    bench: Bench, timeline: rendering.Timeline, narrations: dict[int, Artefact | None]
+) -> tuple[graph.Spoken, ...]:
+    voices: list[graph.Spoken] = []
+    for shot in timeline.shots:
+        artefact = narrations[shot.scene]
+        if artefact is not None and shot.speech_ms is not None:
+            voices.append(graph.Spoken(await bench.fetch(artefact), shot.start * rendering.SAMPLES_A_FRAME))
+    return tuple(voices)
+
+
+async def _music(
+    task: Assignment, tools: Toolset, bench: Bench, timeline: rendering.Timeline
+) -> tuple[Path | None, tuple[Use, ...]]:
+    if task.draft.music == _NO_MUSIC:
+        return None, ()
+    seed = task.generation_id.int % 2**31
+    wav, uses = await tools.music.compose(mood=task.draft.tone, duration_ms=timeline.duration_ms, seed=seed)
+    path = bench.workspace / "music.wav"
+    await asyncio.to_thread(path.write_bytes, wav)
+    return path, uses
+
+
+async def _mixed(bench: Bench, stems: _Stems, timeline: rendering.Timeline) -> float:
+    """Write the mastered mix; return the gain it took, in dB."""
+    program, folder = ffmpeg.program(), bench.workspace
+    voice, bed = await asyncio.gather(
+        _measured(graph.measure_voices(program, stems.voices) if stems.voices else None, folder),
+        _measured(graph.measure_loudness(program, stems.music) if stems.music else None, folder),
+    )
+    raw, final = folder / "raw.wav", folder / "mix.flac"
+    await ffmpeg.produce(
+        lambda part: graph.mix(
+            program,
+            part,
+            voices=stems.voices,
+            music=stems.music,
+            samples=timeline.samples,
+            voice_gain_db=graph.gain_db(voice, graph.VOICE_LUFS),
+            music_gain_db=graph.gain_db(bed, graph.MUSIC_LUFS),
+        ),
+        raw,
+        check=_sounding,
+        deadline=_DEADLINE,
+    )
+    bench.progress(0.6)
+    gain = graph.gain_db(await _measured(graph.measure_loudness(program, raw), folder), graph.TARGET_LUFS)
+    await _mastered(program, raw, final, gain=gain, samples=timeline.samples)
+    off = graph.gain_db(await _measured(graph.measure_loudness(program, final), folder), graph.TARGET_LUFS)
+    if abs(off) > _CLOSE_LU:  # the limiter took some of what the gain gave: once more settles it
+        gain += off
+        await _mastered(program, raw, final, gain=gain, samples=timeline.samples)
+    raw.unlink()
+    return gain
+
+
+async def _mastered(program: str, raw: Path, final: Path, *, gain: float, samples: int) -> None:
+    await ffmpeg.produce(
+        lambda part: graph.master(program, raw, part, gain=gain, samples=samples),
+        final,
+        check=_sounding,
+        deadline=_DEADLINE,
+    )
+
+
+async def _measured(argv: list[str] | None, folder: Path) -> graph.Loudness | None:
+    if argv is None:
+        return None
+    return graph.loudness((await ffmpeg.run(argv, cwd=folder, deadline=_DEADLINE)).report)
+
+
+def _sounding(path: Path) -> None:
+    rendering.hearing.sound(path)

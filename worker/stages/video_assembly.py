@@ -1,0 +1,229 @@
+"""VIDEO_ASSEMBLY: time chunks are encoded side by side, then joined with the sound, measured and judged."""
+
+import asyncio
+import sys
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+
+from reelwright import rendering
+from reelwright.generations import model
+from reelwright.generations.model import (
+    Artefact,
+    ArtefactKind,
+    Assignment,
+    Bench,
+    Encoded,
+    Made,
+    NewArtefact,
+    Released,
+    in_order,
+)
+from reelwright.ground.metering import Action, Use
+from reelwright.providers.model import Toolset
+from reelwright.rendering import gate, graph
+from worker import ffmpeg
+from worker.chunk import Spec
+
+_CHUNK_RECIPE, _REEL_RECIPE = "chunk/1", "reel/1"
+_PROFILE = "normal"
+_CLOSE_LU, _PEAK_DBTP = 0.5, -1.2
+_DEADLINE = timedelta(minutes=5)
+_THUMBNAIL_AT = 0.4  # of the first scene: its hook is on the screen
+
+
+async def perform(task: Assignment, tools: Toolset, bench: Bench) -> Made:  # noqa: ARG001 - every stage has one face
+    """Encode the unit's chunk, or join all of them. A reel that fails its gate is returned with `passed` false.
+
+    Raises Outage; LookupError when an earlier stage's file is missing.
+    """
+    plan = await bench.fetch(_must(task, ArtefactKind.TIMELINE))
+    timeline = msgspec.json.decode(plan.read_bytes(), type=rendering.Timeline)
+    if task.unit.chunk is not None:
+        return await _chunk(task, bench, timeline, task.unit.chunk)
+    return await _Assembly(task, bench, timeline).made()
+
+
+def _must(task: Assignment, kind: ArtefactKind, *, scene: int | None = None) -> Artefact:
+    artefact = task.found(kind, scene=scene)
+    if artefact is None:
+        msg = f"no {kind} for scene {scene}"
+        raise LookupError(msg)
+    return artefact
+
+
+async def _chunk(task: Assignment, bench: Bench, timeline: rendering.Timeline, number: int) -> Made:
+    first, last = timeline.chunks()[number]
+    shots = timeline.seen(first, last)
+    clips = {shot.scene: _must(task, ArtefactKind.CLIP, scene=shot.scene) for shot in shots}
+    sources = {scene: str(await bench.fetch(clip)) for scene, clip in clips.items()}
+    out, note = bench.workspace / "chunk.mp4", bench.workspace / "spec.json"
+
+    def command(part: Path) -> list[str]:
+        spec = Spec(ffmpeg.program(), timeline, sources, first, last, str(part), _PROFILE)
+        note.write_bytes(msgspec.json.encode(spec))
+        return [sys.executable, "-m", "worker.chunk", str(note)]
+
+    def tell(line: str) -> None:
+        bench.progress(int(line) / (last - first))
+
+    finished = await ffmpeg.produce(
+        command, out, check=lambda part: _whole(part, last - first), deadline=_DEADLINE, on_line=tell
+    )
+    drawn = [_look(group, first, last) for group in rendering.captions.groups(timeline)]
+    name = model.inputs_hash(
+        _CHUNK_RECIPE,
+        _PROFILE,
+        (timeline.width, timeline.height, first, last),
+        msgspec.to_builtins(shots),
+        [clips[shot.scene].sha256 for shot in shots],
+        [look for look in drawn if look],
+    )
+    meta: dict[str, object] = {"first": first, "last": last}
+    file = NewArtefact(kind=ArtefactKind.CHUNK, path=out, media_type="video/mp4", inputs_hash=name, meta=meta)
+    length_ms = round((last - first) * 1000 / rendering.FPS)
+    use = Use(
+        action=Action.RENDER,
+        provider="reelwright",
+        model=f"x264-{_PROFILE}",
+        quantity=length_ms,
+        wall_ms=finished.wall_ms,
+    )
+    return Made(outcome=Encoded(frames=last - first), artefacts=(file,), uses=(use,))
+
+
+def _look(group: rendering.captions.Group, first: int, last: int) -> list[object]:
+    """Return what of a caption a chunk shows: part of the chunk's name."""
+    if group.turns[0] >= last or group.end <= first:
+        return []
+    return [[word.text for word in group.block.words], group.turns, group.end, group.block.size]
+
+
+def _whole(path: Path, frames: int) -> None:
+    made = rendering.probe(path)
+    if made.frames != frames:
+        msg = f"{made.frames} frames instead of {frames}"
+        raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class _Assembly:
+    """The fan-in of one reel: every file it makes lies in the bench's workspace."""
+
+    task: Assignment
+    bench: Bench
+    timeline: rendering.Timeline
+
+    async def made(self) -> Made:
+        chunks = in_order(self.task.artefacts, ArtefactKind.CHUNK)
+        wanted = list(range(len(self.timeline.chunks())))
+        if [chunk.chunk for chunk in chunks] != wanted:
+            msg = f"chunks {[chunk.chunk for chunk in chunks]} instead of {wanted}"
+            raise LookupError(msg)
+        mix = _must(self.task, ArtefactKind.MIX)
+        names = await self._named(chunks)
+        listing = self._file("chunks.txt")
+        listing.write_text(graph.listing(names))
+        video = await self._joined(listing, await self.bench.fetch(mix))
+        self.bench.progress(0.6)
+        report = await self._judged(video)
+        self.bench.progress(0.9)
+        name = model.inputs_hash(_REEL_RECIPE, [c.sha256 for c in chunks], mix.sha256)
+        gate_report = msgspec.to_builtins(report)
+        outcome = Released(duration_ms=self.timeline.duration_ms, gate=gate_report)
+        return Made(outcome=outcome, artefacts=await self._files(video, report, name))
+
+    def _file(self, name: str) -> Path:
+        return self.bench.workspace / name
+
+    async def _named(self, chunks: list[Artefact]) -> list[str]:
+        """Give the chunks plain names in the workspace, without copying them."""
+        names: list[str] = []
+        for chunk in chunks:
+            names.append(f"chunk_{chunk.chunk:04d}.mp4")
+            self._file(names[-1]).symlink_to((await self.bench.fetch(chunk)).resolve())
+        return names
+
+    async def _joined(self, listing: Path, mix: Path) -> Path:
+        """Join, listen to the delivered file, and correct its loudness once where the codec moved it."""
+        video = self._file("reel.mp4")
+        await self._join(listing, mix, video, gain=0.0)
+        loud = await self._loudness(video)
+        correction = graph.gain_db(loud, graph.TARGET_LUFS)
+        if loud.peak_dbtp > _PEAK_DBTP:
+            correction = min(correction, _PEAK_DBTP - loud.peak_dbtp)
+        if loud.peak_dbtp > _PEAK_DBTP or abs(correction) > _CLOSE_LU:
+            await self._join(listing, mix, video, gain=correction)
+        return video
+
+    async def _join(self, listing: Path, mix: Path, video: Path, *, gain: float) -> None:
+        program, samples = ffmpeg.program(), self.timeline.samples
+        await ffmpeg.produce(
+            lambda part: graph.join(program, listing, mix, part, samples=samples, gain=gain),
+            video,
+            check=lambda part: _whole(part, self.timeline.frames),
+            deadline=_DEADLINE,
+        )
+
+    async def _loudness(self, video: Path) -> graph.Loudness:
+        argv = graph.measure_loudness(ffmpeg.program(), video)
+        return graph.loudness((await ffmpeg.run(argv, cwd=self.bench.workspace, deadline=_DEADLINE)).report)
+
+    async def _judged(self, video: Path) -> rendering.Report:
+        looking = graph.measure_picture(ffmpeg.program(), video)
+        size = (self.timeline.width, self.timeline.height)
+        seen, loud, heard = await asyncio.gather(
+            ffmpeg.run(looking, cwd=self.bench.workspace, deadline=_DEADLINE), self._loudness(video), self._heard(video)
+        )
+        evidence = rendering.Evidence(
+            probe=await asyncio.to_thread(rendering.probe, video),
+            audio_ms=heard[0],
+            loudness=loud,
+            seen=gate.seen(seen.report, width=size[0], height=size[1]),
+            heard=heard[1],
+        )
+        return gate.judge(self.timeline, evidence)
+
+    async def _heard(self, video: Path) -> tuple[float, dict[int, rendering.hearing.Heard]]:
+        spoken: list[tuple[rendering.Shot, int, Path]] = []
+        for shot in self.timeline.shots:
+            if shot.speech_ms is not None:
+                narration = _must(self.task, ArtefactKind.NARRATION, scene=shot.scene)
+                spoken.append((shot, shot.speech_ms[0], await self.bench.fetch(narration)))
+        return await asyncio.to_thread(self._listened, video, spoken)
+
+    def _listened(
+        self, video: Path, spoken: list[tuple[rendering.Shot, int, Path]]
+    ) -> tuple[float, dict[int, rendering.hearing.Heard]]:
+        reel = rendering.hearing.sound(video)
+        found: dict[int, rendering.hearing.Heard] = {}
+        for shot, at_ms, path in spoken:
+            words = [w for w in self.timeline.words if w.scene == shot.scene]
+            narration = rendering.hearing.sound(path)
+            found[shot.scene] = rendering.hearing.heard(reel, narration, at_ms=at_ms, words=words)
+        return len(reel) * 1000 / rendering.hearing.RATE, found
+
+    async def _files(self, video: Path, report: rendering.Report, name: str) -> tuple[NewArtefact, ...]:
+        thumbnail, first = self._file("thumbnail.jpg"), self.timeline.shots[0]
+        at_ms = round(first.end * _THUMBNAIL_AT * 1000 / rendering.FPS)
+        await ffmpeg.produce(
+            lambda part: graph.thumbnail(ffmpeg.program(), video, part, at_ms=at_ms),
+            thumbnail,
+            check=lambda part: rendering.planes.checked(part).close(),
+            deadline=_DEADLINE,
+        )
+        srt, vtt, verdict = self._file("captions.srt"), self._file("captions.vtt"), self._file("gate.json")
+        srt.write_text(rendering.captions.srt(self.timeline), encoding="utf-8")
+        vtt.write_text(rendering.captions.vtt(self.timeline), encoding="utf-8")
+        verdict.write_bytes(msgspec.json.format(msgspec.json.encode(report)))
+        length: dict[str, object] = {"duration_ms": self.timeline.duration_ms, "frames": self.timeline.frames}
+        kinds = (
+            (ArtefactKind.VIDEO, video, "video/mp4", length),
+            (ArtefactKind.THUMBNAIL, thumbnail, "image/jpeg", {"at_ms": at_ms}),
+            (ArtefactKind.CAPTIONS_SRT, srt, "application/x-subrip", {}),
+            (ArtefactKind.CAPTIONS_VTT, vtt, "text/vtt", {}),
+            (ArtefactKind.GATE_REPORT, verdict, "application/json", {"passed": report.passed}),
+        )
+        return tuple(NewArtefact(kind=k, path=p, media_type=t, inputs_hash=name, meta=m) for k, p, t, m in kinds)
