@@ -10,9 +10,9 @@ _POLL_S = 0.01
 
 async def wait_until(
     predicate: Callable[[], object] | Callable[[], Awaitable[object]],
-    timeout: float = 10,
+    timeout: float = 10,  # noqa: ASYNC109 - the waiter is the time-out
     *,
-    message: str = "",  # noqa: ASYNC109 - the waiter is the time-out
+    message: str = "",
 ) -> None:
     """Return as soon as the predicate (plain or async) is true. Raises AssertionError after `timeout` seconds."""
     deadline = time.monotonic() + timeout

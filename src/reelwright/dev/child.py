@@ -140,7 +140,7 @@ def open_folder(folder: Path) -> Path:
         raise unusable(folder, error) from error
     if free < _NEEDED_BYTES:
         raise FolderUnusable(
-            f"Only {free // 2**20} MB are free for {folder}: make it {_NEEDED_BYTES // 2**20} or choose another --data.",
+            f"{free // 2**20} MB are free for {folder}: make it {_NEEDED_BYTES // 2**20}, or choose another --data.",
             field="data",
         )
     return folder
