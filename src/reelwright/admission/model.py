@@ -1,0 +1,154 @@
+"""What is asked of admission and what it answers: orders in, admissions out, and the refusals between."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from reelwright.admission.policy import Limits, Policy
+from reelwright.ground.errors import Kind, Outage, Refusal
+from reelwright.ground.ids import AccountId, DraftId, GenerationId
+
+USUAL_RUN = timedelta(minutes=1)
+"""A place is promised back no later than this, whatever its lease says: leases outlive work, they don't measure it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """One of `cap` places at a provider's model in a lane (`interactive` or `batch`)."""
+
+    provider: str
+    model: str
+    lane: str
+    cap: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A request to start one generation. `key` is the caller's raw Idempotency-Key, `fingerprint` its body's digest.
+
+    `draft` is given where the regeneration cooldown counts, `place` where the first stage needs a provider.
+    """
+
+    account: AccountId
+    lease: GenerationId
+    scope: str
+    key: str
+    fingerprint: str
+    limits: Limits
+    boosted: Limits
+    boost_until: datetime | None = None
+    generation_units: int = 1
+    full_units: int = 0
+    draft: DraftId | None = None
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What PostgreSQL knows of an account in two periods, refunded generations left out; `leases` are live ones."""
+
+    generations_month: int
+    generations_hour: int
+    full_month: int
+    leases: Sequence[tuple[GenerationId, datetime]] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where one policy stands. `frees_at`: when the period ends, or when a place is free again; None when unknown."""
+
+    policy: Policy
+    limit: int
+    used: int
+    frees_at: datetime | None
+
+    @property
+    def remaining(self) -> int:
+        """How many are left: never negative, though a smaller plan may leave more used than allowed."""
+        return max(self.limit - self.used, 0)
+
+    def public(self) -> dict[str, object]:
+        """Return the standing as a problem document shows it."""
+        frees_at = self.frees_at and self.frees_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return {"policy": self.policy.value, "limit": self.limit, "used": self.used, "frees_at": frees_at}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """Everything was taken. Unconfirmed, the lease ends at `lease_until`; `standings` count this order in."""
+
+    lease_until: datetime
+    boosted: bool
+    standings: Sequence[Standing]
+
+    @property
+    def remaining(self) -> Mapping[Policy, int]:
+        """What is left of each policy that was weighed."""
+        return {standing.policy: standing.remaining for standing in self.standings}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """The key has started this generation already; nothing was taken."""
+
+    generation: GenerationId
+
+
+class NotAdmitted(Refusal):
+    """Limits bind: `violations` names each, `wait` is how long until the last of them frees."""
+
+    kind = Kind.LIMITED
+    code = "admission.limited"
+
+    def __init__(self, violations: Sequence[Standing], *, now: datetime) -> None:
+        self.violations = tuple(violations)
+        super().__init__(
+            " ".join(_SENTENCES[violation.policy].format(limit=violation.limit) for violation in violations),
+            wait=_wait(violations, now=now),
+            extra={"violations": [violation.public() for violation in violations]},
+        )
+
+
+class NoPlace(Outage):
+    """No limit of the account binds: the provider's places are taken, which is ours to mend."""
+
+    code = "admission.full"
+
+    def __init__(self, violations: Sequence[Standing], *, now: datetime) -> None:
+        super().__init__("Every place for this work is taken: try again soon.", wait=_wait(violations, now=now))
+
+
+class InProgress(Refusal):
+    """The first request with this key is still being decided."""
+
+    kind = Kind.CONFLICT
+    code = "admission.in_progress"
+
+
+class KeyReused(Refusal):
+    """The key was used for another request."""
+
+    kind = Kind.CHANGED
+    code = "admission.key_reused"
+
+
+class Unavailable(Outage):
+    """Redis did not answer in time, so nobody may be admitted."""
+
+    code = "admission.unavailable"
+
+
+_SENTENCES = {
+    Policy.COOLDOWN: "This draft was regenerated a moment ago: wait for its cooldown to end.",
+    Policy.GENERATIONS_MONTH: "All {limit} generations of this month are used: wait for the next month or change plan.",
+    Policy.GENERATIONS_HOUR: "All {limit} generations of this hour are used: try again in the next hour.",
+    Policy.FULL_REGENERATIONS_MONTH: "All {limit} full regenerations of this month are used: "
+    "wait for the next month, change plan or regenerate a part.",
+    Policy.CONCURRENT: "{limit} of your generations are running already: wait for one to end or cancel one.",
+    Policy.PROVIDER_PLACE: "The provider's places are all taken: try again soon.",
+}
+
+
+def _wait(violations: Sequence[Standing], *, now: datetime) -> timedelta:
+    frees = [violation.frees_at or now + USUAL_RUN for violation in violations]
+    return max(max(frees) - now, timedelta(0))
