@@ -1,0 +1,157 @@
+"""Models as data: what each may cost, how much it may answer, and how many calls may run side by side in each lane.
+
+Prices are nano-USD (1e-9 USD), so that a token's price is a whole number: 1 USD a million tokens is 1,000 a token.
+OpenAI's list prices as published in September 2026; speech is billed by audio tokens, taken here by the second.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Craft(StrEnum):
+    """What a model does; one provider client a craft."""
+
+    TEXT = "text"
+    PICTURE = "picture"
+    VISION = "vision"
+    SPEECH = "speech"
+    MUSIC = "music"
+
+
+class Lane(StrEnum):
+    """Separate places, so that schedules can't starve people."""
+
+    INTERACTIVE = "interactive"
+    BATCH = "batch"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """Nano-USD by unit; a model uses the ones its provider bills."""
+
+    prompt_token: int = 0
+    completion_token: int = 0
+    image: int = 0
+    character: int = 0
+    audio_second: int = 0
+
+    def of(
+        self,
+        *,
+        prompt_tokens: int = 0,
+        completion_tokens: int = 0,
+        images: int = 0,
+        characters: int = 0,
+        audio_ms: int = 0,
+    ) -> int:
+        """Return what a call costs, in nano-USD."""
+        spoken = self.audio_second * audio_ms // 1000
+        tokens = self.prompt_token * prompt_tokens + self.completion_token * completion_tokens
+        return tokens + self.image * images + self.character * characters + spoken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """One model of one provider. `known` is False for a model that only the operator's settings name."""
+
+    provider: str
+    name: str
+    crafts: frozenset[Craft]
+    price: Price = field(default_factory=Price)
+    lanes: Mapping[Lane, int] = field(default_factory=lambda: {Lane.INTERACTIVE: 8, Lane.BATCH: 2})
+    most_output_tokens: int = 8_000
+    most_characters: int = 4_096
+    output_tokens_field: str = "max_completion_tokens"
+    sizes: tuple[tuple[int, int], ...] = ((1024, 1536), (1024, 1024), (1536, 1024))
+    image_options: Mapping[str, str] = field(default_factory=dict[str, str])
+    voices: tuple[str, ...] = ()
+    known: bool = True
+
+
+OPENAI_VOICES = (
+    *("coral", "alloy", "ash", "ballad", "cedar", "echo", "fable", "marin", "nova", "onyx", "sage", "shimmer", "verse"),
+)
+_READ_AND_SEE = frozenset({Craft.TEXT, Craft.VISION})
+_WIDE_SIZES = ((1088, 1920), (1088, 1088), (1920, 1088))
+_OFFLINE_LANES = {Lane.INTERACTIVE: 4, Lane.BATCH: 1}
+
+
+def _openai_text(name: str, *, prompt: int, completion: int) -> Model:
+    price = Price(prompt_token=prompt, completion_token=completion)
+    return Model(provider="openai", name=name, crafts=_READ_AND_SEE, price=price)
+
+
+def _openai_image(name: str) -> Model:
+    return Model(
+        provider="openai",
+        name=name,
+        crafts=frozenset({Craft.PICTURE}),
+        price=Price(prompt_token=5_000, completion_token=30_000),
+        lanes={Lane.INTERACTIVE: 6, Lane.BATCH: 2},
+        sizes=_WIDE_SIZES,
+        image_options={"quality": "medium", "output_format": "png"},
+    )
+
+
+MODELS = (
+    _openai_text("gpt-5.4-mini", prompt=750, completion=4_500),
+    _openai_text("gpt-5.4-nano", prompt=200, completion=1_250),
+    _openai_text("gpt-5-mini", prompt=250, completion=2_000),
+    _openai_text("gpt-4.1-mini", prompt=400, completion=1_600),
+    _openai_text("gpt-4.1", prompt=2_000, completion=8_000),
+    _openai_image("gpt-image-2.5-flare"),
+    _openai_image("gpt-image-2.5-sunburst"),
+    _openai_image("gpt-image-2"),
+    Model(
+        provider="openai",
+        name="gpt-4o-mini-tts",
+        crafts=frozenset({Craft.SPEECH}),
+        price=Price(audio_second=250_000),
+        voices=OPENAI_VOICES,
+    ),
+    Model(
+        provider="openai",
+        name="tts-1",
+        crafts=frozenset({Craft.SPEECH}),
+        price=Price(character=15_000),
+        voices=OPENAI_VOICES,
+    ),
+    *(Model(provider="offline", name=craft.value, crafts=frozenset({craft}), lanes=_OFFLINE_LANES) for craft in Craft),
+)
+
+DEFAULT_MODELS: Mapping[tuple[str, Craft], str] = {
+    ("openai", Craft.TEXT): "gpt-5.4-mini",
+    ("openai", Craft.PICTURE): "gpt-image-2.5-flare",
+    ("openai", Craft.VISION): "gpt-5.4-mini",
+    ("openai", Craft.SPEECH): "gpt-4o-mini-tts",
+    **{("offline", craft): craft.value for craft in Craft},
+}
+
+
+def model_of(provider: str, craft: Craft, name: str | None = None) -> Model:
+    """Return the model by name, or the provider's default for the craft.
+
+    A name that isn't listed (a local server's) costs nothing and gets the older field for the output's length, which
+    compatible servers know.
+    """
+    wanted = name or DEFAULT_MODELS[provider, craft]
+    for model in MODELS:
+        if (model.provider, model.name) == (provider, wanted):
+            return model
+    return Model(
+        provider=provider,
+        name=wanted,
+        crafts=frozenset({craft}),
+        output_tokens_field="max_tokens",
+        image_options={"response_format": "b64_json"},
+        known=False,
+    )
+
+
+def places(provider: str, model: str, lane: Lane) -> int:
+    """Return how many calls of a model may run at once in a lane."""
+    for listed in MODELS:
+        if (listed.provider, listed.name) == (provider, model):
+            return listed.lanes[lane]
+    return {Lane.INTERACTIVE: 4, Lane.BATCH: 1}[lane]

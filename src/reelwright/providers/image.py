@@ -1,0 +1,119 @@
+"""Draws pictures with an OpenAI-compatible image model, and believes only what decodes."""
+
+import asyncio
+import base64
+import binascii
+import io
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+from PIL import Image, UnidentifiedImageError
+
+from reelwright.ground.metering import Action, Use
+from reelwright.providers import openai_prompts as prompts
+from reelwright.providers.catalogue import Model
+from reelwright.providers.cleaning import line_of
+from reelwright.providers.model import Picture, SceneText
+from reelwright.providers.openai_connection import OpenAIConnection, away, decoded
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+    from openai._legacy_response import LegacyAPIResponse
+
+_MOST_PIXELS = 16_000_000
+_LEAST_SIDE = 256
+_FORMATS = ("PNG", "JPEG", "WEBP")
+_LONGEST_PROMPT = 3_500
+
+
+class _Drawn(msgspec.Struct, frozen=True):
+    b64_json: str | None = None
+
+
+class _Usage(msgspec.Struct, frozen=True):
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+class _Images(msgspec.Struct, frozen=True):
+    data: tuple[_Drawn, ...]
+    usage: _Usage | None = None
+
+
+class OpenAIPictures:
+    """A `PictureProvider`. Addresses in an answer are never fetched: only the bytes in it count."""
+
+    def __init__(self, connection: OpenAIConnection, model: Model) -> None:
+        self._connection = connection
+        self._model = model
+
+    async def direct(self, scenes: Sequence[SceneText], *, topic: str, tone: str, seed: int) -> tuple[str, ...]:
+        """Return one prompt a scene: one style for the reel, and a shot that the neighbours don't have."""
+        style = prompts.STYLES.get(tone, prompts.STYLES["curious"])
+        shots = prompts.SHOTS
+        return tuple(
+            prompts.PICTURE.format(
+                visual=line_of(scene.visual),
+                topic=line_of(topic)[:120],
+                shot=shots[(seed + index) % len(shots)],
+                style=style,
+            )
+            for index, scene in enumerate(scenes)
+        )
+
+    async def draw(
+        self, prompt: str, *, width: int, height: int, seed: int, take: int = 0
+    ) -> tuple[Picture, tuple[Use, ...]]:
+        """Make one picture, in the model's size that is nearest in shape. Raises ProviderRefused, ProviderAway.
+
+        The service takes no seed, so asking twice gives two pictures: keep the one that was paid for.
+        """
+        del seed
+        began = time.monotonic()
+        best = min(self._model.sizes, key=lambda size: abs(size[0] / size[1] - width / height))
+        words = line_of(prompt)[:_LONGEST_PROMPT] + (prompts.OTHER_TAKE.format(take=take) if take else "")
+
+        async def call(client: "AsyncOpenAI") -> "LegacyAPIResponse[Any]":
+            options = cast("dict[str, Any]", dict(self._model.image_options))
+            shape = cast("Any", f"{best[0]}x{best[1]}")
+            return await client.images.with_raw_response.generate(
+                model=self._model.name, prompt=words, n=1, size=shape, **options
+            )
+
+        images = decoded(await self._connection.ask(call), _Images)
+        if not images.data or not images.data[0].b64_json:
+            raise away("no picture")
+        picture = await asyncio.to_thread(_checked, images.data[0].b64_json)
+        used = images.usage or _Usage()
+        use = Use(
+            action=Action.IMAGE,
+            provider=self._model.provider,
+            model=self._model.name,
+            quantity=1,
+            prompt_tokens=used.input_tokens,
+            completion_tokens=used.output_tokens,
+            images=1,
+            wall_ms=round((time.monotonic() - began) * 1000),
+            cost_nano_usd=self._model.price.of(
+                prompt_tokens=used.input_tokens, completion_tokens=used.output_tokens, images=1
+            ),
+        )
+        return picture, (use,)
+
+
+def _checked(encoded: str) -> Picture:
+    """Decode the picture whole and write it anew as PNG, so that nothing but pixels goes on. Raises ProviderAway."""
+    try:
+        data = base64.b64decode(encoded, validate=True)
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as opened:
+            width, height = opened.size
+            if width * height > _MOST_PIXELS or min(width, height) < _LEAST_SIDE:
+                raise away("picture size")
+            pixels = opened.convert("RGB")
+    except (binascii.Error, UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError):
+        raise away("not a picture") from None
+    out = io.BytesIO()
+    pixels.save(out, format="PNG", compress_level=3)
+    return Picture(data=out.getvalue(), media_type="image/png", width=width, height=height)

@@ -1,0 +1,125 @@
+"""Speaks with an OpenAI-compatible voice, and measures what came back."""
+
+import asyncio
+import io
+import struct
+import time
+import wave
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from reelwright.ground.metering import Action, Use
+from reelwright.providers.catalogue import Model
+from reelwright.providers.cleaning import line_of
+from reelwright.providers.model import ProviderRefused, Speech
+from reelwright.providers.openai_connection import OpenAIConnection, away
+from reelwright.providers.speech_times import Samples, estimated_words
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+    from openai._legacy_response import LegacyAPIResponse
+
+_SLOWEST, _FASTEST = 0.5, 2.0
+_LEAST_MS_A_WORD = 60  # nobody speaks 1,000 words a minute: less sound than this is a cut-off answer
+_SILENT = 50  # of 32,767: a file without a louder sample is no speech
+_PCM = 1
+_EXTENSIBLE = 0xFFFE
+_RATES = range(8_000, 48_001)
+
+
+class OpenAISpeech:
+    """A `SpeechProvider`. The service gives no word times, so they are estimated and marked as such."""
+
+    def __init__(self, connection: OpenAIConnection, model: Model) -> None:
+        self._connection = connection
+        self._model = model
+
+    async def speak(
+        self, text: str, *, voice: str, language: str, speed: float = 1.0
+    ) -> tuple[Speech, tuple[Use, ...]]:
+        """Speak the text; the model hears the language from it. Raises ProviderRefused, ProviderAway."""
+        del language
+        began = time.monotonic()
+        words = line_of(text)
+        if not 0 < len(words) <= self._model.most_characters:
+            raise ProviderRefused(
+                f"This voice speaks 1 to {self._model.most_characters} characters at a time: shorten the scene's text.",
+                field="narration",
+            )
+        chosen = self._voice(voice)
+
+        async def call(client: "AsyncOpenAI") -> "LegacyAPIResponse[Any]":
+            return await client.audio.speech.with_raw_response.create(
+                model=self._model.name,
+                voice=chosen,
+                input=words,
+                response_format="wav",
+                speed=max(_SLOWEST, min(_FASTEST, speed)),
+            )
+
+        speech = await asyncio.to_thread(_speech, await self._connection.ask(call), words)
+        use = Use(
+            action=Action.SPEECH,
+            provider=self._model.provider,
+            model=self._model.name,
+            quantity=len(words),
+            characters=len(words),
+            wall_ms=round((time.monotonic() - began) * 1000),
+            cost_nano_usd=self._model.price.of(characters=len(words), audio_ms=speech.duration_ms),
+        )
+        return speech, (use,)
+
+    def _voice(self, wanted: str) -> str:
+        """Return the provider's name of the voice. A listed model has listed voices; another server knows its own."""
+        voices = self._model.voices
+        if wanted == "default":
+            return voices[0] if voices else "alloy"
+        if voices and wanted not in voices:
+            raise ProviderRefused(f"There is no voice {wanted[:40]!r}: choose {', '.join(voices)}.", field="voice")
+        return wanted
+
+
+def _speech(body: bytes, text: str) -> Speech:
+    samples, rate = _pcm(body)
+    duration_ms = len(samples) * 1000 // rate
+    if duration_ms < _LEAST_MS_A_WORD * len(text.split()) or int(np.abs(samples.astype(np.int32)).max()) < _SILENT:
+        raise away("no speech in the answer")
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(samples.astype("<i2").tobytes())
+    words = estimated_words(text, samples, rate)
+    return Speech(wav=out.getvalue(), sample_rate=rate, duration_ms=duration_ms, words=words, exact=False)
+
+
+def _pcm(body: bytes) -> tuple[Samples, int]:
+    """Return a WAV's samples as mono 16-bit, and its rate. Streamed files declare no true length: the end counts.
+
+    Raises ProviderAway on anything that isn't 16-bit PCM with one or two channels.
+    """
+    if body[:4] != b"RIFF" or body[8:12] != b"WAVE":
+        raise away("not a WAV file")
+    place, shape = 12, None
+    while place + 8 <= len(body):
+        name, size = body[place : place + 4], struct.unpack_from("<I", body, place + 4)[0]
+        place += 8
+        if name == b"fmt " and place + 16 <= len(body):
+            shape = struct.unpack_from("<HHIIHH", body, place)
+        elif name == b"data" and shape is not None:
+            return _mono(body[place : place + size], shape)
+        place += size + size % 2
+    raise away("no sound in the WAV file")
+
+
+def _mono(data: bytes, shape: tuple[int, ...]) -> tuple[Samples, int]:
+    kind, channels, rate, _, _, bits = shape
+    whole = data[: len(data) - len(data) % (2 * max(1, channels))]
+    if kind not in {_PCM, _EXTENSIBLE} or bits != 16 or channels not in {1, 2} or rate not in _RATES or not whole:  # noqa: PLR2004 - the one format we agreed on
+        raise away("unknown sound format")
+    samples = np.frombuffer(whole, "<i2")
+    if channels == 1:
+        return samples.astype(np.int16), rate
+    return samples.reshape(-1, 2).mean(axis=1).astype(np.int16), rate

@@ -1,0 +1,98 @@
+"""Judges one scene's picture with an OpenAI-compatible vision model. The judge never learns the threshold."""
+
+import asyncio
+import base64
+import io
+import time
+from typing import Any
+
+import msgspec
+from PIL import Image
+
+from reelwright.ground.metering import Action, Use
+from reelwright.providers import openai_prompts as prompts
+from reelwright.providers.catalogue import Model
+from reelwright.providers.cleaning import line_of
+from reelwright.providers.model import Judgement, Picture
+from reelwright.providers.openai_chat import Message, complete
+from reelwright.providers.openai_connection import OpenAIConnection, away
+
+_SHOWN_SIDE = 768  # enough to see deformed hands, at a third of the full size's tokens
+_MOST_TOKENS = 1_500
+_LONGEST_TEXT = 800
+
+
+class _Scores(msgspec.Struct, frozen=True):
+    relevance: int
+    quality: int
+    consistency: int
+    safety: int
+    reasons: tuple[str, ...] = ()
+
+
+class OpenAIVision:
+    """A `VisionProvider`: one call a scene."""
+
+    def __init__(self, connection: OpenAIConnection, model: Model) -> None:
+        self._connection = connection
+        self._model = model
+
+    async def judge(
+        self, picture: Picture, *, visual: str, narration: str, prompt: str
+    ) -> tuple[Judgement, tuple[Use, ...]]:
+        """Score relevance, quality, consistency and safety, each 0..100. Raises ProviderRefused, ProviderAway."""
+        began = time.monotonic()
+        shown = await asyncio.to_thread(_shown, picture)
+        reply = await complete(
+            self._connection,
+            self._model,
+            messages=_messages(shown, visual=visual, narration=narration, prompt=prompt),
+            answer_format=prompts.JUDGEMENT_FORMAT,
+            most_tokens=_MOST_TOKENS,
+        )
+        try:
+            scores = msgspec.json.decode(reply.text, type=_Scores)
+        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+            raise away("not a judgement") from None
+        judgement = Judgement(
+            relevance=_bounded(scores.relevance),
+            quality=_bounded(scores.quality),
+            consistency=_bounded(scores.consistency),
+            safety=_bounded(scores.safety),
+            reasons=tuple(line_of(reason)[:300] for reason in scores.reasons[:6]),
+        )
+        use = Use(
+            action=Action.VISION_CHECK,
+            provider=self._model.provider,
+            model=self._model.name,
+            quantity=1,
+            prompt_tokens=reply.prompt_tokens,
+            completion_tokens=reply.completion_tokens,
+            images=1,
+            wall_ms=round((time.monotonic() - began) * 1000),
+            cost_nano_usd=self._model.price.of(
+                prompt_tokens=reply.prompt_tokens, completion_tokens=reply.completion_tokens
+            ),
+        )
+        return judgement, (use,)
+
+
+def _messages(shown: bytes, *, visual: str, narration: str, prompt: str) -> list[Message]:
+    texts = (("Scene", visual), ("Narration", narration), ("Image prompt", prompt))
+    asked = "\n".join(f"{name}: {line_of(text)[:_LONGEST_TEXT]}" for name, text in texts)
+    image: dict[str, Any] = {"url": f"data:image/jpeg;base64,{base64.b64encode(shown).decode()}"}
+    content = [{"type": "text", "text": asked}, {"type": "image_url", "image_url": image}]
+    return [{"role": "system", "content": prompts.JUDGE}, {"role": "user", "content": content}]
+
+
+def _shown(picture: Picture) -> bytes:
+    with Image.open(io.BytesIO(picture.data), formats=("PNG", "JPEG")) as opened:
+        small = opened.convert("RGB")
+    small.thumbnail((_SHOWN_SIDE, _SHOWN_SIDE))
+    out = io.BytesIO()
+    small.save(out, format="JPEG", quality=85)
+    return out.getvalue()
+
+
+def _bounded(score: int) -> int:
+    return max(0, min(100, score))

@@ -1,0 +1,181 @@
+"""The official SDK against a server that misbehaves: what is tried again, what ends at once, and what never leaks."""
+
+import base64
+import logging
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+import structlog
+
+from reelwright.providers.catalogue import Craft, model_of
+from reelwright.providers.model import ProviderAway, ProviderRefused
+from reelwright.providers.openai_chat import Reply, complete
+from reelwright.providers.openai_connection import CallBudget, OpenAIConnection
+from reelwright.providers.openai_prompts import JUDGEMENT_FORMAT
+from tests.simulators.openai import SimulatedOpenAI, chat, drips, fails, floods, hangs, says, simulated_openai
+
+QUICK = CallBudget(total_s=3, attempt_s=0.4, first_wait_s=0.01, longest_wait_s=0.5, response_bytes=100_000)
+SECRET_PROMPT = "canary-prompt-9f31"
+SECRET_KEY = "sk-canary-77ab"
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[SimulatedOpenAI]:
+    async with simulated_openai() as running:
+        yield running
+
+
+async def ask(server: SimulatedOpenAI, *, model: str = "gpt-5.4-mini", budget: CallBudget = QUICK) -> Reply:
+    connection = OpenAIConnection(api_key=SECRET_KEY, base_url=server.base_url, budget=budget)
+    messages = [{"role": "user", "content": SECRET_PROMPT}]
+    chosen = model_of("openai", Craft.TEXT, model)
+    return await complete(connection, chosen, messages=messages, answer_format=JUDGEMENT_FORMAT, most_tokens=900)
+
+
+async def test_a_good_answer_comes_with_its_tokens(server: SimulatedOpenAI) -> None:
+    reply = await ask(server)
+    assert (reply.finished, reply.prompt_tokens, reply.completion_tokens) == (True, 1000, 200)
+    asked = server.asked[0]
+    assert asked.headers["authorization"] == f"Bearer {SECRET_KEY}"
+    assert asked.headers["accept-encoding"] == "identity"
+    assert asked.body["max_completion_tokens"] == 900
+    assert asked.body["response_format"]["json_schema"]["strict"] is True
+
+
+async def test_an_unlisted_model_gets_the_older_length_field(server: SimulatedOpenAI) -> None:
+    await ask(server, model="llama-local")
+    assert server.asked[0].body["max_tokens"] == 900
+    assert "max_completion_tokens" not in server.asked[0].body
+
+
+async def test_a_server_that_counts_nothing_is_estimated(server: SimulatedOpenAI) -> None:
+    server.faults = [says(chat("x" * 400, usage=False))]
+    reply = await ask(server)
+    assert reply.completion_tokens == 100
+    assert reply.prompt_tokens > 0
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [fails(429), fails(500), fails(503), fails(529), hangs, drips],
+    ids=["429", "500", "503", "529", "hang", "drip"],
+)
+async def test_a_passing_failure_is_tried_again(server: SimulatedOpenAI, fault) -> None:
+    server.faults = [fault, fault]
+    assert (await ask(server)).finished
+    assert len(server.asked) == 3
+
+
+@pytest.mark.parametrize("fault", [fails(500), hangs], ids=["500", "hang"])
+async def test_the_third_failure_is_the_last(server: SimulatedOpenAI, fault) -> None:
+    server.faults = [fault] * 4
+    with pytest.raises(ProviderAway):
+        await ask(server)
+    assert (len(server.asked), len(server.faults)) == (3, 1)
+
+
+async def test_the_whole_call_has_a_deadline(server: SimulatedOpenAI) -> None:
+    server.faults = [hangs] * 3
+    began = time.monotonic()
+    with pytest.raises(ProviderAway):
+        await ask(server, budget=CallBudget(total_s=0.3, attempt_s=10, first_wait_s=0.01))
+    assert time.monotonic() - began < 3
+
+
+async def test_a_short_retry_after_is_obeyed(server: SimulatedOpenAI) -> None:
+    server.faults = [fails(429, headers={"retry-after": "0.3"})]
+    began = time.monotonic()
+    assert (await ask(server)).finished
+    assert time.monotonic() - began >= 0.3
+
+
+async def test_a_long_retry_after_is_handed_on(server: SimulatedOpenAI) -> None:
+    """A worker's place is worth more than a minute's sleep: the stage comes back when the provider is ready."""
+    server.faults = [fails(429, headers={"retry-after": "60"})]
+    with pytest.raises(ProviderAway) as outage:
+        await ask(server)
+    assert (outage.value.wait.total_seconds(), len(server.asked)) == (60, 1)
+
+
+async def test_an_empty_account_is_not_hammered(server: SimulatedOpenAI) -> None:
+    server.faults = [fails(429, code="insufficient_quota")]
+    with pytest.raises(ProviderAway) as outage:
+        await ask(server)
+    assert (outage.value.wait.total_seconds(), len(server.asked)) == (300, 1)
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "word"),
+    [
+        (fails(400, code="content_policy_violation"), "provider.policy", "wording"),
+        (fails(400, code="moderation_blocked"), "provider.policy", "wording"),
+        (says(chat(None, refusal="I can't")), "provider.policy", "topic"),
+        (says(chat("", finish="content_filter")), "provider.policy", "topic"),
+        (fails(401, code="invalid_api_key"), "provider.refused", "OPENAI_API_KEY"),
+        (fails(404, code="model_not_found"), "provider.refused", "OPENAI_BASE_URL"),
+        (fails(422), "provider.refused", "model"),
+    ],
+)
+async def test_a_lasting_refusal_is_asked_once(server: SimulatedOpenAI, fault, code: str, word: str) -> None:
+    server.faults = [fault]
+    with pytest.raises(ProviderRefused) as refusal:
+        await ask(server)
+    assert (refusal.value.code, len(server.asked)) == (code, 1)
+    assert word in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        says(b"<html>Welcome to the proxy</html>", content_type="text/html"),
+        says(b"{'not': json"),
+        says(b'{"choices": "wrong"}'),
+        says(b'{"choices": []}'),
+        says(b"[" * 5000),
+        says(b"\xff\xfe"),
+        says(b""),
+        says(b"x" * 200_000),
+        floods,
+        says(b"x", headers={"content-encoding": "gzip"}),
+    ],
+    ids=["html", "garbage", "wrong shape", "no choice", "deep", "bytes", "empty", "long", "flood", "packed"],
+)
+async def test_nonsense_is_an_outage_and_is_not_paid_for_twice(server: SimulatedOpenAI, fault) -> None:
+    server.faults = [fault]
+    with pytest.raises(ProviderAway):
+        await ask(server)
+    assert len(server.asked) == 1
+
+
+async def test_a_redirect_takes_the_key_nowhere(server: SimulatedOpenAI) -> None:
+    async with simulated_openai() as elsewhere:
+        server.faults = [says(b"", status=307, headers={"location": f"{elsewhere.base_url}/chat/completions"})]
+        with pytest.raises(ProviderRefused):
+            await ask(server)
+        assert elsewhere.asked == []
+
+
+async def test_a_closed_port_is_an_outage() -> None:
+    async with simulated_openai() as gone:
+        pass
+    with pytest.raises(ProviderAway):
+        await ask(gone)
+
+
+async def test_neither_prompt_nor_key_reaches_a_log(
+    server: SimulatedOpenAI, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    server.faults = [
+        fails(500, message=SECRET_PROMPT),
+        fails(429, message=SECRET_PROMPT),
+        fails(400, code="content_policy_violation", message=SECRET_PROMPT),
+    ]
+    with structlog.testing.capture_logs() as logs, pytest.raises(ProviderRefused) as refusal:
+        await ask(server)
+    written = f"{logs} {caplog.text} {capsys.readouterr()} {refusal.value!r} {refusal.value.extra}"
+    assert logs
+    assert not [secret for secret in (SECRET_PROMPT, SECRET_KEY) if secret in written]
+    assert base64.b64encode(SECRET_PROMPT.encode()).decode() not in written
+    assert SECRET_KEY not in repr(OpenAIConnection(api_key=SECRET_KEY, base_url=server.base_url))

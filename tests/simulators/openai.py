@@ -1,0 +1,242 @@
+"""A server on loopback that speaks the OpenAI protocol as far as we use it, and misbehaves when told to.
+
+It answers sensibly by itself (stories to order, pictures of the asked size, tone bursts for sentences). `faults` are
+played first, one a request.
+"""
+
+import asyncio
+import base64
+import io
+import json
+import re
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import uvicorn
+from PIL import Image
+
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Fault = Callable[[Send, Receive], Awaitable[None]]
+
+RATE = 24_000
+_WORDS = ("the", "quiet", "sea", "keeps", "many", "bright", "and", "curious", "stories", "for", "people", "who")
+
+
+@dataclass
+class Asked:
+    """One request as the server saw it."""
+
+    path: str
+    headers: dict[str, str]
+    body: dict[str, Any]
+
+
+@dataclass
+class SimulatedOpenAI:
+    """The server's state: what it was asked, and what it does wrong next."""
+
+    base_url: str = ""
+    asked: list[Asked] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        assert scope["type"] == "http"
+        body = b""
+        while True:
+            event = await receive()
+            body += event.get("body", b"")
+            if not event.get("more_body"):
+                break
+        headers = {name.decode(): value.decode() for name, value in scope["headers"]}
+        asked = Asked(path=scope["path"], headers=headers, body=json.loads(body or b"{}"))
+        self.asked.append(asked)
+        if self.faults:
+            await self.faults.pop(0)(send, receive)
+        elif asked.path == "/v1/chat/completions":
+            await give(send, chat(_content(asked.body)))
+        elif asked.path == "/v1/images/generations":
+            await give(send, picture(*(int(side) for side in asked.body["size"].split("x"))))
+        elif asked.path == "/v1/audio/speech":
+            await give(send, tones(asked.body["input"]), content_type="audio/wav")
+        else:
+            await give(send, error("no such route", code="not_found"), status=404)
+
+
+async def give(
+    send: Send,
+    body: bytes,
+    *,
+    status: int = 200,
+    content_type: str = "application/json",
+    headers: Mapping[str, str] | None = None,
+) -> None:
+    lines = {"content-type": content_type, **(headers or {})}
+    encoded = [(name.encode(), value.encode()) for name, value in lines.items()]
+    await send({"type": "http.response.start", "status": status, "headers": encoded})
+    await send({"type": "http.response.body", "body": body})
+
+
+def says(
+    body: bytes, *, status: int = 200, content_type: str = "application/json", headers: Mapping[str, str] | None = None
+) -> Fault:
+    """Answer once with exactly this."""
+
+    async def fault(send: Send, _receive: Receive) -> None:
+        await give(send, body, status=status, content_type=content_type, headers=headers)
+
+    return fault
+
+
+def fails(status: int, *, code: str = "", message: str = "no", headers: Mapping[str, str] | None = None) -> Fault:
+    """Answer once with an error."""
+    return says(error(message, code=code), status=status, headers=headers)
+
+
+async def hangs(_send: Send, receive: Receive) -> None:
+    """Say nothing until the caller goes away."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def drips(send: Send, receive: Receive) -> None:
+    """Send a byte now and then, each in time, until the caller goes away."""
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+    gone = asyncio.ensure_future(receive())
+    while not gone.done():
+        await send({"type": "http.response.body", "body": b" ", "more_body": True})
+        await asyncio.wait([gone], timeout=0.02)
+    await gone
+
+
+async def floods(send: Send, receive: Receive) -> None:
+    """Send without end."""
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+    gone = asyncio.ensure_future(receive())
+    while not gone.done():
+        await send({"type": "http.response.body", "body": b" " * 65_536, "more_body": True})
+        await asyncio.wait([gone], timeout=0)
+    await gone
+
+
+def error(message: str, *, code: str = "") -> bytes:
+    return json.dumps({"error": {"message": message, "type": "error", "code": code, "param": None}}).encode()
+
+
+def chat(content: str | None, *, finish: str = "stop", refusal: str | None = None, usage: bool = True) -> bytes:
+    """Return a completion of 1,000 prompt and 200 completion tokens."""
+    answer: dict[str, Any] = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "m",
+        "choices": [
+            {
+                "index": 0,
+                "finish_reason": finish,
+                "message": {"role": "assistant", "content": content, "refusal": refusal},
+            }
+        ],
+    }
+    if usage:
+        answer["usage"] = {"prompt_tokens": 1000, "completion_tokens": 200, "total_tokens": 1200}
+    return json.dumps(answer).encode()
+
+
+def stories(*, variants: int, scenes: int, words: int, source: str = "", **changes: Any) -> str:
+    """Return stories as the writer's format asks for them; `changes` replace a story's fields."""
+    sentences = [part for part in re.split(r"(?<=[.!?])\s+", source) if part] or [None]
+    share = [words // scenes + (1 if n < words % scenes else 0) for n in range(scenes)]
+    made = []
+    for variant in range(variants):
+        beats = [
+            {
+                "narration": " ".join(_WORDS[(variant + n + k) % len(_WORDS)] for k in range(count)).capitalize() + ".",
+                "visual": f"Scene {n} of variant {variant}: a calm sea at dawn",
+                "claim": sentences[n % len(sentences)],
+            }
+            for n, count in enumerate(share)
+        ]
+        story = {
+            "title": f"Story {variant}",
+            "hook": "What does the sea keep?",
+            "synopsis": "The sea keeps stories.",
+            "arc": ["hook", "proof", "close"],
+            "beats": beats,
+            "caption": "The sea keeps stories.",
+            "hashtags": ["sea", "stories", "nature"],
+        }
+        made.append({**story, **changes})
+    return json.dumps({"stories": made})
+
+
+def _content(body: Mapping[str, Any]) -> str:
+    if body["response_format"]["json_schema"]["name"] == "judgement":
+        return json.dumps({"relevance": 91, "quality": 84, "consistency": 88, "safety": 100, "reasons": []})
+    rules, asked = body["messages"][0]["content"], body["messages"][1]["content"]
+    variants, scenes, words = (
+        int(re.search(pattern, rules)[1])  # type: ignore[index]
+        for pattern in (r"Write (\d+) stories", r"exactly (\d+) beats", r"about (\d+) words")
+    )
+    source = asked.split("\n\n", 2)[-1].rpartition("\nSOURCE")[0]
+    return stories(variants=variants, scenes=scenes, words=words, source=source)
+
+
+def encoded_png(width: int, height: int) -> str:
+    """Return a small real PNG of that size, in base64."""
+    out = io.BytesIO()
+    Image.linear_gradient("L").resize((width, height)).convert("RGB").save(out, format="PNG")
+    return base64.b64encode(out.getvalue()).decode()
+
+
+def huge_png_header() -> str:
+    """Return the start of a PNG that claims 30,000 x 30,000 pixels."""
+    chunk = b"IHDR" + struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0)
+    return base64.b64encode(b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + b"\x00" * 64).decode()
+
+
+def picture(width: int, height: int, *, b64: str | None = None) -> bytes:
+    usage = {"input_tokens": 50, "output_tokens": 1500, "total_tokens": 1550}
+    return json.dumps(
+        {"created": 1, "data": [{"b64_json": b64 or encoded_png(width, height)}], "usage": usage}
+    ).encode()
+
+
+def tones(text: str) -> bytes:
+    """Return a streamed WAV of unknown size, as the service does: a tone a sentence, 300 ms of silence after it."""
+    parts: list[np.ndarray] = []
+    for sentence in re.findall(r"[^.!?]+[.!?]*", text):
+        time = np.arange(len(sentence.strip()) * 60 * RATE // 1000) / RATE
+        parts += [np.sin(2 * np.pi * 220 * time) * 12_000, np.zeros(300 * RATE // 1000)]
+    return wav(np.concatenate(parts).astype("<i2").tobytes())
+
+
+def wav(data: bytes, *, channels: int = 1, bits: int = 16, size: int = 0xFFFFFFFF) -> bytes:
+    step = channels * bits // 8
+    shape = struct.pack("<HHIIHH", 1, channels, RATE, RATE * step, step, bits)
+    head = b"RIFF" + struct.pack("<I", 0xFFFFFFFF) + b"WAVEfmt " + struct.pack("<I", 16) + shape
+    return head + b"data" + struct.pack("<I", size) + data
+
+
+@asynccontextmanager
+async def simulated_openai() -> AsyncIterator[SimulatedOpenAI]:
+    """Run the server on a free loopback port until the block ends."""
+    state = SimulatedOpenAI()
+    config = uvicorn.Config(
+        state, host="127.0.0.1", port=0, log_level="error", lifespan="off", ws="none", timeout_graceful_shutdown=2
+    )
+    server = uvicorn.Server(config)
+    running = asyncio.create_task(server.serve())
+    while not server.started:
+        assert not running.done()
+        await asyncio.sleep(0)
+    state.base_url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/v1"
+    try:
+        yield state
+    finally:
+        server.should_exit = True
+        await running
