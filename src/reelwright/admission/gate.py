@@ -45,6 +45,10 @@ class Gate:
         self._facts = facts
         self._clock_ms = clock_ms
 
+    async def ping(self) -> None:
+        """Ask Redis for an answer. Raises Unavailable."""
+        await self._scripts.command("PING")
+
     async def admit(self, order: Order, *, now: datetime) -> Admitted | Replayed:
         """Take everything that an order needs, or nothing, in one round trip. `now` only proposes the periods.
 
@@ -132,12 +136,14 @@ class Gate:
         return verdict == "released"
 
     async def refund(self, account: AccountId, lease: GenerationId) -> bool:
-        """Give a generation's units back to the periods of its admission, once. Raises Unavailable.
+        """Give a generation's units back to the month of its admission, once; its hour stays used. Raises Unavailable.
 
         Call it after the row says so: where Redis has lost the receipt, the counters are asked of PostgreSQL again.
         """
-        spent = await self._spent_from(account, lease)
-        (verdict,) = await self._scripts.run("refund", keys=[keys.receipt(lease), *spent[:4]], args=[str(lease)])
+        month, _, full, cooldown, _ = await self._spent_from(account, lease)
+        (verdict,) = await self._scripts.run(
+            "refund", keys=[keys.receipt(lease), month, full, cooldown], args=[str(lease)]
+        )
         if verdict == "unknown":
             await self._forget_counters(account, await self._redis_now())
         return verdict == "refunded"
