@@ -1,0 +1,177 @@
+"""The first stage: a page, a text or a topic becomes a source that names where it comes from."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID
+
+import pytest
+
+from reelwright.generations.model import (
+    Artefact,
+    Assignment,
+    Attribution,
+    Draft,
+    GenerationKind,
+    Ingested,
+    Made,
+    Source,
+    Stage,
+    Unit,
+)
+from reelwright.ground.errors import Outage, Refusal
+from reelwright.ground.ids import AccountId, DraftId, GenerationId
+from reelwright.ground.metering import Action
+from reelwright.providers import Facts, PageFetcher, Toolset
+from tests.simulators.pages import PARAGRAPHS, Pages, answer, article, serving
+from worker.stages import ingestion
+
+DRAFT = Draft(id=DraftId(UUID(int=1)), account_id=AccountId(UUID(int=2)))
+BODY = "An octopus has three hearts and its blood is blue. " * 4
+
+
+class Table:
+    """A bench without files, since this stage makes none."""
+
+    workspace = Path("/nonexistent")
+
+    def __init__(self) -> None:
+        self.done = 0.0
+
+    async def fetch(self, artefact: Artefact) -> Path:
+        raise AssertionError(artefact)
+
+    def progress(self, done: float) -> None:
+        self.done = done
+
+
+class Encyclopaedia:
+    def __init__(self, facts: Facts | None) -> None:
+        self.known = facts
+        self.asked: list[tuple[str, str]] = []
+
+    async def facts(self, topic: str, *, language: str) -> Facts | None:
+        self.asked.append((topic, language))
+        return self.known
+
+
+@pytest.fixture
+async def pages() -> AsyncIterator[Pages]:
+    async with serving() as server:
+        yield server
+
+
+def tools(*, pages: Pages | None = None, text: Any = None) -> Toolset:
+    allowed = frozenset({f"127.0.0.1:{pages.port}"}) if pages else frozenset[str]()
+    unused = cast("Any", None)
+    return Toolset(text=text, picture=unused, vision=unused, speech=unused, music=unused, pages=PageFetcher(allowed))
+
+
+async def ingest(draft: Draft, toolset: Toolset, *, attempt: int = 1) -> tuple[Source, Made]:
+    task = Assignment(
+        generation_id=GenerationId(UUID(int=3)),
+        account_id=draft.account_id,
+        kind=GenerationKind.VIDEO,
+        unit=Unit(stage=Stage.INGESTION),
+        attempt=attempt,
+        draft=draft,
+    )
+    table = Table()
+    made = await ingestion.perform(task, toolset, table)
+    assert isinstance(made.outcome, Ingested)
+    assert table.done == 1.0
+    return made.outcome.source, made
+
+
+async def test_a_page_becomes_a_source_that_names_it(pages: Pages) -> None:
+    pages.routes["/a"] = answer(article())
+    source, made = await ingest(replace(DRAFT, source_url=pages.url("/a")), tools(pages=pages))
+
+    assert (source.kind, source.title, source.language) == ("url", "Three hearts", "en")
+    assert source.body == "\n\n".join(PARAGRAPHS)
+    assert source.summary.startswith("The octopus has three hearts")
+    assert source.attribution == Attribution(title="Three hearts", url=pages.url("/a"), licence=None)
+    assert [(use.action, use.provider, use.quantity) for use in made.uses] == [(Action.INGESTION, "web", 1)]
+    assert made.artefacts == ()
+
+
+async def test_a_private_address_is_refused_at_the_first_attempt() -> None:
+    with pytest.raises(Refusal) as refusal:
+        await ingest(replace(DRAFT, source_url="http://10.0.0.1/"), tools())
+    assert (refusal.value.code, refusal.value.field) == ("source.not_allowed", "url")
+
+
+async def test_an_unreachable_page_is_tried_again_and_then_refused(pages: Pages) -> None:
+    pages.routes["/a"] = answer(b"", status="503 Service Unavailable")
+    draft = replace(DRAFT, source_url=pages.url("/a"))
+    for attempt in (1, 2):
+        with pytest.raises(Outage):
+            await ingest(draft, tools(pages=pages), attempt=attempt)
+    for attempt in (3, 4):
+        with pytest.raises(Refusal) as refusal:
+            await ingest(draft, tools(pages=pages), attempt=attempt)
+        assert (refusal.value.code, refusal.value.field) == ("source.unreachable", "url")
+
+
+HEADED = {
+    "blank line": ("Why hearts?\n\n" + BODY, "Why hearts?"),
+    "one line": ("Three hearts\r\n" + BODY, "Three hearts"),
+    "wrapped by hand": (BODY[:52].strip() + "\n" + BODY[51:100].strip() + "\n" + BODY, "A topic"),
+    "a sentence first": ("This is so.\n\n" + BODY, "A topic"),
+    "no heading": (BODY, "A topic"),
+}
+
+
+@pytest.mark.parametrize("case", HEADED)
+async def test_a_heading_is_the_title_and_is_not_narrated(case: str) -> None:
+    text, title = HEADED[case]
+    source, _ = await ingest(replace(DRAFT, source_text=text, topic="A topic"), tools())
+    assert (source.kind, source.title) == ("text", title)
+    assert not source.body.startswith(title)
+    assert source.body.endswith("its blood is blue.")
+
+
+async def test_what_nobody_sees_is_taken_out_of_a_text() -> None:
+    hidden = "\x00\x1b[31m\u200b\ufeff\u202e\U000e0041\ud800"
+    source, _ = await ingest(replace(DRAFT, source_text=BODY + hidden + "\r\n\r\n\r\nThe  end\tis here."), tools())
+    assert source.body == BODY.strip() + " [31m\n\nThe end is here."
+    assert source.title == BODY[:101].strip()
+    assert source.attribution is None
+
+
+@pytest.mark.parametrize("text", ["\x00", " \n\n ", "Too short to tell a story.", "\u200b" * 500])
+async def test_an_empty_text_is_refused(text: str) -> None:
+    with pytest.raises(Refusal) as refusal:
+        await ingest(replace(DRAFT, source_text=text), tools())
+    assert (refusal.value.code, refusal.value.field) == ("source.empty", "source_text")
+
+
+async def test_a_long_text_is_cut_between_words() -> None:
+    source, _ = await ingest(replace(DRAFT, source_text="octopus " * 20_000, topic="Octopus"), tools())
+    assert len(source.body) <= 60_000
+    assert source.body.endswith("octopus")
+
+
+async def test_a_topic_gets_facts_with_their_licence() -> None:
+    known = Facts(
+        kind="encyclopaedia",
+        title="Octopus",
+        body=BODY.strip(),
+        attribution_title="Octopus",
+        attribution_url="https://en.wikipedia.org/wiki/Octopus",
+        attribution_licence="CC BY-SA 4.0",
+    )
+    shelf = Encyclopaedia(known)
+    source, _ = await ingest(replace(DRAFT, topic=" Why octopuses?\u200b "), tools(text=shelf))
+    assert shelf.asked == [("Why octopuses?", "en")]
+    assert (source.kind, source.title, source.body) == ("encyclopaedia", "Octopus", BODY.strip())
+    assert source.attribution == Attribution(
+        title="Octopus", url="https://en.wikipedia.org/wiki/Octopus", licence="CC BY-SA 4.0"
+    )
+
+
+async def test_a_topic_that_nothing_is_known_about_gets_no_facts() -> None:
+    source, made = await ingest(replace(DRAFT, topic="My team's Tuesday"), tools(text=Encyclopaedia(None)))
+    assert source == Source(kind="none", title="My team's Tuesday", body="")
+    assert made.uses[0].quantity == 1
