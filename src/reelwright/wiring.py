@@ -11,10 +11,11 @@ from reelwright.generations import Stage
 from reelwright.ground import postgres, qstash, redis, storage
 from reelwright.journeys import facts
 from reelwright.outbox import Destination, Relay
-from reelwright.providers import places
+from reelwright.providers import Craft, Lane, model_of, places
 from reelwright.settings import Settings
 
 WORKER_PATH = "/worker/generate"
+_PAGES_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,19 +36,18 @@ def worker_address(settings: Settings) -> str:
 
 def stage_places(settings: Settings) -> dict[Stage, Place]:
     """Return which provider's place each stage needs while it runs."""
-    by_craft = places(choices(settings))
     crafts = {
-        Stage.INGESTION: "pages",
-        Stage.STORY_WRITING: "text",
-        Stage.VISUAL_GENERATION: "picture",
-        Stage.VISUAL_VERIFICATION: "vision",
-        Stage.TTS_GENERATION: "speech",
+        Stage.STORY_WRITING: Craft.TEXT,
+        Stage.VISUAL_GENERATION: Craft.PICTURE,
+        Stage.VISUAL_VERIFICATION: Craft.VISION,
+        Stage.TTS_GENERATION: Craft.SPEECH,
     }
-    return {
-        stage: Place(
-            provider=by_craft[craft].provider, model=by_craft[craft].model, lane="interactive", cap=by_craft[craft].cap
-        )
-        for stage, craft in crafts.items()
+    chosen = {stage: model_of(choices(settings)[craft], craft) for stage, craft in crafts.items()}
+    lane = Lane.INTERACTIVE
+    reading = Place(provider="web", model="pages", lane=lane, cap=_PAGES_AT_ONCE)
+    return {Stage.INGESTION: reading} | {
+        stage: Place(provider=model.provider, model=model.name, lane=lane, cap=places(model.provider, model.name, lane))
+        for stage, model in chosen.items()
     }
 
 

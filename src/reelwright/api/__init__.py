@@ -6,8 +6,8 @@ from reelwright.api.arriving import BODY_LIMIT, json_only, request_id
 from reelwright.api.caller import account_of, known
 from reelwright.api.creations import create
 from reelwright.api.drafts import change_draft, read_draft
-from reelwright.api.generations import events, read_generation
 from reelwright.api.files import captions, thumbnail, video
+from reelwright.api.generations import events, read_generation
 from reelwright.api.health import live, metrics, ready
 from reelwright.api.problems import HANDLERS
 

@@ -44,7 +44,7 @@ def request_id(app: ASGIApp) -> ASGIApp:
 
 async def json_only(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
     """Let a body in only as application/json: a cross-site form can send text/plain with cookies. Raises 415."""
-    if connection.scope["method"] not in _WITH_BODY:
+    if connection.scope.get("method") not in _WITH_BODY:
         return
     content_type = connection.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type != "application/json":

@@ -33,7 +33,7 @@ class BadField(Refusal):
 
 
 class CreateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What the reel is about (exactly one of topic, url, text; or the draft_id of an existing draft), and how it is made."""
+    """What the reel is about (exactly one of topic, url, text, or an existing draft_id), and how it is made."""
 
     topic: Annotated[str, Meta(min_length=1, max_length=300, description="What the reel is about.")] | None = None
     url: Annotated[str, Meta(min_length=8, max_length=2048, description="A public web page.")] | None = None
@@ -112,7 +112,7 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     generation_id: GenerationId
     draft_id: DraftId
     status: str = "queued"
-    price: float | None = None
+    price: float
 
 
 def key_of(raw: str | None) -> str:
@@ -149,7 +149,7 @@ async def create(
         Accepted(
             generation_id=started.generation_id,
             draft_id=started.draft_id,
-            price=started.price_micro / 1_000_000 if started.admitted else None,
+            price=started.price_micro / 1_000_000,
         ),
         status_code=HTTP_202_ACCEPTED,
         headers=headers,

@@ -1,13 +1,13 @@
 """Finished files: the video answers byte ranges and conditional requests, so that players can seek."""
 
 import re
-from typing import Annotated, Any
+from typing import Any
 
 from litestar import Request, Response, get, route
 from litestar.di import NamedDependency
 from litestar.enums import HttpMethod
 from litestar.exceptions import HTTPException
-from litestar.params import FromPath, HeaderParameter
+from litestar.params import FromPath
 from litestar.response import Stream
 
 from reelwright.accounts import Account
@@ -62,7 +62,9 @@ def served(request: Request[Any, Any, Any], file: Artefact, storage: Storage, *,
     status = 206 if part else 200
     if request.method == HttpMethod.HEAD:
         return Response(b"", status_code=status, headers=headers, media_type=file.media_type)
-    return Stream(storage.stream(file.key, start=start, end=end), status_code=status, headers=headers, media_type=file.media_type)
+    return Stream(
+        storage.stream(file.key, start=start, end=end), status_code=status, headers=headers, media_type=file.media_type
+    )
 
 
 @route("/generations/{generation_id:uuid}/video", http_method=[HttpMethod.GET, HttpMethod.HEAD], tags=["core"])

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-from litestar import Request, get
+from litestar import get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, HeaderParameter
 from litestar.response import Stream
@@ -32,7 +32,6 @@ async def read_generation(
 
 @get("/generations/{generation_id:uuid}/events", summary="Follow a generation", tags=["core"])
 async def events(
-    request: Request[Any, Any, Any],
     generation_id: FromPath[GenerationId],
     account: NamedDependency[Account],
     db: NamedDependency[Database],

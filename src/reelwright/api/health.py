@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from litestar import MediaType, Request, Response, get
+from litestar import MediaType, Response, get
 from litestar.di import NamedDependency
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -32,6 +32,6 @@ async def ready(db: NamedDependency[Database], gate: NamedDependency[Gate]) -> R
 
 
 @get("/metrics", include_in_schema=False, media_type=MediaType.TEXT, opt={"public": True})
-async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
+async def metrics() -> Response[bytes]:
     """Return this process's counters for Prometheus."""
     return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

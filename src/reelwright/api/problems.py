@@ -105,7 +105,9 @@ def _away(request: Request[Any, Any, Any], outage: Outage) -> Response[dict[str,
 
 def _invalid(request: Request[Any, Any, Any], error: ValidationException) -> Response[dict[str, object]]:
     """Name the first field that is wrong. msgspec stops there, so there is one."""
-    found: list[dict[str, Any]] = [e for e in error.extra if isinstance(e, dict)] if isinstance(error.extra, list) else []
+    found: list[dict[str, Any]] = (
+        [e for e in error.extra if isinstance(e, dict)] if isinstance(error.extra, list) else []
+    )
     first = found[0] if found else {}
     message = str(first.get("message") or error.detail)
     field = str(first.get("key") or "") or None
@@ -123,7 +125,7 @@ def _named_in(message: str) -> str | None:
 
 
 def _sentence(message: str, field: str | None) -> str:
-    text = message.split(" - at `")[0].rstrip(".")
+    text = message.split(" - at `", maxsplit=1)[0].rstrip(".")
     return f"{field}: {text}." if field else f"{text}."
 
 
@@ -146,7 +148,9 @@ def _broken(request: Request[Any, Any, Any], error: Exception) -> Response[dict[
 
 def _unreadable(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, object]]:
     """Answer JSON that no parser of ours can hold: nested without end, or integers beyond 64 bits."""
-    return document(request, status=400, code="request.invalid", detail=f"The body can't be read: {type(error).__name__}.")
+    return document(
+        request, status=400, code="request.invalid", detail=f"The body can't be read: {type(error).__name__}."
+    )
 
 
 HANDLERS: ExceptionHandlersMap = {

@@ -136,7 +136,7 @@ def generation_view(shown: Shown) -> GenerationView:
         variants=tuple(variant_view(variant) for variant in shown.variants),
         video=_video(found.id, shown.artefacts) if found.state is GenerationState.SUCCEEDED else None,
         failure=FailureView(code=found.failure_code or "", detail=found.failure_sentence or "") if failed else None,
-        gate=found.gate,
+        gate=None if found.gate is None else dict(found.gate),
         credits=CreditsView(
             held=found.hold_micro / 1_000_000 if found.live else 0.0, charged=shown.charged_micro / 1_000_000
         ),

@@ -18,6 +18,7 @@ from reelwright.generations import (
     Unit,
     Variants,
     pipeline,
+    wanted_scenes,
 )
 from reelwright.ground import log
 from reelwright.ground.errors import Kind, NotFound, Outage, Refusal
@@ -94,9 +95,7 @@ class _Prepared:
     price_version: int
 
 
-async def start(
-    *, order: Order, account: Account, db: Database, gate: Gate, terms: Terms, now: datetime
-) -> Started:
+async def start(*, order: Order, account: Account, db: Database, gate: Gate, terms: Terms, now: datetime) -> Started:
     """Admit the order, hold its price and queue its first stage. A repeat starts nothing.
 
     Raises OrderChanged, PlanLacksIt, PriceChanged, NotAdmitted, OutOfCredits, NotFound, Outage.
@@ -107,7 +106,7 @@ async def start(
             return await _repeated(tx, order, account, seen)
         prepared = await _prepare(tx, order, account, now)
     place = terms.places[_first_stage(order.kind)]
-    request = _admission_order(order, account, prepared.draft, place)
+    request = _admission_order(order, account, place)
     answer = await gate.admit(request, now=now)
     try:
         async with db.begin() as tx:
@@ -128,11 +127,13 @@ async def start(
 
 async def _repeated(tx: AsyncSession, order: Order, account: Account, seen: bytes) -> Started:
     if seen != order.fingerprint:
-        raise OrderChanged("This Idempotency-Key was used for another request: send a new key.", field="Idempotency-Key")
+        raise OrderChanged(
+            "This Idempotency-Key was used for another request: send a new key.", field="Idempotency-Key"
+        )
     known = await Generations(session=tx).get(account.id, order.id)
     if known is None:
         raise NotFound("There is no such generation.")
-    return Started(generation_id=order.id, draft_id=known.draft_id, admitted=None)
+    return Started(generation_id=order.id, draft_id=known.draft_id, admitted=None, price_micro=known.hold_micro)
 
 
 def _first_stage(kind: GenerationKind) -> Stage:
@@ -142,10 +143,11 @@ def _first_stage(kind: GenerationKind) -> Stage:
 async def _prepare(tx: AsyncSession, order: Order, account: Account, now: datetime) -> _Prepared:
     """Read the draft and the prices, and refuse what the plan lacks."""
     draft = order.draft
-    plan = billing.effective_plan(billing.Plan(account.plan), account.boost_until, now)
+    plan = billing.effective_plan(account.plan, account.boost_until, now)
     if order.variants > billing.PLANS[plan].variants:
         raise PlanLacksIt(
-            f"Your plan writes up to {billing.PLANS[plan].variants} variants: ask for fewer, or upgrade.", field="variants"
+            f"Your plan writes up to {billing.PLANS[plan].variants} variants: ask for fewer, or upgrade.",
+            field="variants",
         )
     scenes = 0
     if order.existing:
@@ -156,9 +158,13 @@ async def _prepare(tx: AsyncSession, order: Order, account: Account, now: dateti
     if order.kind is GenerationKind.RENDER:
         scenes = await _scenes_of(tx, draft, order.variant or draft.selected_variant)
     prices = await billing.Catalogue(session=tx).current()
-    price = billing.quote(
-        billing.QuoteOrder(kind=order.kind, duration_s=draft.duration_s, variants=order.variants), prices
+    ordered = billing.PricedOrder(
+        kind=billing.OrderKind(order.kind.value),
+        duration_s=draft.duration_s,
+        scenes=scenes or wanted_scenes(duration_s=draft.duration_s),
+        variants=order.variants,
     )
+    price = billing.quote(ordered, prices)
     if order.expected_micro is not None and order.expected_micro != price.total_micro:
         raise PriceChanged(
             "The price is no longer the one you were quoted: ask for a new quote.",
@@ -176,7 +182,7 @@ async def _scenes_of(tx: AsyncSession, draft: Draft, variant: VariantId | None) 
     raise NotFound("This draft has no such variant: create a script first.", field="variant_id")
 
 
-def _admission_order(order: Order, account: Account, draft: Draft, place: Place) -> admission.Order:
+def _admission_order(order: Order, account: Account, place: Place) -> admission.Order:
     return admission.Order(
         account=account.id,
         lease=order.id,
@@ -186,7 +192,6 @@ def _admission_order(order: Order, account: Account, draft: Draft, place: Place)
         limits=limits_of(billing.Plan(account.plan)),
         boosted=limits_of(billing.Plan.PRO),
         boost_until=account.boost_until,
-        draft=draft.id,
         place=place,
     )
 
@@ -199,7 +204,7 @@ def limits_of(plan: billing.Plan) -> admission.Limits:
         generations_hour=terms.generations_hour,
         full_regenerations_month=terms.full_regenerations_month,
         concurrent=terms.concurrent,
-        cooldown_ms=0,
+        cooldown_ms=round(terms.cooldown.total_seconds() * 1000),
     )
 
 
@@ -217,15 +222,16 @@ async def _write(
         kind=order.kind,
         fingerprint=order.fingerprint,
         variants=order.variants,
-        plan=billing.effective_plan(billing.Plan(account.plan), account.boost_until, now).value,
+        plan=billing.effective_plan(account.plan, account.boost_until, now).value,
         price_version=prepared.price_version,
-        hold_micro=prepared.price.total_micro,
+        hold_micro=0 if account.demo else prepared.price.total_micro,
+        admitted_at=now,
         deadline=terms.deadline,
+        demo=account.demo,
+        request_id=order.request_id,
     )
     if not added:
         return
-    if not account.demo:
-        await ledger.hold(tx, account=account.id, generation=order.id, micro=prepared.price.total_micro)
     await generations.note(order.id, "queued", {"kind": order.kind.value})
     await queue(
         tx,
@@ -234,6 +240,8 @@ async def _write(
         most_attempts=terms.most_attempts,
         request_id=order.request_id,
     )
+    if not account.demo:
+        await ledger.hold(tx, account=account.id, generation=order.id, micro=prepared.price.total_micro)
 
 
 async def queue(

@@ -5,12 +5,12 @@ from typing import cast
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from reelwright import ledger
+from reelwright.admission import Gate
 from reelwright.generations import Assignment, Claim, Generation, Generations, GenerationState, Outcome, Released, Runs
 from reelwright.ground import log
 from reelwright.ground.errors import Outage, Refusal
 from reelwright.ground.ids import AccountId, GenerationId
 from reelwright.ground.postgres import Database
-from reelwright.admission import Gate
 from reelwright.journeys.workroom import Workroom
 
 _log = log.logger("journeys.ending")
@@ -20,8 +20,8 @@ async def succeed(tx: AsyncSession, generation: Generation, outcome: Outcome) ->
     """Capture what was metered, give the rest of the hold back, and end the generation: in the caller's transaction."""
     gate = outcome.gate if isinstance(outcome, Released) else None
     if not generation.demo:
-        used = await ledger.metered(tx, generation.id)
-        await ledger.capture(tx, generation=generation.id, micro=min(used, generation.hold_micro))
+        used = await ledger.metered(tx, generation=generation.id)
+        await ledger.capture(tx, generation=generation.id, micro=used)
     await Generations(session=tx).finish(generation.id, GenerationState.SUCCEEDED, gate=gate)
     await Generations(session=tx).note(generation.id, "succeeded", {})
 
@@ -49,7 +49,7 @@ async def _end_unpaid(
 ) -> None:
     report = cast("dict[str, object] | None", gate)
     ended = await Generations(session=tx).finish(
-        generation.id, state, failure_code=code, failure_sentence=sentence, gate=report
+        generation.id, state, failure_code=code, failure_sentence=sentence, gate=report, units_back=True
     )
     if not ended:
         return

@@ -13,9 +13,12 @@ def reader(db: Database) -> Callable[[AccountId, Periods], Awaitable[Facts]]:
 
     async def facts(account: AccountId, periods: Periods) -> Facts:
         async with db.begin() as tx:
-            month, hour, full, live = await Generations(session=tx).admission_facts(
-                account, periods.month_start, periods.hour_start
-            )
-        return Facts(generations_month=month, generations_hour=hour, full_month=full, leases=live)
+            found = await Generations(session=tx).admission_facts(account, periods.month_start, periods.hour_start)
+        return Facts(
+            generations_month=found.generations_month,
+            generations_hour=found.generations_hour,
+            full_month=found.full_month,
+            leases=found.live,
+        )
 
     return facts

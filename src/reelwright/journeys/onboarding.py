@@ -23,13 +23,13 @@ async def create_user(
     async with db.begin() as tx:
         accounts = Accounts(session=tx)
         account = await accounts.create(email=email, role=role, plan=plan.value, demo=demo)
-        _, secret = await accounts.issue_key(account.id, name="first key", scopes=("all",), live=live)
+        _, secret = await accounts.issue_key(account.id, name="first key", live=live)
         await ledger.grant(
             tx,
             account=account.id,
-            micro=billing.PLANS[plan].monthly_credits * 1_000_000,
-            source=f"monthly-{account.id}-{now:%Y%m}",
-            kind="monthly",
+            micro=billing.PLANS[plan].credits_month_micro,
+            source=f"plan:{account.id}:{now:%Y%m}",
+            reason="monthly allowance",
         )
     return Welcome(account=account, secret=secret)
 
@@ -41,5 +41,5 @@ async def key_for(*, email: str, live: bool, db: Database) -> str | None:
         account = await accounts.by_email(email)
         if account is None:
             return None
-        _, secret = await accounts.issue_key(account.id, name="local key", scopes=("all",), live=live)
+        _, secret = await accounts.issue_key(account.id, name="local key", live=live)
         return secret

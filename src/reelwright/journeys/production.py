@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from reelwright.admission import Place
-from reelwright.generations import Artefact, Assignment, Beat, Claim, Made, Runs, Stage
+from reelwright.generations import Artefact, Assignment, Beat, Claim, Generations, Made, Runs, pipeline
 from reelwright.ground import log
 from reelwright.ground.errors import Outage, Refusal
 from reelwright.ground.ids import GenerationId
@@ -63,8 +63,9 @@ async def perform(message: StageDue, *, room: Workroom) -> Answer:
     names = {"generation_id": str(message.generation_id), "stage": message.stage, "scene": message.scene}
     with structlog.contextvars.bound_contextvars(**names, chunk=message.chunk, request_id=message.request_id):
         async with room.db.begin() as tx:
+            generation = await Generations(session=tx).lock(message.generation_id)
             claim = await Runs(session=tx).claim(message.run_id, lease=room.timings.lease)
-            if claim is None:
+            if generation is None or claim is None:
                 return Answer.DONE
             task = await recording.opened(tx, claim)
         _log.info("stage.started", attempt=claim.attempt)
@@ -92,11 +93,11 @@ class Busy(Exception):  # noqa: N818 - a full provider or a limiter that is away
 @contextlib.asynccontextmanager
 async def _admitted(claim: Claim, task: Assignment, room: Workroom) -> AsyncGenerator[None]:
     """Renew the generation's lease and hold the provider's place while the block runs. Raises Busy."""
-    place = room.places.get(claim.unit.stage)
-    holder = place_holder(claim, task)
+    place, holder = room.places.get(claim.unit.stage), str(claim.run_id)
+    inherits = claim.generation_id if claim.unit in pipeline.first(task.kind, scenes=1) else None
     try:
-        await room.gate.renew(task.account_id, claim.generation_id, ttl=room.timings.lease)
-        taken = place is None or await room.gate.take_place(place, holder, ttl=room.timings.lease)
+        await room.gate.renew(task.account_id, claim.generation_id, ttl=room.timings.lease, adopt=True)
+        taken = place is None or await room.gate.take_place(place, holder, ttl=room.timings.lease, inherits=inherits)
     except Outage as away:
         raise Busy(away.wait) from away
     if not taken:
@@ -106,12 +107,6 @@ async def _admitted(claim: Claim, task: Assignment, room: Workroom) -> AsyncGene
     finally:
         if place is not None:
             await _released(place, holder, room)
-
-
-def place_holder(claim: Claim, task: Assignment) -> str:
-    """Return who holds the place: the first stage adopts the one its admission took, later ones take their own."""
-    first = {Stage.INGESTION} if task.kind.value != "render" else set[Stage]()
-    return str(claim.generation_id) if claim.unit.stage in first else str(claim.run_id)
 
 
 async def _released(place: Place, holder: str, room: Workroom) -> None:
@@ -170,9 +165,9 @@ async def _heartbeats(claim: Claim, task: Assignment, bench: _Bench, room: Workr
         if beat is not Beat.OK:
             raise Lost
         with contextlib.suppress(Outage):
-            await room.gate.renew(task.account_id, claim.generation_id, ttl=room.timings.lease)
+            await room.gate.renew(task.account_id, claim.generation_id, ttl=room.timings.lease, adopt=True)
             if place is not None:
-                await room.gate.renew_place(place, place_holder(claim, task), ttl=room.timings.lease)
+                await room.gate.renew_place(place, str(claim.run_id), ttl=room.timings.lease)
 
 
 async def _give_back(claim: Claim, message: StageDue, *, room: Workroom, delay: timedelta) -> None:
@@ -183,14 +178,12 @@ async def _give_back(claim: Claim, message: StageDue, *, room: Workroom, delay: 
             await enqueue(tx, message, delay=wait)
 
 
-async def _try_again(
-    claim: Claim, task: Assignment, message: StageDue, *, room: Workroom, error: Exception
-) -> None:
+async def _try_again(claim: Claim, task: Assignment, message: StageDue, *, room: Workroom, error: Exception) -> None:
     """Record a failed attempt and promise another, or fail the generation when the attempts are used up."""
     code = error.code if isinstance(error, Outage) else "stage.bug"
     if not isinstance(error, Outage):
         _log.error("stage.bug", error=type(error).__name__, exc_info=error)
-    if claim.attempt >= claim.max_attempts:
+    if claim.last:
         broken = Outage("A stage broke on our side; nothing was charged. Start the reel again.", code=code)
         await ending.fail(claim, task, room=room, why=error if isinstance(error, Outage) else broken)
         return
@@ -201,4 +194,8 @@ async def _try_again(
     _log.warning("stage.will_retry", code=code, attempt=claim.attempt, wait_s=round(wait.total_seconds(), 2))
     async with room.db.begin() as tx:
         if await Runs(session=tx).retry_later(claim.run_id, claim.fence, delay=wait, error_code=code):
-            await enqueue(tx, due_message(GenerationId(message.generation_id), claim.unit, request_id=message.request_id), delay=wait)
+            await enqueue(
+                tx,
+                due_message(GenerationId(message.generation_id), claim.unit, request_id=message.request_id),
+                delay=wait,
+            )

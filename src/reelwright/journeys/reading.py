@@ -15,8 +15,6 @@ from reelwright.generations import (
     Generations,
     Run,
     Runs,
-    Source,
-    Sources,
     Variant,
     Variants,
 )
@@ -32,11 +30,9 @@ class Shown:
     """A generation as its owner sees it."""
 
     generation: Generation
-    draft: Draft
     runs: list[Run]
     variants: list[Variant]
     artefacts: list[Artefact]
-    source: Source | None
     charged_micro: int
 
 
@@ -48,11 +44,9 @@ async def generation(account: AccountId, wanted: GenerationId, *, db: Database) 
             raise NotFound(GONE)
         return Shown(
             generation=found,
-            draft=await Drafts(session=tx).of_generation(wanted),
             runs=await Runs(session=tx).of(wanted),
             variants=await Variants(session=tx).of_generation(wanted),
             artefacts=await Artefacts(session=tx).of(wanted),
-            source=await Sources(session=tx).of(wanted),
             charged_micro=await ledger.charged(tx, generation=wanted),
         )
 

@@ -79,9 +79,7 @@ async def opened(tx: AsyncSession, claim: Claim) -> Assignment:
     )
 
 
-def _ordered(
-    artefacts: list[Artefact], unit: Unit, finished: pipeline.Finished
-) -> tuple[Artefact, ...]:
+def _ordered(artefacts: list[Artefact], unit: Unit, finished: pipeline.Finished) -> tuple[Artefact, ...]:
     """Put the picture that counts first: the one under judgement for its verification, else the best one."""
 
     def counts(artefact: Artefact) -> bool:
@@ -184,17 +182,18 @@ async def _meter(tx: AsyncSession, generation: Generation, claim: Claim, uses: t
     """Write one usage row for each call or step. A picture's second and third try are ours to pay."""
     if generation.demo:
         return
-    prices = await billing.Catalogue(session=tx).version(generation.price_version)
+    prices = await billing.Catalogue(session=tx).at(generation.price_version)
     rows = [
-        ledger.UsageRow(
+        ledger.Metered(
             account_id=generation.account_id,
             generation_id=claim.generation_id,
             run_id=claim.run_id,
-            call=call,
+            fence=claim.fence,
+            call_no=call,
             stage=claim.unit.stage.value,
             scene=claim.unit.scene,
             use=use,
-            micro=billing.priced(use, prices) if claim.unit.round == 0 else 0,
+            credits_micro=billing.priced(use, prices) if claim.unit.round == 0 else 0,
             plan=generation.plan,
             price_version=prices.version,
         )
@@ -204,11 +203,9 @@ async def _meter(tx: AsyncSession, generation: Generation, claim: Claim, uses: t
 
 
 def _result(outcome: Outcome) -> dict[str, object]:
-    """Return the outcome as the run keeps it: the text of stories and sources lives in its own tables."""
+    """Return the outcome as the run keeps it: sources, stories and scenes have tables of their own."""
     whole: dict[str, object] = msgspec.to_builtins(outcome)
-    return {name: value for name, value in whole.items() if name not in {"source", "stories", "scenes"}} | {
-        "type": str(whole["type"])
-    }
+    return {name: value for name, value in whole.items() if name not in {"source", "stories", "scenes"}}
 
 
 def _named(unit: Unit) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Find what nobody is working on any more and set it going again, or end it honestly. Safe to run anywhere, any time."""
+"""Find what nobody is working on any more and set it going again, or end it honestly; safe to run any time."""
 
 import asyncio
 import random
@@ -37,7 +37,7 @@ async def sweep(*, db: Database, gate: Gate, resend_after: timedelta = timedelta
         stale = await Runs(session=tx).stale(limit=_BATCH, resend_after=resend_after)
     rescued = exhausted = 0
     for run in stale:
-        if run.attempt >= run.max_attempts:
+        if run.exhausted:
             await ending.give_up(
                 run.generation_id,
                 db=db,
@@ -75,5 +75,5 @@ async def keep_sweeping(*, db: Database, gate: Gate, every: timedelta, resend_af
             await sweep(db=db, gate=gate, resend_after=resend_after)
         except Outage:
             _log.warning("sweep.postponed")
-        except Exception:
+        except Exception:  # noqa: BLE001 - a bug in one sweep must not end the sweeping; it is logged with its traceback
             _log.exception("sweep.bug")

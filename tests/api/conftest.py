@@ -1,0 +1,70 @@
+"""The API in this process, on the real servers; its queue is a closed port, so that nothing starts by itself."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from litestar import Litestar
+
+from reelwright.app import create_app
+from reelwright.billing import Plan
+from reelwright.ground import clock
+from reelwright.ground.postgres import Database
+from reelwright.journeys import onboarding
+from reelwright.settings import Settings
+
+
+@pytest.fixture
+def settings(database_url: str, valkey_url: str, tmp_path: Path) -> Settings:
+    return Settings(
+        environment="test",
+        database_url=database_url,
+        redis_url=valkey_url,
+        storage_url=f"file://{tmp_path}/artefacts",
+        worker_url="http://127.0.0.1:9",
+        qstash_url="http://127.0.0.1:9",
+        qstash_token="token",
+        qstash_current_signing_key="sig_test_current_key_of_32_chars__",
+        ingestion_allowlist=("127.0.0.1:8123",),
+    )
+
+
+@pytest.fixture
+async def app(settings: Settings, db: Database, redis: object) -> AsyncGenerator[Litestar]:
+    made = create_app(settings)
+    async with made.lifespan():
+        yield made
+
+
+@dataclass(frozen=True)
+class Person:
+    account_id: str
+    secret: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.secret}"}
+
+
+async def person(db: Database, email: str, plan: Plan = Plan.BASIC) -> Person:
+    welcome = await onboarding.create_user(email=email, plan=plan, role="user", live=False, db=db, now=clock.now())
+    return Person(str(welcome.account.id), welcome.secret)
+
+
+@pytest.fixture
+async def user(db: Database) -> Person:
+    return await person(db, "someone@example.com", Plan.STANDARD)
+
+
+@pytest.fixture
+async def stranger(db: Database) -> Person:
+    return await person(db, "other@example.com", Plan.STANDARD)
+
+
+@pytest.fixture
+async def api(app: Litestar, user: Person) -> AsyncGenerator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://api", headers=user.headers) as client:
+        yield client
