@@ -11,7 +11,7 @@ from lxml.etree import _Element
 
 from reelwright.providers.cleaning import line_of
 
-_CPU_S = 10
+_CPU_S = 5
 _MEMORY_BYTES = 1_500_000_000
 _HIDDEN = [
     "//*[@hidden or @aria-hidden='true']",
