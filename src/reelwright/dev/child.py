@@ -23,6 +23,7 @@ from reelwright.ground.errors import Kind, Refusal
 Identity = Literal["own", "namespace", "nobody"]
 _NEEDED_BYTES = 200 * 1024 * 1024  # a new cluster with its first write-ahead segments, and room to work
 _POLL_S = 0.01
+LOCK_WAIT_S = 10.0  # a predecessor whose parent was killed is still closing down
 
 
 class FolderInUse(Refusal):
@@ -50,10 +51,14 @@ class Child:
         """Whether it still runs; asking also reaps it."""
         return self._process.poll() is None
 
+    def ask(self, signal_number: signal.Signals) -> None:
+        """Send a signal, if it still runs."""
+        if self.alive:
+            self._process.send_signal(signal_number)
+
     def stop(self, ask: signal.Signals = signal.SIGTERM, *, grace_s: float = 10) -> None:
         """Ask it to end, kill it after the grace, and kill what its group has left behind."""
-        if self.alive:
-            self._process.send_signal(ask)
+        self.ask(ask)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(grace_s)
         with contextlib.suppress(ProcessLookupError, PermissionError):  # an empty group; macOS says the second of it

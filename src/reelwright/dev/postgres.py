@@ -20,9 +20,16 @@ _START_TIMEOUT_S = 60  # recovery after a crash replays the log first
 class Postgres:
     """One cluster below `folder`, with role and database `reelwright`. `settings` go on top of ours."""
 
-    def __init__(self, folder: Path, *, port: int | None = None, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        port: int | None = None,
+        settings: Mapping[str, str] | None = None,
+        log: Path | None = None,
+    ) -> None:
         self.folder = folder.resolve()
-        self.log = self.folder / "server.log"
+        self.log = log or self.folder / "server.log"
         self._wanted_port = port
         self._settings = dict(settings or {})
         self._child: child.Child | None = None
@@ -45,13 +52,15 @@ class Postgres:
         return self._child is not None and self._child.alive
 
     def start(self) -> None:
-        """Make the cluster if there is none, and return when it takes connections.
+        """Make the cluster if there is none, and return when it takes connections; again on the port it had.
 
         Raises FolderUnusable, FolderInUse, ProgramMissing; Outage where the server itself gives up.
         """
+        if self.alive:
+            return
         child.open_folder(self.folder)
         programs, identity = postgres_bin(), child.server_identity()
-        lock = child.take_lock(self.folder / "lock", wait_s=10)  # a predecessor may still be closing down
+        lock = child.take_lock(self.folder / "lock", wait_s=child.LOCK_WAIT_S)
         try:
             self._password = child.secret(self.folder / "password")
             data = self.folder / "data"
@@ -61,6 +70,7 @@ class Postgres:
             (data / "postmaster.pid").unlink(missing_ok=True)  # stale: every process of a living server holds the lock
             for _ in range(_START_TRIES):
                 if self._try_start(programs, identity, data, lock):
+                    self._wanted_port = self._port
                     return
         finally:
             os.close(lock)

@@ -18,9 +18,9 @@ _START_TIMEOUT_S = 30
 class Valkey:
     """One server below `folder`."""
 
-    def __init__(self, folder: Path, *, port: int | None = None) -> None:
+    def __init__(self, folder: Path, *, port: int | None = None, log: Path | None = None) -> None:
         self.folder = folder.resolve()
-        self.log = self.folder / "server.log"
+        self.log = log or self.folder / "server.log"
         self._wanted_port = port
         self._child: child.Child | None = None
         self._port = 0
@@ -42,17 +42,20 @@ class Valkey:
         return self._child is not None and self._child.alive
 
     def start(self) -> None:
-        """Return when it answers.
+        """Return when it answers; again on the port it had.
 
         Raises FolderUnusable, FolderInUse, ProgramMissing; Outage where the server itself gives up.
         """
+        if self.alive:
+            return
         child.open_folder(self.folder)
         program = valkey_server()
-        lock = child.take_lock(self.folder / "lock", wait_s=10)  # a predecessor may still be writing
+        lock = child.take_lock(self.folder / "lock", wait_s=child.LOCK_WAIT_S)
         try:
             self._password = child.secret(self.folder / "password")
             for _ in range(_START_TRIES):
                 if self._try_start(program, lock):
+                    self._wanted_port = self._port
                     return
         finally:
             os.close(lock)

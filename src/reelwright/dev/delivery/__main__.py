@@ -17,6 +17,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--state", type=Path, required=True, help="folder that keeps token and keys")
     parser.add_argument("--allow", action="append", required=True, metavar="URL_PREFIX", help="may be delivered to")
+    parser.add_argument("--spread", default="", metavar="URL,URL", help="take turns for what is sent to the first")
     parser.add_argument("--parallel", type=int, default=16, help="deliveries under way at once")
     parser.add_argument("--timeout-s", type=float, default=DEFAULT_TIMEOUT_S, help="for one delivery's answer")
     chosen = parser.parse_args()
@@ -27,7 +28,10 @@ def main() -> None:
 async def _serve(chosen: argparse.Namespace) -> None:
     state: Path = chosen.state / "credentials.json"
     credentials = Credentials.kept_in(state)
-    async with Engine(credentials, allow=chosen.allow, parallel=chosen.parallel, timeout_s=chosen.timeout_s) as engine:
+    spread = [url for url in chosen.spread.split(",") if url]
+    async with Engine(
+        credentials, allow=chosen.allow, spread=spread, parallel=chosen.parallel, timeout_s=chosen.timeout_s
+    ) as engine:
         config = uvicorn.Config(
             DeliveryApp(engine, state=state),
             host="127.0.0.1",

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from types import TracebackType
 from typing import Self
 
@@ -39,18 +40,24 @@ class Answer:
 
 
 class Engine:
-    """Lives inside `async with`; leaving it drops what waits and cuts what is under way."""
+    """Lives inside `async with`; leaving it drops what waits and cuts what is under way.
+
+    `allow` are the URL prefixes that may be delivered to. What is addressed to the first of `spread` goes to each of
+    them in turn: one worker URL, as production has it, before several local processes.
+    """
 
     def __init__(
         self,
         credentials: Credentials,
         *,
         allow: Sequence[str],
+        spread: Sequence[str] = (),
         parallel: int = 16,
         timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> None:
         self.credentials = credentials
         self._allow = tuple(prefix.rstrip("/") for prefix in allow)
+        self._public, self._turns = (spread[0], cycle(spread)) if spread else ("", cycle([""]))
         self._timeout_s = timeout_s
         self._places = asyncio.Semaphore(parallel)
         self._messages: dict[str, Message] = {}
@@ -142,7 +149,7 @@ class Engine:
                 asyncio.timeout(min(message.timeout_s or self._timeout_s, self._timeout_s)),
                 self._client.stream(
                     message.method,
-                    message.url,
+                    next(self._turns) + message.url.removeprefix(self._public),
                     content=message.body,
                     headers=message.delivery_headers(signature),
                     timeout=None,

@@ -1,0 +1,270 @@
+"""Runs everything on one machine: servers, API and worker from one folder, each restarted when it dies."""
+
+import contextlib
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from reelwright.dev import child, endpoints
+from reelwright.dev.delivery.credentials import Credentials
+from reelwright.dev.endpoints import Endpoints
+from reelwright.dev.postgres import Postgres
+from reelwright.dev.program import Program
+from reelwright.dev.valkey import Valkey
+from reelwright.ground import log, migrations
+from reelwright.ground.errors import Kind, Outage, Refusal
+
+API = (sys.executable, "-m", "reelwright.app", "--host", "127.0.0.1")
+WORKER = (sys.executable, "-m", "worker.app", "--host", "127.0.0.1")
+_DELIVERY = (sys.executable, "-m", "reelwright.dev.delivery")
+
+_WATCH_S = 0.1
+_FIRST_BACKOFF_S, _LAST_BACKOFF_S = 0.2, 5.0
+_STABLE_S = 10.0
+_LOG_CAP_BYTES = 10 * 1024 * 1024
+_QSTASH = ("QSTASH_TOKEN", "QSTASH_CURRENT_SIGNING_KEY", "QSTASH_NEXT_SIGNING_KEY")
+
+logger = log.logger("stack")
+
+
+class Service(Protocol):
+    """What the stack keeps alive."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def alive(self) -> bool: ...
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+
+
+class AlreadyRunning(Refusal):
+    """The folder has a stack."""
+
+    kind = Kind.CONFLICT
+    code = "dev.already_running"
+
+
+class Stack:
+    """One data folder's processes, `prepare` being told the database's URL once its tables are there.
+
+    A server whose address stands in `environment` (DATABASE_URL, REDIS_URL, QSTASH_URL) is used and not started.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        *,
+        port: int | None = None,
+        worker_processes: int = 1,
+        prepare: Callable[[str], Mapping[str, str]],
+        environment: Mapping[str, str],
+        programs: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        self._data = data.expanduser().resolve()
+        self._port = port
+        self._worker_processes = worker_processes
+        self._prepare = prepare
+        self._given = dict(environment)
+        self._programs = {"api": API, "worker": WORKER, **(programs or {})}
+        self._services: dict[str, Service] = {}
+        self._found: dict[str, str] = {}
+        self._stopping = threading.Event()
+        self._watch = threading.Thread(target=self._keep_alive, name="stack", daemon=True)
+        self._lock: int | None = None
+
+    @staticmethod
+    def running(data: Path, *, wait_s: float = 0) -> Endpoints | None:
+        """Return the endpoints of the stack that runs on this folder, or None."""
+        return endpoints.running(data.expanduser().resolve(), wait_s=wait_s)
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Where everything is, as of now: a restarted process has another id."""
+        pids = {"supervisor": os.getpid(), **{name: service.pid for name, service in self._services.items()}}
+        return Endpoints(**self._found, pids=pids)
+
+    def start(self) -> Endpoints:
+        """Start everything and return when API and workers can work; on failure nothing is left running.
+
+        Raises AlreadyRunning, FolderUnusable, ProgramMissing; Outage where a process gives up.
+        """
+        child.open_folder(self._data)
+        self._lock = self._take()
+        try:
+            self._start_all()
+        except BaseException:
+            self.stop()
+            raise
+        self._watch.start()
+        return self.endpoints
+
+    def stop(self) -> None:
+        """End everything, last started first. Twice is as good as once."""
+        self._stopping.set()
+        if self._watch.is_alive():
+            self._watch.join()
+        endpoints.forget(self._data)
+        for service in self._services.values():
+            if isinstance(service, Program) and service.name != "delivery":
+                service.ask_to_stop()  # both at once, so that their last work ends side by side
+        for service in reversed(self._services.values()):
+            service.stop()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _take(self) -> int:
+        try:
+            return child.take_lock(endpoints.lock_file(self._data), wait_s=1)
+        except child.FolderInUse:
+            there = self.running(self._data)
+            where = there.base_url if there else "not ready yet"
+            raise AlreadyRunning(
+                f"{self._data} is in use by a running Reelwright ({where}): use or stop it, or give another --data.",
+                field="data",
+            ) from None
+
+    def _start_all(self) -> None:
+        endpoints.forget(self._data)
+        api_port, worker_ports = self._api_port(), [child.free_port() for _ in range(self._worker_processes)]
+        database_url = self._given.get("DATABASE_URL") or self._database()
+        redis_url = self._given.get("REDIS_URL") or self._redis()
+        workers = [f"http://127.0.0.1:{port}" for port in worker_ports]
+        self._found = {
+            "base_url": f"http://127.0.0.1:{api_port}",
+            "worker_url": workers[0],
+            "database_url": database_url,
+            "redis_url": redis_url,
+            "api_key": "",
+            "admin_api_key": "",
+        }
+        queue = self._queue(workers)
+        self._found["qstash_url"] = queue["QSTASH_URL"]
+        migrations.upgrade(database_url)
+        self._found |= self._prepare(database_url)
+        environment = {
+            "REELWRIGHT_ENVIRONMENT": "development",
+            "REELWRIGHT_STORAGE_URL": f"file://{self._data / 'artefacts'}",
+            **self._given,
+            "DATABASE_URL": database_url,
+            "REDIS_URL": redis_url,
+            "REELWRIGHT_BASE_URL": self._found["base_url"],
+            "REELWRIGHT_WORKER_URL": workers[0],
+            **queue,
+        }
+        (self._data / "artefacts").mkdir(exist_ok=True)
+        self._run("api", self._programs["api"], port=api_port, environment=environment)
+        for number, port in enumerate(worker_ports, start=1):
+            name = "worker" if number == 1 else f"worker-{number}"
+            self._run(name, self._programs["worker"], port=port, environment=environment)
+        for service in self._services.values():
+            if isinstance(service, Program):
+                service.await_ready()
+        endpoints.write(self._data, self.endpoints)
+
+    def _api_port(self) -> int:
+        if self._port is None:
+            return child.free_port()
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", self._port))
+            except OSError as error:
+                raise Refusal(
+                    f"Port {self._port} can't be listened on ({error.strerror}): choose another --port, or none.",
+                    code="dev.port_taken",
+                    field="port",
+                ) from error
+        return self._port
+
+    def _database(self) -> str:
+        server = Postgres(self._data / "postgres", log=self._log("postgres"))
+        self._services["postgres"] = server
+        server.start()
+        return server.url
+
+    def _redis(self) -> str:
+        server = Valkey(self._data / "valkey", log=self._log("valkey"))
+        self._services["valkey"] = server
+        server.start()
+        return server.url
+
+    def _queue(self, workers: Sequence[str]) -> dict[str, str]:
+        """Return the queue's part of the environment: the given one, or that of a local server we start."""
+        if self._given.get("QSTASH_URL"):
+            missing = [name for name in _QSTASH[:2] if not self._given.get(name)]
+            if missing:
+                raise Refusal(
+                    f"QSTASH_URL is set, so {' and '.join(missing)} must be too; or unset it to use the local server.",
+                    code="dev.setting_missing",
+                    field=missing[0],
+                )
+            given = {name: self._given[name] for name in ("QSTASH_URL", *_QSTASH) if name in self._given}
+            return given | {"REELWRIGHT_WORKER_URL": self._given.get("REELWRIGHT_WORKER_URL") or workers[0]}
+        state = child.open_folder(self._data / "delivery")
+        credentials = Credentials.kept_in(state / "credentials.json")
+        port = child.free_port()
+        self._run(
+            "delivery",
+            (*_DELIVERY, "--state", str(state), "--allow", workers[0], "--spread", ",".join(workers)),
+            port=port,
+            environment=self._given,
+        )
+        return {
+            "QSTASH_URL": f"http://127.0.0.1:{port}",
+            "QSTASH_TOKEN": credentials.token,
+            "QSTASH_CURRENT_SIGNING_KEY": credentials.current,
+            "QSTASH_NEXT_SIGNING_KEY": credentials.next,
+        }
+
+    def _run(self, name: str, command: Sequence[str], *, port: int, environment: Mapping[str, str]) -> None:
+        program = Program(name, command, port=port, environment=environment, log=self._log(name))
+        self._services[name] = program
+        program.start()
+
+    def _log(self, name: str) -> Path:
+        folder = self._data / "logs"
+        folder.mkdir(exist_ok=True)
+        file = folder / f"{name}.log"
+        if file.exists() and file.stat().st_size > _LOG_CAP_BYTES:
+            file.replace(file.with_suffix(".log.1"))
+        return file
+
+    def _keep_alive(self) -> None:
+        """Start again what has died, each with a back-off of its own that a stable life resets."""
+        begun = dict.fromkeys(self._services, time.monotonic())
+        waits = dict.fromkeys(self._services, _FIRST_BACKOFF_S / 2)
+        due: dict[str, float] = {}
+        while not self._stopping.wait(_WATCH_S):
+            now = time.monotonic()
+            for name, service in self._services.items():
+                if service.alive:
+                    continue
+                if name not in due:
+                    waits[name] = (
+                        _FIRST_BACKOFF_S if now - begun[name] > _STABLE_S else min(_LAST_BACKOFF_S, 2 * waits[name])
+                    )
+                    due[name] = now + waits[name]
+                    logger.warning("process died", process=name, again_in_s=waits[name])
+                elif now >= due[name]:
+                    del due[name]
+                    begun[name] = now
+                    with contextlib.suppress(Refusal, Outage, OSError):  # it is tried again, later and later
+                        service.start()
+                        endpoints.write(self._data, self.endpoints)

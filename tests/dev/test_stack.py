@@ -1,0 +1,164 @@
+"""The supervisor: everything comes up together, comes back when it dies, and goes together."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reelwright.dev import child, endpoints
+from reelwright.dev.stack import AlreadyRunning, Stack
+from reelwright.ground.errors import Outage, Refusal
+from tests.dev.processes import is_alive, is_free, naming
+from tests.dev.supervise import STANDIN, prepare, stack
+from tests.waiting import block_until
+
+SUPERVISE = [sys.executable, str(Path(__file__).with_name("supervise.py"))]
+NAMES = {"supervisor", "postgres", "valkey", "delivery", "api", "worker"}
+
+
+def asked(url: str) -> dict[str, Any]:
+    with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own stand-in
+        return json.load(answer)
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One stack for the tests that only look, or that mend what they break."""
+    with stack(tmp_path_factory.mktemp("stack") / "data") as running:
+        yield running
+
+
+@pytest.fixture
+def supervised(folder: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    """A supervisor in a process of its own."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen([*SUPERVISE, str(folder)], stdout=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout is not None
+    told = json.loads(process.stdout.readline())
+    yield process, told
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def test_programs_are_told_everything_they_need(up: Stack) -> None:
+    there = up.endpoints
+    assert set(there.pids) == NAMES
+    assert (there.api_key, there.admin_api_key) == ("key", "admin-key")
+    told = [asked(url + "/health/ready") for url in (there.base_url, there.worker_url)]
+    assert [answer["pid"] for answer in told] == [there.pids["api"], there.pids["worker"]]
+    for answer in told:
+        environment = answer["environment"]
+        assert environment["DATABASE_URL"] == there.database_url
+        assert environment["REDIS_URL"] == there.redis_url
+        assert environment["QSTASH_URL"] == there.qstash_url
+        assert environment["REELWRIGHT_BASE_URL"] == there.base_url
+        assert environment["REELWRIGHT_WORKER_URL"] == there.worker_url
+        assert environment["REELWRIGHT_ENVIRONMENT"] == "development"
+        assert environment["REELWRIGHT_STORAGE_URL"].startswith("file:///")
+        kept = json.loads((up._data / "delivery" / "credentials.json").read_text())
+        assert environment["QSTASH_TOKEN"] == kept["token"]
+        assert environment["QSTASH_CURRENT_SIGNING_KEY"] == kept["current"]
+        assert environment["QSTASH_NEXT_SIGNING_KEY"] == kept["next"]
+
+
+@pytest.mark.parametrize("name", sorted(NAMES - {"supervisor"}))
+def test_a_killed_process_is_started_again(up: Stack, name: str) -> None:
+    before = up.endpoints.pids[name]
+    os.kill(before, signal.SIGKILL)
+    block_until(lambda: up.endpoints.pids[name] not in {0, before} and up._services[name].alive, timeout=20)
+    block_until(lambda: Stack.running(up._data) == up.endpoints, message="the state file tells the new id")
+    assert {other: pid for other, pid in up.endpoints.pids.items() if not is_alive(pid)} == {}
+
+
+def test_a_running_stack_is_found_and_a_second_one_refused(up: Stack) -> None:
+    assert Stack.running(up._data) == up.endpoints
+    assert (up._data / "running.json").stat().st_mode & 0o777 == 0o600
+    with pytest.raises(AlreadyRunning) as refusal:
+        stack(up._data).start()
+    assert str(up._data) in refusal.value.sentence
+    assert up.endpoints.base_url in refusal.value.sentence
+    assert Stack.running(up._data) == up.endpoints, "the refused one has harmed nothing"
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_nothing_is_left_behind(supervised, folder: Path, end: signal.Signals) -> None:
+    process, told = supervised
+    children = [asked(told[url] + "/")["child"] for url in ("base_url", "worker_url")]
+    assert len(naming(folder)) >= 3
+    process.send_signal(end)
+    assert process.wait(30) == (-signal.SIGKILL if end is signal.SIGKILL else 0)
+
+    block_until(lambda: not any(is_alive(pid) for pid in told["pids"].values()))
+    block_until(lambda: all(is_free(folder / name / "lock") for name in ("postgres", "valkey")))
+    block_until(lambda: naming(folder) == [])
+    assert endpoints.running(folder) is None
+    if end is signal.SIGKILL:  # nobody was left to end the programs' own children: the stand-in's has no leash
+        for pid in children:
+            os.kill(pid, signal.SIGKILL)
+    block_until(lambda: not any(is_alive(pid) for pid in children))
+
+
+def test_a_second_start_is_quick_and_finds_everything(folder: Path) -> None:
+    with stack(folder) as first:
+        before = first.endpoints
+    begun = time.monotonic()
+    with stack(folder) as second:
+        took = time.monotonic() - begun
+        after = second.endpoints
+    assert took < 3
+    passwords = [url.split("@")[0] for url in (before.database_url, after.database_url)]
+    assert passwords[0] == passwords[1]
+    assert Stack.running(folder) is None
+
+
+def test_given_servers_are_used_and_not_started(folder: Path, postgres_url: str, valkey_url: str, database_url) -> None:
+    given = {
+        "DATABASE_URL": database_url,
+        "REDIS_URL": valkey_url,
+        "QSTASH_URL": "http://127.0.0.1:9",
+        "QSTASH_TOKEN": "token",
+        "QSTASH_CURRENT_SIGNING_KEY": "sig_a",
+        "QSTASH_NEXT_SIGNING_KEY": "sig_b",
+        "REELWRIGHT_WORKER_URL": "https://worker.example",
+    }
+    with stack(folder, **given) as using:
+        assert set(using.endpoints.pids) == {"supervisor", "api", "worker"}
+        environment = asked(using.endpoints.base_url + "/")["environment"]
+    assert {name: environment[name] for name in given} == given
+    assert not (folder / "postgres").exists()
+
+
+def test_an_incomplete_queue_setting_is_refused(folder: Path) -> None:
+    with pytest.raises(Refusal, match="QSTASH_URL is set, so QSTASH_TOKEN"):
+        stack(folder, QSTASH_URL="http://127.0.0.1:9", DATABASE_URL="x", REDIS_URL="x").start()
+
+
+def test_a_program_that_will_not_start_says_why_and_leaves_nothing(folder: Path) -> None:
+    broken = (sys.executable, "-c", "import sys; sys.exit('PICTURES are not set')")
+    failing = Stack(folder, prepare=prepare, environment=os.environ, programs={"api": STANDIN, "worker": broken})
+    with pytest.raises(Outage, match="The worker process did not start: PICTURES are not set"):
+        failing.start()
+    assert naming(folder) == []
+    assert is_free(folder / "postgres" / "lock")
+    assert endpoints.running(folder) is None
+
+
+def test_a_taken_port_is_refused(folder: Path, up: Stack) -> None:
+    port = int(up.endpoints.base_url.rpartition(":")[2])
+    with pytest.raises(Refusal, match=f"Port {port} can't be listened on"):
+        stack(folder, port=port).start()
+
+
+def test_several_workers_have_a_port_each(folder: Path) -> None:
+    with stack(folder, port=(port := child.free_port()), workers=2) as two:
+        assert {"worker", "worker-2"} < set(two.endpoints.pids)
+        assert two.endpoints.base_url == f"http://127.0.0.1:{port}"
