@@ -1,7 +1,7 @@
 """Drafts, generations, variants, scenes, stage runs, artefacts and events, as rows."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import (
@@ -15,6 +15,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     SmallInteger,
+    Table,
     Text,
     UniqueConstraint,
     func,
@@ -169,8 +170,8 @@ class VariantRow(Row):
     attribution: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     outline: Mapped[bool] = mapped_column(server_default=text("false"))
     version: Mapped[int] = mapped_column(Integer, server_default="1")
-    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
-    updated_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
+    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
 
 
 class SceneRow(Row):
@@ -281,3 +282,14 @@ class EventRow(Row):
     kind: Mapped[str] = mapped_column(Text)
     data: Mapped[dict[str, Any]] = mapped_column(JSONB)
     at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
+
+
+# The same as tables, for statements: a row read through them is always the database's, never a session's memory of it.
+DRAFTS = cast("Table", DraftRow.__table__)
+GENERATIONS = cast("Table", GenerationRow.__table__)
+SOURCES = cast("Table", SourceRow.__table__)
+VARIANTS = cast("Table", VariantRow.__table__)
+SCENES = cast("Table", SceneRow.__table__)
+STAGE_RUNS = cast("Table", StageRunRow.__table__)
+ARTEFACTS = cast("Table", ArtefactRow.__table__)
+EVENTS = cast("Table", EventRow.__table__)

@@ -84,7 +84,7 @@ class HoldRow(Row):
 
     __tablename__ = "credit_holds"
     __table_args__ = (
-        CheckConstraint("amount_micro >= 0", name="amount_micro"),
+        CheckConstraint("amount_micro > 0", name="amount_micro"),
         CheckConstraint("state IN ('pending', 'captured', 'voided')", name="state"),
         CheckConstraint("(state = 'pending') = (settled_at IS NULL)", name="settled_at"),
         CheckConstraint("(state = 'captured') = (captured_micro IS NOT NULL)", name="captured"),

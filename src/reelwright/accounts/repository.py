@@ -1,0 +1,181 @@
+"""Accounts, their keys, plans and boosts in PostgreSQL."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from reelwright.accounts.keys import hashed, new_secret, shown, well_formed
+from reelwright.accounts.model import Account, ApiKey
+from reelwright.ground.errors import Kind, NotFound, Refusal
+from reelwright.ground.ids import AccountId, ApiKeyId, fresh
+
+_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]+\.[^@\s\x00-\x1f\x7f.]{2,}")
+_EMAIL_LENGTH = 254  # RFC 5321, 4.5.3.1.3: a path is 256 octets, brackets included
+
+_ACCOUNT = """
+    SELECT u.id, u.email, u.role, u.plan, u.demo,
+           (SELECT max(b.ends_at) FROM boosts b
+             WHERE b.account_id = u.id AND b.revoked_at IS NULL AND b.ends_at > now()) AS boost_until
+      FROM users u
+"""
+_BY_KEY = text(
+    f"""
+    WITH key AS (
+        SELECT id, account_id, last_used_at FROM api_keys WHERE secret_hash = :secret_hash AND revoked_at IS NULL
+    ), used AS (
+        UPDATE api_keys SET last_used_at = now()
+         WHERE id = (SELECT id FROM key WHERE last_used_at IS NULL OR last_used_at < now() - interval '1 hour')
+    )
+    {_ACCOUNT} JOIN key ON key.account_id = u.id WHERE u.deleted_at IS NULL
+    """  # noqa: S608 - assembled from constants
+)
+_BY_ID = text(f"{_ACCOUNT} WHERE u.id = :id AND u.deleted_at IS NULL")
+_BY_EMAIL = text(f"{_ACCOUNT} WHERE lower(u.email) = lower(:email) AND u.deleted_at IS NULL")
+_CREATE = text(
+    """
+    INSERT INTO users (id, email, role, plan, demo) VALUES (:id, :email, :role, :plan, :demo)
+    ON CONFLICT DO NOTHING RETURNING id
+    """
+)
+_ISSUE = text(
+    """
+    INSERT INTO api_keys (id, account_id, name, prefix, secret_hash, scopes, live)
+    VALUES (:id, :account, :name, :prefix, :secret_hash, :scopes, :live)
+    RETURNING id, account_id, name, prefix, scopes, live, created_at, last_used_at, revoked_at
+    """
+)
+_KEYS = text(
+    """
+    SELECT id, account_id, name, prefix, scopes, live, created_at, last_used_at, revoked_at
+      FROM api_keys WHERE account_id = :account ORDER BY created_at, id
+    """
+)
+_REVOKE = text(
+    "UPDATE api_keys SET revoked_at = now() WHERE id = :id AND account_id = :account AND revoked_at IS NULL"
+    " RETURNING id"
+)
+_SET_PLAN = text("UPDATE users SET plan = :plan, updated_at = now() WHERE id = :id AND deleted_at IS NULL RETURNING id")
+_LOCK = text("SELECT plan FROM users WHERE id = :id AND deleted_at IS NULL FOR NO KEY UPDATE")
+_BOOST = text(
+    """
+    INSERT INTO boosts (id, account_id, source, starts_at, ends_at)
+    SELECT :id, :account, :source, start.at, start.at + :length
+      FROM (SELECT greatest(now(), max(ends_at)) AS at FROM boosts
+             WHERE account_id = :account AND revoked_at IS NULL) AS start
+    ON CONFLICT (source) DO NOTHING
+    """
+)
+
+
+class EmailTaken(Refusal):
+    kind = Kind.CONFLICT
+    code = "accounts.email_taken"
+
+
+class EmailInvalid(Refusal):
+    kind = Kind.INVALID
+    code = "accounts.email_invalid"
+
+
+class BoostNotNeeded(Refusal):
+    kind = Kind.CONFLICT
+    code = "accounts.boost_not_needed"
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """Accounts, inside one transaction."""
+
+    session: AsyncSession
+
+    async def create(self, *, email: str, role: str = "user", plan: str = "basic", demo: bool = False) -> Account:
+        """Open an account. Raises EmailInvalid, EmailTaken."""
+        address = email.strip()
+        if len(address) > _EMAIL_LENGTH or not _EMAIL.fullmatch(address):
+            raise EmailInvalid("This is not an e-mail address: write one like name@example.com.", field="email")
+        account_id = AccountId(fresh())
+        values = {"id": account_id, "email": address, "role": role, "plan": plan, "demo": demo}
+        if await self.session.scalar(_CREATE, values) is None:
+            raise EmailTaken("An account with this e-mail address exists: log in, or use another.", field="email")
+        return Account(id=account_id, email=address, role=role, plan=plan, boost_until=None, demo=demo)
+
+    async def get(self, account_id: AccountId) -> Account | None:
+        """Return the account, or None where there is none or it was deleted."""
+        return self._account((await self.session.execute(_BY_ID, {"id": account_id})).mappings().one_or_none())
+
+    async def by_email(self, email: str) -> Account | None:
+        """Return the account with that address, in whichever case it is written, or None."""
+        values = {"email": email.strip()}
+        return self._account((await self.session.execute(_BY_EMAIL, values)).mappings().one_or_none())
+
+    async def by_api_key(self, secret: str) -> Account | None:
+        """Return the key's account; None for a key that is malformed, unknown or revoked, or whose account is gone.
+
+        Notes, at most once an hour, that the key was used.
+        """
+        if not well_formed(secret):
+            return None
+        values = {"secret_hash": hashed(secret)}
+        return self._account((await self.session.execute(_BY_KEY, values)).mappings().one_or_none())
+
+    async def issue_key(
+        self, account_id: AccountId, *, name: str, scopes: Sequence[str] = ("*",), live: bool = True
+    ) -> tuple[ApiKey, str]:
+        """Make a key and return it with its secret, which is nowhere to be had again."""
+        secret = new_secret(live=live)
+        values = {
+            "id": fresh(),
+            "account": account_id,
+            "name": name,
+            "prefix": shown(secret),
+            "secret_hash": hashed(secret),
+            "scopes": list(scopes),
+            "live": live,
+        }
+        return self._key((await self.session.execute(_ISSUE, values)).mappings().one()), secret
+
+    async def keys(self, account_id: AccountId) -> list[ApiKey]:
+        """Return the account's keys, revoked ones too, oldest first."""
+        rows = (await self.session.execute(_KEYS, {"account": account_id})).mappings()
+        return [self._key(row) for row in rows]
+
+    async def revoke_key(self, account_id: AccountId, key_id: ApiKeyId) -> bool:
+        """Revoke a key at once; False where the account has no such key or it was revoked before."""
+        return await self.session.scalar(_REVOKE, {"id": key_id, "account": account_id}) is not None
+
+    async def set_plan(self, account_id: AccountId, plan: str) -> None:
+        """Give the account another plan of its own. Raises NotFound."""
+        if await self.session.scalar(_SET_PLAN, {"id": account_id, "plan": plan}) is None:
+            raise NotFound("There is no such account.", code="accounts.not_found")
+
+    async def grant_boost(self, account_id: AccountId, *, days: int = 30, source: str | None = None) -> datetime:
+        """Lift the account to Pro for so many days of 24 hours, after any boost it has; return when that ends.
+
+        A `source` (a payment's id) boosts once, however often it is told. Two statements, because a second boost must
+        see where the first one ends: the account's row is the lock. Raises NotFound, BoostNotNeeded.
+        """
+        plan = await self.session.scalar(_LOCK, {"id": account_id})
+        if plan is None:
+            raise NotFound("There is no such account.", code="accounts.not_found")
+        if plan == "pro":
+            raise BoostNotNeeded("This account is on Pro already, and a boost would change nothing.")
+        length = timedelta(days=days)
+        await self.session.execute(_BOOST, {"id": fresh(), "account": account_id, "source": source, "length": length})
+        account = await self.get(account_id)
+        if account is None or account.boost_until is None:
+            raise NotFound("This boost was given to another account, or is over.", code="accounts.boost_not_found")
+        return account.boost_until
+
+    @staticmethod
+    def _account(row: Mapping[Any, Any] | None) -> Account | None:
+        return None if row is None else Account(**dict(row))
+
+    @staticmethod
+    def _key(row: Mapping[Any, Any]) -> ApiKey:
+        values: dict[str, Any] = {**row, "scopes": tuple(row["scopes"])}
+        return ApiKey(**values)

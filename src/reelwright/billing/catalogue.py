@@ -1,0 +1,114 @@
+"""What work costs: the price list in force, the quote before the work and the price of what was done."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from reelwright.ground.metering import Action, Use
+
+_CURRENT = text(
+    """
+    SELECT version, action, unit_micro FROM action_costs
+     WHERE version = (SELECT version FROM price_versions WHERE effective_from <= now()
+                       ORDER BY effective_from DESC, version DESC LIMIT 1)
+    """
+)
+_AT = text("SELECT version, action, unit_micro FROM action_costs WHERE version = :version")
+
+# The most that metering can reach. A scene's picture is paid once, later tries are ours. Milliseconds: the release gate
+# lets a reel exceed its target by a tenth. Characters: 180 words a minute of 7, space included, are 21 a second.
+_OVERRUN_PERCENT = 110
+_CHARACTERS_A_SECOND = 22
+
+
+class OrderKind(StrEnum):
+    """What is quoted: the text only, everything, or everything but the text."""
+
+    SCRIPT = "script"
+    VIDEO = "video"
+    RENDER = "render"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PricedOrder:
+    """What decides a price. `scenes` is the number of pictures of the one variant that is rendered."""
+
+    kind: OrderKind
+    duration_s: int
+    scenes: int
+    variants: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PriceList:
+    """One numbered price list: micro-credits for one unit of each action."""
+
+    version: int
+    costs: Mapping[Action, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a quote, in the action's units and in micro-credits."""
+
+    action: Action
+    quantity: int
+    micro: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What an order costs at most, in micro-credits, by line and by price list."""
+
+    version: int
+    lines: tuple[Line, ...]
+    total_micro: int
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Price lists, inside one transaction."""
+
+    session: AsyncSession
+
+    async def current(self) -> PriceList:
+        """Return the list that prices new work. Raises LookupError where none is in force."""
+        return self._list((await self.session.execute(_CURRENT)).all())
+
+    async def at(self, version: int) -> PriceList:
+        """Return the list that running work was quoted by. Raises LookupError."""
+        return self._list((await self.session.execute(_AT, {"version": version})).all())
+
+    @staticmethod
+    def _list(rows: Sequence[Row[Any]]) -> PriceList:
+        if not rows:
+            raise LookupError("there is no such price list")
+        return PriceList(version=rows[0].version, costs={Action(row.action): row.unit_micro for row in rows})
+
+
+def quote(order: PricedOrder, prices: PriceList) -> Quote:
+    """Return what the order can cost at most: what is held, and never less than what will be metered."""
+    quantities: dict[Action, int] = {}
+    if order.kind is not OrderKind.RENDER:
+        quantities |= {Action.INGESTION: 1, Action.STORY: order.variants}
+    if order.kind is not OrderKind.SCRIPT:
+        most_ms = order.duration_s * 1000 * _OVERRUN_PERCENT // 100
+        quantities |= {
+            Action.IMAGE: order.scenes,
+            Action.VISION_CHECK: order.scenes,
+            Action.SPEECH: order.duration_s * _CHARACTERS_A_SECOND,
+            Action.MUSIC: most_ms,
+            Action.MIX: most_ms,
+            Action.RENDER: most_ms,
+        }
+    lines = tuple(Line(action, n, n * prices.costs[action]) for action, n in quantities.items())
+    return Quote(version=prices.version, lines=lines, total_micro=sum(line.micro for line in lines))
+
+
+def priced(use: Use, prices: PriceList) -> int:
+    """Return what one metered step costs, in micro-credits."""
+    return use.quantity * prices.costs[use.action]

@@ -1,0 +1,196 @@
+"""Generations: accepted once, started, ended once, and everything that happened to them in order."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from reelwright.generations.model import GenerationKind, GenerationState
+from reelwright.generations.records import LIVE, AdmissionFacts, Event, Generation, NewGeneration
+from reelwright.generations.tables import EVENTS, GENERATIONS, STAGE_RUNS
+from reelwright.ground.ids import AccountId, GenerationId
+
+_COLUMNS = [column for column in GENERATIONS.c if column.name != "fingerprint"]
+
+_FACTS = text(
+    """
+    SELECT (SELECT coalesce(sum(generation_units), 0) FROM generations
+             WHERE account_id = :account AND admitted_at >= :month_start AND units_returned_at IS NULL) AS month,
+           (SELECT coalesce(sum(generation_units), 0) FROM generations
+             WHERE account_id = :account AND admitted_at >= :hour_start) AS hour,
+           (SELECT coalesce(sum(full_units), 0) FROM generations
+             WHERE account_id = :account AND admitted_at >= :month_start AND units_returned_at IS NULL) AS full_month,
+           ARRAY(SELECT id FROM generations
+                  WHERE account_id = :account AND ended_at IS NULL ORDER BY id) AS ids,
+           ARRAY(SELECT deadline_at FROM generations
+                  WHERE account_id = :account AND ended_at IS NULL ORDER BY id) AS deadlines
+    """
+)
+_NOTE = text(
+    """
+    WITH generation AS (
+        UPDATE generations SET event_seq = event_seq + 1 WHERE id = :generation RETURNING id, event_seq)
+    INSERT INTO generation_events (generation_id, seq, kind, data)
+    SELECT id, event_seq, :kind, CAST(:data AS jsonb) FROM generation
+    RETURNING seq
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Generations:
+    """Generations, inside one transaction.
+
+    Lock order everywhere: generation, then stage run, then money. Whatever changes both a run and its generation locks
+    the generation first; it is locked FOR NO KEY UPDATE, which rows that merely point at it don't wait for.
+    """
+
+    session: AsyncSession
+
+    async def fingerprint_of(self, generation_id: GenerationId) -> bytes | None:
+        """Return the fingerprint of the order that started this generation, or None where none did."""
+        return await self.session.scalar(select(GENERATIONS.c.fingerprint).where(GENERATIONS.c.id == generation_id))
+
+    async def add_once(self, new: NewGeneration) -> bool:
+        """Keep an accepted generation, queued; False where it was accepted before."""
+        values = asdict(new)
+        values["deadline_at"] = func.clock_timestamp() + values.pop("deadline")
+        added = insert(GENERATIONS).values(values).on_conflict_do_nothing(index_elements=["id"])
+        return await self.session.scalar(added.returning(GENERATIONS.c.id)) is not None
+
+    async def get(self, account_id: AccountId, generation_id: GenerationId) -> Generation | None:
+        """Return the generation, or None where there is none or it belongs to another."""
+        query = select(*_COLUMNS).where(GENERATIONS.c.id == generation_id, GENERATIONS.c.account_id == account_id)
+        return _found((await self.session.execute(query)).mappings().one_or_none())
+
+    async def lock(self, generation_id: GenerationId) -> Generation | None:
+        """Return the generation, whoever owns it, and keep everyone else from changing it until the commit."""
+        query = select(*_COLUMNS).where(GENERATIONS.c.id == generation_id).with_for_update(key_share=True)
+        return _found((await self.session.execute(query)).mappings().one_or_none())
+
+    async def start(self, generation_id: GenerationId) -> Generation:
+        """Move a live generation to running, where it may be already, and return it. Raises LookupError."""
+        started = (
+            update(GENERATIONS)
+            .where(GENERATIONS.c.id == generation_id, GENERATIONS.c.state.in_(LIVE))
+            .values(state="running", started_at=func.coalesce(GENERATIONS.c.started_at, func.clock_timestamp()))
+            .returning(*_COLUMNS)
+        )
+        found = _found((await self.session.execute(started)).mappings().one_or_none())
+        if found is None:
+            raise LookupError(generation_id)
+        return found
+
+    async def finish(
+        self,
+        generation_id: GenerationId,
+        state: GenerationState,
+        *,
+        failure_code: str | None = None,
+        failure_sentence: str | None = None,
+        gate: Mapping[str, object] | None = None,
+        units_back: bool = False,
+    ) -> bool:
+        """End a live generation and cancel what still runs, fencing it off; False where it had ended before.
+
+        `units_back` gives its units back to the month. Two statements: runs that were planned while the first waited
+        for the lock are only seen by a second.
+        """
+        ended = (
+            update(GENERATIONS)
+            .where(GENERATIONS.c.id == generation_id, GENERATIONS.c.state.in_(LIVE))
+            .values(
+                state=state,
+                failure_code=failure_code,
+                failure_sentence=failure_sentence,
+                gate=gate,
+                ended_at=func.clock_timestamp(),
+                units_returned_at=func.clock_timestamp() if units_back else None,
+            )
+            .returning(GENERATIONS.c.id)
+        )
+        if await self.session.scalar(ended) is None:
+            return False
+        await self.session.execute(
+            update(STAGE_RUNS)
+            .where(STAGE_RUNS.c.generation_id == generation_id, STAGE_RUNS.c.state.in_(LIVE))
+            .values(
+                state="cancelled", fence=STAGE_RUNS.c.fence + 1, lease_until=None, finished_at=func.clock_timestamp()
+            )
+        )
+        return True
+
+    async def request_cancel(self, account_id: AccountId, generation_id: GenerationId) -> bool:
+        """Ask a live generation to stop: no run of it is claimed or completed any more. False where it had ended."""
+        asked = (
+            update(GENERATIONS)
+            .where(
+                GENERATIONS.c.id == generation_id, GENERATIONS.c.account_id == account_id, GENERATIONS.c.state.in_(LIVE)
+            )
+            .values(cancel_requested_at=func.coalesce(GENERATIONS.c.cancel_requested_at, func.clock_timestamp()))
+            .returning(GENERATIONS.c.id)
+        )
+        return await self.session.scalar(asked) is not None
+
+    async def unfinished_past_deadline(self, limit: int, *, after: GenerationId | None = None) -> list[GenerationId]:
+        """Return live generations whose time is over, by id, from behind the given one."""
+        return await self._unfinished(GENERATIONS.c.deadline_at <= func.clock_timestamp(), limit, after)
+
+    async def unfinished_cancelled(self, limit: int, *, after: GenerationId | None = None) -> list[GenerationId]:
+        """Return live generations that were asked to stop, by id, from behind the given one."""
+        return await self._unfinished(GENERATIONS.c.cancel_requested_at.is_not(None), limit, after)
+
+    async def admission_facts(
+        self, account_id: AccountId, month_start: datetime, hour_start: datetime
+    ) -> AdmissionFacts:
+        """Return what admission counts since these instants. Units that were given back still count in their hour."""
+        values = {"account": account_id, "month_start": month_start, "hour_start": hour_start}
+        row = (await self.session.execute(_FACTS, values)).one()
+        return AdmissionFacts(
+            generations_month=row.month,
+            generations_hour=row.hour,
+            full_month=row.full_month,
+            live=tuple(zip(row.ids, row.deadlines, strict=True)),
+        )
+
+    async def note(self, generation_id: GenerationId, kind: str, data: Mapping[str, object]) -> int:
+        """Append an event and return its number. The generation stays locked until the commit. Raises LookupError."""
+        values = {"generation": generation_id, "kind": kind, "data": msgspec.json.encode(data).decode()}
+        seq = await self.session.scalar(_NOTE, values)
+        if seq is None:
+            raise LookupError(generation_id)
+        return seq
+
+    async def events_after(self, generation_id: GenerationId, seq: int, limit: int = 100) -> list[Event]:
+        """Return the events behind a number, in order."""
+        query = (
+            select(EVENTS.c.seq, EVENTS.c.kind, EVENTS.c.data, EVENTS.c.at)
+            .where(EVENTS.c.generation_id == generation_id, EVENTS.c.seq > seq)
+            .order_by(EVENTS.c.seq)
+            .limit(limit)
+        )
+        return [Event(**row) for row in (await self.session.execute(query)).mappings()]
+
+    async def _unfinished(self, condition: Any, limit: int, after: GenerationId | None) -> list[GenerationId]:
+        query = (
+            select(GENERATIONS.c.id)
+            .where(GENERATIONS.c.ended_at.is_(None), condition)
+            .order_by(GENERATIONS.c.id)
+            .limit(limit)
+        )
+        if after is not None:
+            query = query.where(GENERATIONS.c.id > after)
+        found: Sequence[Any] = (await self.session.scalars(query)).all()
+        return [GenerationId(generation) for generation in found]
+
+
+def _found(row: Mapping[Any, Any] | None) -> Generation | None:
+    if row is None:
+        return None
+    values: dict[str, Any] = {**row, "kind": GenerationKind(row["kind"]), "state": GenerationState(row["state"])}
+    return Generation(**values)

@@ -1,0 +1,319 @@
+"""Stage runs: planned once, claimed by one, fenced, retried, rescued. The database's clock alone decides.
+
+Each method is one statement whose condition is the lock; zero rows mean "you lost, stop". All but the heartbeat lock
+the generation first, so that a transaction may go on to change it without meeting another that came the other way.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Row as Record
+from sqlalchemy import select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from reelwright.generations.model import Ingested, Outcome, Planned, RunState, Source, Stage, Unit, Written
+from reelwright.generations.records import Claim, Pulse, Reason, Run, StaleRun, WhyNot
+from reelwright.generations.tables import STAGE_RUNS
+from reelwright.ground.ids import GenerationId, StageRunId
+
+_ORDER = {stage: position for position, stage in enumerate(Stage)}
+_LOWEST = UUID(int=0)
+_KEPT_ELSEWHERE: dict[object, Outcome] = {
+    "ingested": Ingested(source=Source(kind="none", title="", body="")),
+    "written": Written(stories=()),
+    "planned": Planned(scenes=()),
+}
+
+_OPEN = """
+    open AS (
+        SELECT id FROM generations
+         WHERE id = (SELECT generation_id FROM stage_runs WHERE id = :run)
+           AND state IN ('queued', 'running') AND cancel_requested_at IS NULL
+           FOR NO KEY UPDATE)
+"""
+_UNIT = "r.id, r.generation_id, r.stage, r.scene, r.chunk, r.round, r.state, r.attempt, r.max_attempts, r.fence"
+_MINE = "FROM open WHERE r.id = :run AND r.generation_id = open.id AND r.fence = :fence AND r.state = 'running'"
+_SILENT = """
+    r.next_attempt_at <= clock_timestamp()
+    AND r.sent_at < clock_timestamp() - CAST(:resend_after AS interval) * power(2, least(r.resends, 6))
+"""
+
+_CLAIM = text(
+    f"""
+    WITH {_OPEN}
+    UPDATE stage_runs r
+       SET state = 'running', fence = r.fence + 1, attempt = r.attempt + 1, progress = 0, error_code = NULL,
+           resends = 0, lease_until = clock_timestamp() + CAST(:lease AS interval), started_at = clock_timestamp()
+      FROM open JOIN generations g USING (id)
+     WHERE r.id = :run AND r.generation_id = g.id AND g.deadline_at > clock_timestamp()
+       AND r.attempt < r.max_attempts
+       AND (r.state = 'queued' AND r.next_attempt_at <= clock_timestamp()
+            OR r.state = 'running' AND r.lease_until < clock_timestamp())
+    RETURNING {_UNIT}
+    """  # noqa: S608 - put together from constants
+)
+_WHY_NOT = text(
+    """
+    SELECT r.state, r.attempt >= r.max_attempts AS exhausted,
+           g.state NOT IN ('queued', 'running') OR g.cancel_requested_at IS NOT NULL
+               OR g.deadline_at <= clock_timestamp() AS over,
+           greatest(coalesce(r.lease_until, r.next_attempt_at) - clock_timestamp(), interval '0') AS wait
+      FROM stage_runs r JOIN generations g ON g.id = r.generation_id WHERE r.id = :run
+    """
+)
+_HEARTBEAT = text(
+    """
+    UPDATE stage_runs r
+       SET lease_until = clock_timestamp() + CAST(:lease AS interval), progress = greatest(r.progress, :progress)
+      FROM generations g
+     WHERE r.id = :run AND r.fence = :fence AND r.state = 'running' AND g.id = r.generation_id
+    RETURNING g.state IN ('queued', 'running') AND g.cancel_requested_at IS NULL
+              AND g.deadline_at > clock_timestamp() AS wanted
+    """
+)
+_COMPLETE = text(
+    f"""
+    WITH {_OPEN}
+    UPDATE stage_runs r
+       SET state = 'succeeded', won_fence = r.fence, lease_until = NULL, progress = 1,
+           result = CAST(:result AS jsonb), finished_at = clock_timestamp()
+    {_MINE} RETURNING r.id
+    """  # noqa: S608 - put together from constants
+)
+_RETRY_LATER = text(
+    f"""
+    WITH {_OPEN}
+    UPDATE stage_runs r
+       SET state = 'queued', lease_until = NULL, error_code = :error_code, resends = 0,
+           next_attempt_at = clock_timestamp() + CAST(:delay AS interval),
+           sent_at = clock_timestamp() + CAST(:delay AS interval)
+    {_MINE} RETURNING r.id
+    """  # noqa: S608 - put together from constants
+)
+_GIVE_BACK = text(
+    f"""
+    WITH {_OPEN}
+    UPDATE stage_runs r
+       SET state = 'queued', lease_until = NULL, attempt = r.attempt - 1, resends = 0,
+           next_attempt_at = clock_timestamp() + CAST(:delay AS interval),
+           sent_at = clock_timestamp() + CAST(:delay AS interval)
+    {_MINE} RETURNING r.id
+    """  # noqa: S608 - put together from constants
+)
+_FAIL = text(
+    f"""
+    WITH {_OPEN}
+    UPDATE stage_runs r
+       SET state = 'failed', lease_until = NULL, error_code = :error_code, finished_at = clock_timestamp()
+    {_MINE} RETURNING r.id
+    """  # noqa: S608 - put together from constants
+)
+_STALE = text(
+    f"""
+    SELECT {_UNIT} FROM stage_runs r JOIN generations g ON g.id = r.generation_id
+     WHERE r.state IN ('queued', 'running') AND g.state IN ('queued', 'running') AND g.cancel_requested_at IS NULL
+       AND r.id > :after
+       AND (r.state = 'running' AND r.lease_until < clock_timestamp()
+            OR r.state = 'queued' AND {_SILENT}
+               AND NOT EXISTS (SELECT FROM outbox o
+                                WHERE o.run_id = r.id AND o.published_at IS NULL AND o.parked_at IS NULL))
+     ORDER BY r.id LIMIT :limit
+    """  # noqa: S608 - put together from constants
+)
+_STILL = f"""
+    FROM open
+    WHERE r.id = :run AND r.generation_id = open.id AND r.fence = :fence AND r.state = :state
+      AND (r.state = 'running' AND r.lease_until < clock_timestamp() OR r.state = 'queued' AND {_SILENT})
+"""
+_RESCUE = text(
+    f"""
+    WITH {_OPEN}
+    UPDATE stage_runs r
+       SET state = 'queued', fence = r.fence + 1, lease_until = NULL, next_attempt_at = clock_timestamp(),
+           sent_at = clock_timestamp(), resends = CASE r.state WHEN 'queued' THEN r.resends + 1 ELSE 0 END
+    {_STILL} AND r.attempt < r.max_attempts RETURNING r.id
+    """  # noqa: S608 - put together from constants
+)
+_GIVE_UP = text(
+    f"""
+    WITH {_OPEN}
+    UPDATE stage_runs r
+       SET state = 'failed', fence = r.fence + 1, lease_until = NULL, error_code = :error_code,
+           finished_at = clock_timestamp()
+    {_STILL} AND r.attempt >= r.max_attempts RETURNING r.id
+    """  # noqa: S608 - put together from constants
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Stage runs, inside one transaction."""
+
+    session: AsyncSession
+
+    async def plan(self, generation_id: GenerationId, units: Sequence[Unit], *, max_attempts: int) -> list[Unit]:
+        """Queue these units' runs and return those that had not been planned before, in the order given."""
+        if not units:
+            return []
+        rows = [
+            {
+                "id": unit.run_id(generation_id),
+                "generation_id": generation_id,
+                "stage": unit.stage,
+                "scene": unit.scene,
+                "chunk": unit.chunk,
+                "round": unit.round,
+                "max_attempts": max_attempts,
+            }
+            for unit in units
+        ]
+        planned = insert(STAGE_RUNS).values(rows).on_conflict_do_nothing().returning(STAGE_RUNS.c.id)
+        new = set(await self.session.scalars(planned))
+        return [unit for unit in units if unit.run_id(generation_id) in new]
+
+    async def claim(self, run_id: StageRunId, lease: timedelta) -> Claim | None:
+        """Start an attempt, or return None (`why_not` tells why). Who held the run before can write nothing more."""
+        row = (await self.session.execute(_CLAIM, {"run": run_id, "lease": lease})).one_or_none()
+        if row is None:
+            return None
+        return Claim(
+            run_id=run_id,
+            generation_id=row.generation_id,
+            unit=_unit(row),
+            attempt=row.attempt,
+            max_attempts=row.max_attempts,
+            fence=row.fence,
+        )
+
+    async def why_not(self, run_id: StageRunId) -> WhyNot:
+        """Say why a claim got nothing. A run that has become free since is `early` or `held` with no wait."""
+        row = (await self.session.execute(_WHY_NOT, {"run": run_id})).one_or_none()
+        if row is None:
+            return WhyNot(Reason.UNKNOWN)
+        if row.over or row.state not in {"queued", "running"}:
+            return WhyNot(Reason.ENDED)
+        if row.state == "running" and row.wait > timedelta(0):
+            return WhyNot(Reason.HELD, row.wait)
+        if row.exhausted:
+            return WhyNot(Reason.EXHAUSTED)
+        return WhyNot(Reason.HELD if row.state == "running" else Reason.EARLY, row.wait)
+
+    async def heartbeat(self, run_id: StageRunId, fence: int, lease: timedelta, progress: float) -> Pulse:
+        """Keep the lease and say how far the run is, 0..1. It locks the run alone: give it a transaction of its own."""
+        values = {"run": run_id, "fence": fence, "lease": lease, "progress": min(1.0, max(0.0, progress))}
+        row = (await self.session.execute(_HEARTBEAT, values)).one_or_none()
+        if row is None:
+            return Pulse.LOST
+        return Pulse.OK if row.wanted else Pulse.CANCELLED
+
+    async def complete(self, run_id: StageRunId, fence: int, result: Outcome | Mapping[str, object]) -> bool:
+        """End the run well. False: it was lost or cancelled, so nothing that it made may be written.
+
+        Of outcomes that have tables of their own (sources, stories, scenes) only the type is kept.
+        """
+        kept = msgspec.to_builtins(result, str_keys=True)
+        if isinstance(result, Ingested | Written | Planned):
+            kept = {"type": kept["type"]}
+        return await self._fenced(_COMPLETE, run_id, fence, result=msgspec.json.encode(kept).decode())
+
+    async def retry_later(self, run_id: StageRunId, fence: int, delay: timedelta, error_code: str) -> bool:
+        """Queue the run again after a failed attempt, which counts. False where the run was lost."""
+        return await self._fenced(_RETRY_LATER, run_id, fence, delay=delay, error_code=error_code)
+
+    async def give_back(self, run_id: StageRunId, fence: int, delay: timedelta) -> bool:
+        """Queue the run again as if this attempt had never begun. False where the run was lost."""
+        return await self._fenced(_GIVE_BACK, run_id, fence, delay=delay)
+
+    async def fail(self, run_id: StageRunId, fence: int, error_code: str) -> bool:
+        """End the run badly. False where it was lost."""
+        return await self._fenced(_FAIL, run_id, fence, error_code=error_code)
+
+    async def stale(self, limit: int, resend_after: timedelta, *, after: StageRunId | None = None) -> list[StaleRun]:
+        """Return runs of live generations that need looking after, by id, from behind the given one.
+
+        Running ones whose lease has expired; queued ones that are due, have no message waiting in the outbox, and
+        were last sent longer ago than `resend_after`, doubled for each time they were sent again (64-fold at most).
+        """
+        values = {"limit": limit, "resend_after": resend_after, "after": after or StageRunId(_LOWEST)}
+        return [
+            StaleRun(
+                id=row.id,
+                generation_id=row.generation_id,
+                unit=_unit(row),
+                state=RunState(row.state),
+                attempt=row.attempt,
+                max_attempts=row.max_attempts,
+                fence=row.fence,
+            )
+            for row in await self.session.execute(_STALE, values)
+        ]
+
+    async def rescue(self, stale: StaleRun, resend_after: timedelta) -> bool:
+        """Queue a stale run to be sent again now. False where it is stale no more, or has no attempt left."""
+        return await self._fenced(_RESCUE, stale.id, stale.fence, state=stale.state, resend_after=resend_after)
+
+    async def give_up(self, stale: StaleRun, resend_after: timedelta, error_code: str) -> bool:
+        """End a stale run that has no attempt left. False where it is stale no more."""
+        values = {"state": stale.state, "resend_after": resend_after, "error_code": error_code}
+        return await self._fenced(_GIVE_UP, stale.id, stale.fence, **values)
+
+    async def get(self, run_id: StageRunId) -> Run | None:
+        """Return one run. After a lost COMMIT, `won_fence` says whose completion counted."""
+        row = (await self.session.execute(select(*STAGE_RUNS.c).where(STAGE_RUNS.c.id == run_id))).one_or_none()
+        return None if row is None else _run(row)
+
+    async def of(self, generation_id: GenerationId) -> list[Run]:
+        """Return the generation's runs by stage, scene, chunk and round."""
+        rows = await self.session.execute(select(*STAGE_RUNS.c).where(STAGE_RUNS.c.generation_id == generation_id))
+        return sorted((_run(row) for row in rows), key=_place)
+
+    async def finished(self, generation_id: GenerationId) -> dict[Unit, Outcome]:
+        """Return what the finished runs concluded; of sources, stories and scenes only that there are some."""
+        query = select(*STAGE_RUNS.c).where(
+            STAGE_RUNS.c.generation_id == generation_id, STAGE_RUNS.c.state == "succeeded"
+        )
+        return {_unit(row): _outcome(row.result) for row in await self.session.execute(query)}
+
+    async def _fenced(self, statement: Any, run_id: StageRunId, fence: int, **values: object) -> bool:
+        return await self.session.scalar(statement, {"run": run_id, "fence": fence, **values}) is not None
+
+
+def _outcome(result: Mapping[str, object]) -> Outcome:
+    elsewhere = _KEPT_ELSEWHERE.get(result["type"])
+    return msgspec.convert(result, Outcome) if elsewhere is None else elsewhere
+
+
+def _unit(row: Record[Any]) -> Unit:
+    return Unit(stage=Stage(row.stage), scene=row.scene, chunk=row.chunk, round=row.round)
+
+
+def _place(run: Run) -> tuple[int, int, int, int]:
+    unit = run.unit
+    scene, chunk = (-1 if part is None else part for part in (unit.scene, unit.chunk))
+    return _ORDER[unit.stage], scene, chunk, unit.round
+
+
+def _run(row: Record[Any]) -> Run:
+    return Run(
+        id=row.id,
+        generation_id=row.generation_id,
+        unit=_unit(row),
+        state=RunState(row.state),
+        attempt=row.attempt,
+        max_attempts=row.max_attempts,
+        fence=row.fence,
+        won_fence=row.won_fence,
+        progress=row.progress,
+        error_code=row.error_code,
+        result=row.result,
+        next_attempt_at=row.next_attempt_at,
+        lease_until=row.lease_until,
+        queued_at=row.queued_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+    )

@@ -1,0 +1,201 @@
+"""What a generation tells: the source that was ingested, the variants that were written, their scenes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Row as Record
+from sqlalchemy import delete, func, or_, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from reelwright.generations.model import (
+    Attribution,
+    Beat,
+    GenerationKind,
+    Motion,
+    MotionKind,
+    Scene,
+    Source,
+    Story,
+    Transition,
+    TransitionKind,
+    Variant,
+)
+from reelwright.generations.tables import DRAFTS, GENERATIONS, SCENES, SOURCES, VARIANTS
+from reelwright.ground.ids import AccountId, DraftId, GenerationId, VariantId, derived
+
+# These kinds tell their own story; the others work on what the draft has.
+_WRITING = (GenerationKind.SCRIPT, GenerationKind.VIDEO, GenerationKind.REGENERATE_FULL)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Ingested content, inside one transaction."""
+
+    session: AsyncSession
+
+    async def keep(self, generation_id: GenerationId, draft_id: DraftId, source: Source) -> None:
+        """Keep what this generation ingested for the draft; a repeat replaces it."""
+        values = asdict(source)
+        added = insert(SOURCES).values(draft_id=draft_id, generation_id=generation_id, **values)
+        await self.session.execute(added.on_conflict_do_update(index_elements=["generation_id"], set_=values))
+
+    async def of(self, generation_id: GenerationId) -> Source | None:
+        """Return what this generation works from: its own source, or the draft's last if it ingests none. Else None."""
+        query = (
+            select(*SOURCES.c)
+            .join(GENERATIONS, GENERATIONS.c.draft_id == SOURCES.c.draft_id)
+            .where(GENERATIONS.c.id == generation_id)
+            .where(or_(SOURCES.c.generation_id == GENERATIONS.c.id, GENERATIONS.c.kind.not_in(_WRITING)))
+            .order_by(SOURCES.c.created_at.desc())
+            .limit(1)
+        )
+        row = (await self.session.execute(query)).one_or_none()
+        if row is None:
+            return None
+        return Source(
+            kind=row.kind,
+            title=row.title,
+            body=row.body,
+            summary=row.summary,
+            language=row.language,
+            attribution=_attribution(row.attribution),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Variants:
+    """Variants and their scenes, inside one transaction. Lists are newest first, and by position within one writing."""
+
+    session: AsyncSession
+
+    async def write(self, generation_id: GenerationId, draft_id: DraftId, stories: Sequence[Story]) -> list[Variant]:
+        """Keep the stories as variants of the draft, numbered from 0. Raises IntegrityError where some were kept."""
+        variants = [
+            Variant(id=VariantId(derived(generation_id, "variant", position)), position=position, story=story)
+            for position, story in enumerate(stories)
+        ]
+        rows = [
+            {
+                "id": v.id,
+                "draft_id": draft_id,
+                "generation_id": generation_id,
+                "position": v.position,
+                **asdict(v.story),
+            }
+            for v in variants
+        ]
+        if rows:
+            await self.session.execute(insert(VARIANTS), rows)
+        return variants
+
+    async def plan_scenes(self, variant_id: VariantId, scenes: Sequence[Scene]) -> None:
+        """Give the variant these scenes, instead of any that it has."""
+        await self.session.execute(delete(SCENES).where(SCENES.c.variant_id == variant_id))
+        if scenes:
+            await self.session.execute(insert(SCENES), [_scene_values(variant_id, scene) for scene in scenes])
+
+    async def get(self, account_id: AccountId, variant_id: VariantId) -> Variant | None:
+        """Return the variant, or None where there is none, its draft was deleted or belongs to another."""
+        query = select(*VARIANTS.c).join(DRAFTS, DRAFTS.c.id == VARIANTS.c.draft_id)
+        mine = (VARIANTS.c.id == variant_id, DRAFTS.c.account_id == account_id, DRAFTS.c.deleted_at.is_(None))
+        found = await self._with_scenes(query.where(*mine))
+        return found[0] if found else None
+
+    async def of_draft(self, draft_id: DraftId) -> list[Variant]:
+        """Return all variants of the draft."""
+        return await self._with_scenes(select(*VARIANTS.c).where(VARIANTS.c.draft_id == draft_id))
+
+    async def of_generation(self, generation_id: GenerationId) -> list[Variant]:
+        """Return the variants that this generation works on: those it wrote, or the draft's if it writes none."""
+        query = (
+            select(*VARIANTS.c)
+            .join(GENERATIONS, GENERATIONS.c.draft_id == VARIANTS.c.draft_id)
+            .where(GENERATIONS.c.id == generation_id)
+            .where(or_(VARIANTS.c.generation_id == GENERATIONS.c.id, GENERATIONS.c.kind.not_in(_WRITING)))
+        )
+        return await self._with_scenes(query)
+
+    async def scene_count(self, generation_id: GenerationId) -> int:
+        """Return how many scenes the variant has that this generation renders, 0 before they are planned.
+
+        That is `Assignment.variant`: the draft's selected one, else the first.
+        """
+        counted = (
+            select(func.count(SCENES.c.position))
+            .select_from(VARIANTS.outerjoin(SCENES, SCENES.c.variant_id == VARIANTS.c.id))
+            .join(GENERATIONS, GENERATIONS.c.draft_id == VARIANTS.c.draft_id)
+            .join(DRAFTS, DRAFTS.c.id == GENERATIONS.c.draft_id)
+            .where(GENERATIONS.c.id == generation_id)
+            .where(or_(VARIANTS.c.generation_id == GENERATIONS.c.id, GENERATIONS.c.kind.not_in(_WRITING)))
+            .group_by(VARIANTS.c.id, DRAFTS.c.selected_variant)
+            .order_by((VARIANTS.c.id == DRAFTS.c.selected_variant).desc().nulls_last(), *_newest_first())
+            .limit(1)
+        )
+        return await self.session.scalar(counted) or 0
+
+    async def _with_scenes(self, query: Any) -> list[Variant]:
+        rows = (await self.session.execute(query.order_by(*_newest_first()))).all()
+        scenes: dict[object, list[Scene]] = {row.id: [] for row in rows}
+        if scenes:
+            wanted = select(*SCENES.c).where(SCENES.c.variant_id.in_(scenes)).order_by(SCENES.c.position)
+            for row in await self.session.execute(wanted):
+                scenes[row.variant_id].append(_scene(row))
+        return [
+            Variant(
+                id=row.id, position=row.position, story=_story(row), scenes=tuple(scenes[row.id]), version=row.version
+            )
+            for row in rows
+        ]
+
+
+def _newest_first() -> tuple[Any, ...]:
+    return (VARIANTS.c.created_at.desc(), VARIANTS.c.generation_id, VARIANTS.c.position)
+
+
+def _attribution(stored: Mapping[str, Any] | None) -> Attribution | None:
+    return None if stored is None else Attribution(**stored)
+
+
+def _story(row: Record[Any]) -> Story:
+    return Story(
+        title=row.title,
+        hook=row.hook,
+        synopsis=row.synopsis,
+        arc=tuple(row.arc),
+        beats=tuple(Beat(**beat) for beat in row.beats),
+        caption=row.caption,
+        hashtags=tuple(row.hashtags),
+        attribution=_attribution(row.attribution),
+        outline=row.outline,
+    )
+
+
+def _scene_values(variant_id: VariantId, scene: Scene) -> dict[str, object]:
+    return {
+        "variant_id": variant_id,
+        "position": scene.index,
+        "narration": scene.narration,
+        "visual": scene.visual,
+        "image_prompt": scene.image_prompt,
+        "duration_ms": scene.duration_ms,
+        "motion_kind": scene.motion.kind,
+        "motion_amount": scene.motion.amount,
+        "transition_kind": scene.transition.kind,
+        "transition_frames": scene.transition.frames,
+        "claim": scene.claim,
+    }
+
+
+def _scene(row: Record[Any]) -> Scene:
+    return Scene(
+        index=row.position,
+        narration=row.narration,
+        visual=row.visual,
+        image_prompt=row.image_prompt,
+        duration_ms=row.duration_ms,
+        motion=Motion(kind=MotionKind(row.motion_kind), amount=row.motion_amount),
+        transition=Transition(kind=TransitionKind(row.transition_kind), frames=row.transition_frames),
+        claim=row.claim,
+    )

@@ -1,0 +1,71 @@
+"""Usage: one row for each provider call and compute step, written in the transaction that makes the work true."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import insert, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from reelwright.ground.ids import AccountId, GenerationId, StageRunId
+from reelwright.ground.metering import Use
+from reelwright.ledger.tables import UsageRow
+
+_METERED = text("SELECT coalesce(sum(credits_micro), 0)::bigint FROM usage_ledger WHERE generation_id = :generation")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metered:
+    """One metered step with everything that a later question may ask for. `credits_micro` is its price, 0 if it failed.
+
+    `call_no` counts the steps of one attempt at a run from 0. A run's success is ledgered once, whatever its fence.
+    """
+
+    account_id: AccountId
+    generation_id: GenerationId
+    run_id: StageRunId
+    fence: int
+    call_no: int
+    stage: str
+    scene: int | None
+    plan: str
+    price_version: int
+    use: Use
+    credits_micro: int
+    succeeded: bool = True
+
+
+async def append_usage(tx: AsyncSession, rows: Sequence[Metered]) -> None:
+    """Write the rows. A step that is in the book already is a bug and raises IntegrityError."""
+    if rows:
+        await tx.execute(insert(UsageRow), [_values(row) for row in rows])
+
+
+async def metered(tx: AsyncSession, *, generation: GenerationId) -> int:
+    """Return what a generation's finished steps cost so far, in micro-credits."""
+    return await tx.scalar(_METERED, {"generation": generation}) or 0
+
+
+def _values(row: Metered) -> dict[str, object]:
+    return {
+        "account_id": row.account_id,
+        "generation_id": row.generation_id,
+        "run_id": row.run_id,
+        "fence": row.fence,
+        "call_no": row.call_no,
+        "stage": row.stage,
+        "scene": row.scene,
+        "plan": row.plan,
+        "price_version": row.price_version,
+        "action": row.use.action,
+        "provider": row.use.provider,
+        "model": row.use.model,
+        "outcome": "succeeded" if row.succeeded else "failed",
+        "quantity": row.use.quantity,
+        "prompt_tokens": row.use.prompt_tokens,
+        "completion_tokens": row.use.completion_tokens,
+        "images": row.use.images,
+        "characters": row.use.characters,
+        "wall_ms": row.use.wall_ms,
+        "cost_nano_usd": row.use.cost_nano_usd,
+        "credits_micro": row.credits_micro,
+    }
