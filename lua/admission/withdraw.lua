@@ -1,6 +1,6 @@
 --[[ admission/withdraw
   Give back everything that one unconfirmed admission took, once. What was confirmed stays: the database says it runs.
-  KEYS 1 and 3 to 8 are the very keys that the receipt names.
+  All keys but the claim's and the leases' are the very ones that the receipt names.
 
   KEYS   1 claim     hash    the Idempotency-Key's record            2 receipt   hash    what the lease took
          3 month     string  units used in that month                4 hour      string  units used in that hour

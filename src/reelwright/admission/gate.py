@@ -19,7 +19,7 @@ from reelwright.admission.model import (
     Unavailable,
 )
 from reelwright.admission.policy import Limits, Periods
-from reelwright.admission.scripts import Scripts
+from reelwright.admission.scripts import PATIENCE, Scripts
 from reelwright.ground.ids import AccountId, GenerationId
 from reelwright.ground.log import logger
 
@@ -32,7 +32,10 @@ _ROUNDS: Final = 4
 
 
 class Gate:
-    """Admission's one door. `facts` asks PostgreSQL when Redis has lost an account; tests pin Redis's clock."""
+    """Admission's one door. `facts` asks PostgreSQL when Redis has lost an account; tests pin Redis's clock.
+
+    `patience` bounds one call, however many packets and connections it takes.
+    """
 
     def __init__(
         self,
@@ -40,8 +43,9 @@ class Gate:
         *,
         facts: Callable[[AccountId, Periods], Awaitable[Facts]],
         clock_ms: Callable[[], int] | None = None,
+        patience: timedelta = PATIENCE,
     ) -> None:
-        self._scripts = Scripts(redis)
+        self._scripts = Scripts(redis, patience=patience)
         self._facts = facts
         self._clock_ms = clock_ms
 

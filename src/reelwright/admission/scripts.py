@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from hashlib import sha1
-from pathlib import Path
 from typing import Any, Final
 
 from redis.asyncio import Redis
@@ -15,16 +14,17 @@ from reelwright.ground.log import logger
 from reelwright.ground.packaged import packaged
 
 _log = logger(__name__)
-_PATIENCE_S: Final = 0.8
+PATIENCE: Final = timedelta(milliseconds=800)
 """The whole of one call, a reload of the script included; the client's own time-out ends a single command sooner."""
 
 
 class Scripts:
     """Every script of `lua/admission`, by its file's name."""
 
-    def __init__(self, redis: Redis, *, folder: Path | None = None) -> None:
+    def __init__(self, redis: Redis, *, patience: timedelta = PATIENCE) -> None:
         self._redis = redis
-        self._texts = {path.stem: path.read_text() for path in (folder or packaged("lua") / "admission").glob("*.lua")}
+        self._patience_s = patience.total_seconds()
+        self._texts = {path.stem: path.read_text() for path in (packaged("lua") / "admission").glob("*.lua")}
         self._digests = {
             name: sha1(text.encode()).hexdigest()  # noqa: S324 - Redis names scripts by SHA-1
             for name, text in self._texts.items()
@@ -34,7 +34,7 @@ class Scripts:
         """Run a script and return its reply as text. EVAL where the server has forgotten it. Raises Unavailable."""
         tail = (len(keys), *keys, *args)
         try:
-            async with asyncio.timeout(_PATIENCE_S):
+            async with asyncio.timeout(self._patience_s):
                 try:
                     reply: Any = await self._redis.execute_command("EVALSHA", self._digests[name], *tail)
                 except NoScriptError:
@@ -46,7 +46,7 @@ class Scripts:
     async def command(self, *words: str) -> list[str]:
         """Run one plain command and return its reply, missing values as "". Raises Unavailable."""
         try:
-            async with asyncio.timeout(_PATIENCE_S):
+            async with asyncio.timeout(self._patience_s):
                 reply: Any = await self._redis.execute_command(*words)
         except (RedisError, OSError, TimeoutError) as error:
             raise _unavailable(error, doing=words[0]) from error
