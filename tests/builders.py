@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from reelwright.accounts import Account
 from reelwright.billing import Plan
-from reelwright.generations import Draft, Drafts, GenerationKind, Generations, Runs, Stage, Unit
+from reelwright.generations import Draft, Drafts, GenerationKind, Generations, NewGeneration, Runs, Stage, Unit
 from reelwright.ground import clock
 from reelwright.ground.ids import DraftId, GenerationId
 from reelwright.ground.postgres import Database
@@ -26,15 +26,18 @@ async def a_generation(db: Database, *, account: Account | None = None) -> Gener
     async with db.begin() as tx:
         await Drafts(session=tx).add(draft)
         await Generations(session=tx).add_once(
-            id=generation,
-            account_id=owner.id,
-            draft_id=draft.id,
-            kind=GenerationKind.VIDEO,
-            fingerprint=b"f" * 32,
-            plan=owner.plan,
-            price_version=1,
-            hold_micro=0,
-            deadline=timedelta(hours=1),
+            NewGeneration(
+                id=generation,
+                account_id=owner.id,
+                draft_id=draft.id,
+                kind=GenerationKind.VIDEO,
+                fingerprint=b"f" * 32,
+                plan=owner.plan,
+                price_version=1,
+                hold_micro=0,
+                admitted_at=clock.now(),
+                deadline=timedelta(hours=1),
+            )
         )
         await Runs(session=tx).plan(generation, [Unit(stage=Stage.INGESTION)], max_attempts=3)
     return generation

@@ -13,6 +13,7 @@ from reelwright.generations import (
     Drafts,
     GenerationKind,
     Generations,
+    NewGeneration,
     Runs,
     Stage,
     Unit,
@@ -215,13 +216,13 @@ async def _write(
     generations = Generations(session=tx)
     if not order.existing:
         await Drafts(session=tx).add(prepared.draft)
-    added = await generations.add_once(
+    new = NewGeneration(
         id=order.id,
         account_id=account.id,
         draft_id=prepared.draft.id,
         kind=order.kind,
         fingerprint=order.fingerprint,
-        variants=order.variants,
+        variants_wanted=order.variants,
         plan=billing.effective_plan(account.plan, account.boost_until, now).value,
         price_version=prepared.price_version,
         hold_micro=0 if account.demo else prepared.price.total_micro,
@@ -230,7 +231,7 @@ async def _write(
         demo=account.demo,
         request_id=order.request_id,
     )
-    if not added:
+    if not await generations.add_once(new):
         return
     await generations.note(order.id, "queued", {"kind": order.kind.value})
     await queue(

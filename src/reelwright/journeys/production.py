@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from reelwright.admission import Place
-from reelwright.generations import Artefact, Assignment, Beat, Claim, Generations, Made, Runs, pipeline
+from reelwright.generations import Artefact, Assignment, Claim, Generations, Made, Pulse, Runs, pipeline
 from reelwright.ground import log
 from reelwright.ground.errors import Outage, Refusal
 from reelwright.ground.ids import GenerationId
@@ -67,7 +67,7 @@ async def perform(message: StageDue, *, room: Workroom) -> Answer:
             claim = await Runs(session=tx).claim(message.run_id, lease=room.timings.lease)
             if generation is None or claim is None:
                 return Answer.DONE
-            task = await recording.opened(tx, claim)
+            task = await recording.opened(tx, claim, generation)
         _log.info("stage.started", attempt=claim.attempt)
         try:
             async with _admitted(claim, task, room):
@@ -162,7 +162,7 @@ async def _heartbeats(claim: Claim, task: Assignment, bench: _Bench, room: Workr
             if missed >= room.timings.lease:
                 raise Lost from None
             continue
-        if beat is not Beat.OK:
+        if beat is not Pulse.OK:
             raise Lost
         with contextlib.suppress(Outage):
             await room.gate.renew(task.account_id, claim.generation_id, ttl=room.timings.lease, adopt=True)

@@ -56,10 +56,10 @@ class Kept:
     uses: tuple[Use, ...]
 
 
-async def opened(tx: AsyncSession, claim: Claim) -> Assignment:
+async def opened(tx: AsyncSession, claim: Claim, generation: Generation) -> Assignment:
     """Read all that the claimed stage may know, and note that the generation runs."""
     generations = Generations(session=tx)
-    generation = await generations.start(claim.generation_id)
+    await generations.start(claim.generation_id)
     draft = await Drafts(session=tx).of_generation(claim.generation_id)
     await generations.note(claim.generation_id, "stage_started", _named(claim.unit) | {"attempt": claim.attempt})
     finished = await Runs(session=tx).finished(claim.generation_id)
@@ -72,7 +72,7 @@ async def opened(tx: AsyncSession, claim: Claim) -> Assignment:
         unit=claim.unit,
         attempt=claim.attempt,
         draft=draft,
-        variants_wanted=generation.variants,
+        variants_wanted=generation.variants_wanted,
         source=await Sources(session=tx).of(claim.generation_id),
         variants=tuple(variants),
         artefacts=_ordered(artefacts, claim.unit, finished),
@@ -144,7 +144,7 @@ async def _write(
     """Do what `keep` says inside the transaction; return whether the generation has ended."""
     generation = await Generations(session=tx).lock(claim.generation_id)
     runs = Runs(session=tx)
-    if generation is None or not await runs.complete(claim.run_id, claim.fence, result=_result(kept.outcome)):
+    if generation is None or not await runs.complete(claim.run_id, claim.fence, kept.outcome):
         return False
     await Artefacts(session=tx).record(claim, list(kept.files))
     await _conclude(tx, task, kept.outcome)
@@ -200,12 +200,6 @@ async def _meter(tx: AsyncSession, generation: Generation, claim: Claim, uses: t
         for call, use in enumerate(uses)
     ]
     await ledger.append_usage(tx, rows)
-
-
-def _result(outcome: Outcome) -> dict[str, object]:
-    """Return the outcome as the run keeps it: sources, stories and scenes have tables of their own."""
-    whole: dict[str, object] = msgspec.to_builtins(outcome)
-    return {name: value for name, value in whole.items() if name not in {"source", "stories", "scenes"}}
 
 
 def _named(unit: Unit) -> dict[str, object]:
