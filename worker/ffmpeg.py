@@ -20,15 +20,11 @@ from datetime import timedelta
 from pathlib import Path
 from time import monotonic
 
-import imageio_ffmpeg
-
-from reelwright.ground import log
 from reelwright.ground.errors import Outage
 
 TAIL_BYTES = 64 * 1024
 DEADLINE = timedelta(minutes=5)
 _GRACE_S = 5.0
-_LOG = log.logger(__name__)
 _DISK_FULL = (b"No space left on device", b"Disk quota exceeded")
 _LAUNCHER = """\
 import ctypes, os, signal, sys
@@ -61,7 +57,11 @@ class Finished:
 
 def program() -> str:
     """Return the ffmpeg to run: REELWRIGHT_FFMPEG, else the one that came as a wheel."""
-    return os.environ.get("REELWRIGHT_FFMPEG") or imageio_ffmpeg.get_ffmpeg_exe()
+    if chosen := os.environ.get("REELWRIGHT_FFMPEG"):
+        return chosen
+    import imageio_ffmpeg  # noqa: PLC0415 - not needed where the setting names one, nor by a chunk process
+
+    return imageio_ffmpeg.get_ffmpeg_exe()
 
 
 def _launched(argv: Sequence[str]) -> list[str]:
@@ -139,8 +139,10 @@ async def _parts(stream: asyncio.StreamReader | None) -> AsyncIterator[bytes]:
 
 
 def _failure(argv: Sequence[str], what: str, tail: bytes) -> MediaFailed:
+    from reelwright.ground import log  # noqa: PLC0415 - 0.14 s that every chunk process would pay, which never logs
+
     said = tail[-2048:].decode(errors="replace")
-    _LOG.warning("media_process_failed", program=Path(argv[0]).name, what=what, stderr=said)
+    log.logger(__name__).warning("media_process_failed", program=Path(argv[0]).name, what=what, stderr=said)
     if any(sign in tail for sign in _DISK_FULL):
         return MediaFailed("The worker's disk is full.", code="worker.disk_full", tail=said)
     return MediaFailed("The reel could not be rendered this time.", tail=said)
@@ -156,8 +158,8 @@ async def produce(
 ) -> Finished:
     """Make the file `out`: it appears, under its name, only when the program ended well, it passed and is on disk.
 
-    `build` returns the command for the unfinished file's path. `check` raises ValueError or OSError on a file that isn't
-    what was wanted (ffmpeg ends with 0 on truncated input). Raises MediaFailed.
+    `build` returns the command for the unfinished file's path. `check` raises ValueError or OSError on a file that
+    isn't what was wanted (ffmpeg ends with 0 on truncated input). Raises MediaFailed.
     """
     part = out.with_name(f"part_{out.name}")
     argv = build(part)

@@ -102,7 +102,9 @@ async def _voices(
     for shot in timeline.shots:
         artefact = narrations[shot.scene]
         if artefact is not None and shot.speech_ms is not None:
-            voices.append(graph.Spoken(await bench.fetch(artefact), shot.start * rendering.SAMPLES_A_FRAME))
+            named = bench.workspace / f"voice_{shot.scene:04d}.wav"  # two scenes may share one stored file
+            named.symlink_to((await bench.fetch(artefact)).resolve())
+            voices.append(graph.Spoken(named, shot.start * rendering.SAMPLES_A_FRAME))
     return tuple(voices)
 
 

@@ -5,6 +5,7 @@ import sys
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -31,6 +32,7 @@ _CHUNK_RECIPE, _REEL_RECIPE = "chunk/1", "reel/1"
 _PROFILE = "normal"
 _CLOSE_LU, _PEAK_DBTP = 0.5, -1.2
 _DEADLINE = timedelta(minutes=5)
+_T = TypeVar("_T")
 _THUMBNAIL_AT = 0.4  # of the first scene: its hook is on the screen
 
 
@@ -108,6 +110,10 @@ def _whole(path: Path, frames: int) -> None:
         raise ValueError(msg)
 
 
+async def _nothing(value: _T) -> _T:
+    return value
+
+
 @dataclass(frozen=True, slots=True)
 class _Assembly:
     """The fan-in of one reel: every file it makes lies in the bench's workspace."""
@@ -131,7 +137,7 @@ class _Assembly:
         report = await self._judged(video)
         self.bench.progress(0.9)
         name = model.inputs_hash(_REEL_RECIPE, [c.sha256 for c in chunks], mix.sha256)
-        gate_report = msgspec.to_builtins(report)
+        gate_report: dict[str, object] = msgspec.json.decode(msgspec.json.encode(report))
         outcome = Released(duration_ms=self.timeline.duration_ms, gate=gate_report)
         return Made(outcome=outcome, artefacts=await self._files(video, report, name))
 
@@ -174,11 +180,14 @@ class _Assembly:
     async def _judged(self, video: Path) -> rendering.Report:
         looking = graph.measure_picture(ffmpeg.program(), video)
         size = (self.timeline.width, self.timeline.height)
+        probe = await asyncio.to_thread(rendering.probe, video)
         seen, loud, heard = await asyncio.gather(
-            ffmpeg.run(looking, cwd=self.bench.workspace, deadline=_DEADLINE), self._loudness(video), self._heard(video)
+            ffmpeg.run(looking, cwd=self.bench.workspace, deadline=_DEADLINE),
+            self._loudness(video) if probe.audio_streams else _nothing(graph.SILENCE),
+            self._heard(video) if probe.audio_streams else _nothing((0.0, dict[int, rendering.hearing.Heard]())),
         )
         evidence = rendering.Evidence(
-            probe=await asyncio.to_thread(rendering.probe, video),
+            probe=probe,
             audio_ms=heard[0],
             loudness=loud,
             seen=gate.seen(seen.report, width=size[0], height=size[1]),

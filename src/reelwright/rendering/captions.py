@@ -10,6 +10,8 @@ from reelwright.rendering.safearea import safe_area
 from reelwright.rendering.timeline import FPS, Timeline, Word
 
 WORDS_A_GROUP, CHARACTERS_A_GROUP = 4, 18
+CHARACTERS_A_WORD = 24  # a longer one, an address say, is cut: it would be too small to read
+LONGEST_TOKEN = 200
 LINGER_MS = 350
 CUE_CHARACTERS, CUE_MS, LINE_CHARACTERS = 64, 6000, 32
 _ENDS = re.compile(r"[.,!?;:…][\"'”’)\]]*$")
@@ -41,8 +43,8 @@ def groups(timeline: Timeline) -> tuple[Group, ...]:
 
     They stand inside the platform's safe area, in capitals, in time order without overlap.
     """
-    shown = [(w, *drawable(w.text.upper())) for w in timeline.words]
-    parts = _parts([(w, text, whole) for w, text, whole in shown if text])
+    shown = [(w, *drawable(w.text[:LONGEST_TOKEN].upper())) for w in timeline.words]
+    parts = _parts([(w, _short(text), whole) for w, text, whole in shown if text])
     area = safe_area(timeline.platform, width=timeline.width, height=timeline.height)
     made: list[Group] = []
     for i, part in enumerate(parts):
@@ -59,6 +61,10 @@ def coverage(timeline: Timeline) -> float:
     """Return the share of words whose letters and digits the caption font all has."""
     letters = [drawable(w.text.upper())[1] for w in timeline.words]
     return sum(letters) / len(letters) if letters else 1.0
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= CHARACTERS_A_WORD else text[: CHARACTERS_A_WORD - 1] + "…"
 
 
 def _frame(ms: int) -> int:

@@ -54,17 +54,20 @@ class Loudness:
         return self.lufs < _SILENT_LUFS
 
 
+SILENCE = Loudness(-70.0, 0.0, -200.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """A narration file and the sample, at 48 kHz, at which it begins."""
+    """A narration file, named only once in a mix, and the sample, at 48 kHz, at which it begins."""
 
     path: Path
     at_sample: int
 
 
 def _compiled(stream: Any, program: str, *, verbosity: str = "error") -> list[str]:
-    settled = stream.global_args("-hide_banner", "-nostdin", "-nostats", "-xerror", "-loglevel", verbosity)
-    return [str(part) for part in settled.compile(cmd=program, overwrite_output=True)]
+    _, *rest = stream.compile(cmd=program, overwrite_output=True)
+    return [program, "-hide_banner", "-nostdin", "-nostats", "-xerror", "-loglevel", verbosity, *map(str, rest)]
 
 
 def _file(path: Path, formats: str, **options: Any) -> Any:
@@ -170,15 +173,12 @@ def _stereo(sound: Any) -> Any:
 def _placed(voices: Sequence[Spoken], gain: float, samples: int) -> Any:
     placed = [_voice(v.path).filter("adelay", delays=f"{v.at_sample}S", all=1) for v in voices]
     together = ffmpeg.filter(placed, "amix", inputs=len(placed), normalize=0) if len(placed) > 1 else placed[0]
-    forked = (
-        together.filter("volume", f"{gain:.2f}dB").filter("apad", whole_len=samples).filter_multi_output("asplit", 2)
-    )
-    return forked[0].filter("aformat", channel_layouts="stereo"), forked[1]
+    return together.filter("volume", f"{gain:.2f}dB").filter("apad", whole_len=samples)
 
 
 def _bed(music: Path, driver: Any, gain: float, samples: int) -> Any:
-    bed = _file(music, "wav").audio.filter("aresample", SAMPLE_RATE).filter("aformat", channel_layouts="stereo")
-    bed = bed.filter("volume", f"{gain:.2f}dB").filter("apad", whole_len=samples)
+    bed = _file(music, "wav").audio.filter("aresample", SAMPLE_RATE)
+    bed = _stereo(bed).filter("volume", f"{gain:.2f}dB").filter("apad", whole_len=samples)
     if driver is not None:
         bed = ffmpeg.filter([bed, driver], "sidechaincompress", threshold=0.02, ratio=8, attack=15, release=350)
     seconds, fade = samples / SAMPLE_RATE, min(2.0, samples / SAMPLE_RATE / 4)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reelwright.rendering.timeline import Word
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Sound = NDArray[np.float32]
+    Sound = NDArray[np.floating[Any]]
 
 RATE = 8000
 _SEARCH_MS = 250
@@ -20,7 +20,7 @@ _QUIET = 0.06  # of the narration's own loudness: -24 dB
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """How a scene's narration was found: likeness 0..1, how late it is, and the share of words that lie on speech."""
+    """How a scene's narration was found: likeness -1..1, how late it is, and the share of words that lie on speech."""
 
     likeness: float
     lag_ms: float
@@ -51,7 +51,8 @@ def heard(reel: "Sound", narration: "Sound", *, at_ms: int, words: Sequence[Word
     """Look for a narration around its time in the reel's sound; `words` carry reel times.
 
     Likeness is the greatest normalised cross-correlation within ±250 ms, both first-differenced, which weighs speech
-    above a music bed; compression and limiting hardly change it. A missing narration gives about 0.
+    above a music bed; compression and limiting hardly change it. What counts is the weakest second that speaks, so that
+    a narration cut short doesn't pass for its first half. A missing one gives about 0.
     """
     import numpy as np  # noqa: PLC0415 - heavy, and only the gate listens
 
@@ -66,11 +67,25 @@ def heard(reel: "Sound", narration: "Sound", *, at_ms: int, words: Sequence[Word
     under = np.sqrt(np.maximum(energy[len(wanted) :] - energy[: len(energy) - len(wanted)], 1e-12))[: 2 * margin + 1]
     likeness = against[: len(under)] / (under * max(1e-9, float(np.sqrt((wanted**2).sum()))))
     best = int(np.argmax(likeness))
+    weakest = _weakest(wanted, window[best : best + len(wanted)])
     return Heard(
-        likeness=round(float(likeness[best]), 3),
+        likeness=round(min(float(likeness[best]), weakest), 3),
         lag_ms=round((best - margin) * 1000 / RATE, 1),
         words_voiced=round(_voiced(narration, at_ms, words), 3),
     )
+
+
+def _weakest(wanted: "Sound", found: "Sound") -> float:
+    import numpy as np  # noqa: PLC0415 - heavy, and only the gate listens
+
+    overall = float(np.sqrt(np.mean(wanted**2))) if len(wanted) else 0.0
+    least = 1.0
+    for start in range(0, len(wanted) - RATE // 2, RATE):
+        said, got = wanted[start : start + RATE], found[start : start + RATE]
+        if float(np.sqrt(np.mean(said**2))) > overall / 2:
+            both = float(np.sqrt((said**2).sum() * (got**2).sum()))
+            least = min(least, float((said * got).sum()) / max(both, 1e-9))
+    return least
 
 
 def _voiced(narration: "Sound", at_ms: int, words: Sequence[Word]) -> float:

@@ -5,7 +5,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-_COLOUR_BT709 = 1  # ITU-T H.273: primaries, transfer and matrix 1 are BT.709; FFmpeg's range 1 is limited
+_COLOUR_BT709 = 1  # ITU-T H.273: primaries, transfer and matrix 1 are BT.709
+_LIMITED = 1  # FFmpeg's AVCOL_RANGE_MPEG
 _ATOM_HEADER = 8
 _LONG_ATOM = 1
 
@@ -38,7 +39,10 @@ class Probe:
 
 
 def probe(path: Path) -> Probe:
-    """Read a file's streams and the times of all its frames, decoding none. Raises ValueError on a broken file."""
+    """Read a file's streams and the times of all its frames; only the first is decoded.
+
+    Colours count where the container and the picture's own bitstream agree on them. Raises ValueError on a broken file.
+    """
     import av  # noqa: PLC0415 - 100 MB of libraries that only the gate needs, not every chunk process
     import av.error  # noqa: PLC0415 - the same
 
@@ -63,7 +67,7 @@ def _read(container: Any, path: Path) -> Probe:
     rate = float(video.average_rate or 0)
     step = 1000 / rate if rate else 0.0
     ratio = video.sample_aspect_ratio
-    colours = (context.color_primaries, context.color_trc, context.colorspace)
+    colours, ranges = _colours(container, video)
     sound = sounds[0] if sounds else None
     return Probe(
         video_streams=len(container.streams.video),
@@ -75,8 +79,8 @@ def _read(container: Any, path: Path) -> Probe:
         codec=context.name,
         profile=str(context.profile),
         pixels=str(context.pix_fmt),
-        bt709=all(int(c) == _COLOUR_BT709 for c in colours),
-        limited_range=int(context.color_range) == _COLOUR_BT709,
+        bt709=colours == {_COLOUR_BT709},
+        limited_range=ranges == {_LIMITED},
         frames=len(times),
         fps=round(rate, 3),
         uneven_ms=max((abs(s - step) for s in steps), default=0.0),
@@ -88,6 +92,19 @@ def _read(container: Any, path: Path) -> Probe:
         audio_start_ms=float((sound.start_time or 0) * sound.time_base) * 1000 if sound else 0.0,
         faststart=_index_first(path),
     )
+
+
+def _colours(container: Any, video: Any) -> tuple[set[int], set[int]]:
+    """Return every primaries, transfer and matrix named, and every range: by the container, then by the first frame."""
+    context = video.codec_context
+    colours = {int(c) for c in (context.color_primaries, context.color_trc, context.colorspace)}
+    ranges = {int(context.color_range)}
+    container.seek(0)
+    for frame in container.decode(video):
+        colours |= {int(c) for c in (frame.color_primaries, frame.color_trc, frame.colorspace)}
+        ranges.add(int(frame.color_range))
+        break
+    return colours, ranges
 
 
 def _index_first(path: Path) -> bool:

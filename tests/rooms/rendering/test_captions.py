@@ -1,0 +1,147 @@
+"""Captions on the picture and beside it."""
+
+import re
+from itertools import pairwise
+from time import process_time
+
+import pytest
+
+from reelwright.rendering import Timeline, Word, captions, safe_area
+from reelwright.rendering.lettering import cleaned, drawable, has_glyph
+from tests.rooms.rendering.fixture import plan, take
+
+
+def spoken(text: str, *, platform: str = "tiktok", width: int = 1080, height: int = 1920) -> Timeline:
+    words = tuple(Word(w, 100 + i * 300, 380 + i * 300) for i, w in enumerate(text.split(" ")))
+    length_ms = 500 + 300 * len(words)
+    said = take(narration_ms=length_ms, duration_ms=length_ms + 500, words=words)
+    return plan(said, target_ms=length_ms + 500, width=width, height=height, platform=platform)
+
+
+def shown(timeline: Timeline) -> list[str]:
+    return [" ".join(word.text for word in group.block.words) for group in captions.groups(timeline)]
+
+
+def test_groups_are_short_and_end_with_the_clause() -> None:
+    timeline = spoken("Cats purr, and so it is that bones heal faster than we ever thought. Really?")
+
+    assert shown(timeline) == [
+        "CATS PURR,",
+        "AND SO IT IS",
+        "THAT BONES HEAL",
+        "FASTER THAN WE",
+        "EVER THOUGHT.",
+        "REALLY?",
+    ]
+    assert all(len(text) <= 18 and len(text.split()) <= 4 for text in shown(timeline))
+
+
+def test_a_group_never_spans_two_scenes() -> None:
+    one = take(words=(Word("one", 1700, 1900),))
+    two = take(words=(Word("two", 0, 200),))
+
+    timeline = plan(one, two, target_ms=4300)
+
+    assert shown(timeline) == ["ONE", "TWO"]
+
+
+def test_a_word_is_lit_from_its_start_until_the_next_and_the_group_lingers_a_little() -> None:
+    group = captions.groups(spoken("Cats purr."))[0]
+
+    assert group.turns == (3, 12)
+    assert (group.lit(2), group.lit(3), group.lit(11), group.lit(12)) == (None, 0, 0, 1)
+    assert group.end == round((680 + 350) * 30 / 1000)
+    assert group.lit(group.end) is None
+
+
+@pytest.mark.parametrize("platform", ["tiktok", "reels", "shorts"])
+@pytest.mark.parametrize(("width", "height"), [(1080, 1920), (1080, 1080), (1920, 1080)])
+@pytest.mark.parametrize(
+    "text", ["Cats purr at night", "incomprehensibilities", "W" * 60, "WWWWWWWWWWWWWWWW", "gyp,", "ÅÉÎ ẤẬ"]
+)
+def test_all_ink_lies_in_the_safe_area(text: str, platform: str, width: int, height: int) -> None:
+    area = safe_area(platform, width=width, height=height)
+    for group in captions.groups(spoken(text, platform=platform, width=width, height=height)):
+        assert area.holds(group.block.ink)
+        assert len({word.baseline for word in group.block.words}) <= 2
+
+
+def test_a_long_word_shrinks_and_a_short_one_does_not() -> None:
+    (short,) = captions.groups(spoken("Cats"))
+    (long,) = captions.groups(spoken("incomprehensibilities"))
+    assert (short.block.size, long.block.size < short.block.size) == (92, True)
+
+
+def test_what_the_font_lacks_falls_back_or_is_left_out() -> None:
+    assert has_glyph("É")
+    assert not has_glyph("🐱")
+    assert not has_glyph("ж")
+    assert drawable("cat🐱!") == ("cat!", True)
+    assert drawable("①st") == ("1st", True)
+    assert drawable("жук") == ("", False)
+    assert shown(spoken("Cats 🐱 purr")) == ["CATS PURR"]
+    assert captions.coverage(spoken("Cats жук 🐱")) == pytest.approx(2 / 3)
+
+
+def test_control_characters_never_reach_a_caption() -> None:
+    dirty = "a\x00b\x1b[31m\u202ec\ufeff\ud800\ne\u0301"
+    assert cleaned(dirty) == "ab[31mc é"
+    timeline = spoken("x")
+    dirty_plan = plan(take(words=(Word(dirty, 0, 500),)), target_ms=3000)
+    for text in (captions.srt(dirty_plan), captions.vtt(dirty_plan), *shown(dirty_plan)):
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f\u202e\ufeff]", text)
+    assert captions.srt(timeline).count("-->") == 1
+
+
+HOSTILE = [
+    "{\\fs3000\\bord300\\blur200\\t(\\frz3600)}W",
+    "{\\p1}m-0-0-l-9999",
+    "<b>x</b>",
+    "<c.red>&amp;</c>",
+    "00:00:00,000",
+    "-->",
+    "NOTE",
+    "STYLE",
+    "\\N\\h",
+    "a" * 10_000,
+    "e" + "\u0301" * 2000,
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_is_shown_as_it_is_and_makes_no_markup(text: str) -> None:
+    timeline = plan(take(words=(Word(text, 0, 900), Word("end.", 900, 1500))), target_ms=3000)
+
+    subrip, web = captions.srt(timeline), captions.vtt(timeline)
+
+    assert len(re.findall(r"(?m)^\d+\n\d\d:\d\d:\d\d,\d{3} --> \d\d:\d\d:\d\d,\d{3}$", subrip)) == subrip.count("-->")
+    assert not re.search(r"<[a-zA-Z/]|\{\\", subrip)
+    body = web.removeprefix("WEBVTT\n\n")
+    assert len(re.findall(r"(?m)^\d\d:\d\d:\d\d\.\d{3} --> ", body)) == body.count("-->")
+    assert "<" not in body.replace("-->", "")
+
+
+def test_hostile_text_costs_no_more_time_than_plain_text() -> None:
+    def cost(text: str) -> float:
+        began = process_time()
+        captions.groups(plan(take(words=(Word(text, 0, 900),)), target_ms=3000))
+        return process_time() - began
+
+    cost("warm")
+    assert max(cost(text) for text in HOSTILE) < 0.5
+
+
+def test_side_files_hold_sentences_in_order_and_escape_for_their_format() -> None:
+    timeline = spoken("Tom & Jerry <3 milk. They really do, and nobody knows why they would ever stop drinking it.")
+
+    web = captions.vtt(timeline)
+
+    assert web.startswith("WEBVTT\n\n00:00:00.100 --> ")
+    assert "Tom &amp; Jerry &lt;3 milk." in web
+    assert "Tom & Jerry <\u20603 milk." in captions.srt(timeline)
+    every = captions.cues(timeline)
+    assert all(a.end_ms <= b.start_ms for a, b in pairwise(every))
+    assert every[-1].end_ms <= timeline.duration_ms
+    assert all(len(cue.lines) <= 2 and max(map(len, cue.lines)) <= 42 for cue in every)
+    said = " ".join(line for cue in every for line in cue.lines)
+    assert said == " ".join(word.text for word in timeline.words)

@@ -1,0 +1,105 @@
+"""The plan of a reel."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reelwright.rendering import SAMPLES_A_FRAME, Timeline, Word
+from tests.rooms.rendering.fixture import plan, take
+
+
+def test_a_reel_whose_narrations_fit_is_as_long_as_its_target_to_the_frame() -> None:
+    timeline = plan(take(duration_ms=3333), take(duration_ms=3333), take(duration_ms=3334), target_ms=10_000)
+
+    assert timeline.frames == 300
+    assert timeline.samples == 480_000
+    assert [shot.end - shot.start for shot in timeline.shots] == [100, 100, 100]
+
+
+def test_speech_is_never_cut_and_a_long_one_takes_time_from_the_pauses_of_others() -> None:
+    timeline = plan(take(narration_ms=4800), take(narration_ms=1000), target_ms=6000)
+
+    first, second = timeline.shots
+    assert timeline.frames == 180
+    assert first.end * 1000 / 30 >= 4800 + 100
+    assert second.speech_ms == (round(first.end * 1000 / 30), round(first.end * 1000 / 30) + 1000)
+
+
+def test_a_reel_whose_narrations_do_not_fit_is_as_long_as_they_need() -> None:
+    timeline = plan(take(narration_ms=4000), take(narration_ms=4000), target_ms=6000)
+
+    assert timeline.frames == 2 * (120 + 3)
+    assert timeline.target_frames == 180
+
+
+@given(
+    lengths=st.lists(st.tuples(st.integers(0, 9000), st.integers(500, 12_000)), min_size=1, max_size=12),
+    target_ms=st.integers(3000, 60_000),
+)
+def test_whatever_the_lengths_every_scene_holds_its_speech_and_the_frames_add_up(
+    lengths: list[tuple[int, int]], target_ms: int
+) -> None:
+    takes = [take(narration_ms=said, duration_ms=planned, words=()) for said, planned in lengths]
+
+    timeline = plan(*takes, target_ms=target_ms)
+
+    starts = [shot.start for shot in timeline.shots]
+    assert starts == [0, *(shot.end for shot in timeline.shots[:-1])]
+    for shot, (said, _) in zip(timeline.shots, lengths, strict=True):
+        assert (shot.end - shot.start) * 1000 / 30 >= said + 100 - 1
+    spoken = sum(-(-said * 30 // 1000) for said, _ in lengths)
+    if spoken + 3 * len(lengths) <= timeline.target_frames:
+        assert timeline.frames == timeline.target_frames
+    else:
+        assert timeline.frames == spoken + 3 * len(lengths)
+    assert [f for a, b in timeline.chunks() for f in range(a, b)] == list(range(timeline.frames))
+
+
+def test_a_transition_is_shared_half_and_half() -> None:
+    one, two, three = plan(take(), take(), take(), target_ms=9000).shots
+
+    assert (one.before, one.after, two.before, two.after, three.before, three.after) == (0, 6, 6, 6, 6, 0)
+    assert [shot.scene for shot in plan(take(), take(), target_ms=6000).seen(84, 85)] == [0, 1]
+    assert [shot.scene for shot in plan(take(), take(), target_ms=6000).seen(83, 84)] == [0]
+    assert [shot.scene for shot in plan(take(), take(), target_ms=6000).seen(96, 97)] == [1]
+
+
+def test_a_transition_never_takes_more_than_a_third_of_a_short_scene_on_one_side() -> None:
+    short = take(duration_ms=400, narration_ms=0, words=(), transition_frames=40)
+
+    timeline = plan(short, short, target_ms=800)
+
+    assert [(shot.end - shot.start, shot.before + shot.after) for shot in timeline.shots] == [(12, 4), (12, 4)]
+
+
+def test_words_carry_the_reels_time_and_narrations_begin_on_a_whole_frame() -> None:
+    timeline = plan(take(), take(), target_ms=6000)
+
+    assert [w.start_ms for w in timeline.words] == [100, 600, 3100, 3600]
+    assert timeline.words[2] == Word("Hello", 3100, 3500, 1)
+    assert timeline.shots[1].start * SAMPLES_A_FRAME == 48_000 * 3
+
+
+def test_motion_runs_over_all_frames_in_which_a_scene_is_seen() -> None:
+    _, shot, _ = plan(take(), take(), take(), target_ms=9000).shots
+
+    assert shot.progress(shot.start - shot.before) == 0.0
+    assert shot.progress(shot.end + shot.after - 1) == 1.0
+
+
+def test_thirty_seconds_make_six_chunks_of_five() -> None:
+    chunks = plan(*[take(duration_ms=5000)] * 6, target_ms=30_000).chunks()
+
+    assert chunks == tuple((i * 150, (i + 1) * 150) for i in range(6))
+
+
+def test_a_plan_survives_json() -> None:
+    timeline = plan(take(), take(words=(Word("Wörd\u0000", 0, 10),)), target_ms=6000)
+
+    assert msgspec.json.decode(msgspec.json.encode(timeline), type=Timeline) == timeline
+
+
+def test_no_scene_is_no_reel() -> None:
+    with pytest.raises(ValueError, match="at least one scene"):
+        plan(target_ms=6000)
