@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from reelwright.ground.metering import Action, Use
 
-Wave = NDArray[np.float32]
+Wave = NDArray[np.floating[Any]]
 Chord = tuple[int, ...]
 
 SAMPLE_RATE = 44_100
@@ -136,7 +136,8 @@ def _tempo(bpm: int) -> tuple[int, float]:
     """Return the loop's samples and the beat's seconds, nudged so that the reverb's transform is a quick one."""
     from scipy.fft import next_fast_len  # noqa: PLC0415 - lazy: optional
 
-    length = int(next_fast_len(_BARS * 4 * 60 * SAMPLE_RATE // bpm, real=True))
+    fast: Any = next_fast_len
+    length = int(fast(_BARS * 4 * 60 * SAMPLE_RATE // bpm, real=True))
     return length, length / SAMPLE_RATE / (_BARS * 4)
 
 

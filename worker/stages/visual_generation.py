@@ -1,0 +1,32 @@
+"""VISUAL_GENERATION: draws one scene's picture, a little larger than the frame so that motion has room."""
+
+from reelwright import providers
+from reelwright.generations.model import ArtefactKind, Assignment, Bench, Drawn, Made, NewArtefact, inputs_hash
+
+RECIPE = "visual-1"
+MARGIN = 1.15  # of the frame's size: what zooms and pans may use up
+
+_SUFFIX = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
+
+
+async def perform(task: Assignment, tools: providers.Toolset, bench: Bench) -> Made:
+    """Draw the unit's scene; its round is the take. Raises ProviderRefused, ProviderAway."""
+    prompt, take = task.scene.image_prompt, task.unit.round
+    width, height = (_even(side * MARGIN) for side in task.draft.aspect.size)
+    seed = task.variant.id.int % 1_000_000 + task.scene.index
+    picture, uses = await tools.picture.draw(prompt, width=width, height=height, seed=seed, take=take)
+    path = bench.workspace / f"scene-{task.scene.index}-take-{take}.{_SUFFIX.get(picture.media_type, 'img')}"
+    path.write_bytes(picture.data)
+    bench.progress(1.0)
+    made = NewArtefact(
+        kind=ArtefactKind.IMAGE,
+        path=path,
+        media_type=picture.media_type,
+        inputs_hash=inputs_hash(RECIPE, prompt, width, height, seed, take),
+        meta={"prompt": prompt, "take": take, "width": picture.width, "height": picture.height},
+    )
+    return Made(outcome=Drawn(), artefacts=(made,), uses=uses)
+
+
+def _even(pixels: float) -> int:
+    return round(pixels / 2) * 2

@@ -1,0 +1,49 @@
+"""VISUAL_VERIFICATION: has one scene's newest picture judged; the threshold is not known here."""
+
+import asyncio
+from collections.abc import Mapping
+
+from reelwright import providers
+from reelwright.generations.model import Artefact, ArtefactKind, Assignment, Bench, Judged, Made
+
+
+async def perform(task: Assignment, tools: providers.Toolset, bench: Bench) -> Made:
+    """Judge the picture of the unit's round (else the newest). Raises LookupError where the scene has none yet."""
+    picture = _picture_of(task)
+    path = await bench.fetch(picture)
+    data = await asyncio.to_thread(path.read_bytes)
+    scene = task.scene
+    judgement, uses = await tools.vision.judge(
+        providers.Picture(
+            data=data,
+            media_type=picture.media_type,
+            width=_number(picture.meta, "width"),
+            height=_number(picture.meta, "height"),
+        ),
+        visual=scene.visual,
+        narration=scene.narration,
+        prompt=str(picture.meta.get("prompt", scene.image_prompt)),
+    )
+    scores = {
+        "relevance": judgement.relevance,
+        "quality": judgement.quality,
+        "consistency": judgement.consistency,
+        "safety": judgement.safety,
+    }
+    bench.progress(1.0)
+    return Made(outcome=Judged(score=min(scores.values()), scores=scores, reasons=judgement.reasons), uses=uses)
+
+
+def _picture_of(task: Assignment) -> Artefact:
+    """Return the picture that this round drew; artefacts come with the best first, so the kind alone won't do."""
+    pictures = [a for a in task.artefacts if a.kind is ArtefactKind.IMAGE and a.scene == task.unit.scene]
+    if not pictures:
+        raise LookupError(f"scene {task.unit.scene} has no picture to judge")
+    return max(pictures, key=lambda a: (a.round == task.unit.round, a.round))
+
+
+def _number(meta: Mapping[str, object], name: str) -> int:
+    value = meta.get(name)
+    if not isinstance(value, int):
+        raise TypeError(f"a picture's {name} must be recorded with it")
+    return value
