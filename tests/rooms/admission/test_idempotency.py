@@ -38,6 +38,20 @@ async def test_a_repeat_is_answered_before_any_limit_is_asked(desk: Desk) -> Non
     assert await desk.everything() == before
 
 
+async def test_a_finished_key_is_known_for_a_day_by_itself(desk: Desk) -> None:
+    """Its record says what it started; the lease's receipt may be gone."""
+    order = desk.order()
+    await desk.admit(order)
+    await desk.gate.confirm(order, desk.now + HOUR)
+    await desk.redis.delete(f"app:conc:lease:{order.lease}")
+    (record,) = await desk.redis.keys("app:idem:*")
+
+    assert timedelta(hours=23) < timedelta(milliseconds=await desk.redis.pttl(record)) <= timedelta(hours=24)
+    assert await desk.admit(order) == Replayed(generation=order.lease)
+    with pytest.raises(KeyReused):
+        await desk.admit(replace(order, fingerprint="another digest"))
+
+
 @pytest.mark.parametrize("confirmed", [False, True])
 async def test_a_key_belongs_to_its_first_body(desk: Desk, *, confirmed: bool) -> None:
     """E57: while the first runs, too."""

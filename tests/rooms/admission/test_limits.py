@@ -187,6 +187,31 @@ async def test_a_slow_clock_at_the_months_end_is_set_right_by_redis(desk: Desk) 
     assert not await desk.redis.exists(f"app:usage:{desk.account}:gen_used:202612")
 
 
+@pytest.mark.parametrize(
+    ("end", "counter"),
+    [
+        (datetime(2027, 1, 1, tzinfo=UTC), "app:usage:{}:gen_used:202701"),
+        (datetime(2026, 12, 15, 11, tzinfo=UTC), "app:burst:{}:gen_hour:2026121511"),
+    ],
+)
+async def test_an_end_seen_too_late_belongs_to_the_next_period(desk: Desk, end: datetime, counter: str) -> None:
+    """E9, E10: by Redis's clock it is the end's own millisecond; by the caller's, the one before."""
+    desk.now = end
+
+    await desk.gate.admit(desk.order(), now=end - MS)
+
+    assert await desk.redis.get(counter.format(desk.account)) == b"1"
+
+
+async def test_a_refusal_in_a_fresh_hour_writes_nothing(desk: Desk) -> None:
+    """Not even the hour's counter, which nobody has needed yet; and it clears no lapsed lease away."""
+    plan = replace(ROOMY, generations_month=1)
+    await desk.admit(desk.order(plan, place=PLACE))
+    desk.now += timedelta(hours=1)
+
+    await refusal(desk, desk.order(plan, place=PLACE))
+
+
 async def test_a_plan_change_keeps_what_was_used(desk: Desk) -> None:
     """E48: the ceiling moves, the count stays."""
     small, large = replace(ROOMY, generations_month=1), replace(ROOMY, generations_month=3)

@@ -80,10 +80,12 @@ async def test_one_lost_counter_is_asked_for_and_the_others_stay(desk: Desk) -> 
 async def test_hydrating_twice_keeps_what_was_admitted_between(desk: Desk) -> None:
     """E45: the first writer wins, and an older answer cannot undo an admission."""
     await desk.admit(desk.order())
+    desk.facts = replace(desk.facts, leases=[(desk.order().lease, desk.now + HOUR)])
 
     await desk.gate._hydrate(desk.account, Periods.at(desk.now))
 
-    assert (await desk.standings())["generations_month"] == 1
+    used = await desk.standings()
+    assert (used["generations_month"], used["concurrent"]) == (1, 1)
 
 
 async def test_a_stale_answer_does_not_bring_a_released_lease_back(desk: Desk) -> None:
