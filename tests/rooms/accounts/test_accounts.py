@@ -1,0 +1,205 @@
+"""Accounts, their keys and their boosts."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from reelwright import accounts
+from reelwright.accounts import Account, Accounts
+from reelwright.accounts.keys import hashed, new_secret, well_formed
+from reelwright.ground.errors import Kind, NotFound, Refusal
+from reelwright.ground.ids import AccountId, ApiKeyId
+from reelwright.ground.postgres import Database
+
+
+async def created(db: Database, **fields: object) -> Account:
+    values = {"email": f"{uuid4().hex}@example.com"} | fields
+    async with db.begin() as tx:
+        return await Accounts(session=tx).create(**values)
+
+
+async def test_an_account_is_found_by_id_and_by_address_in_any_case(db: Database) -> None:
+    made = await created(db, email="  Ada@Example.com ", plan="standard", role="admin", demo=True)
+    async with db.begin() as tx:
+        repository = Accounts(session=tx)
+        assert await repository.get(made.id) == made
+        assert await repository.by_email("aDA@example.COM") == made
+        assert await repository.by_email("other@example.com") is None
+    assert (made.email, made.plan, made.role, made.demo) == ("Ada@Example.com", "standard", "admin", True)
+
+
+@pytest.mark.parametrize(
+    "email",
+    ["", "a", "a@b", "@example.com", "a@example.", "a b@example.com", "a@exa mple.com", "a\x00@example.com",
+     "a@b@example.com", "x" * 65 + "@example.com", "a@" + "x" * 250 + ".com"],
+)  # fmt: skip
+async def test_what_is_no_address_is_refused(db: Database, email: str) -> None:
+    with pytest.raises(accounts.EmailInvalid) as refusal:
+        await created(db, email=email)
+    assert (refusal.value.field, refusal.value.kind) == ("email", Kind.INVALID)
+
+
+async def test_an_address_has_one_account_however_many_sign_up_at_once(db: Database) -> None:
+    async def sign_up(email: str) -> str:
+        try:
+            await created(db, email=email)
+        except accounts.EmailTaken as taken:
+            return taken.code
+        return "made"
+
+    answers = await asyncio.gather(*(sign_up(email) for email in ["a@example.com", "A@example.com"] * 3))
+    assert sorted(answers) == ["accounts.email_taken"] * 5 + ["made"]
+
+
+async def test_the_address_of_a_deleted_account_is_free_and_its_keys_are_dead(db: Database) -> None:
+    made = await created(db, email="a@example.com")
+    async with db.begin() as tx:
+        _, secret = await Accounts(session=tx).issue_key(made.id, name="key")
+        await tx.execute(text("UPDATE users SET deleted_at = now()"))
+    async with db.begin() as tx:
+        assert await Accounts(session=tx).get(made.id) is None
+        assert await Accounts(session=tx).by_api_key(secret) is None
+    assert (await created(db, email="a@example.com")).id != made.id
+
+
+@pytest.mark.parametrize(("live", "prefix"), [(True, "rw_live_"), (False, "rw_test_")])
+async def test_a_key_names_its_account_and_is_nowhere_to_be_read(db: Database, *, live: bool, prefix: str) -> None:
+    made = await created(db)
+    async with db.begin() as tx:
+        key, secret = await Accounts(session=tx).issue_key(made.id, name="laptop", scopes=["read"], live=live)
+        assert await Accounts(session=tx).by_api_key(secret) == made
+        rows = str((await tx.execute(text("SELECT api_keys::text FROM api_keys"))).all())
+    assert secret.startswith(prefix)
+    assert (key.name, key.prefix, key.scopes, key.live) == ("laptop", secret[:12], ("read",), live)
+    assert secret not in rows
+    assert hashed(secret).hex() in rows
+
+
+async def test_a_revoked_key_opens_nothing_and_only_its_owner_revokes_it(db: Database) -> None:
+    made, other = await created(db), await created(db)
+    async with db.begin() as tx:
+        repository = Accounts(session=tx)
+        key, secret = await repository.issue_key(made.id, name="a")
+        _, second = await repository.issue_key(made.id, name="b")
+        assert not await repository.revoke_key(other.id, key.id)
+        assert await repository.by_api_key(secret) == made
+        assert await repository.revoke_key(made.id, key.id)
+        assert not await repository.revoke_key(made.id, key.id)
+        assert not await repository.revoke_key(made.id, ApiKeyId(uuid4()))
+        assert await repository.by_api_key(secret) is None
+        assert await repository.by_api_key(second) == made
+        assert [k.revoked_at is None for k in await repository.keys(made.id)] == [False, True]
+
+
+async def test_the_use_of_a_key_is_noted_once_an_hour(db: Database) -> None:
+    made = await created(db)
+    async with db.begin() as tx:
+        _, secret = await Accounts(session=tx).issue_key(made.id, name="a")
+
+    async def used() -> datetime | None:
+        async with db.begin() as tx:
+            await Accounts(session=tx).by_api_key(secret)
+        async with db.begin() as tx:
+            return (await Accounts(session=tx).keys(made.id))[0].last_used_at
+
+    first = await used()
+    assert first is not None
+    assert await used() == first
+    async with db.begin() as tx:
+        await tx.execute(text("UPDATE api_keys SET last_used_at = last_used_at - interval '61 minutes'"))
+    assert await used() > first
+
+
+def test_a_mistyped_key_is_told_without_the_database() -> None:
+    secret = new_secret(live=True)
+    assert well_formed(secret)
+    assert new_secret(live=True) != secret
+    swapped = secret[:10] + secret[11] + secret[10] + secret[12:]
+    for wrong in (
+        secret[:-1],
+        secret + "0",
+        secret.replace("live", "test"),
+        secret[:-1] + "!",
+        "",
+        "rw_live_",
+        "é" * 46,
+    ):
+        assert not well_formed(wrong)
+    assert not well_formed(swapped) or swapped == secret
+
+
+async def test_garbage_never_costs_a_query() -> None:
+    """The repository is given no session at all: touching one would raise."""
+    assert await Accounts(session=None).by_api_key("rw_live_" + "0" * 38) is None
+
+
+async def test_another_plan(db: Database) -> None:
+    made = await created(db)
+    async with db.begin() as tx:
+        await Accounts(session=tx).set_plan(made.id, "pro")
+        assert (await Accounts(session=tx).get(made.id)).plan == "pro"
+        with pytest.raises(NotFound):
+            await Accounts(session=tx).set_plan(AccountId(uuid4()), "pro")
+
+
+async def test_a_boost_lasts_thirty_days_and_a_second_one_follows_it(db: Database) -> None:
+    made = await created(db)
+    async with db.begin() as tx:
+        first = await Accounts(session=tx).grant_boost(made.id)
+    async with db.begin() as tx:
+        second = await Accounts(session=tx).grant_boost(made.id, days=10)
+        assert (await Accounts(session=tx).get(made.id)).boost_until == second
+    assert second - first == timedelta(days=10)
+    assert timedelta(0) <= timedelta(days=30) - (first - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+async def test_boosts_bought_at_the_same_moment_add_up(db: Database) -> None:
+    made = await created(db)
+
+    async def boost() -> None:
+        async with db.begin() as tx:
+            await Accounts(session=tx).grant_boost(made.id, days=1)
+
+    await asyncio.gather(*(boost() for _ in range(5)))
+    async with db.begin() as tx:
+        length = await tx.scalar(text("SELECT max(ends_at) - min(starts_at) FROM boosts"))
+    assert length == timedelta(days=5)
+
+
+async def test_one_payment_boosts_once(db: Database) -> None:
+    made, other = await created(db), await created(db)
+    ends = []
+    for _ in range(3):
+        async with db.begin() as tx:
+            ends.append(await Accounts(session=tx).grant_boost(made.id, source="session:1"))
+    assert len(set(ends)) == 1
+    async with db.begin() as tx:
+        with pytest.raises(NotFound) as refusal:
+            await Accounts(session=tx).grant_boost(other.id, source="session:1")
+    assert refusal.value.code == "accounts.boost_not_found"
+
+
+async def test_an_old_or_revoked_boost_lifts_nobody(db: Database) -> None:
+    made = await created(db)
+    async with db.begin() as tx:
+        await Accounts(session=tx).grant_boost(made.id)
+        await tx.execute(text("UPDATE boosts SET starts_at = now() - interval '31 days', ends_at = now()"))
+    async with db.begin() as tx:
+        assert (await Accounts(session=tx).get(made.id)).boost_until is None
+        again = await Accounts(session=tx).grant_boost(made.id)
+        assert again > datetime.now(UTC) + timedelta(days=29)
+        await tx.execute(text("UPDATE boosts SET revoked_at = now()"))
+        assert (await Accounts(session=tx).get(made.id)).boost_until is None
+
+
+async def test_pro_needs_no_boost_and_nobody_can_have_none(db: Database) -> None:
+    made = await created(db, plan="pro")
+    async with db.begin() as tx:
+        with pytest.raises(Refusal) as refusal:
+            await Accounts(session=tx).grant_boost(made.id)
+        with pytest.raises(NotFound):
+            await Accounts(session=tx).grant_boost(AccountId(uuid4()))
+    assert (refusal.value.kind, refusal.value.code) == (Kind.CONFLICT, "accounts.boost_not_needed")

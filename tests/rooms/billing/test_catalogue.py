@@ -1,0 +1,74 @@
+"""Quotes are exact, versioned and never less than what can be metered."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from reelwright import billing
+from reelwright.billing import MICRO, Catalogue, OrderKind, PricedOrder, PriceList
+from reelwright.ground.metering import Action, Use
+from reelwright.ground.postgres import Database
+
+PRICES = PriceList(version=7, costs={action: n for n, action in enumerate(Action, start=1)})
+
+
+def credits_of(quote: billing.Quote) -> float:
+    return quote.total_micro / MICRO
+
+
+async def test_the_first_price_list_prices_every_action_and_the_usual_reels_sensibly(db: Database) -> None:
+    """Basic: 1,500 credits a month for 60 generations, so that a 30 s reel has to cost well under 25."""
+    async with db.begin() as tx:
+        prices = await Catalogue(session=tx).current()
+        assert await Catalogue(session=tx).at(1) == prices
+    assert prices.version == 1
+    assert set(prices.costs) == set(Action)
+    half = billing.quote(PricedOrder(kind=OrderKind.VIDEO, duration_s=30, scenes=6), prices)
+    whole = billing.quote(PricedOrder(kind=OrderKind.VIDEO, duration_s=60, scenes=12), prices)
+    assert (credits_of(half), credits_of(whole)) == (pytest.approx(20, abs=1.5), pytest.approx(35, abs=1.5))
+
+
+async def test_the_newest_list_in_force_prices_new_work_and_old_work_keeps_its_own(db: Database) -> None:
+    async with db.begin() as tx:
+        for version, days in ((90, -1), (91, 1)):
+            await tx.execute(
+                text("INSERT INTO price_versions (version, effective_from) VALUES (:v, now() + :d * interval '1 day')"),
+                {"v": version, "d": days},
+            )
+            await tx.execute(
+                text("INSERT INTO action_costs SELECT :v, action, unit_micro * 2 FROM action_costs WHERE version = 1"),
+                {"v": version},
+            )
+        repository = Catalogue(session=tx)
+        new, old = await repository.current(), await repository.at(1)
+        with pytest.raises(LookupError):
+            await repository.at(5)
+        await tx.rollback()
+    assert new.version == 90
+    assert new.costs[Action.IMAGE] == 2 * old.costs[Action.IMAGE]
+
+
+def test_a_quote_adds_up_line_by_line() -> None:
+    quote = billing.quote(PricedOrder(kind=OrderKind.VIDEO, duration_s=10, scenes=3, variants=2), PRICES)
+    assert {line.action: line.quantity for line in quote.lines} == {
+        Action.INGESTION: 1, Action.STORY: 2, Action.IMAGE: 3, Action.VISION_CHECK: 3, Action.SPEECH: 220,
+        Action.MUSIC: 11_000, Action.MIX: 11_000, Action.RENDER: 11_000,
+    }  # fmt: skip
+    assert all(line.micro == line.quantity * PRICES.costs[line.action] for line in quote.lines)
+    assert quote.total_micro == sum(line.micro for line in quote.lines)
+    assert quote.version == 7
+
+
+@given(duration=st.integers(1, 600), scenes=st.integers(1, 60), variants=st.integers(1, 5))
+def test_text_and_pictures_together_cost_what_the_whole_costs(duration: int, scenes: int, variants: int) -> None:
+    def total(kind: OrderKind) -> int:
+        order = PricedOrder(kind=kind, duration_s=duration, scenes=scenes, variants=variants)
+        return billing.quote(order, PRICES).total_micro
+
+    assert total(OrderKind.SCRIPT) + total(OrderKind.RENDER) == total(OrderKind.VIDEO)
+
+
+def test_what_was_done_costs_quantity_times_price() -> None:
+    use = Use(action=Action.SPEECH, provider="offline", model="m", quantity=300)
+    assert billing.priced(use, PRICES) == 300 * PRICES.costs[Action.SPEECH]
