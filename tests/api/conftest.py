@@ -1,6 +1,8 @@
 """The API in this process, on the real servers; its queue is a closed port, so that nothing starts by itself."""
 
+import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,10 +33,28 @@ def settings(database_url: str, valkey_url: str, tmp_path: Path) -> Settings:
     )
 
 
+@asynccontextmanager
+async def living(app: Litestar) -> AsyncGenerator[Litestar]:
+    """Run the app's lifespan in a task of its own: its cancel scopes must be left where they were entered."""
+    started, over = asyncio.Event(), asyncio.Event()
+
+    async def live() -> None:
+        async with app.lifespan():
+            started.set()
+            await over.wait()
+
+    life = asyncio.create_task(live())
+    await asyncio.wait({life, asyncio.create_task(started.wait())}, return_when=asyncio.FIRST_COMPLETED)
+    try:
+        yield app
+    finally:
+        over.set()
+        await life
+
+
 @pytest.fixture
 async def app(settings: Settings, db: Database, redis: object) -> AsyncGenerator[Litestar]:
-    made = create_app(settings)
-    async with made.lifespan():
+    async with living(create_app(settings)) as made:
         yield made
 
 

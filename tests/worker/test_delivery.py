@@ -15,7 +15,7 @@ KEY, NEXT, OTHER = (f"sig_{name}_{'x' * 28}" for name in ("current", "next", "ot
 BODY = b'{"message":"stage_due.v1"}'
 
 
-def signed(body: bytes = BODY, *, key: str = KEY, **changed: object) -> str:
+def signed(raw: bytes = BODY, *, key: str = KEY, **changed: object) -> str:
     now = int(time.time())
     claims: dict[str, object] = {
         "iss": "Upstash",
@@ -24,7 +24,7 @@ def signed(body: bytes = BODY, *, key: str = KEY, **changed: object) -> str:
         "nbf": now,
         "exp": now + 300,
         "jti": "jwt_1",
-        "body": urlsafe_b64encode(sha256(body).digest()).decode(),
+        "body": urlsafe_b64encode(sha256(raw).digest()).decode(),
     }
     return jwt.encode(claims | changed, key, algorithm="HS256")
 

@@ -160,5 +160,6 @@ HANDLERS: ExceptionHandlersMap = {
     HTTPException: _http,
     msgspec.MsgspecError: _unreadable,
     RecursionError: _unreadable,
+    UnicodeDecodeError: _unreadable,
     Exception: _broken,
 }

@@ -13,7 +13,7 @@ from reelwright.app import create_app
 from reelwright.ground.ids import AccountId
 from reelwright.ground.postgres import Database
 from reelwright.settings import Settings
-from tests.api.conftest import Person, person
+from tests.api.conftest import Person, living, person
 
 TOPIC = {"topic": "Why do cats purr?"}
 
@@ -91,7 +91,7 @@ async def test_the_third_at_once_is_429_and_costs_nothing(api: httpx.AsyncClient
 async def test_redis_away_is_503_quickly_and_charges_nothing(settings: Settings, db: Database) -> None:
     broken = create_app(msgspec.structs.replace(settings, redis_url="redis://127.0.0.1:9/0"))
     somebody = await person(db, "redis@example.com")
-    async with broken.lifespan():
+    async with living(broken):
         transport = httpx.ASGITransport(app=broken, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://api", headers=somebody.headers) as client:
             answer = await client.post("/v1/create", json=TOPIC, headers={"Idempotency-Key": "k"})

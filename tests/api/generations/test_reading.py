@@ -86,4 +86,4 @@ async def test_a_bad_change_is_refused_by_field(
 
 async def test_a_variant_of_another_draft_cannot_be_selected(api: httpx.AsyncClient, order: dict[str, str]) -> None:
     answer = await api.patch(f"/v1/drafts/{order['draft_id']}", json={"selected_variant": str(uuid4())})
-    assert (answer.status_code, answer.json()["field"]) == (404, "selected_variant"), answer.text
+    assert (answer.status_code, answer.json()["field"]) == (400, "selected_variant"), answer.text
