@@ -143,7 +143,7 @@ def _consistency(pixels: Pixels, said: Directions | None, reasons: list[str]) ->
 
 
 def _palette_fit(pixels: Pixels, named: palette.Palette) -> float:
-    """Return 0..1: how near the frame's border, which the backdrop fills, comes to mixtures of the palette's colours."""
+    """Return 0..1: how near the frame's border, which the backdrop fills, comes to mixtures of the palette."""
     rows, columns = pixels.shape[:2]
     border = np.concatenate(
         [
