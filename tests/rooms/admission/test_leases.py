@@ -254,6 +254,7 @@ async def test_a_short_lease_leaves_a_long_ones_key_its_end(desk: Desk) -> None:
     short = desk.order()
     await desk.admit(short)
     await desk.gate.confirm(short, desk.now + TTL)
+    await desk.gate.renew(desk.account, short.lease, ttl=TTL)
 
     now = await desk.everything()
     assert all(now[name][1] >= end for name, end in ends.items())
@@ -261,11 +262,9 @@ async def test_a_short_lease_leaves_a_long_ones_key_its_end(desk: Desk) -> None:
 
 async def test_places_are_given_up_to_the_cap_and_come_back(desk: Desk) -> None:
     gate = desk.gate
-    assert await gate.take_place(PLACE, "a lapsed one, still in the set", ttl=TTL / 2)
+    for holder, ttl in (("one that lapses", TTL / 2), ("one", TTL), ("two", TTL)):
+        assert await gate.take_place(replace(PLACE, cap=3), holder, ttl=ttl)
     desk.now += TTL / 2
-    assert await gate.take_place(replace(PLACE, lane="batch"), "one", ttl=TTL)
-    assert await gate.take_place(PLACE, "one", ttl=TTL)
-    assert await gate.take_place(PLACE, "two", ttl=TTL)
     before = await desk.everything()
     assert not await gate.take_place(PLACE, "three", ttl=TTL)
     assert await desk.everything() == before
