@@ -236,9 +236,8 @@ def thumbnail(program: str, video: Path, out: Path, *, at_ms: int) -> list[str]:
 
 def measure_picture(program: str, video: Path) -> list[str]:
     """Look at every frame, at a quarter of its size, for black, frozen and letterboxed ones; `gate.seen` reads it."""
-    small = (
-        _file(video, _MP4_FAMILY).video.filter("scale", "iw/4", "ih/4", flags="area").filter_multi_output("split", 2)
-    )
+    picture = _file(video, _MP4_FAMILY, skip_loop_filter="all").video  # a fifth cheaper, and no eye looks at it
+    small = picture.filter("scale", "iw/4", "ih/4", flags="neighbor").filter_multi_output("split", 2)
     still = small[0].filter("blackdetect", d=0.3, pic_th=0.98, pix_th=0.08).filter("freezedetect", n="-66dB", d=1.0)
     framed = small[1].filter("select", "not(mod(n,10))").filter("cropdetect", limit="0.071", round=2, skip=0)
     first = ffmpeg.output(still, "-", format="null")

@@ -87,7 +87,7 @@ def lay_out(words: tuple[str, ...], *, width: int, height: int, area: Area, line
         stroke = max(3, round(size * 0.085))
         rows = _broken(words, size, room - 2 * stroke)
         if size <= _SMALLEST or (len(rows) <= lines and all(_length(r, size) <= room - 2 * stroke for r in rows)):
-            return _placed(rows, size, stroke, width=width, height=height, area=area)
+            return _placed(rows, size, stroke, width=width, area=area)
         size -= 2
 
 
@@ -101,14 +101,17 @@ def _broken(words: tuple[str, ...], size: int, room: float) -> list[list[str]]:
         if rows[-1] and _length([*rows[-1], word], size) > room:
             rows.append([])
         rows[-1].append(word)
+    if len(rows) == 2:  # noqa: PLR2004 - two lines look best when they are about as long as each other
+        cuts = [[list(words[:cut]), list(words[cut:])] for cut in range(1, len(words))]
+        return min(cuts, key=lambda cut: max(_length(row, size) for row in cut))
     return rows
 
 
-def _placed(rows: list[list[str]], size: int, stroke: int, *, width: int, height: int, area: Area) -> Block:
+def _placed(rows: list[list[str]], size: int, stroke: int, *, width: int, area: Area) -> Block:
     pitch = round(size * 1.16)
     ascent, descent = font(size).getmetrics()
     tall = pitch * (len(rows) - 1) + ascent + descent
-    middle = area.top + (area.bottom - area.top) * (0.80 if height > width else 0.86)
+    middle = area.top + (area.bottom - area.top) * (0.87)
     top = round(min(middle - tall / 2, area.bottom - tall - stroke))
     space = font(size).getlength(" ")
     placed: list[Placed] = []

@@ -66,6 +66,12 @@ def test_all_ink_lies_in_the_safe_area(text: str, platform: str, width: int, hei
         assert len({word.baseline for word in group.block.words}) <= 2
 
 
+def test_two_lines_are_about_as_long_as_each_other() -> None:
+    (group,) = captions.groups(spoken("Cats purr at about"))
+    lines = [w.baseline for w in group.block.words]
+    assert lines[0] == lines[1] < lines[2] == lines[3]
+
+
 def test_a_long_word_shrinks_and_a_short_one_does_not() -> None:
     (short,) = captions.groups(spoken("Cats"))
     (long,) = captions.groups(spoken("incomprehensibilities"))
