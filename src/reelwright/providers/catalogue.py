@@ -74,7 +74,7 @@ OPENAI_VOICES = (
 )
 _READ_AND_SEE = frozenset({Craft.TEXT, Craft.VISION})
 _WIDE_SIZES = ((1088, 1920), (1088, 1088), (1920, 1088))
-_OFFLINE_LANES = {Lane.INTERACTIVE: 4, Lane.BATCH: 1}
+_OFFLINE_LANES = {Lane.INTERACTIVE: 64, Lane.BATCH: 16}  # our own processors bound them first
 
 
 def _openai_text(name: str, *, prompt: int, completion: int) -> Model:

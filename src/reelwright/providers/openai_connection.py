@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
+from importlib import import_module
 from ssl import SSLContext
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -91,7 +92,8 @@ class OpenAIConnection:
         return True if error.pause_s is None else error.pause_s
 
     async def _once(self, call: "Callable[[AsyncOpenAI], Awaitable[LegacyAPIResponse[Any]]]") -> bytes:
-        import openai  # noqa: PLC0415 - takes a second; only those who chose this provider pay it
+        await asyncio.to_thread(import_module, "openai.resources")  # a second's work, once: not on the event loop
+        import openai  # noqa: PLC0415 - only those who chose this provider pay for it
 
         logging.getLogger("openai").setLevel(logging.WARNING)  # its debug lines hold prompts
         transport = _Capped(longest=self.budget.response_bytes, connect_s=self.budget.connect_s)

@@ -37,7 +37,7 @@ async def server() -> AsyncIterator[SimulatedOpenAI]:
 
 
 def line(server: SimulatedOpenAI) -> OpenAIConnection:
-    budget = CallBudget(total_s=5, attempt_s=2, first_wait_s=0.01, response_bytes=20_000_000)
+    budget = CallBudget(total_s=30, attempt_s=20, first_wait_s=0.01, response_bytes=20_000_000)
     return OpenAIConnection(api_key="k", base_url=server.base_url, budget=budget)
 
 

@@ -38,7 +38,7 @@ async def server() -> AsyncIterator[SimulatedOpenAI]:
 
 
 def writer(server: SimulatedOpenAI, *, model: str = "gpt-4.1-mini") -> OpenAIText:
-    budget = CallBudget(total_s=5, attempt_s=2, first_wait_s=0.01)
+    budget = CallBudget(total_s=30, attempt_s=20, first_wait_s=0.01)
     connection = OpenAIConnection(api_key="k", base_url=server.base_url, budget=budget)
     return OpenAIText(connection, model_of("openai", Craft.TEXT, model))
 

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import ssl
+import tracemalloc
 import zlib
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -147,6 +148,8 @@ async def test_a_redirect_without_a_usable_location_is_refused(pages: Pages, loc
 REFUSED = {
     "pdf by type": (answer(b"%PDF-1.7", headers={"Content-Type": "application/pdf"}), "source.not_html"),
     "pdf by content": (answer(b"%PDF-1.7 <html>"), "source.not_html"),
+    "html that says pdf": (answer(article(), headers={"Content-Type": "application/pdf"}), "source.not_html"),
+    "html that says text": (answer(article(), headers={"Content-Type": "text/plain"}), "source.not_html"),
     "json": (answer(b"{}", headers={"Content-Type": "application/json"}), "source.not_html"),
     "svg": (answer(b"<svg/>", headers={"Content-Type": "image/svg+xml"}), "source.not_html"),
     "video that says html": (answer(b"\x00\x00\x00\x20ftypisom" + b"\x00" * 64), "source.not_html"),
@@ -186,9 +189,15 @@ async def test_a_gzip_bomb_ends_at_the_cap(pages: Pages) -> None:
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     bomb = packer.compress(b"<html>" + b"A" * (64 << 20)) + packer.flush()
     pages.routes["/"] = answer(bomb, headers={"Content-Encoding": "gzip"})
-    with pytest.raises(Refusal) as refusal:
-        await reader(pages).read(pages.url())
+    tracemalloc.start()
+    try:
+        with pytest.raises(Refusal) as refusal:
+            await reader(pages).read(pages.url())
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
     assert refusal.value.code == "source.too_large"
+    assert peak < 16 << 20
 
 
 async def endless(writer: asyncio.StreamWriter) -> None:
