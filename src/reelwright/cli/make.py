@@ -100,7 +100,12 @@ def _answer(response: httpx.Response) -> Any:
 
 def _follow(client: httpx.Client, location: str, console: Console) -> None:
     """Show a bar for each stage until the generation has ended; a broken stream is resumed where it stopped."""
-    columns = (TextColumn("{task.description:<18}"), BarColumn(), TextColumn("{task.fields[count]}"), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description:<18}"),
+        BarColumn(),
+        TextColumn("{task.fields[count]}"),
+        TimeElapsedColumn(),
+    )
     last, tries = "0", 0
     with Progress(*columns, console=console, transient=False) as progress:
         bars: dict[str, TaskID] = {}
@@ -111,6 +116,7 @@ def _follow(client: httpx.Client, location: str, console: Console) -> None:
                     if event == "progress":
                         _draw(progress, bars, data)
                     if event in _ENDS:
+                        _draw(progress, bars, _answer(client.get(location))["stages"])
                         return
             except httpx.TransportError:
                 tries += 1

@@ -1,5 +1,6 @@
 """Start a reel: admit the order, hold its price and queue its first stage, or change nothing at all."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -114,10 +115,10 @@ async def start(*, order: Order, account: Account, db: Database, gate: Gate, ter
             await _write(tx, order, account, prepared, terms, now)
     except Outage:
         if not await _was_written(order, db=db):
-            await gate.withdraw(request)
+            await _withdraw(gate, request)
             raise
     except BaseException:
-        await gate.withdraw(request)
+        await _withdraw(gate, request)
         raise
     await _confirm(gate, request, deadline=now + terms.deadline)
     admitted = answer if isinstance(answer, Admitted) else None
@@ -275,6 +276,14 @@ async def _was_written(order: Order, *, db: Database) -> bool:
     """Say whether a transaction whose end we did not see was committed. Raises Outage while nobody can know."""
     async with db.begin() as tx:
         return await Generations(session=tx).fingerprint_of(order.id) == order.fingerprint
+
+
+async def _withdraw(gate: Gate, request: admission.Order) -> None:
+    """Give back what admission took; where Redis is away, the unconfirmed lease ends by itself."""
+    try:
+        await asyncio.shield(gate.withdraw(request))
+    except Outage:
+        _log.warning("creation.not_withdrawn", generation_id=str(request.lease))
 
 
 async def _confirm(gate: Gate, request: admission.Order, *, deadline: datetime) -> None:

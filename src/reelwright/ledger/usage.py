@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
-from sqlalchemy import insert, text
+from sqlalchemy import Table, insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from reelwright.ground.ids import AccountId, GenerationId, StageRunId
 from reelwright.ground.metering import Use
 from reelwright.ledger.tables import UsageRow
 
+_USAGE: Table = cast("Table", UsageRow.__table__)  # not the class: its mapper would need every other room's tables
 _METERED = text("SELECT coalesce(sum(credits_micro), 0)::bigint FROM usage_ledger WHERE generation_id = :generation")
 
 
@@ -37,7 +39,7 @@ class Metered:
 async def append_usage(tx: AsyncSession, rows: Sequence[Metered]) -> None:
     """Write the rows. A step that is in the book already is a bug and raises IntegrityError."""
     if rows:
-        await tx.execute(insert(UsageRow), [_values(row) for row in rows])
+        await tx.execute(insert(_USAGE), [_values(row) for row in rows])
 
 
 async def metered(tx: AsyncSession, *, generation: GenerationId) -> int:
