@@ -224,6 +224,18 @@ async def test_a_dead_workers_run_is_found_and_rescued_by_one_sweeper(db: Databa
     assert (await made.claimed(db, generation)).attempt == 2
 
 
+async def test_a_silent_run_that_many_sweepers_found_is_sent_again_by_one(db: Database, many: Database) -> None:
+    """Even where it would be silent again at once: the fence that each of them saw is good for one rescue."""
+    await made.queued(db)
+    (found,) = await stale(db)
+
+    async def rescue() -> bool:
+        async with many.begin() as tx:
+            return await Runs(session=tx).rescue(found, AT_ONCE)
+
+    assert sum(await asyncio.gather(*(rescue() for _ in range(12)))) == 1
+
+
 @pytest.mark.parametrize("came_first", ["heartbeat", "claim", "complete"])
 async def test_a_run_that_moved_on_is_not_rescued(db: Database, came_first: str) -> None:
     generation = await made.queued(db)
