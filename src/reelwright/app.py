@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 
 from litestar import Litestar
 from litestar.datastructures import State
+from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
@@ -37,33 +38,15 @@ def create_app(settings: Settings, *, stopping: asyncio.Event | None = None) -> 
             app.state.storage = wiring.storage
             yield
 
-    async def db(state: State) -> Database:
-        return state.db
-
-    async def gate(state: State) -> Gate:
-        return state.gate
-
-    async def storage(state: State) -> Storage:
-        return state.storage
-
-    async def given_terms() -> Terms:
-        return terms
-
-    async def given_allowlist() -> frozenset[str]:
-        return allowlist
-
-    async def given_stopping() -> asyncio.Event:
-        return stop
-
     return Litestar(
         route_handlers=[api.v1, *api.operator_routes],
         dependencies={
-            "db": db,
-            "gate": gate,
-            "storage": storage,
-            "terms": given_terms,
-            "allowlist": given_allowlist,
-            "stopping": given_stopping,
+            "db": _db,
+            "gate": _gate,
+            "storage": _storage,
+            "terms": Provide(lambda: terms, sync_to_thread=False),
+            "allowlist": Provide(lambda: allowlist, sync_to_thread=False),
+            "stopping": Provide(lambda: stop, sync_to_thread=False),
         },
         lifespan=[lifespan],
         middleware=[api.request_id],
@@ -75,6 +58,18 @@ def create_app(settings: Settings, *, stopping: asyncio.Event | None = None) -> 
         logging_config=None,
         debug=False,
     )
+
+
+async def _db(state: State) -> Database:
+    return state.db
+
+
+async def _gate(state: State) -> Gate:
+    return state.gate
+
+
+async def _storage(state: State) -> Storage:
+    return state.storage
 
 
 def main() -> None:

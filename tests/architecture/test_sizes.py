@@ -14,8 +14,9 @@ FORBIDDEN = {"utils", "helpers", "common", "manager", "base", "core"}
 
 
 def _files(folder: str, ending: str) -> list[Path]:
+    patterns = (f"{folder}/**/*.{ending}", f"{folder}/*.{ending}")
     listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", f"{folder}/**/*.{ending}", f"{folder}/*.{ending}"],
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", *patterns],
         cwd=ROOT,
         capture_output=True,
         text=True,
