@@ -89,6 +89,7 @@ async def worker() -> AsyncIterator[Worker]:
     async with Listening(app) as server:
         app.base_url = f"http://127.0.0.1:{server.port}"
         yield app
+        app.gate.set()  # a test that failed half-way must not hold up the listener's end
 
 
 @pytest.fixture

@@ -111,10 +111,13 @@ def test_a_second_start_is_quick_and_finds_everything(folder: Path) -> None:
     with stack(folder) as first:
         before = first.endpoints
     begun = time.monotonic()
+    subprocess.run([sys.executable, "-c", "import reelwright.dev.delivery.__main__"], check=True)
+    floor = time.monotonic() - begun  # what the slowest of the processes takes to load, on this machine at this moment
+    begun = time.monotonic()
     with stack(folder) as second:
         took = time.monotonic() - begun
         after = second.endpoints
-    assert took < 3
+    assert took < max(3, 3 * floor)
     passwords = [url.split("@")[0] for url in (before.database_url, after.database_url)]
     assert passwords[0] == passwords[1]
     assert Stack.running(folder) is None

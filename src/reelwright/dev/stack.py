@@ -112,8 +112,8 @@ class Stack:
             self._watch.join()
         endpoints.forget(self._data)
         for service in self._services.values():
-            if isinstance(service, Program) and service.name != "delivery":
-                service.ask_to_stop()  # both at once, so that their last work ends side by side
+            if isinstance(service, Program):
+                service.ask_to_stop()  # all at once, so that their last work ends side by side
         for service in reversed(self._services.values()):
             service.stop()
         if self._lock is not None:
@@ -143,9 +143,10 @@ class Stack:
     def _start_all(self) -> None:
         endpoints.forget(self._data)
         api_port, worker_ports = self._api_port(), [child.free_port() for _ in range(self._worker_processes)]
+        workers = [f"http://127.0.0.1:{port}" for port in worker_ports]
+        queue = self._queue(workers)  # first, as it takes longest to load
         database_url = self._given.get("DATABASE_URL") or self._database()
         redis_url = self._given.get("REDIS_URL") or self._redis()
-        workers = [f"http://127.0.0.1:{port}" for port in worker_ports]
         self._found = {
             "base_url": f"http://127.0.0.1:{api_port}",
             "worker_url": workers[0],
@@ -154,7 +155,6 @@ class Stack:
             "api_key": "",
             "admin_api_key": "",
         }
-        queue = self._queue(workers)
         self._found["qstash_url"] = queue["QSTASH_URL"]
         migrations.upgrade(database_url)
         self._found |= self._prepare(database_url)
