@@ -25,7 +25,7 @@ from reelwright.journeys.workroom import StageWork, Timings, Workroom
 from reelwright.providers import toolset
 from reelwright.serving import serve
 from reelwright.settings import Settings, load
-from reelwright.wiring import Wiring, choices, stage_places, wired, worker_address
+from reelwright.wiring import Wiring, choices, models, stage_places, wired, worker_address
 from worker import delivery
 from worker.stages import (
     audio_mixing,
@@ -58,6 +58,7 @@ def workroom(wiring: Wiring, settings: Settings, stages: dict[Stage, StageWork])
         choice=choices(settings),
         openai_api_key=settings.openai_api_key,
         openai_base_url=settings.openai_base_url,
+        models=models(settings),
         allowlist=frozenset(settings.ingestion_allowlist),
     )
     return Workroom(

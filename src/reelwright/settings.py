@@ -14,6 +14,9 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 
 
+OPENAI = "https://api.openai.com/v1"
+
+
 class SettingRefused(Refusal):
     code = "settings.refused"
 
@@ -36,8 +39,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     picture_provider: str = "offline"
     vision_provider: str = "offline"
     speech_provider: str = "offline"
+    text_model: str | None = None
+    picture_model: str | None = None
+    vision_model: str | None = None
+    speech_model: str | None = None
     openai_api_key: str | None = None
-    openai_base_url: str = "https://api.openai.com/v1"
+    openai_base_url: str = OPENAI
     ingestion_allowlist: tuple[str, ...] = ()
     worker_concurrency: int = 2
     workspace: str | None = None
@@ -131,6 +138,6 @@ def _checked(settings: Settings) -> Settings:
         name = variable(f"{craft}_provider")
         if choice not in {"offline", "openai"}:
             raise SettingRefused(f"{name} must be offline or openai, not {choice!r}.", field=name)
-        if choice == "openai" and not settings.openai_api_key:
+        if choice == "openai" and not settings.openai_api_key and settings.openai_base_url == OPENAI:
             raise SettingRefused(f"{name} is openai, so OPENAI_API_KEY must be set.", field="OPENAI_API_KEY")
     return settings

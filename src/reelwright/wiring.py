@@ -42,7 +42,8 @@ def stage_places(settings: Settings) -> dict[Stage, Place]:
         Stage.VISUAL_VERIFICATION: Craft.VISION,
         Stage.TTS_GENERATION: Craft.SPEECH,
     }
-    chosen = {stage: model_of(choices(settings)[craft], craft) for stage, craft in crafts.items()}
+    providers, names = choices(settings), models(settings)
+    chosen = {stage: model_of(providers[craft], craft, names.get(craft)) for stage, craft in crafts.items()}
     lane = Lane.INTERACTIVE
     reading = Place(provider="web", model="pages", lane=lane, cap=_PAGES_AT_ONCE)
     return {Stage.INGESTION: reading} | {
@@ -59,6 +60,17 @@ def choices(settings: Settings) -> dict[str, str]:
         "vision": settings.vision_provider,
         "speech": settings.speech_provider,
     }
+
+
+def models(settings: Settings) -> dict[str, str]:
+    """Return the models that the settings name, by craft; the others are their provider's default."""
+    named = {
+        "text": settings.text_model,
+        "picture": settings.picture_model,
+        "vision": settings.vision_model,
+        "speech": settings.speech_model,
+    }
+    return {craft: name for craft, name in named.items() if name}
 
 
 @contextlib.asynccontextmanager

@@ -58,13 +58,13 @@ async def _end_unpaid(
     await Generations(session=tx).note(generation.id, state.value, {"code": code, "sentence": sentence})
 
 
-async def give_up(generation: GenerationId, *, db: Database, gate: Gate, code: str, sentence: str) -> None:
+async def give_up(generation: GenerationId, *, db: Database, gate: Gate, why: Outage) -> None:
     """Fail a live generation that can't go on: everything is given back. Raises Outage."""
     async with db.begin() as tx:
         found = await Generations(session=tx).lock(generation)
         if found is None or found.state not in {GenerationState.QUEUED, GenerationState.RUNNING}:
             return
-        await _end_unpaid(tx, found, GenerationState.FAILED, code=code, sentence=sentence)
+        await _end_unpaid(tx, found, GenerationState.FAILED, code=why.code, sentence=why.sentence)
     await _release(gate, found.account_id, generation, refund=True)
 
 

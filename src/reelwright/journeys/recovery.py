@@ -2,13 +2,15 @@
 
 import asyncio
 import random
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import timedelta
 
 from reelwright.admission import Gate
-from reelwright.generations import Generations, Runs
+from reelwright.generations import Generations, Runs, StaleRun
 from reelwright.ground import log
 from reelwright.ground.errors import Outage
+from reelwright.ground.ids import StageRunId
 from reelwright.ground.postgres import Database
 from reelwright.journeys import ending
 from reelwright.journeys.creation import due
@@ -16,6 +18,10 @@ from reelwright.outbox import enqueue
 
 _log = log.logger("journeys.recovery")
 _BATCH = 50
+EXHAUSTED = Outage(
+    "A stage failed again and again on our side; nothing was charged. Start the reel again.", code="stage.exhausted"
+)
+TOO_LATE = Outage("The reel was not finished in time; nothing was charged. Start it again.", code="generation.deadline")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +39,10 @@ async def sweep(*, db: Database, gate: Gate, resend_after: timedelta = timedelta
     Each row is judged again inside its own UPDATE, so two sweepers, or a worker that is only slow, do no harm.
     Raises Outage.
     """
-    async with db.begin() as tx:
-        stale = await Runs(session=tx).stale(limit=_BATCH, resend_after=resend_after)
     rescued = exhausted = 0
-    for run in stale:
+    async for run in _stale(db, resend_after):
         if run.exhausted:
-            await ending.give_up(
-                run.generation_id,
-                db=db,
-                gate=gate,
-                code="stage.exhausted",
-                sentence="A stage failed again and again on our side; nothing was charged. Start the reel again.",
-            )
-            exhausted += 1
+            exhausted += await _given_up(run, db=db, gate=gate, resend_after=resend_after)
             continue
         async with db.begin() as tx:
             if await Runs(session=tx).rescue(run, resend_after=resend_after):
@@ -54,17 +51,34 @@ async def sweep(*, db: Database, gate: Gate, resend_after: timedelta = timedelta
     async with db.begin() as tx:
         late = await Generations(session=tx).unfinished_past_deadline(limit=_BATCH)
     for generation in late:
-        await ending.give_up(
-            generation,
-            db=db,
-            gate=gate,
-            code="generation.deadline",
-            sentence="The reel was not finished in time; nothing was charged. Start it again.",
-        )
+        await ending.give_up(generation, db=db, gate=gate, why=TOO_LATE)
     swept = Swept(rescued=rescued, exhausted=exhausted, overdue=len(late))
     if rescued or exhausted or late:
         _log.warning("sweep.found", rescued=rescued, exhausted=exhausted, overdue=len(late))
     return swept
+
+
+async def _stale(db: Database, resend_after: timedelta) -> AsyncGenerator[StaleRun]:
+    """Yield what needs looking after, page by page, so that rows nobody can help hide nothing behind them."""
+    after: StageRunId | None = None
+    while True:
+        async with db.begin() as tx:
+            page = await Runs(session=tx).stale(limit=_BATCH, resend_after=resend_after, after=after)
+        for run in page:
+            yield run
+        if len(page) < _BATCH:
+            return
+        after = page[-1].id
+
+
+async def _given_up(run: StaleRun, *, db: Database, gate: Gate, resend_after: timedelta) -> bool:
+    """End a generation whose run has no attempt left, unless its worker came back in this moment."""
+    async with db.begin() as tx:
+        await Generations(session=tx).lock(run.generation_id)
+        gone = await Runs(session=tx).give_up(run, resend_after=resend_after, error_code=EXHAUSTED.code)
+    if gone:
+        await ending.give_up(run.generation_id, db=db, gate=gate, why=EXHAUSTED)
+    return gone
 
 
 async def keep_sweeping(*, db: Database, gate: Gate, every: timedelta, resend_after: timedelta) -> None:

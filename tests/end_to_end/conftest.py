@@ -1,0 +1,89 @@
+"""The installed program as its users start it: real processes, real queue, real media."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+PROGRAM = [sys.executable, "-c", "from reelwright.cli import main; main()"]
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return this environment without settings that would point the program elsewhere."""
+    foreign = ("DATABASE_URL", "REDIS_URL", "QSTASH_", "REELWRIGHT_", "OPENAI_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(foreign)} | more
+
+
+def reelwright(*arguments: str, timeout: float = 240, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*PROGRAM, *arguments], capture_output=True, text=True, timeout=timeout, check=False, env=environment(**more)
+    )
+
+
+def processes_that_name(folder: Path) -> list[str]:
+    """Return command lines and environments that mention the data folder: what a run would have left behind."""
+    found: list[str] = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdecimal() or int(entry.name) == os.getpid():
+            continue
+        try:
+            told = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
+            if str(folder).encode() in told and (entry / "stat").read_text().split(") ")[1][0] != "Z":
+                found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:
+            continue
+    return found
+
+
+@dataclass
+class Dev:
+    """A running `reelwright dev`."""
+
+    process: subprocess.Popen[str]
+    told: dict[str, Any]
+    data: Path
+
+    @property
+    def client(self) -> httpx.Client:
+        headers = {"Authorization": f"Bearer {self.told['api_key']}"}
+        return httpx.Client(base_url=self.told["base_url"], headers=headers, timeout=30, trust_env=False)
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(30)
+
+
+@pytest.fixture
+def start_dev(tmp_path: Path) -> Generator[Callable[..., Dev]]:
+    running: list[Dev] = []
+
+    def start(**more: str) -> Dev:
+        data = tmp_path / "data"
+        process = subprocess.Popen(
+            [*PROGRAM, "dev", "--json", "--data", str(data)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(**more),
+        )
+        line = process.stdout.readline() if process.stdout else ""
+        assert line, process.communicate(timeout=30)
+        dev = Dev(process, json.loads(line), data)
+        running.append(dev)
+        return dev
+
+    yield start
+    for dev in running:
+        if dev.process.poll() is None:
+            dev.stop()
+        for stream in (dev.process.stdout, dev.process.stderr):
+            if stream is not None:
+                stream.close()

@@ -1,0 +1,108 @@
+"""`reelwright dev`: kill the worker in the middle of a reel, and the reel is finished, each stage in the ledger once."""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import asyncpg
+import httpx
+
+from tests.end_to_end.conftest import Dev, processes_that_name, reelwright
+
+QUICK = {"REELWRIGHT_HEARTBEAT": "500ms", "REELWRIGHT_LEASE": "3s", "REELWRIGHT_SWEEP": "1s"}
+ORDER = {"topic": "Why do cats purr?", "duration_s": 10}
+
+
+async def asked(dev: Dev, query: str) -> list[dict[str, Any]]:
+    connection = await asyncpg.connect(dev.told["database_url"])
+    try:
+        return [dict(row) for row in await connection.fetch(query)]
+    finally:
+        await connection.close()
+
+
+def follow(client: httpx.Client, generation: str, *, until: str, after: str = "0") -> tuple[str, list[int]]:
+    """Read the event stream until an event, resuming where it breaks; return the last event and all ids in order."""
+    ids: list[int] = []
+    while True:
+        headers = {"Last-Event-ID": str(ids[-1]) if ids else after}
+        with client.stream("GET", f"/v1/generations/{generation}/events", headers=headers, timeout=120) as stream:
+            assert stream.headers["content-type"].startswith("text/event-stream")
+            event = ""
+            for line in stream.iter_lines():
+                if line.startswith("id: "):
+                    ids.append(int(line[4:]))
+                if line.startswith("event: "):
+                    event = line[7:]
+                if line.startswith("data: ") and (until in line + event or event in {"succeeded", "failed"}):
+                    return event, ids
+
+
+async def test_a_killed_worker_costs_time_and_nothing_else(start_dev: Callable[..., Dev]) -> None:
+    dev = start_dev(**QUICK)
+    with dev.client as client:
+        key = {"Idempotency-Key": "one-and-the-same"}
+        first = client.post("/v1/create", json=ORDER, headers=key)
+        again = client.post("/v1/create", json=ORDER, headers=key)
+        assert (first.status_code, again.status_code) == (202, 202), (first.text, again.text)
+        assert again.json()["generation_id"] == first.json()["generation_id"]
+        generation = first.json()["generation_id"]
+
+        await asyncio.to_thread(follow, client, generation, until="VISUAL_VERIFICATION")
+        done = {
+            row["id"]: row["fence"]
+            for row in await asked(dev, "SELECT id, fence FROM stage_runs WHERE state = 'succeeded'")
+        }
+        os.kill(dev.told["pids"]["worker"], signal.SIGKILL)
+        last, ids = await asyncio.to_thread(follow, client, generation, until="nothing else")
+
+        assert last == "succeeded", client.get(f"/v1/generations/{generation}").json()["failure"]
+        assert ids == list(range(1, len(ids) + 1))
+        video = client.get(f"/v1/generations/{generation}/video", headers={"Range": "bytes=4-7"})
+        assert (video.status_code, video.content) == (206, b"ftyp")
+        whole = client.get(f"/v1/generations/{generation}/video")
+        etag = whole.headers["ETag"]
+        unchanged = client.get(f"/v1/generations/{generation}/video", headers={"If-None-Match": etag})
+        assert (unchanged.status_code, unchanged.content) == (304, b"")
+
+    runs = await asked(dev, "SELECT id, state, attempt, fence, won_fence FROM stage_runs")
+    assert {run["state"] for run in runs} == {"succeeded"}
+    assert all(run["fence"] == run["won_fence"] for run in runs)
+    assert max(run["attempt"] for run in runs) > 1, "the kill hit nothing"
+    assert {run["id"]: run["fence"] for run in runs if run["id"] in done} == done
+    doubled = await asked(dev, "SELECT run_id FROM usage_ledger GROUP BY run_id, action HAVING count(*) > 1")
+    assert doubled == []
+    assert len(await asked(dev, "SELECT 1 FROM generations")) == 1
+    dev.stop()
+    assert processes_that_name(dev.data) == []
+
+
+def test_a_new_user_is_made_beside_a_running_stack_and_a_second_stack_is_refused(start_dev: Callable[..., Dev]) -> None:
+    dev = start_dev()
+    made = reelwright("admin", "create-user", "new@example.com", "--plan", "pro", "--data", str(dev.data), "--json")
+    assert made.returncode == 0, made.stderr
+    told = json.loads(made.stdout)
+    headers = {"Authorization": f"Bearer {told['api_key']}", "Idempotency-Key": "k"}
+    assert {
+        "base_url",
+        "worker_url",
+        "api_key",
+        "admin_api_key",
+        "database_url",
+        "redis_url",
+        "qstash_url",
+        "pids",
+    } <= set(dev.told)
+    answer = httpx.get(f"{told and dev.told['base_url']}/v1/drafts/{told['user_id']}", headers=headers, trust_env=False)
+    assert answer.status_code == 404
+
+    twice = reelwright("admin", "create-user", "new@example.com", "--data", str(dev.data), "--json")
+    assert (twice.returncode, "email" in twice.stderr) == (2, True)
+    second = reelwright("dev", "--data", str(dev.data), timeout=30)
+    assert second.returncode == 2
+    assert dev.told["base_url"] in second.stderr
+    dev.stop()
+    assert processes_that_name(dev.data) == []

@@ -1,0 +1,139 @@
+"""`reelwright make`: one command, a checked file, and nothing left behind."""
+
+import functools
+import http.server
+import json
+import threading
+from collections.abc import Generator
+from pathlib import Path
+
+import av
+import pytest
+
+from tests.end_to_end.conftest import processes_that_name, reelwright
+
+ARTICLE = """How bees find their way home
+
+Honeybees leave the hive for up to five kilometres in search of flowers. They remember landmarks such as trees and
+roofs along the way. When the sky is clear they read the position of the sun. On cloudy days they use polarised light
+instead. A scout that finds flowers returns and dances for her sisters. The angle of the dance tells the direction.
+The length of the dance tells the distance. Beekeepers have watched this dance for hundreds of years, and scientists
+can now read it like a map. Young bees make short practice flights before their first real trip. They turn back and
+look at the hive entrance again and again. This careful look helps them recognise home later.
+"""
+
+
+def checked(printed: str, *, seconds: int, size: tuple[int, int]) -> dict[str, object]:
+    made = json.loads(printed)
+    assert made["gate"]["passed"] is True
+    assert len(made["gate"]["checks"]) >= 10
+    assert abs(made["duration_s"] - seconds) <= seconds / 10
+    assert set(made["timings"]) >= {"INGESTION", "TTS_GENERATION", "VIDEO_ASSEMBLY"}
+    assert made["credits"] > 0
+    for name in ("video", "thumbnail", "captions", "captions_vtt"):
+        assert Path(made[name]).stat().st_size > 100, name
+    with av.open(made["video"]) as file:
+        picture, sound = file.streams.video[0], file.streams.audio[0]
+        assert (picture.codec_context.width, picture.codec_context.height) == size
+        assert (picture.codec_context.name, sound.codec_context.name) == ("h264", "aac")
+    return made
+
+
+def test_a_bare_topic_becomes_a_checked_reel_with_its_source_named(tmp_path: Path) -> None:
+    out = tmp_path / "cats.mp4"
+    data = tmp_path / "data"
+    run = reelwright(
+        "make", "Why do cats purr?", "-o", str(out), "--duration", "15", "--json", "--data", str(data), timeout=400
+    )
+    assert run.returncode == 0, run.stderr
+    made = checked(run.stdout, seconds=15, size=(1080, 1920))
+    assert "CC BY-SA" in str(made["attribution"])
+    assert "CC BY-SA" in str(made["caption"])
+    assert processes_that_name(data) == []
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Generator[str]:
+    paragraphs = "".join(f"<p>{part}</p>" for part in ARTICLE.split("\n\n")[1:])
+    site = tmp_path / "site"
+    site.mkdir()
+    head = "<html lang=en><head><title>Bees</title></head>"
+    (site / "bees.html").write_text(f"{head}<body><article><h1>Bees</h1>{paragraphs}</article></body></html>")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(site))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def test_a_web_page_becomes_a_reel_only_where_the_setting_allows_it(tmp_path: Path, page: str) -> None:
+    out = tmp_path / "bees.mp4"
+    arguments = (
+        "make",
+        "--url",
+        f"http://{page}/bees.html",
+        "-o",
+        str(out),
+        "--json",
+        "--data",
+        str(tmp_path / "data"),
+    )
+    refused = reelwright(*arguments)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "url" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+    assert not out.exists()
+
+    more = ("--duration", "10", "--aspect", "1:1", "--music", "none")
+    run = reelwright(*arguments, *more, timeout=400, REELWRIGHT_INGESTION_ALLOWLIST=page)
+    assert run.returncode == 0, run.stderr
+    made = checked(run.stdout, seconds=10, size=(1080, 1080))
+    assert made["outline"] is False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        ((), "TOPIC"),
+        (("Cats", "--url", "https://example.com"), "TOPIC"),
+        (("--text", "nowhere.txt"), "--text"),
+        (("Cats", "-o", "/nowhere/cats.mp4"), "--out"),
+        (("Cats", "-o", "/"), "--out"),
+        (("Cats", "-o", "/proc/cats.mp4"), "--out"),
+        (("Cats", "--aspect", "4:3"), "--aspect"),
+    ],
+)
+def test_what_can_be_known_before_is_refused_before_anything_starts(
+    arguments: tuple[str, ...], field: str, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    run = reelwright("make", *arguments, "--data", str(data), timeout=30)
+    assert run.returncode == 2, run.stderr
+    assert field in run.stderr
+    assert "Traceback" not in run.stderr
+    assert not data.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        (("",), "topic"),
+        (("a" * 5000,), "topic"),
+        (("Cats", "--duration", "5000"), "duration_s"),
+        (("--url", "http://10.0.0.1/"), "url"),
+        (("--url", "http://[::1]/"), "url"),
+    ],
+)
+def test_what_the_api_refuses_is_one_line_and_exit_2(arguments: tuple[str, ...], field: str, data_folder: Path) -> None:
+    run = reelwright(
+        "make", *arguments, "-o", str(data_folder.parent / "x.mp4"), "--data", str(data_folder), timeout=60
+    )
+    assert (run.returncode, run.stdout) == (2, ""), run.stderr
+    assert field in run.stderr
+    assert len(run.stderr.strip().splitlines()) == 1
+    assert not (data_folder.parent / "x.mp4").exists()
+
+
+@pytest.fixture(scope="module")
+def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("refused") / "data"

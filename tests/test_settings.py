@@ -1,0 +1,75 @@
+"""Settings are read once, and what would start and then fail is refused by name."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from reelwright.settings import SettingRefused, Settings, load, variable
+
+NEEDED = {
+    "DATABASE_URL": "postgresql://localhost/reelwright",
+    "REDIS_URL": "redis://localhost",
+    "REELWRIGHT_STORAGE_URL": "file:///tmp/reelwright",
+    "REELWRIGHT_WORKER_URL": "http://127.0.0.1:8001",
+    "QSTASH_TOKEN": "token",
+    "QSTASH_CURRENT_SIGNING_KEY": "key",
+}
+
+
+def test_the_needed_ones_are_enough_and_the_rest_has_defaults() -> None:
+    settings = load(NEEDED)
+    assert (settings.environment, settings.lease, settings.text_provider) == (
+        "production",
+        timedelta(seconds=45),
+        "offline",
+    )
+
+
+@pytest.mark.parametrize("missing", NEEDED)
+def test_a_missing_one_is_named(missing: str) -> None:
+    with pytest.raises(SettingRefused) as refused:
+        load(NEEDED | {missing: " "})
+    assert refused.value.field == missing
+    assert missing in refused.value.sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [("500ms", 0.5), ("45s", 45), ("10m", 600), ("1h", 3600), ("1m30s", 90), ("1.5s", 1.5)],
+)
+def test_durations_are_read(text: str, length: float) -> None:
+    assert load(NEEDED | {"REELWRIGHT_STAGE_DEADLINE": text}).stage_deadline == timedelta(seconds=length)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REELWRIGHT_LEASE", "45"),
+        ("REELWRIGHT_LEASE", "soon"),
+        ("REELWRIGHT_LEASE", "5s"),
+        ("REELWRIGHT_WORKER_CONCURRENCY", "0"),
+        ("REELWRIGHT_WORKER_CONCURRENCY", "two"),
+        ("REELWRIGHT_ENVIRONMENT", "staging"),
+        ("REELWRIGHT_TEXT_PROVIDER", "oracle"),
+        ("REELWRIGHT_INGESTION_ALLOWLIST", "127.0.0.1:80"),
+    ],
+)
+def test_a_value_that_cannot_work_is_refused_by_name(name: str, value: str) -> None:
+    with pytest.raises(SettingRefused) as refused:
+        load(NEEDED | {name: value})
+    assert refused.value.field == name
+
+
+def test_openai_needs_its_key_and_a_local_service_does_not() -> None:
+    with pytest.raises(SettingRefused) as refused:
+        load(NEEDED | {"REELWRIGHT_TEXT_PROVIDER": "openai"})
+    assert refused.value.field == "OPENAI_API_KEY"
+    local = NEEDED | {"REELWRIGHT_TEXT_PROVIDER": "openai", "OPENAI_BASE_URL": "http://127.0.0.1:11434/v1"}
+    assert load(local).text_provider == "openai"
+
+
+def test_the_example_names_every_setting() -> None:
+    example = (Path(__file__).parents[1] / ".env.example").read_text()
+    assert [field.name for field in msgspec.structs.fields(Settings) if variable(field.name) not in example] == []
