@@ -11,7 +11,7 @@ from reelwright.generations.model import ArtefactKind, Assignment, Spoken, Stage
 from reelwright.ground.metering import Action
 from reelwright.providers import ProviderRefused, Speech, Toolset
 from reelwright.providers.offline.voice import OfflineVoice
-from tests.worker.test_visual_generation import Bench, task
+from tests.worker.test_visual_generation import Bench, files_in, task
 from worker.stages import tts_generation
 
 TOOLS = cast("Toolset", type("Tools", (), {"speech": OfflineVoice()})())
@@ -83,7 +83,7 @@ async def test_a_language_without_a_voice_is_refused_before_a_file_is_made(tmp_p
     with pytest.raises(ProviderRefused) as refusal:
         await tts_generation.perform(narration("Bonjour.", language="fr"), TOOLS, Bench(tmp_path))
     assert refusal.value.code == "voice.language_unsupported"
-    assert not any(tmp_path.glob("*"))
+    assert files_in(tmp_path) == []
 
 
 async def test_the_name_is_made_of_text_voice_language_and_time(tmp_path: Path) -> None:

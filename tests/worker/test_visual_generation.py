@@ -32,6 +32,10 @@ class Bench:
         self.told.append(done)
 
 
+def files_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 def task(*, aspect: Aspect = Aspect.PORTRAIT, round_: int = 0, prompt: str = PROMPT) -> model.Assignment:
     scenes = tuple(
         model.Scene(
@@ -71,7 +75,7 @@ async def test_the_picture_is_a_little_larger_than_the_frame(
     with Image.open(artefact.path) as image:
         assert image.size == size
     assert artefact.path.parent == tmp_path
-    assert (artefact.kind, artefact.media_type) == (ArtefactKind.IMAGE, "image/jpeg")
+    assert (artefact.kind, artefact.media_type) == (ArtefactKind.IMAGE, "image/png")
     assert artefact.meta == {"prompt": PROMPT, "take": 0, "width": size[0], "height": size[1]}
     assert [(use.action, use.quantity) for use in made.uses] == [(Action.IMAGE, 1)]
     assert bench.told[-1] == 1.0
@@ -100,4 +104,4 @@ async def test_a_providers_refusal_passes_through(tmp_path: Path) -> None:
     with pytest.raises(ProviderRefused) as refusal:
         await visual_generation.perform(replace(task(), attempt=2), tools, Bench(tmp_path))
     assert refusal.value.code == "provider.refused"
-    assert not any(tmp_path.glob("*"))
+    assert files_in(tmp_path) == []

@@ -159,7 +159,7 @@ closed_lock_with_key | lock and key | secure privacy encryption
 lock | padlock | secure security password private safe
 unlock | open padlock | open free
 key | | unlock secret solution important open
-old_key | antique key | secret mystery history
+old_key | antique key | secret mystery
 hammer | | build tool nail
 axe | | chop wood
 pick | | mine mining dig
