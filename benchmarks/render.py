@@ -2,7 +2,7 @@
 
     python benchmarks/render.py            three scenes of five seconds
     python benchmarks/render.py --full     six of them
-    python benchmarks/render.py --no-moviepy
+    python benchmarks/render.py --rounds 3 --no-moviepy
 
 The fixture (pictures, voice, music, words) is made here, the same every time. "Ours" runs the stages' own code: motion
 sources, mix, chunks two at a time, join. Its gate is timed apart, for the peers have none, and so are the interpreter's
@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -377,6 +378,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--no-moviepy", action="store_true")
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--keep", type=Path, help="leave the fixture and the videos in this folder")
     parser.add_argument("--ours", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -388,24 +390,45 @@ def main() -> None:
         folder = options.keep or Path(temporary)
         folder.mkdir(exist_ok=True)
         Fixture.make(folder, scenes)
-        compare(folder, scenes, with_moviepy=not options.no_moviepy)
+        compare(folder, scenes, rounds=options.rounds, with_moviepy=not options.no_moviepy)
 
 
-def compare(folder: Path, scenes: int, *, with_moviepy: bool) -> None:
-    own = measured([sys.executable, str(Path(__file__).resolve()), "--ours", str(scenes)], folder)
-    told = json.loads(own.output)
+def own_costs(folder: Path, scenes: int) -> dict[str, Cost]:
+    whole = measured([sys.executable, str(Path(__file__).resolve()), "--ours", str(scenes)], folder)
+    told = json.loads(whole.output)
     assert told["passed"], "our reel failed its gate"
-    hand = measured(single(folder, scenes), folder)
-    warm = Cost(own.wall_s - told["start_wall_s"], own.cpu_s - told["start_cpu_s"], own.peak_mb)
-    render = Cost(warm.wall_s - told["gate_wall_s"], warm.cpu_s - told["gate_cpu_s"], own.peak_mb)
-    rows = {"ours": render, "and its gate": warm, "and Python's start": own, "one ffmpeg process": hand}
+    warm = Cost(whole.wall_s - told["start_wall_s"], whole.cpu_s - told["start_cpu_s"], whole.peak_mb)
+    render = Cost(warm.wall_s - told["gate_wall_s"], warm.cpu_s - told["gate_cpu_s"], whole.peak_mb)
+    return {"ours": render, "and its gate": warm, "and Python's start": whole}
+
+
+def compare(folder: Path, scenes: int, *, rounds: int, with_moviepy: bool) -> None:
+    """Run the arms in turns, so that what else the machine does falls on all of them, and print each one's median."""
+    runs: dict[str, list[Cost]] = {}
     if with_moviepy:
         subprocess.run([*ISOLATED, "python", "-c", "import moviepy"], cwd=folder, check=True)
-        rows["MoviePy, scaled"] = measured(moviepy(folder), folder).scaled(scenes * SCENE_S / SLICE_S)
-    print(f"{scenes * SCENE_S} s of 1080x1920 at 30 fps, x264 veryfast crf 23; MoviePy: a {SLICE_S} s slice, scaled\n")
+    for _ in range(rounds):
+        found = own_costs(folder, scenes) | {"one ffmpeg process": measured(single(folder, scenes), folder)}
+        if with_moviepy:
+            found["MoviePy, scaled"] = measured(moviepy(folder), folder).scaled(scenes * SCENE_S / SLICE_S)
+        for name, cost in found.items():
+            runs.setdefault(name, []).append(cost)
+    rows = {
+        name: Cost(
+            *(
+                statistics.median(values)
+                for values in zip(*((c.wall_s, c.cpu_s, c.peak_mb) for c in costs), strict=True)
+            )
+        )
+        for name, costs in runs.items()
+    }
+    load = f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores, medians of {rounds}"
+    print(
+        f"{scenes * SCENE_S} s of 1080x1920 at 30 fps, x264 veryfast crf 23; {load}; MoviePy: a {SLICE_S} s slice, scaled\n"
+    )
     print(f"{'':22}{'wall s':>9}{'CPU s':>9}{'peak MB':>9}{'wall':>9}{'CPU':>9}   ratios: ours to it")
     for name, cost in rows.items():
-        ratios = f"{render.wall_s / cost.wall_s:9.3f}{render.cpu_s / cost.cpu_s:9.3f}"
+        ratios = f"{rows['ours'].wall_s / cost.wall_s:9.3f}{rows['ours'].cpu_s / cost.cpu_s:9.3f}"
         print(f"{name:22}{cost.wall_s:9.1f}{cost.cpu_s:9.1f}{cost.peak_mb:9.0f}{ratios}")
 
 

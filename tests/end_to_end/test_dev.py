@@ -1,4 +1,4 @@
-"""`reelwright dev`: kill the worker in the middle of a reel, and the reel is finished, each stage in the ledger once."""
+"""`reelwright dev`: a worker killed in the middle of a reel costs time, and nothing else."""
 
 import asyncio
 import json

@@ -2,7 +2,7 @@
 
 import time
 
-from reelwright.generations.model import Assignment, Attribution, Bench, Draft, Ingested, Made, Source
+from reelwright.generations import Assignment, Attribution, Bench, Draft, Ingested, Made, Source
 from reelwright.ground.errors import Outage, Refusal
 from reelwright.ground.metering import Action, Use
 from reelwright.providers import Toolset, line_of, opening_of, paragraphs_of, visible, words_in

@@ -46,9 +46,7 @@ def group() -> None:
 def main() -> None:
     """Run a command. A refusal is one line that names the field and the remedy, and exit code 2; an outage is 1."""
     try:
-        group(standalone_mode=False)
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
+        sys.exit(group(standalone_mode=False) or 0)
     except click.ClickException as wrong:
         wrong.show()
         sys.exit(2)

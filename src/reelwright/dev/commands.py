@@ -65,7 +65,7 @@ def _text_of(file: Path | None) -> str | None:
 @click.option("--music", type=click.Choice(["auto", "none"]), default="auto", show_default=True, help="Music bed.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 @_DATA
-def make(  # noqa: PLR0917 - click hands every option over by name
+def make(
     topic: str | None,
     url: str | None,
     text_file: Path | None,

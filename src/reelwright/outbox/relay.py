@@ -23,6 +23,7 @@ _log = log.logger("outbox.relay")
 _BATCH = 100
 _IN_FLIGHT = 8
 _PARK_AFTER = 5
+_RETRY_DELAY = "min(1000 * pow(3, retried), 300000)"  # milliseconds: a worker that restarts is back in seconds
 _CLAIM = text(
     """
     UPDATE outbox SET claimed_until = clock_timestamp() + interval '30 seconds', attempts = attempts + 1
@@ -130,6 +131,7 @@ class Relay:
                 body=body,
                 content_type="application/json",
                 retries=self._to.retries,
+                retry_delay=_RETRY_DELAY,
                 timeout=f"{int(self._to.timeout.total_seconds())}s",
                 deduplication_id=dedup,
             )
