@@ -8,11 +8,10 @@ from time import monotonic
 
 import msgspec
 
-from reelwright import rendering
-from reelwright.generations import model
-from reelwright.generations.model import Artefact, ArtefactKind, Assignment, Bench, Made, Mixed, NewArtefact, Scene
+from reelwright import generations, rendering
+from reelwright.generations import Artefact, ArtefactKind, Assignment, Bench, Made, Mixed, NewArtefact, Scene
 from reelwright.ground.metering import Action, Use
-from reelwright.providers.model import Toolset
+from reelwright.providers import Toolset
 from reelwright.rendering import graph
 from worker import ffmpeg
 
@@ -48,7 +47,7 @@ async def perform(task: Assignment, tools: Toolset, bench: Bench) -> Made:
     plan = bench.workspace / "timeline.json"
     plan.write_bytes(msgspec.json.encode(timeline))
     parts = [narrations[s.index].sha256 if narrations[s.index] else None for s in task.variant.scenes]  # type: ignore[union-attr]
-    name = model.inputs_hash(_RECIPE, parts, task.draft.music, task.draft.tone, msgspec.to_builtins(timeline))
+    name = generations.inputs_hash(_RECIPE, parts, task.draft.music, task.draft.tone, msgspec.to_builtins(timeline))
     meta = {"duration_ms": timeline.duration_ms, "frames": timeline.frames}
     files = (
         NewArtefact(kind=ArtefactKind.TIMELINE, path=plan, media_type="application/json", inputs_hash=name, meta=meta),

@@ -1,7 +1,7 @@
 """TTS_GENERATION: speaks one scene's narration so that it fits the scene's planned time."""
 
 from reelwright import providers
-from reelwright.generations.model import ArtefactKind, Assignment, Bench, Made, NewArtefact, Spoken, inputs_hash
+from reelwright.generations import ArtefactKind, Assignment, Bench, Made, NewArtefact, Spoken, inputs_hash
 from reelwright.ground.metering import Use
 
 RECIPE = "speech-1"

@@ -9,9 +9,8 @@ from typing import TypeVar
 
 import msgspec
 
-from reelwright import rendering
-from reelwright.generations import model
-from reelwright.generations.model import (
+from reelwright import generations, rendering
+from reelwright.generations import (
     Artefact,
     ArtefactKind,
     Assignment,
@@ -23,7 +22,7 @@ from reelwright.generations.model import (
     in_order,
 )
 from reelwright.ground.metering import Action, Use
-from reelwright.providers.model import Toolset
+from reelwright.providers import Toolset
 from reelwright.rendering import gate, graph
 from worker import ffmpeg
 from worker.chunk import Spec
@@ -75,7 +74,7 @@ async def _chunk(task: Assignment, bench: Bench, timeline: rendering.Timeline, n
         command, out, check=lambda part: _whole(part, last - first), deadline=_DEADLINE, on_line=tell
     )
     drawn = [_look(group, first, last) for group in rendering.captions.groups(timeline)]
-    name = model.inputs_hash(
+    name = generations.inputs_hash(
         _CHUNK_RECIPE,
         _PROFILE,
         (timeline.width, timeline.height, first, last),
@@ -136,7 +135,7 @@ class _Assembly:
         self.bench.progress(0.6)
         report = await self._judged(video)
         self.bench.progress(0.9)
-        name = model.inputs_hash(_REEL_RECIPE, [c.sha256 for c in chunks], mix.sha256)
+        name = generations.inputs_hash(_REEL_RECIPE, [c.sha256 for c in chunks], mix.sha256)
         gate_report: dict[str, object] = msgspec.json.decode(msgspec.json.encode(report))
         outcome = Released(duration_ms=self.timeline.duration_ms, gate=gate_report)
         return Made(outcome=outcome, artefacts=await self._files(video, report, name))

@@ -2,10 +2,9 @@
 
 import asyncio
 
-from reelwright import rendering
-from reelwright.generations import model
-from reelwright.generations.model import Animated, ArtefactKind, Assignment, Bench, Made, NewArtefact
-from reelwright.providers.model import Toolset
+from reelwright import generations, rendering
+from reelwright.generations import Animated, ArtefactKind, Assignment, Bench, Made, NewArtefact
+from reelwright.providers import Toolset
 
 _RECIPE = "clip/1"
 
@@ -25,7 +24,7 @@ async def perform(task: Assignment, tools: Toolset, bench: Bench) -> Made:  # no
         kind=ArtefactKind.CLIP,
         path=out,
         media_type=rendering.planes.MEDIA_TYPE,
-        inputs_hash=model.inputs_hash(_RECIPE, picture.sha256, width, height),
+        inputs_hash=generations.inputs_hash(_RECIPE, picture.sha256, width, height),
         meta={"width": wide, "height": high},
     )
     return Made(outcome=Animated(), artefacts=(clip,))

@@ -1,7 +1,7 @@
 """VISUAL_GENERATION: draws one scene's picture, a little larger than the frame so that motion has room."""
 
 from reelwright import providers
-from reelwright.generations.model import ArtefactKind, Assignment, Bench, Drawn, Made, NewArtefact, inputs_hash
+from reelwright.generations import ArtefactKind, Assignment, Bench, Drawn, Made, NewArtefact, inputs_hash
 
 RECIPE = "visual-1"
 MARGIN = 1.15  # of the frame's size: what zooms and pans may use up

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 
 from reelwright import providers
-from reelwright.generations.model import Artefact, ArtefactKind, Assignment, Bench, Judged, Made
+from reelwright.generations import Artefact, ArtefactKind, Assignment, Bench, Judged, Made
 
 
 async def perform(task: Assignment, tools: providers.Toolset, bench: Bench) -> Made:
