@@ -169,11 +169,12 @@ CREATE TABLE provider_models (
     completion_token_nano_usd bigint NOT NULL DEFAULT '0',
     image_nano_usd bigint NOT NULL DEFAULT '0',
     character_nano_usd bigint NOT NULL DEFAULT '0',
+    audio_second_nano_usd bigint NOT NULL DEFAULT '0',
     updated_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT pk_provider_models PRIMARY KEY (provider, model, craft),
     CONSTRAINT ck_provider_models_craft CHECK (craft IN ('text', 'picture', 'vision', 'speech', 'music')),
     CONSTRAINT ck_provider_models_places CHECK (interactive_places > 0 AND batch_places > 0),
-    CONSTRAINT ck_provider_models_prices CHECK (prompt_token_nano_usd >= 0 AND completion_token_nano_usd >= 0 AND image_nano_usd >= 0 AND character_nano_usd >= 0),
+    CONSTRAINT ck_provider_models_prices CHECK (prompt_token_nano_usd >= 0 AND completion_token_nano_usd >= 0 AND image_nano_usd >= 0 AND character_nano_usd >= 0 AND audio_second_nano_usd >= 0),
     CONSTRAINT fk_provider_models_provider_providers FOREIGN KEY(provider) REFERENCES providers (name)
 );
 
@@ -558,16 +559,25 @@ INSERT INTO action_costs (version, action, unit_micro) VALUES
 
 INSERT INTO providers (name, title) VALUES ('offline', 'Offline'), ('openai', 'OpenAI');
 
-INSERT INTO provider_models (provider, model, craft, interactive_places, batch_places) VALUES
-    ('offline', 'offline', 'text', 64, 16),
-    ('offline', 'offline', 'picture', 64, 16),
-    ('offline', 'offline', 'vision', 64, 16),
-    ('offline', 'offline', 'speech', 64, 16),
-    ('offline', 'offline', 'music', 64, 16);
-
-INSERT INTO provider_models (provider, model, craft, interactive_places, batch_places,
-                             prompt_token_nano_usd, completion_token_nano_usd, image_nano_usd, character_nano_usd) VALUES
-    ('openai', 'gpt-4o-mini', 'text', 16, 4, 150, 600, 0, 0),
-    ('openai', 'gpt-4o-mini', 'vision', 16, 4, 150, 600, 0, 0),
-    ('openai', 'gpt-image-1', 'picture', 8, 2, 0, 0, 63000000, 0),
-    ('openai', 'tts-1', 'speech', 16, 4, 0, 0, 0, 15000);
+INSERT INTO provider_models (provider, model, craft, interactive_places, batch_places, prompt_token_nano_usd,
+    completion_token_nano_usd, image_nano_usd, character_nano_usd, audio_second_nano_usd) VALUES
+    ('openai', 'gpt-5.4-mini', 'text', 8, 2, 750, 4500, 0, 0, 0),
+    ('openai', 'gpt-5.4-mini', 'vision', 8, 2, 750, 4500, 0, 0, 0),
+    ('openai', 'gpt-5.4-nano', 'text', 8, 2, 200, 1250, 0, 0, 0),
+    ('openai', 'gpt-5.4-nano', 'vision', 8, 2, 200, 1250, 0, 0, 0),
+    ('openai', 'gpt-5-mini', 'text', 8, 2, 250, 2000, 0, 0, 0),
+    ('openai', 'gpt-5-mini', 'vision', 8, 2, 250, 2000, 0, 0, 0),
+    ('openai', 'gpt-4.1-mini', 'text', 8, 2, 400, 1600, 0, 0, 0),
+    ('openai', 'gpt-4.1-mini', 'vision', 8, 2, 400, 1600, 0, 0, 0),
+    ('openai', 'gpt-4.1', 'text', 8, 2, 2000, 8000, 0, 0, 0),
+    ('openai', 'gpt-4.1', 'vision', 8, 2, 2000, 8000, 0, 0, 0),
+    ('openai', 'gpt-image-2.5-flare', 'picture', 6, 2, 5000, 30000, 0, 0, 0),
+    ('openai', 'gpt-image-2.5-sunburst', 'picture', 6, 2, 5000, 30000, 0, 0, 0),
+    ('openai', 'gpt-image-2', 'picture', 6, 2, 5000, 30000, 0, 0, 0),
+    ('openai', 'gpt-4o-mini-tts', 'speech', 8, 2, 0, 0, 0, 0, 250000),
+    ('openai', 'tts-1', 'speech', 8, 2, 0, 0, 0, 15000, 0),
+    ('offline', 'extract-1', 'text', 64, 16, 0, 0, 0, 0, 0),
+    ('offline', 'drawing-1', 'picture', 64, 16, 0, 0, 0, 0, 0),
+    ('offline', 'measure-1', 'vision', 64, 16, 0, 0, 0, 0, 0),
+    ('offline', 'hibari-heart', 'speech', 64, 16, 0, 0, 0, 0, 0),
+    ('offline', 'synth-1', 'music', 64, 16, 0, 0, 0, 0, 0);

@@ -72,6 +72,13 @@ class Model:
 OPENAI_VOICES = (
     *("coral", "alloy", "ash", "ballad", "cedar", "echo", "fable", "marin", "nova", "onyx", "sage", "shimmer", "verse"),
 )
+OFFLINE_MODELS: Mapping[Craft, str] = {
+    Craft.TEXT: "extract-1",
+    Craft.PICTURE: "drawing-1",
+    Craft.VISION: "measure-1",
+    Craft.SPEECH: "hibari-heart",
+    Craft.MUSIC: "synth-1",
+}
 _READ_AND_SEE = frozenset({Craft.TEXT, Craft.VISION})
 _WIDE_SIZES = ((1088, 1920), (1088, 1088), (1920, 1088))
 _OFFLINE_LANES = {Lane.INTERACTIVE: 64, Lane.BATCH: 16}  # our own processors bound them first
@@ -117,7 +124,10 @@ MODELS = (
         price=Price(character=15_000),
         voices=OPENAI_VOICES,
     ),
-    *(Model(provider="offline", name=craft.value, crafts=frozenset({craft}), lanes=_OFFLINE_LANES) for craft in Craft),
+    *(
+        Model(provider="offline", name=name, crafts=frozenset({craft}), lanes=_OFFLINE_LANES)
+        for craft, name in OFFLINE_MODELS.items()
+    ),
 )
 
 DEFAULT_MODELS: Mapping[tuple[str, Craft], str] = {
@@ -125,7 +135,7 @@ DEFAULT_MODELS: Mapping[tuple[str, Craft], str] = {
     ("openai", Craft.PICTURE): "gpt-image-2.5-flare",
     ("openai", Craft.VISION): "gpt-5.4-mini",
     ("openai", Craft.SPEECH): "gpt-4o-mini-tts",
-    **{("offline", craft): craft.value for craft in Craft},
+    **{("offline", craft): name for craft, name in OFFLINE_MODELS.items()},
 }
 
 

@@ -30,7 +30,7 @@ class ProviderModelRow(Row):
         CheckConstraint("interactive_places > 0 AND batch_places > 0", name="places"),
         CheckConstraint(
             "prompt_token_nano_usd >= 0 AND completion_token_nano_usd >= 0 AND image_nano_usd >= 0"
-            " AND character_nano_usd >= 0",
+            " AND character_nano_usd >= 0 AND audio_second_nano_usd >= 0",
             name="prices",
         ),
     )
@@ -45,4 +45,5 @@ class ProviderModelRow(Row):
     completion_token_nano_usd: Mapped[int] = mapped_column(BigInteger, server_default="0")
     image_nano_usd: Mapped[int] = mapped_column(BigInteger, server_default="0")
     character_nano_usd: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    audio_second_nano_usd: Mapped[int] = mapped_column(BigInteger, server_default="0")
     updated_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
