@@ -52,7 +52,7 @@ def test_what_is_drawn_moves_by_parts_of_a_pixel(tmp_path: Path) -> None:
     wide, high = planes.source_size(540, 960)
     y, x = np.mgrid[0:high, 0:wide]
     spot = (wide * 0.3, high * 0.27)
-    dot = 40 + 190 * np.exp(-((x - spot[0]) ** 2 + (y - spot[1]) ** 2) / (2 * 9.0**2))
+    dot = 40 + 190 * np.exp(-((x - spot[0]) ** 2 + (y - spot[1]) ** 2) / (2 * 3.0**2))
     Image.fromarray(dot.astype(np.uint8)).convert("RGB").save(tmp_path / "dot.png")
     planes.prepare(tmp_path / "dot.png", tmp_path / "source.png", width=540, height=960)
     timeline = plan(take(words=()), target_ms=5000, width=540, height=960)
@@ -70,5 +70,5 @@ def test_what_is_drawn_moves_by_parts_of_a_pixel(tmp_path: Path) -> None:
         off.append((at[0] + int(due[0]) - 29.5 - due[0], at[1] + int(due[1]) - 29.5 - due[1]))
     jitter = np.array(off) - np.mean(off, axis=0)
 
-    assert np.sqrt((jitter**2).mean(axis=0)).max() < 0.06
-    assert np.abs(jitter).max() < 0.15
+    assert np.sqrt((jitter**2).mean(axis=0)).max() < 0.05
+    assert np.abs(jitter).max() < 0.1
