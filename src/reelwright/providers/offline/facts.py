@@ -167,6 +167,8 @@ def _neighbours(book: Encyclopaedia, number: int, topic: str) -> list[tuple[Arti
     or begin with its own article's name and mention the subject.
     """
     article, language = book.articles[number], book.language
+    if article.name != article.title or len(book.names.get(key_of(article.name, language), ())) > 1:
+        return []  # other things bear this name too: a sentence about Mercury may be about the metal
     named, found = _naming(article.name), list[tuple[Article, str]]()
     for other in book.articles:
         if other is article or not named.search(other.extract):
@@ -174,7 +176,7 @@ def _neighbours(book: Encyclopaedia, number: int, topic: str) -> list[tuple[Arti
         own = _naming(other.name)
         for sentence in sentences(other.extract, language)[:8]:
             opening = " ".join(sentence.text.split()[: 3 + other.name.count(" ")])
-            about = named.search(opening) or (own.search(opening) and named.search(sentence.text))
+            about = _named(named, opening) or (own.search(opening) and _named(named, sentence.text))
             first = words_of(sentence.text)[0].casefold()
             if about and first not in language.leaning and 7 <= sentence.words <= 32:  # noqa: PLR2004 - sayable at one go
                 found.append((other, sentence.source))
@@ -182,7 +184,19 @@ def _neighbours(book: Encyclopaedia, number: int, topic: str) -> list[tuple[Arti
             break
     near = _nearness([text for _, text in found], f"{topic}. {article.extract}")
     order = sorted(range(len(found)), key=lambda i: -near[i])
-    return [found[i] for i in order if near[i] > 0.25]  # noqa: PLR2004 - below, they told of something else
+    return [found[i] for i in order if near[i] > 0.35]  # noqa: PLR2004 - below, they told of something else
+
+
+def _named(naming: re.Pattern[str], text: str) -> bool:
+    """Whether a text names the subject itself, and not a longer name that holds it: 'Napoleon III', 'Holy Roman…'."""
+    for match in naming.finditer(text):
+        before, after = text[: match.start()].split()[-1:], text[match.end() :].split()[:1]
+        first = match.start() == 0 or len(text[: match.start()].split()) == 1
+        longer = bool(after) and after[0][0].isupper() and text[match.end()] == " "
+        longer = longer or (bool(before) and before[0][0].isupper() and not first)
+        if not (longer and match.group()[0].isupper()):
+            return True
+    return False
 
 
 def _naming(name: str) -> re.Pattern[str]:

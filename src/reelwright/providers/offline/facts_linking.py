@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from reelwright.providers.offline.embedding import Embedding
 from reelwright.providers.offline.facts import Encyclopaedia, key_of
 from reelwright.providers.offline.language import Language, alike, folded, stem, words_of
+from reelwright.providers.offline.writing_choice import WHY, answers
+from reelwright.providers.offline.writing_sentences import sentences
 
 CONFIDENT = 0.57  # of 1: set by reading 120 links, right ones and wrong ones; tests hold some of both kinds
 
@@ -39,14 +41,24 @@ def link(topic: str, book: Encyclopaedia) -> Link | None:
     if not words:
         return None
     spans = list(_spans(words, book))
+    compound = words[0].casefold() not in book.language.asking or words[0].casefold() in {"what", "qué"}
     candidates: list[Link] = []
     for at, span in enumerate(spans):
-        modifies = at + 1 < len(spans) and spans[at + 1].start == span.end  # "green tea" is about tea
+        modifies = compound and at + 1 < len(spans) and spans[at + 1].start == span.end  # "green tea": about tea
         for number, alias in span.entries:
             found = _scored(span, number, alias, words, topic, book)
             candidates.append(Link(number, found.confidence - 0.2 * modifies))
-    best = max(candidates, key=lambda found: found.confidence, default=None)
+    best = max(candidates, key=lambda found: (_explains(topic, found, book), found.confidence), default=None)
     return best if best is not None and best.confidence >= CONFIDENT else None
+
+
+def _explains(topic: str, found: Link, book: Encyclopaedia) -> bool:
+    """Whether a sure article holds the reason that a 'why' asks for: "why is the sky blue" is told under Blue."""
+    if found.confidence < CONFIDENT or not WHY.match(folded(topic)):
+        return False
+    article = book.articles[found.article]
+    said = sentences(article.extract, book.language)
+    return any(answers(topic, article.name, sentence, book.language) for sentence in said)
 
 
 def _spans(words: list[str], book: Encyclopaedia) -> Iterator[_Span]:

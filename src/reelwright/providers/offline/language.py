@@ -23,6 +23,7 @@ class Language:
     droppable: re.Pattern[str] | None = None
     trailing: re.Pattern[str] | None = None
     seam: re.Pattern[str] | None = None
+    loose: re.Pattern[str] | None = None
     reason: re.Pattern[str] | None = None
     striking: re.Pattern[str] | None = None
     definite: re.Pattern[str] | None = None
@@ -44,7 +45,9 @@ ENGLISH = Language(
         "own same too very just also s t don now ever while because until although though whereas however therefore "
         "per via like across against along around toward towards upon one two let get got many much often usually "
         "typically generally especially particularly well even still rather almost either neither every another "
-        "several various including several called known actually really does doesn't don't isn't can't it's"
+        "several various "
+        "always sometimes near nearly approximately "
+        "roughly once away alongside including several called known actually really does doesn't don't isn't can't it's"
     ),
     verbs=_set(
         "make makes made making become becomes became use uses used using include includes included including take "
@@ -63,8 +66,8 @@ ENGLISH = Language(
         "overview everything something anything amazing interesting fun surprising best top invention discovery rise "
         "fall effect effects impact future past question questions answer myth myths three four five six seven eight "
         "nine ten today biggest largest greatest number name names "
-        "need live go make know happen use big long old hot deep fast "
-        "far high great new first last mean good bad tell about matter made look quick brief beginners"
+        "need live go know happen big long old hot deep fast "
+        "far high great new first last mean good bad tell about matter look quick brief beginners"
     ),
     asking=_set("what why how when where who which whose do does did is are was were can could will would should"),
     abbreviations=_set(
@@ -82,10 +85,13 @@ ENGLISH = Language(
         r"^(?:However|Moreover|Furthermore|Additionally|In addition|Also|Indeed|In fact|Nevertheless|Nonetheless),\s+"
     ),
     trailing=re.compile(
-        r"(?:,\s+(?:including|such as|especially|particularly|notably|for example|as well as)\s[^;:]*"
-        r"|,\s+(?:which|where|whereas|while|although|though)\s[^;:]*|;\s[^;]*)(?=[.!?]$)"
+        r"(?:,\s+(?:including|such as|especially|particularly|notably|as well as)\s[^;:,]*"
+        r"|,\s+(?:including|such as)\s(?:[^;:,\s]+\s?){1,4}"
+        r"(?:,\s(?:[^;:,\s]+\s?){1,4}){0,6},?\s(?:and|or)\s(?:[^;:,\s]+\s?){1,4}"
+        r"|,\s+(?:which|where|whereas|while|although|though)\s[^;:,]*|;\s[^;]*)(?=[.!?]$)"
     ),
-    seam=re.compile(r"(?:;|:|—|,)\s|\s(?=(?:and|but|because|while|which|where|when|so|or|although|with|from|by|in)\s)"),
+    seam=re.compile(r"(?:;|:|—|,)\s|\s(?=(?:and|but|because|while|which|where|when|although)\s)"),
+    loose=re.compile(r"\s(?=(?:with|from|by|in|into|at|on|for|to|or|as|than|that|of)\s)"),
     reason=re.compile(r"\b(?:because|due to|caused by|causes?|results? (?:in|from)|so that|in order to|owing to)\b"),
     striking=re.compile(
         r"\b(?:first|only|never|largest|smallest|oldest|fastest|longest|tallest|highest|deepest|biggest|heaviest|rarest"
@@ -131,9 +137,10 @@ SPANISH = Language(
     ),
     droppable=re.compile(r"^(?:Sin embargo|Además|No obstante|Asimismo|De hecho),\s+"),
     trailing=re.compile(
-        r"(?:,\s+(?:que|como|incluyendo|especialmente|donde|aunque|mientras)\s[^;:]*|;\s[^;]*)(?=[.!?]$)"
+        r"(?:,\s+(?:que|como|incluyendo|especialmente|donde|aunque|mientras)\s[^;:,]*|;\s[^;]*)(?=[.!?]$)"
     ),
-    seam=re.compile(r"(?:;|:|—|,)\s|\s(?=(?:y|pero|porque|que|donde|cuando|aunque|con|para|en|por)\s)"),
+    seam=re.compile(r"(?:;|:|—|,)\s|\s(?=(?:y|pero|porque|que|donde|cuando|aunque)\s)"),
+    loose=re.compile(r"\s(?=(?:con|para|en|por|desde|hasta|de|del|a|o)\s)"),
     reason=re.compile(r"\b(?:porque|debido a|causad[oa]s? por|provoca|ya que|puesto que)\b"),
     striking=re.compile(
         r"\b(?:primer[oa]?|únic[oa]s?|nunca|mayor|menor|más|millones|todos|cada|mejor|mitad)\b|\d", re.IGNORECASE
@@ -170,9 +177,10 @@ FRENCH = Language(
     ),
     droppable=re.compile(r"^(?:Cependant|Toutefois|De plus|En outre|Néanmoins|En effet),\s+"),
     trailing=re.compile(
-        r"(?:,\s+(?:qui|que|dont|où|notamment|comme|ainsi que|tandis que|bien que)\s[^;:]*|;\s[^;]*)(?=\s?[.!?]$)"
+        r"(?:,\s+(?:qui|que|dont|où|notamment|comme|ainsi que|tandis que|bien que)\s[^;:,]*|;\s[^;]*)(?=\s?[.!?]$)"
     ),
-    seam=re.compile(r"(?:;|:|—|,)\s|\s(?=(?:et|mais|car|qui|que|où|dont|avec|pour|dans|par|en)\s)"),
+    seam=re.compile(r"(?:;|:|—|,)\s|\s(?=(?:et|mais|car|qui|que|où|dont)\s)"),
+    loose=re.compile(r"\s(?=(?:avec|pour|dans|par|en|sur|depuis|de|du|des|à|au|ou)\s)"),
     reason=re.compile(r"\b(?:parce que?|car|en raison d|dû à|causée?s? par|provoque|grâce à|afin d)"),
     striking=re.compile(
         r"\b(?:premi(?:er|ère)s?|seule?s?|jamais|plus|millions?|milliards?|chaque|tous|toutes|moitié)\b|\d",

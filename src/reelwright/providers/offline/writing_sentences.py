@@ -43,7 +43,7 @@ _BOILERPLATE = re.compile(
 
 _END = re.compile(r"([.!?…]+|[。！？]+)([\"'”’»)\]]*)(\s+|(?<=[。！？”」』])|$)")
 _OPENING = re.compile(r"[\"'“‘«(\[¿¡—–\-\s]*(\S?)")
-_INITIALS = re.compile(r"(?:^|[\s(“\"])(?:[^\W\d_]\.?){1,3}$")
+_INITIALS = re.compile(r"(?:^|[\s(“\"])(?:[^\W\d_]\.){0,3}[^\W\d_]$")
 
 
 @dataclass(frozen=True, slots=True)
