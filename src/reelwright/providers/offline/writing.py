@@ -59,8 +59,11 @@ def write(brief: Brief) -> tuple[ProposedStory, ...]:
     """Return `brief.variants` stories, always the same for one brief. Raises Refusal for a source without sentences."""
     if brief.facts.kind == "none":
         return tuple(_outline(brief, turn) for turn in range(brief.variants))
-    language = language_of(brief.facts.body, declared=brief.facts.language)
-    said = sentences(brief.facts.body, language)
+    declared = known_language(brief.facts.language)
+    said = sentences(brief.facts.body, declared)
+    language = language_of(" ".join(s.text for s in said), declared=brief.facts.language)
+    if language is not declared:
+        said = sentences(brief.facts.body, language)
     if sum(s.words for s in said) < LEAST_WORDS:
         raise Refusal(
             "The source holds fewer than 20 words of running text, too few for a story: give a longer one.",
@@ -84,7 +87,7 @@ def _stories(brief: Brief, options: list[Candidate], language: Language) -> tupl
             for o in options
         ]
         order = openings[turn % len(openings) :] + openings[: turn % len(openings)]
-        endings = frame.endings(brief.tone, language, turn=turn, gathered=brief.facts.kind == "encyclopaedia")
+        endings = frame.endings(brief.tone, language, facts=brief.facts, turn=turn)
         opening, chosen, ending = _arrange(brief, fresh, order, endings)
         told |= {c.place for c in chosen} | ({opening.place} if opening.place is not None else set())
         stories.append(_story(brief, opening, chosen, ending, language))
@@ -246,7 +249,7 @@ def _main_phrase(texts: list[str], language: Language) -> str:
         for word in {stem(w, language) for w in words_of(text)}:
             counts[word] = counts.get(word, 0) + 1
     phrases = [p for text in texts for p in frame.key_phrases(text, language)]
-    best = max(phrases, key=lambda p: sum(counts.get(stem(w, language), 0) for w in words_of(p)), default="")
+    best = max(phrases, key=lambda p: min(counts.get(stem(w, language), 0) for w in words_of(p)), default="")
     return best or " ".join(words_of(texts[0])[:3])
 
 

@@ -78,17 +78,23 @@ def plain_words(kind: str, language: Language) -> tuple[str, ...]:
     return TEMPLATES.get(language.code, {}).get(kind, ())
 
 
-def endings(tone: str, language: Language, *, turn: int, gathered: bool) -> tuple[tuple[str, ...], ...]:
+def endings(tone: str, language: Language, *, facts: Facts, turn: int) -> tuple[tuple[str, ...], ...]:
     """Return closings of different lengths, the tone's own first; `turn` makes variants end differently.
 
-    Where facts were `gathered` from the encyclopaedia, the longer ones say so. None of a language: one empty closing.
+    The caption is pointed to only where it names a source. A language that isn't ours to speak has one empty closing.
     """
     templates = TEMPLATES.get(language.code, {})
-    own, plain = templates.get(tone, ()), templates.get("end", ())
-    ordered = (own or plain) + (plain if own else templates.get("serious", ()))
+    sourced = source_line(facts, language) is not None
+    usual, pointing = templates.get("end", ()), templates.get("serious", ()) if sourced else ()
+    own = pointing if tone == "serious" else templates.get(tone, ())
+    ordered = (own or usual) + (usual if own else pointing)
     start = 2 * turn % max(1, len(ordered))
     calls = [(call,) for call in ordered[start:] + ordered[:start]]
-    told = [(said, call) for said in templates.get("told", ()) for (call,) in calls[:2]] if gathered else []
+    told = (
+        [(said, call) for said in templates.get("told", ()) for (call,) in calls[:2]]
+        if facts.kind == "encyclopaedia"
+        else []
+    )
     return (*calls, *told) or ((),)
 
 

@@ -17,7 +17,9 @@ _BREAK = re.compile(
 )
 _TAG = re.compile(r"</?[A-Za-z!?][^<>]{0,500}>")
 _HEADING = re.compile(r"^[ \t]{0,3}#{1,6}[ \t].*$", re.MULTILINE)
+_TERMINAL = re.compile(r"\x1b\[[0-9;?]{0,20}[A-Za-z]")
 _LINK = re.compile(r"!?\[([^\[\]\n]{0,200})\]\([^()\s]{0,500}\)")
+_REFERENCE = re.compile(r"\[([^\[\]\n]{1,200})\]\[[^\[\]\n]{0,100}\]")
 _WIKI_LINK = re.compile(r"\[\[(?:[^\[\]|\n]{0,200}\|)?([^\[\]|\n]{0,200})\]\]")
 _CITATION = re.compile(
     r"\[(?:\d{1,4}|[a-z]|note \d+|citation needed|clarification needed|update|who\?|when\?)\]", re.IGNORECASE
@@ -28,12 +30,15 @@ _ADDRESS = re.compile(r"(?:https?://|www\.)\S{1,500}|\S{1,64}@\w[\w.\-]{1,80}\.\
 _LEAD = re.compile(r"^[ \t]{0,12}(?:>+|[-*+•·▪–](?=\s)|\d{1,3}[.)](?=\s))[ \t]*", re.MULTILINE)
 _RULE = re.compile(r"^[ \t]*(?:[-=_*~][ \t]*){3,}$|^[ \t]*\|.*\|[ \t]*$", re.MULTILINE)
 _EMPHASIS = re.compile(r"(?<!\w)[*_~`]{1,3}(?=\S)|(?<=\S)[*_~`]{1,3}(?!\w)")
-_PRONOUNCED = re.compile(r"\s?\((?:pronounced|listen|IPA|pronunciation)\b[^()\n]{0,200}\)", re.IGNORECASE)
+_PRONOUNCED = re.compile(
+    r"\s?\((?:pronounced|listen|IPA|pronunciation|pronunciación|prononc)\b[^()\n]{0,200}\)", re.IGNORECASE
+)
 _ROUND = re.compile(r"\s?[(（][^()（）]{0,300}[)）]")
 _SQUARE = re.compile(r"\[([^\[\]\n]{0,80})\]")
 _SOUND = re.compile(
     r"\s?(?:\[[^\[\]\n]{0,80}[ːˈˌəɪʊɛɔɑʃʒθðŋɲʁɡ][^\[\]\n]{0,80}\]|/[^/\s]{0,40}[ːˈˌəɪʊɛɔʃʒθðŋ][^/]{0,40}/)"
 )
+_SOUND_NAMED = re.compile(r",?\s(?:pronunciación|prononciation|pronunciation) (?:en |in )?\w{3,12}:;?")
 _BOILERPLATE = re.compile(
     r"\b(?:cookies?\b.{0,60}\b(?:accept|use|policy|consent)|all rights reserved|sign up (?:for|to) (?:our|the)|"
     r"subscribe (?:to|now)|advertisement|read more\b|share this|click here|terms of (?:use|service)|privacy policy|"
@@ -61,10 +66,13 @@ def plain(text: str) -> str:
     text = html.unescape(text[:LONGEST_TEXT])
     for opening, closing in _PAIRS:
         text = _without(text, opening, closing)
-    text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n"))
+    text = unicodedata.normalize(
+        "NFC", _TERMINAL.sub("", text).replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n")
+    )
     text = _narrowed("".join(c for c in text if _keeps(c)))
     for pattern, put in (
-        (_BREAK, "\n\n"), (_TAG, ""), (_HEADING, "\n\n"), (_WIKI_LINK, r"\1"), (_LINK, r"\1"), (_CITATION, ""),
+        (_BREAK, "\n\n"), (_TAG, ""), (_HEADING, "\n\n"), (_WIKI_LINK, r"\1"), (_LINK, r"\1"),
+        (_CITATION, ""), (_REFERENCE, r"\1"),
         (_PRONOUNCED, ""), (_SOUND, ""), (_BRACED, ""), (_ESCAPE, " "), (_ADDRESS, ""), (_RULE, "\n\n"),
         (_LEAD, "\n\n"), (_EMPHASIS, ""),
     ):  # fmt: skip
@@ -121,7 +129,7 @@ def _paragraphs(text: str) -> list[str]:
         joined = " ".join(lines)
         ends = bool(joined) and joined.rstrip("\"'”’»)")[-1:] in set(".!?…。！？")
         if joined and (ends or spoken_words(joined) > 11):  # noqa: PLR2004 - a longer line without a stop is prose
-            found.append(joined if ends else joined + ".")
+            found.append(joined if ends or joined.endswith(":") else joined + ".")
     return found
 
 
@@ -163,7 +171,7 @@ def spoken(sentence: str) -> str:
         said = _ROUND.sub("", said)
     said = re.sub(r"[()（）\[\]]", "", _SQUARE.sub(r"\1", said))
     said = re.sub(r"\s+([,.;:!?…])", r"\1", re.sub(r"\s{2,}", " ", said))
-    said = re.sub(r",\s*(?=[,.;:])", "", said)
+    said = re.sub(r",\s*(?=[,.;:])", "", _SOUND_NAMED.sub("", said))
     return re.sub(r"([,;:])\1+", r"\1", said).strip(" ,;:-–—*_")
 
 
