@@ -271,3 +271,41 @@ async def test_writing_is_metered_by_the_variant():
 
     assert len(stories) == 3
     assert [(use.action, use.quantity, use.cost_nano_usd) for use in uses] == [(Action.STORY, 3, 0)]
+
+
+async def test_a_why_needs_a_reason_to_be_answered():
+    """The article names purring among a cat's sounds and gives no reason for it."""
+    story, _ = await told("Why do cats purr?")
+
+    assert "purring" in narration(story)
+    assert story.hook.startswith("Curious about the cat?")
+
+
+async def test_a_later_variant_tells_other_things():
+    first, second = await written(brief(article(), variants=2))
+    claims = [{s for beat in story.beats for s in split(beat.claim or "", ENGLISH)} for story in (first, second)]
+
+    assert len(claims[0] & claims[1]) <= len(claims[1]) // 2
+
+
+LEANING = {
+    "It was made of many rings of glass": "In 1822 a French engineer",
+    "That rhythm is printed on charts": "Every lighthouse has its own rhythm",
+    "They grew potatoes": "Keepers lived with their families",
+    "Some of those weather books": "They grew potatoes",
+}
+
+
+async def test_a_sentence_that_leans_on_another_follows_it():
+    """'They grew potatoes' is false about anybody but the keepers."""
+    met = set[str]()
+    for words in range(40, 240, 8):
+        for story in await written(brief(article(), words=words, scenes=max(3, words // 12), variants=2)):
+            heard = [s for beat in story.beats for s in split(beat.claim or "", ENGLISH)]
+            heard = [s for at, s in enumerate(heard) if at == 0 or s != heard[at - 1]]
+            for leaning, before in LEANING.items():
+                for at in (n for n, s in enumerate(heard) if s.startswith(leaning)):
+                    met.add(leaning)
+                    assert at > 0
+                    assert heard[at - 1].startswith(before)
+    assert len(met) >= 3
