@@ -8,6 +8,7 @@ import pytest
 from reelwright.ground.errors import Refusal
 from reelwright.ground.metering import Action
 from reelwright.providers.model import Brief, Facts, ProposedStory
+from reelwright.providers.offline.facts import Encyclopaedia
 from reelwright.providers.offline.language import ENGLISH, spoken_words, words_of
 from reelwright.providers.offline.text import OfflineText
 from reelwright.providers.offline.writing_sentences import plain, split
@@ -309,3 +310,16 @@ async def test_a_sentence_that_leans_on_another_follows_it():
                     assert at > 0
                     assert heard[at - 1].startswith(before)
     assert len(met) >= 3
+
+
+@pytest.mark.parametrize("language", ["en", "es", "fr"])
+async def test_what_facts_returns_can_be_written(language):
+    """A person who typed a topic can't lengthen the encyclopaedia's article: its shortest ones become outlines."""
+    book = Encyclopaedia.load(language)
+    assert book is not None
+    shortest = sorted(book.articles, key=lambda a: len(a.extract))[:12]
+    kept = [await OfflineText().facts(one.title, language=language) for one in shortest]
+    stories = [await written(brief(facts, topic=facts.title)) for facts in kept if facts is not None]
+
+    assert all(story.beats for (story,) in stories)
+    assert len(stories) < len(shortest) or language == "en"

@@ -7,7 +7,8 @@ from reelwright.ground.metering import Action, Use
 from reelwright.providers.model import Brief, Facts, ProposedStory
 from reelwright.providers.offline.facts import Encyclopaedia, facts_of
 from reelwright.providers.offline.facts_linking import link
-from reelwright.providers.offline.writing import write
+from reelwright.providers.offline.writing import LEAST_WORDS, write
+from reelwright.providers.offline.writing_sentences import sentences
 
 PROVIDER = "offline"
 MODEL = "extract-1"
@@ -33,4 +34,8 @@ class OfflineText:
 def _facts(topic: str, language: str) -> Facts | None:
     book = Encyclopaedia.load(language)
     found = link(topic, book) if book is not None else None
-    return None if book is None or found is None else facts_of(book, found.article, topic)
+    if book is None or found is None:
+        return None
+    facts = facts_of(book, found.article, topic)
+    usable = sum(sentence.words for sentence in sentences(facts.body, book.language))
+    return facts if usable >= LEAST_WORDS else None  # an article of one line is no story: better an honest outline
