@@ -1,9 +1,7 @@
 """The worker process: settings → pools, tools, stages → a small app that takes signed deliveries."""
 
-import argparse
 import asyncio
 import contextlib
-import sys
 import tempfile
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -14,17 +12,15 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.params import HeaderParameter, RawBody
 
-from reelwright import api
+from reelwright import api, serving
 from reelwright.admission import Gate
 from reelwright.generations import Stage
-from reelwright.ground import log
-from reelwright.ground.errors import Refusal
+from reelwright.ground import tasks
 from reelwright.ground.postgres import Database
 from reelwright.journeys import recovery
 from reelwright.journeys.workroom import StageWork, Timings, Workroom
 from reelwright.providers import toolset
-from reelwright.serving import serve
-from reelwright.settings import Settings, load
+from reelwright.settings import Settings
 from reelwright.wiring import Wiring, choices, models, stage_places, wired, worker_address
 from worker import delivery
 from worker.stages import (
@@ -114,8 +110,7 @@ def create_app(
             try:
                 yield
             finally:
-                sweeping.cancel()
-                await asyncio.gather(sweeping, return_exceptions=True)
+                await tasks.end(sweeping)
 
     async def given_door() -> delivery.Door:
         return door
@@ -142,18 +137,13 @@ def create_app(
 
 
 def main() -> None:
-    """Serve deliveries; every setting comes from the environment."""
-    parser = argparse.ArgumentParser(prog="python -m worker.app", description=main.__doc__)
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8001)
-    chosen = parser.parse_args()
-    try:
-        settings = load()
-    except Refusal as refusal:
-        sys.exit(f"reelwright worker: {refusal.sentence}")
-    log.configure(level=settings.log_level, as_json=settings.production)
-    stopping = asyncio.Event()
-    serve(create_app(settings, stopping=stopping), host=chosen.host, port=chosen.port, stopping=stopping)
+    """Serve from the command line."""
+    serving.command(
+        lambda settings, stopping: create_app(settings, stopping=stopping),
+        prog="python -m worker.app",
+        about="Take signed deliveries.",
+        port=8001,
+    )
 
 
 if __name__ == "__main__":

@@ -260,6 +260,7 @@ CREATE TABLE generations (
     generation_units smallint NOT NULL DEFAULT '1',
     full_units smallint NOT NULL DEFAULT '0',
     units_returned_at timestamptz,
+    variant_id uuid,
     demo boolean NOT NULL DEFAULT false,
     request_id text,
     admitted_at timestamptz NOT NULL,
@@ -301,6 +302,8 @@ CREATE INDEX ix_generations_draft_id ON generations (draft_id, created_at);
 CREATE INDEX ix_generations_live ON generations (account_id) WHERE ended_at IS NULL;
 
 CREATE INDEX ix_generations_price_version ON generations (price_version);
+
+CREATE INDEX ix_generations_variant_id ON generations (variant_id) WHERE variant_id IS NOT NULL;
 
 CREATE TABLE credit_holds (
     generation_id uuid NOT NULL,
@@ -535,6 +538,8 @@ CREATE INDEX ix_assets_tags ON assets USING gin (tags);
 CREATE INDEX ix_assets_variant_id ON assets (variant_id);
 
 ALTER TABLE drafts ADD CONSTRAINT fk_drafts_selected_variant_variants FOREIGN KEY(selected_variant, id) REFERENCES variants (id, draft_id);
+
+ALTER TABLE generations ADD CONSTRAINT fk_generations_variant_id_variants FOREIGN KEY(variant_id, draft_id) REFERENCES variants (id, draft_id);
 
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -1,9 +1,7 @@
 """The API process: settings → pools → Litestar."""
 
-import argparse
 import asyncio
 import contextlib
-import sys
 from collections.abc import AsyncGenerator
 
 from litestar import Litestar
@@ -12,15 +10,12 @@ from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
-from reelwright import __version__, api
+from reelwright import __version__, api, serving
 from reelwright.admission import Gate
-from reelwright.ground import log
-from reelwright.ground.errors import Refusal
 from reelwright.ground.postgres import Database
 from reelwright.ground.storage import Storage
 from reelwright.journeys.creation import Terms
-from reelwright.serving import serve
-from reelwright.settings import Settings, load
+from reelwright.settings import Settings
 from reelwright.wiring import stage_places, wired
 
 
@@ -73,18 +68,13 @@ async def _storage(state: State) -> Storage:
 
 
 def main() -> None:
-    """Serve the API; every setting comes from the environment."""
-    parser = argparse.ArgumentParser(prog="python -m reelwright.app", description=main.__doc__)
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8000)
-    chosen = parser.parse_args()
-    try:
-        settings = load()
-    except Refusal as refusal:
-        sys.exit(f"reelwright: {refusal.sentence}")
-    log.configure(level=settings.log_level, as_json=settings.production)
-    stopping = asyncio.Event()
-    serve(create_app(settings, stopping=stopping), host=chosen.host, port=chosen.port, stopping=stopping)
+    """Serve from the command line."""
+    serving.command(
+        lambda settings, stopping: create_app(settings, stopping=stopping),
+        prog="python -m reelwright.app",
+        about="Serve the REST API.",
+        port=8000,
+    )
 
 
 if __name__ == "__main__":

@@ -1,13 +1,36 @@
 """Runs one of our apps under uvicorn, and tells it early when it should stop."""
 
+import argparse
 import asyncio
 import socket
+import sys
+from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
 from litestar import Litestar
 
+from reelwright.ground import log
+from reelwright.ground.errors import Refusal
+from reelwright.settings import Settings, load
+
 _GRACE_S = 20
+
+
+def command(create_app: Callable[[Settings, asyncio.Event], Litestar], *, prog: str, about: str, port: int) -> None:
+    """Serve an app from the command line; every setting comes from the environment, and a wrong one is one line."""
+    parser = argparse.ArgumentParser(prog=prog, description=about)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=port)
+    chosen = parser.parse_args()
+    stopping = asyncio.Event()
+    try:
+        settings = load()
+        log.configure(level=settings.log_level, as_json=settings.production)
+        app = create_app(settings, stopping)
+    except Refusal as refusal:
+        sys.exit(f"reelwright: {refusal.sentence}")
+    serve(app, host=chosen.host, port=chosen.port, stopping=stopping)
 
 
 class _Server(uvicorn.Server):

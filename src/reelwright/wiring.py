@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from reelwright import outbox
 from reelwright.admission import Gate, Place
 from reelwright.generations import Stage
-from reelwright.ground import postgres, qstash, redis, storage
+from reelwright.ground import postgres, qstash, redis, storage, tasks
 from reelwright.journeys import facts
 from reelwright.outbox import Destination, Relay
 from reelwright.providers import Craft, Lane, model_of, places
@@ -82,7 +82,7 @@ async def wired(settings: Settings, *, name: str) -> AsyncGenerator[Wiring]:
     relay = Relay(db, queue, Destination(worker_address(settings)))
     gate = Gate(client, facts=facts.reader(db))
     files = storage.connect(settings.storage_url)
-    tasks = [
+    background = [
         asyncio.create_task(relay.run(), name="relay"),
         asyncio.create_task(
             postgres.listen(settings.database_url, outbox.CHANNEL, relay.wake.set), name="relay-listen"
@@ -91,9 +91,7 @@ async def wired(settings: Settings, *, name: str) -> AsyncGenerator[Wiring]:
     try:
         yield Wiring(settings=settings, db=db, gate=gate, storage=files, relay=relay)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await tasks.end(*background)
         await qstash.close(queue)
         await client.aclose()
         await db.close()

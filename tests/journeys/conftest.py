@@ -47,7 +47,7 @@ from reelwright.generations import (
     inputs_hash,
 )
 from reelwright.ground import clock, storage
-from reelwright.ground.ids import DraftId, GenerationId, derived
+from reelwright.ground.ids import DraftId, GenerationId, VariantId, derived
 from reelwright.ground.metering import Action, Use
 from reelwright.ground.postgres import Database
 from reelwright.journeys import creation, facts, production
@@ -188,12 +188,27 @@ def room(db: Database, gate: Gate, studio: Studio, tmp_path: Path) -> Workroom:
 
 
 async def order(
-    account: Account, db: Database, gate: Gate, *, key: str | None = None, kind: GenerationKind = GenerationKind.VIDEO
+    account: Account,
+    db: Database,
+    gate: Gate,
+    *,
+    key: str | None = None,
+    kind: GenerationKind = GenerationKind.VIDEO,
+    draft: DraftId | None = None,
+    variant: VariantId | None = None,
 ) -> Started:
     chosen = key or uuid4().hex
     generation = GenerationId(derived(account.id, creation.SCOPE, chosen))
-    draft = Draft(id=DraftId(derived(generation, "draft")), account_id=account.id, topic="Cats", duration_s=10)
-    wanted = Order(id=generation, key=chosen, fingerprint=b"f" * 32, kind=kind, draft=draft)
+    new = Draft(id=draft or DraftId(derived(generation, "draft")), account_id=account.id, topic="Cats", duration_s=10)
+    wanted = Order(
+        id=generation,
+        key=chosen,
+        fingerprint=b"f" * 32,
+        kind=kind,
+        draft=new,
+        existing=draft is not None,
+        variant=variant,
+    )
     terms = Terms(places=dict(PLACES), most_attempts=TIMINGS.most_attempts)
     return await creation.start(order=wanted, account=account, db=db, gate=gate, terms=terms, now=clock.now())
 

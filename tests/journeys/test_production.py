@@ -7,9 +7,9 @@ from sqlalchemy import text
 
 from reelwright import ledger
 from reelwright.admission import Gate
-from reelwright.generations import Assignment, Judged, Made, Released, Stage, Unit
+from reelwright.generations import Assignment, GenerationKind, Judged, Made, Released, Stage, Unit
 from reelwright.ground.errors import Outage, Refusal
-from reelwright.ground.ids import GenerationId
+from reelwright.ground.ids import GenerationId, VariantId
 from reelwright.ground.postgres import Database
 from reelwright.journeys import production, recovery
 from reelwright.journeys.workroom import Workroom
@@ -246,6 +246,41 @@ async def test_a_poor_picture_is_made_again_at_our_cost_and_the_best_is_used(
         " FROM usage_ledger WHERE action = 'image'",
     )
     assert (images["made"], images["charged"]) == (SCENES + 2, SCENES)
+
+
+async def test_a_script_is_rendered_later_and_a_changed_choice_does_not_reach_a_running_render(
+    room: Workroom, gate: Gate, studio: Studio
+) -> None:
+    """A render must not mix the scenes of two variants because somebody selected another one meanwhile."""
+    account = await an_account(room.db)
+    script = await order(account, room.db, gate, kind=GenerationKind.SCRIPT)
+    await deliver_all(room)
+    assert set(studio.calls) == {Unit(stage=stage) for stage in list(Stage)[:3]}
+    other = await order(account, room.db, gate, kind=GenerationKind.SCRIPT, draft=script.draft_id)
+    await deliver_all(room)
+    row = await one(
+        room.db,
+        "SELECT (array_agg(id ORDER BY created_at))[1] AS first,"
+        " (array_agg(id ORDER BY created_at))[2] AS second FROM variants",
+    )
+    seen: set[object] = set()
+
+    async def behave(task: Assignment) -> Made | None:
+        seen.add(task.variant.id)
+        if task.unit.stage is Stage.VISUAL_VERIFICATION:
+            async with room.db.begin() as tx:
+                await tx.execute(text("UPDATE drafts SET selected_variant = :other"), {"other": row["second"]})
+        return None
+
+    studio.behave = behave
+    kind = GenerationKind.RENDER
+    render = await order(account, room.db, gate, kind=kind, draft=script.draft_id, variant=VariantId(row["first"]))
+    await deliver_all(room)
+
+    assert seen == {row["first"]}
+    assert render.generation_id != other.generation_id
+    states = await one(room.db, "SELECT count(*) AS n FROM generations WHERE state = 'succeeded'")
+    assert states["n"] == 3
 
 
 async def test_a_full_provider_is_waited_for_without_spending_attempts(

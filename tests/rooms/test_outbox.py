@@ -7,7 +7,6 @@ from uuid import uuid4
 import httpx
 import pytest
 from sqlalchemy import text
-from tests.builders import a_generation
 
 from reelwright import outbox
 from reelwright.generations import Stage, Unit
@@ -15,6 +14,7 @@ from reelwright.ground import qstash
 from reelwright.ground.ids import GenerationId
 from reelwright.ground.postgres import Database
 from reelwright.outbox import Destination, Relay, StageDue
+from tests.builders import a_generation
 
 TO = Destination("http://127.0.0.1:7777/worker/generate")
 

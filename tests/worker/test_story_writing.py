@@ -17,6 +17,7 @@ from reelwright.generations import (
     Stage,
     Unit,
     Written,
+    wanted_scenes,
 )
 from reelwright.ground.ids import AccountId, DraftId, GenerationId
 from reelwright.ground.metering import Action, Use
@@ -134,7 +135,7 @@ async def test_a_page_without_a_topic_is_told_under_its_own_title() -> None:
 
 @pytest.mark.parametrize(("seconds", "scenes"), [(10, 3), (15, 3), (30, 6), (45, 9), (60, 12), (180, 12)])
 def test_a_scene_lasts_about_five_seconds(seconds: int, scenes: int) -> None:
-    assert story_writing.scenes_for(seconds) == scenes
+    assert wanted_scenes(duration_s=seconds) == scenes
 
 
 async def test_a_provider_without_a_story_is_an_outage() -> None:

@@ -1,10 +1,7 @@
 """STORY_WRITING: has the source told as stories, as many and as long as the draft wants."""
 
 from reelwright import providers
-from reelwright.generations import Assignment, Beat, Bench, Made, Source, Story, Written, wanted_words
-
-SECONDS_A_SCENE = 5
-FEWEST_SCENES, MOST_SCENES = 3, 12
+from reelwright.generations import Assignment, Beat, Bench, Made, Source, Story, Written, wanted_scenes, wanted_words
 
 _PAUSE_S = 0.35  # a scene's breath, which the speech stage leaves silent
 _WORDS_A_SECOND = 2.5
@@ -24,13 +21,8 @@ async def perform(task: Assignment, tools: providers.Toolset, bench: Bench) -> M
     return Made(outcome=Written(stories=tuple(_story(story, source) for story in proposed)), uses=uses)
 
 
-def scenes_for(duration_s: int) -> int:
-    """Return how many scenes a reel of that length has: one for about five seconds, 3..12."""
-    return min(MOST_SCENES, max(FEWEST_SCENES, round(duration_s / SECONDS_A_SCENE)))
-
-
 def _brief(task: Assignment, source: Source) -> providers.Brief:
-    draft, scenes = task.draft, scenes_for(task.draft.duration_s)
+    draft, scenes = task.draft, wanted_scenes(duration_s=task.draft.duration_s)
     named = source.attribution
     return providers.Brief(
         topic=draft.topic or source.title,

@@ -127,7 +127,7 @@ def _follow(client: httpx.Client, location: str, console: Console) -> None:
 
 def _draw(progress: Progress, bars: dict[str, TaskID], stages: list[dict[str, Any]]) -> None:
     for stage in stages:
-        name = stage["stage"]
+        name: str = stage["stage"]
         count = f"{stage['done']}/{stage['total']}"
         if name not in bars:
             bars[name] = progress.add_task(_LABELS.get(name, name.lower()), total=1.0, count=count)

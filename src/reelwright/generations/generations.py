@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from reelwright.generations.model import GenerationKind, GenerationState
 from reelwright.generations.records import LIVE, AdmissionFacts, Event, Generation, NewGeneration
 from reelwright.generations.tables import EVENTS, GENERATIONS, STAGE_RUNS
-from reelwright.ground.ids import AccountId, GenerationId
+from reelwright.ground.ids import AccountId, GenerationId, VariantId
 
 _COLUMNS = [column for column in GENERATIONS.c if column.name != "fingerprint"]
 
@@ -124,6 +124,11 @@ class Generations:
             )
         )
         return True
+
+    async def render_variant(self, generation_id: GenerationId, variant_id: VariantId) -> None:
+        """Settle which variant this generation renders: later changes of the draft's choice don't reach it."""
+        chosen = update(GENERATIONS).where(GENERATIONS.c.id == generation_id)
+        await self.session.execute(chosen.values(variant_id=variant_id))
 
     async def request_cancel(self, account_id: AccountId, generation_id: GenerationId) -> bool:
         """Ask a live generation to stop: no run of it is claimed or completed any more. False where it had ended."""

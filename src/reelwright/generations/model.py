@@ -275,14 +275,16 @@ class Assignment:
     attempt: int
     draft: Draft
     variants_wanted: int = 1
+    variant_id: VariantId | None = None
     source: Source | None = None
     variants: tuple[Variant, ...] = ()
     artefacts: tuple[Artefact, ...] = ()
 
     @property
     def variant(self) -> Variant:
-        """The variant being rendered: the draft's selected one, else the first."""
-        chosen = [v for v in self.variants if v.id == self.draft.selected_variant]
+        """The variant being rendered: the generation's own, else the draft's selected one, else the first."""
+        wanted = self.variant_id or self.draft.selected_variant
+        chosen = [variant for variant in self.variants if variant.id == wanted]
         return (chosen or list(self.variants))[0]
 
     @property

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from reelwright.generations.model import ArtefactKind, GenerationKind, GenerationState, RunState, Unit
-from reelwright.ground.ids import AccountId, DraftId, GenerationId, StageRunId
+from reelwright.ground.ids import AccountId, DraftId, GenerationId, StageRunId, VariantId
 
 LIVE = ("queued", "running")  # the states that a generation or a run has not ended in
 
@@ -34,6 +34,7 @@ class NewGeneration:
     variants_wanted: int = 1
     generation_units: int = 1
     full_units: int = 0
+    variant_id: VariantId | None = None
     demo: bool = False
     request_id: str | None = None
 
@@ -55,6 +56,7 @@ class Generation:
     generation_units: int
     full_units: int
     units_returned_at: datetime | None
+    variant_id: VariantId | None
     demo: bool
     request_id: str | None
     admitted_at: datetime

@@ -120,8 +120,9 @@ class Variants:
     async def scene_count(self, generation_id: GenerationId) -> int:
         """Return how many scenes the variant has that this generation renders, 0 before they are planned.
 
-        That is `Assignment.variant`: the draft's selected one, else the first.
+        That is `Assignment.variant`: the generation's own, else the draft's selected one, else the first.
         """
+        wanted = func.coalesce(GENERATIONS.c.variant_id, DRAFTS.c.selected_variant)
         counted = (
             select(func.count(SCENES.c.position))
             .select_from(VARIANTS.outerjoin(SCENES, SCENES.c.variant_id == VARIANTS.c.id))
@@ -129,8 +130,8 @@ class Variants:
             .join(DRAFTS, DRAFTS.c.id == GENERATIONS.c.draft_id)
             .where(GENERATIONS.c.id == generation_id)
             .where(or_(VARIANTS.c.generation_id == GENERATIONS.c.id, GENERATIONS.c.kind.not_in(_WRITING)))
-            .group_by(VARIANTS.c.id, DRAFTS.c.selected_variant)
-            .order_by((VARIANTS.c.id == DRAFTS.c.selected_variant).desc().nulls_last(), *_newest_first())
+            .group_by(VARIANTS.c.id, wanted)
+            .order_by((VARIANTS.c.id == wanted).desc().nulls_last(), *_newest_first())
             .limit(1)
         )
         return await self.session.scalar(counted) or 0

@@ -90,13 +90,18 @@ class GenerationRow(Row):
         CheckConstraint("hold_micro >= 0", name="hold_micro"),
         CheckConstraint("variants_wanted >= 1", name="variants_wanted"),
         CheckConstraint("generation_units >= 0 AND full_units >= 0", name="units"),
+        ForeignKeyConstraint(
+            ["variant_id", "draft_id"], ["variants.id", "variants.draft_id"],
+            name="fk_generations_variant_id_variants", use_alter=True,
+        ),
+        Index("ix_generations_variant_id", "variant_id", postgresql_where=text("variant_id IS NOT NULL")),
         Index("ix_generations_account_id", "account_id", text("created_at DESC"), text("id DESC")),
         Index("ix_generations_admitted", "account_id", "admitted_at"),
         Index("ix_generations_draft_id", "draft_id", "created_at"),
         Index("ix_generations_live", "account_id", postgresql_where=text("ended_at IS NULL")),
         Index("ix_generations_deadline_at", "deadline_at", postgresql_where=text("ended_at IS NULL")),
         Index("ix_generations_price_version", "price_version"),
-    )
+    )  # fmt: skip
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     account_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
@@ -112,6 +117,7 @@ class GenerationRow(Row):
     generation_units: Mapped[int] = mapped_column(SmallInteger, server_default="1")
     full_units: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     units_returned_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    variant_id: Mapped[UUID | None] = mapped_column()
     demo: Mapped[bool] = mapped_column(server_default=text("false"))
     request_id: Mapped[str | None] = mapped_column(Text)
     admitted_at: Mapped[datetime] = mapped_column(_INSTANT)

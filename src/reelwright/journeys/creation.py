@@ -18,6 +18,7 @@ from reelwright.generations import (
     Runs,
     Stage,
     Unit,
+    Variant,
     Variants,
     pipeline,
     wanted_scenes,
@@ -92,7 +93,7 @@ class _Prepared:
     """What was looked up before anything is taken."""
 
     draft: Draft
-    scenes: int
+    variant: Variant | None
     price: billing.Quote
     price_version: int
 
@@ -151,19 +152,17 @@ async def _prepare(tx: AsyncSession, order: Order, account: Account, now: dateti
             f"Your plan writes up to {billing.PLANS[plan].variants} variants: ask for fewer, or upgrade.",
             field="variants",
         )
-    scenes = 0
     if order.existing:
         stored = await Drafts(session=tx).get(account.id, draft.id)
         if stored is None:
             raise NotFound("There is no such draft.", field="draft_id")
         draft = stored
-    if order.kind is GenerationKind.RENDER:
-        scenes = await _scenes_of(tx, draft, order.variant or draft.selected_variant)
+    variant = await _variant_of(tx, draft, order.variant) if order.kind is GenerationKind.RENDER else None
     prices = await billing.Catalogue(session=tx).current()
     ordered = billing.PricedOrder(
         kind=billing.OrderKind(order.kind.value),
         duration_s=draft.duration_s,
-        scenes=scenes or wanted_scenes(duration_s=draft.duration_s),
+        scenes=len(variant.scenes) if variant else wanted_scenes(duration_s=draft.duration_s),
         variants=order.variants,
     )
     price = billing.quote(ordered, prices)
@@ -173,15 +172,16 @@ async def _prepare(tx: AsyncSession, order: Order, account: Account, now: dateti
             field="expected_price",
             extra={"price": price.total_micro / 1_000_000},
         )
-    return _Prepared(draft=draft, scenes=scenes, price=price, price_version=prices.version)
+    return _Prepared(draft=draft, variant=variant, price=price, price_version=prices.version)
 
 
-async def _scenes_of(tx: AsyncSession, draft: Draft, variant: VariantId | None) -> int:
-    """Count the scenes of the variant to render. Raises NotFound where the draft has no such variant yet."""
-    for candidate in await Variants(session=tx).of_draft(draft.id):
-        if candidate.id == variant or variant is None:
-            return len(candidate.scenes)
-    raise NotFound("This draft has no such variant: create a script first.", field="variant_id")
+async def _variant_of(tx: AsyncSession, draft: Draft, wanted: VariantId | None) -> Variant:
+    """Return the variant to render: the wanted one, else the draft's selected one, else its newest. Raises NotFound."""
+    chosen = wanted or draft.selected_variant
+    for variant in await Variants(session=tx).of_draft(draft.id):
+        if variant.scenes and chosen in {None, variant.id}:
+            return variant
+    raise NotFound("This draft has no such variant with scenes: create a script first.", field="variant_id")
 
 
 def _admission_order(order: Order, account: Account, place: Place) -> admission.Order:
@@ -231,6 +231,7 @@ async def _write(
         deadline=terms.deadline,
         demo=account.demo,
         request_id=order.request_id,
+        variant_id=prepared.variant.id if prepared.variant else None,
     )
     if not await generations.add_once(new):
         return
@@ -238,7 +239,7 @@ async def _write(
     await queue(
         tx,
         order.id,
-        pipeline.first(order.kind, scenes=prepared.scenes),
+        pipeline.first(order.kind, scenes=len(prepared.variant.scenes) if prepared.variant else 0),
         most_attempts=terms.most_attempts,
         request_id=order.request_id,
     )

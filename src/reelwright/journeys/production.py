@@ -14,7 +14,7 @@ import structlog
 
 from reelwright.admission import Place
 from reelwright.generations import Artefact, Assignment, Claim, Generations, Made, Pulse, Runs, pipeline
-from reelwright.ground import log
+from reelwright.ground import log, tasks
 from reelwright.ground.errors import Outage, Refusal
 from reelwright.ground.ids import GenerationId
 from reelwright.journeys import ending, recording
@@ -122,8 +122,8 @@ async def _worked(claim: Claim, task: Assignment, room: Workroom) -> recording.K
     room.workspace.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=room.workspace, prefix=f"{claim.run_id.hex[:12]}-") as folder:
         bench = _Bench(workspace=Path(folder), room=room)
-        work = asyncio.ensure_future(_stage(task, bench, room))
-        beat = asyncio.ensure_future(_heartbeats(claim, task, bench, room))
+        work = asyncio.create_task(_stage(task, bench, room))
+        beat = asyncio.create_task(_heartbeats(claim, task, bench, room))
         try:
             await asyncio.wait({work, beat}, return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
@@ -132,9 +132,7 @@ async def _worked(claim: Claim, task: Assignment, room: Workroom) -> recording.K
             made = work.result()
             return await recording.store(claim, task, made, room=room)
         finally:
-            for pending in (work, beat):
-                pending.cancel()
-            await asyncio.gather(work, beat, return_exceptions=True)
+            await tasks.end(work, beat)
 
 
 async def _stage(task: Assignment, bench: _Bench, room: Workroom) -> Made:

@@ -73,6 +73,7 @@ async def opened(tx: AsyncSession, claim: Claim, generation: Generation) -> Assi
         attempt=claim.attempt,
         draft=draft,
         variants_wanted=generation.variants_wanted,
+        variant_id=generation.variant_id,
         source=await Sources(session=tx).of(claim.generation_id),
         variants=tuple(variants),
         artefacts=_ordered(artefacts, claim.unit, finished),
@@ -173,6 +174,7 @@ async def _conclude(tx: AsyncSession, task: Assignment, outcome: Outcome) -> Non
             for variant, planned in zip(task.variants, scenes, strict=True):
                 await Variants(session=tx).plan_scenes(variant.id, list(planned))
             if task.kind is GenerationKind.VIDEO:
+                await Generations(session=tx).render_variant(task.generation_id, task.variant.id)
                 await Drafts(session=tx).select_variant(task.draft.id, task.variant.id)
         case _:
             pass
