@@ -3,6 +3,7 @@
 import errno
 import json
 import secrets
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ _LABELS = {
     "AUDIO_MIXING": "mixing sound",
     "VIDEO_ASSEMBLY": "rendering",
 }
+_ROOM_BYTES = 64 << 20  # three minutes of video, twice: the part file and the old one it replaces
 _ENDS = {"succeeded", "failed", "cancelled"}
 
 
@@ -59,6 +61,8 @@ def check_output(out: Path) -> None:
             raise MakeRefused(f"{out} is a folder: give a file name such as {out / 'reel.mp4'}.", field="--out")
         probe.touch()
         probe.unlink()
+        if shutil.disk_usage(out.parent).free < _ROOM_BYTES:
+            raise OSError(errno.ENOSPC, "no space left")
     except FileNotFoundError:
         raise MakeRefused(f"The folder {out.parent} does not exist: make it first.", field="--out") from None
     except OSError as error:
