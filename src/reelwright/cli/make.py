@@ -61,14 +61,17 @@ def check_output(out: Path) -> None:
             raise MakeRefused(f"{out} is a folder: give a file name such as {out / 'reel.mp4'}.", field="--out")
         probe.touch()
         probe.unlink()
-        if shutil.disk_usage(out.parent).free < _ROOM_BYTES:
-            raise OSError(errno.ENOSPC, "no space left")
+        room = shutil.disk_usage(out.parent).free >= _ROOM_BYTES
     except FileNotFoundError:
         raise MakeRefused(f"The folder {out.parent} does not exist: make it first.", field="--out") from None
     except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise MakeRefused(f"No space is left in {out.parent}: free some and try again.", field="--out") from error
-        raise MakeRefused(f"{out} can't be written ({error.strerror}): choose another place.", field="--out") from error
+        room = error.errno != errno.ENOSPC
+        if room:
+            raise MakeRefused(
+                f"{out} can't be written ({error.strerror}): choose another place.", field="--out"
+            ) from error
+    if not room:
+        raise MakeRefused(f"No space is left in {out.parent}: free some and try again.", field="--out")
 
 
 def run(wish: Wish, api: Api) -> dict[str, object]:
