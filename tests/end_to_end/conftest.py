@@ -61,29 +61,35 @@ class Dev:
         self.process.wait(30)
 
 
+def started(data: Path, **more: str) -> Dev:
+    process = subprocess.Popen(
+        [*PROGRAM, "dev", "--json", "--data", str(data)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(**more),
+    )
+    line = process.stdout.readline() if process.stdout else ""
+    assert line, process.communicate(timeout=30)
+    return Dev(process, json.loads(line), data)
+
+
+def ended(dev: Dev) -> None:
+    if dev.process.poll() is None:
+        dev.stop()
+    for stream in (dev.process.stdout, dev.process.stderr):
+        if stream is not None:
+            stream.close()
+
+
 @pytest.fixture
 def start_dev(tmp_path: Path) -> Generator[Callable[..., Dev]]:
     running: list[Dev] = []
 
     def start(**more: str) -> Dev:
-        data = tmp_path / "data"
-        process = subprocess.Popen(
-            [*PROGRAM, "dev", "--json", "--data", str(data)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment(**more),
-        )
-        line = process.stdout.readline() if process.stdout else ""
-        assert line, process.communicate(timeout=30)
-        dev = Dev(process, json.loads(line), data)
-        running.append(dev)
-        return dev
+        running.append(started(tmp_path / "data", **more))
+        return running[-1]
 
     yield start
     for dev in running:
-        if dev.process.poll() is None:
-            dev.stop()
-        for stream in (dev.process.stdout, dev.process.stderr):
-            if stream is not None:
-                stream.close()
+        ended(dev)

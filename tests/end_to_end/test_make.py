@@ -4,13 +4,13 @@ import functools
 import http.server
 import json
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import av
 import pytest
 
-from tests.end_to_end.conftest import processes_that_name, reelwright
+from tests.end_to_end.conftest import Dev, processes_that_name, reelwright
 
 ARTICLE = """How bees find their way home
 
@@ -114,26 +114,22 @@ def test_what_can_be_known_before_is_refused_before_anything_starts(
     assert not data.exists()
 
 
-@pytest.mark.parametrize(
-    ("arguments", "field"),
-    [
-        (("",), "topic"),
-        (("a" * 5000,), "topic"),
-        (("Cats", "--duration", "5000"), "duration_s"),
-        (("--url", "http://10.0.0.1/"), "url"),
-        (("--url", "http://[::1]/"), "url"),
-    ],
-)
-def test_what_the_api_refuses_is_one_line_and_exit_2(arguments: tuple[str, ...], field: str, data_folder: Path) -> None:
-    run = reelwright(
-        "make", *arguments, "-o", str(data_folder.parent / "x.mp4"), "--data", str(data_folder), timeout=60
-    )
-    assert (run.returncode, run.stdout) == (2, ""), run.stderr
-    assert field in run.stderr
-    assert len(run.stderr.strip().splitlines()) == 1
-    assert not (data_folder.parent / "x.mp4").exists()
+REFUSED = [
+    (("",), "topic"),
+    (("a" * 5000,), "topic"),
+    (("Cats", "--duration", "5000"), "duration_s"),
+    (("--url", "http://10.0.0.1/"), "url"),
+    (("--url", "http://[::1]/"), "url"),
+]
 
 
-@pytest.fixture(scope="module")
-def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("refused") / "data"
+def test_what_the_api_refuses_is_one_line_and_exit_2(start_dev: Callable[..., Dev], tmp_path: Path) -> None:
+    """The running stack is used and left running."""
+    dev, out = start_dev(), tmp_path / "x.mp4"
+    for arguments, field in REFUSED:
+        run = reelwright("make", *arguments, "-o", str(out), "--data", str(dev.data), timeout=60)
+        assert (run.returncode, run.stdout) == (2, ""), run.stderr
+        assert field in run.stderr
+        assert len(run.stderr.strip().splitlines()) == 1
+        assert not out.exists()
+    assert dev.process.poll() is None
