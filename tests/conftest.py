@@ -13,8 +13,10 @@ from sqlalchemy import text
 
 from reelwright.dev.postgres import Postgres
 from reelwright.dev.valkey import Valkey
-from reelwright.ground import postgres
+from reelwright.ground import log, postgres
 from reelwright.ground import redis as ground_redis
+
+log.configure(as_json=True)  # the default writes a page of colours, locals included, for every traceback
 
 SEEDED = frozenset({"alembic_version", "action_costs", "price_versions", "providers", "provider_models"})
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}

@@ -43,8 +43,6 @@ from reelwright.generations.model import (
     Written,
     in_order,
     inputs_hash,
-    wanted_scenes,
-    wanted_words,
 )
 from reelwright.generations.records import (
     AdmissionFacts,
@@ -60,6 +58,7 @@ from reelwright.generations.records import (
     WhyNot,
 )
 from reelwright.generations.runs import Runs
+from reelwright.generations.sizing import wanted_scenes, wanted_words
 from reelwright.generations.stories import Sources, Variants
 
 __all__ = [

@@ -386,16 +386,6 @@ def inputs_hash(recipe: str, *parts: object) -> str:
     return sha256(msgspec.json.encode([recipe, *parts], order="deterministic")).hexdigest()
 
 
-def wanted_words(*, duration_s: int, words_per_minute: int = 150) -> int:
-    """Return how many words a narration of that length has."""
-    return round(duration_s * words_per_minute / 60)
-
-
-def wanted_scenes(*, duration_s: int) -> int:
-    """Return how many scenes a reel of that length has: one every five seconds, 3 to 12."""
-    return min(12, max(3, round(duration_s / 5)))
-
-
 def in_order(artefacts: Sequence[Artefact], kind: ArtefactKind) -> list[Artefact]:
     """Return the artefacts of one kind by scene, then chunk."""
     chosen = [a for a in artefacts if a.kind is kind]
