@@ -1,7 +1,7 @@
 """How long does a reel take to render, against one hand-written ffmpeg process and against MoviePy, in the same run?
 
-    python benchmarks/render.py            three scenes of five seconds
-    python benchmarks/render.py --full     six of them
+    python benchmarks/render.py            six scenes of five seconds
+    python benchmarks/render.py --short    three of them: one chunk more than there are cores, so half idle
     python benchmarks/render.py --rounds 3 --no-moviepy
 
 The fixture (pictures, voice, music, words) is made here, the same every time. "Ours" runs the stages' own code: motion
@@ -237,7 +237,7 @@ def pss_mb(pid: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--full", action="store_true")
+    parser.add_argument("--short", action="store_true")
     parser.add_argument("--no-moviepy", action="store_true")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--keep", type=Path, help="leave the fixture and the videos in this folder")
@@ -246,7 +246,7 @@ def main() -> None:
     if options.ours:
         print(json.dumps(asyncio.run(ours(Path.cwd(), options.ours))))
         return
-    scenes = 6 if options.full else 3
+    scenes = 3 if options.short else 6
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.keep or Path(temporary)
         folder.mkdir(exist_ok=True)
