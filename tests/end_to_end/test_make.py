@@ -90,6 +90,11 @@ def test_a_web_page_becomes_a_reel_only_where_the_setting_allows_it(tmp_path: Pa
     made = checked(run.stdout, seconds=10, size=(1080, 1080))
     assert made["outline"] is False
 
+    gone = reelwright(*arguments[:2], f"http://{page}/gone.html", *arguments[3:], REELWRIGHT_INGESTION_ALLOWLIST=page)
+    assert (gone.returncode, gone.stdout) == (2, "")
+    assert gone.stderr.startswith("reelwright: url: ")
+    assert len(gone.stderr.strip().splitlines()) == 1
+
 
 @pytest.mark.parametrize(
     ("arguments", "field"),

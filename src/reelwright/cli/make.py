@@ -86,9 +86,15 @@ def run(wish: Wish, api: Api) -> dict[str, object]:
         shown = _answer(client.get(location))
         if shown["status"] != "succeeded":
             failure = shown["failure"] or {"code": shown["status"], "detail": f"The reel was {shown['status']}."}
-            raise MakeRefused(failure["detail"], code=failure["code"])
+            field = _given(wish.body) if failure["code"].startswith("source.") else None
+            raise MakeRefused(failure["detail"], field=field, code=failure["code"])
         saved = _save(client, shown, wish.out)
     return _summary(shown, saved)
+
+
+def _given(body: dict[str, object]) -> str:
+    """Return which of the three sources the reel was to be made from."""
+    return next(name for name in ("topic", "url", "text") if name in body)
 
 
 def _answer(response: httpx.Response) -> Any:
