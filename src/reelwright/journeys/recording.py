@@ -94,13 +94,17 @@ def _ordered(artefacts: list[Artefact], unit: Unit, finished: pipeline.Finished)
 
 
 async def store(claim: Claim, task: Assignment, made: Made, *, room: Workroom) -> "Kept":
-    """Put the made files into storage under the hash of their inputs; nothing points at them yet. Raises Outage."""
+    """Put the made files into storage; nothing points at them yet. Raises Outage.
+
+    The hash of the inputs names the file; run and fence stand behind it, so that a worker that lost its claim can't
+    overwrite what the winner's row describes.
+    """
     files = [await _stored(task, file, claim, room) for file in made.artefacts]
     return Kept(outcome=made.outcome, files=tuple(files), uses=made.uses)
 
 
 async def _stored(task: Assignment, file: NewArtefact, claim: Claim, room: Workroom) -> StoredArtefact:
-    key = f"{task.account_id}/{file.kind.value}/{file.inputs_hash}-{claim.generation_id.hex}{file.path.suffix}"
+    key = f"{task.account_id}/{file.kind.value}/{file.inputs_hash}-{claim.run_id.hex}-{claim.fence}{file.path.suffix}"
     facts = await room.storage.put(key, file.path)
     return StoredArtefact(
         kind=file.kind,
