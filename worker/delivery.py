@@ -41,6 +41,8 @@ async def receive(body: bytes, signature: str | None, *, door: Door, room: Workr
         return snooze(timedelta(seconds=5))
     try:
         async with door.places:
+            if door.stopping.is_set():  # it may have waited here for a place
+                return snooze(timedelta(seconds=5))
             answer = await production.perform(message, room=room)
     except Outage as outage:
         _log.warning("delivery.unrecorded", code=outage.code)
