@@ -314,6 +314,29 @@ async def test_a_generation_past_its_deadline_ends_and_gives_everything_back(
     assert (await one(room.db, "SELECT count(*) AS n FROM usage_ledger"))["n"] == 0
 
 
+async def test_a_run_that_kills_every_worker_ends_the_generation_and_gives_everything_back(
+    generation: GenerationId, room: Workroom, redis: object
+) -> None:
+    """Nobody is left to record the last failure: the sweeper does, unless the worker comes back in that moment."""
+    dying = (
+        "UPDATE stage_runs SET state = 'running', attempt = max_attempts, fence = 3, started_at = now(), lease_until = "
+    )
+    async with room.db.begin() as tx:
+        await tx.execute(text(f"{dying} now() + interval '1 h'"))
+    assert (await recovery.sweep(db=room.db, gate=room.gate)).exhausted == 0
+    async with room.db.begin() as tx:
+        await tx.execute(text(f"{dying} now() - interval '1 s'"))
+
+    swept = await asyncio.gather(*(recovery.sweep(db=room.db, gate=room.gate) for _ in range(3)))
+
+    assert sum(s.exhausted for s in swept) == 1
+    row = await one(room.db, "SELECT state, failure_code FROM generations")
+    assert (row["state"], row["failure_code"]) == ("failed", "stage.exhausted")
+    assert (await one(room.db, "SELECT state FROM stage_runs"))["state"] == "failed"
+    assert (await one(room.db, "SELECT state FROM credit_holds"))["state"] == "voided"
+    assert await nothing_is_held(room.db, redis)
+
+
 async def test_a_lost_message_is_sent_again_by_the_sweeper_with_patience(
     generation: GenerationId, room: Workroom
 ) -> None:

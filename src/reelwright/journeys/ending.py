@@ -1,5 +1,6 @@
 """How a generation ends: its credits captured or given back, its lease and places released, its story told."""
 
+from collections.abc import Awaitable, Callable
 from typing import cast
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -58,14 +59,25 @@ async def _end_unpaid(
     await Generations(session=tx).note(generation.id, state.value, {"code": code, "sentence": sentence})
 
 
-async def give_up(generation: GenerationId, *, db: Database, gate: Gate, why: Outage) -> None:
-    """Fail a live generation that can't go on: everything is given back. Raises Outage."""
+async def give_up(
+    generation: GenerationId,
+    *,
+    db: Database,
+    gate: Gate,
+    why: Outage,
+    provided: Callable[[AsyncSession], Awaitable[bool]] | None = None,
+) -> bool:
+    """Fail a live generation that can't go on, and give everything back; return whether this call did.
+
+    `provided` is asked, and may write, in the same transaction; its no leaves all as it was. Raises Outage.
+    """
     async with db.begin() as tx:
         found = await Generations(session=tx).lock(generation)
-        if found is None or found.state not in {GenerationState.QUEUED, GenerationState.RUNNING}:
-            return
+        if found is None or not found.live or (provided is not None and not await provided(tx)):
+            return False
         await _end_unpaid(tx, found, GenerationState.FAILED, code=why.code, sentence=why.sentence)
     await _release(gate, found.account_id, generation, refund=True)
+    return True
 
 
 async def release_lease(task: Assignment, *, room: Workroom, refund: bool = False) -> None:

@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import timedelta
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from reelwright.admission import Gate
 from reelwright.generations import Generations, Runs, StaleRun
 from reelwright.ground import log
@@ -73,12 +75,11 @@ async def _stale(db: Database, resend_after: timedelta) -> AsyncGenerator[StaleR
 
 async def _given_up(run: StaleRun, *, db: Database, gate: Gate, resend_after: timedelta) -> bool:
     """End a generation whose run has no attempt left, unless its worker came back in this moment."""
-    async with db.begin() as tx:
-        await Generations(session=tx).lock(run.generation_id)
-        gone = await Runs(session=tx).give_up(run, resend_after=resend_after, error_code=EXHAUSTED.code)
-    if gone:
-        await ending.give_up(run.generation_id, db=db, gate=gate, why=EXHAUSTED)
-    return gone
+
+    async def still_stale(tx: AsyncSession) -> bool:
+        return await Runs(session=tx).give_up(run, resend_after=resend_after, error_code=EXHAUSTED.code)
+
+    return await ending.give_up(run.generation_id, db=db, gate=gate, why=EXHAUSTED, provided=still_stale)
 
 
 async def keep_sweeping(*, db: Database, gate: Gate, every: timedelta, resend_after: timedelta) -> None:
