@@ -25,7 +25,6 @@ from reelwright.providers import checked_url
 
 _KEY = re.compile(r'"?[\x21\x23-\x7e]{1,200}"?')
 _TEXT_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-_LONGEST = 60
 
 
 class BadField(Refusal):
@@ -79,7 +78,7 @@ class CreateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         return Draft(
             id=self.draft_id or DraftId(derived(generation, "draft")),
             account_id=account.id,
-            topic=plain(self.topic, field="topic", longest_word=_LONGEST),
+            topic=plain(self.topic, field="topic"),
             source_url=None if self.url is None else checked_url(self.url, allowlist),
             source_text=plain(self.text, field="text"),
             platform=self.platform,
@@ -92,7 +91,7 @@ class CreateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         )
 
 
-def plain(text: str | None, *, field: str, longest_word: int | None = None) -> str | None:
+def plain(text: str | None, *, field: str) -> str | None:
     """Return the text trimmed. Raises BadField for NUL and other control characters, lone surrogates and emptiness."""
     if text is None:
         return None
@@ -101,8 +100,6 @@ def plain(text: str | None, *, field: str, longest_word: int | None = None) -> s
     kept = text.strip()
     if not any(letter.isalnum() for letter in kept):
         raise BadField(f"{field}: write at least one word.", field=field)
-    if longest_word is not None and max(len(word) for word in kept.split()) > longest_word:
-        raise BadField(f"{field}: no word may be longer than {longest_word} letters.", field=field)
     return kept
 
 

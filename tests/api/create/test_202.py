@@ -33,6 +33,12 @@ async def test_an_order_writes_draft_generation_hold_first_run_and_message_toget
     assert set(counts.values()) == {1}, counts
 
 
+async def test_a_topic_in_a_script_without_spaces_is_a_topic(api: httpx.AsyncClient) -> None:
+    topic = "猫はなぜ喉を鳴らすのでしょうか" * 6
+    answer = await api.post("/v1/create", json={"topic": topic}, headers={"Idempotency-Key": "neko"})
+    assert answer.status_code == 202, answer.text
+
+
 async def test_limits_are_told_in_structured_headers(api: httpx.AsyncClient) -> None:
     answer = await api.post("/v1/create", json=TOPIC, headers={"Idempotency-Key": "one"})
     assert '"generations_month";q=300' in answer.headers["RateLimit-Policy"]
