@@ -12,12 +12,16 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import CheckConstraint, Connection, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from reelwright.ground import migrations
 from reelwright.ground.packaged import packaged
-from reelwright.ground.postgres import Row, async_url
+from reelwright.ground.postgres import Database, Row, async_url
+from tests.builders import a_generation
+
+HEAD = "0002"
 
 
 @pytest.fixture
@@ -110,7 +114,72 @@ async def test_down_leaves_nothing_and_up_again_works(empty: str) -> None:
     functions = await asked(empty, "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace")
     assert (left, functions) == (["alembic_version"], [])
     migrations.upgrade(empty)
-    assert await asked(empty, "SELECT version_num FROM alembic_version") == ["0001"]
+    assert await asked(empty, "SELECT version_num FROM alembic_version") == [HEAD]
+
+
+ROWS = """
+    INSERT INTO users (id, email, plan) VALUES ('{user}', 'a@example.com', 'pro');
+    INSERT INTO drafts (id, account_id, topic, platform, tone, language, duration_s, aspect, voice, music)
+    VALUES ('{draft}', '{user}', 'Cats', 'tiktok', 'calm', 'en', 30, '9:16', 'default', 'auto');
+    INSERT INTO generations (id, account_id, draft_id, kind, fingerprint, plan, price_version, hold_micro, lane,
+                             admitted_at, deadline_at)
+    SELECT gen_random_uuid(), '{user}', '{draft}', kind, '', 'pro', 1, 0, 'interactive', now(), now()
+      FROM unnest(ARRAY['script', 'video', 'render', 'regenerate_full']) AS kind;
+    INSERT INTO variants (id, draft_id, generation_id, position, title, hook, synopsis, arc, beats, caption, hashtags)
+    SELECT '{variant}', '{draft}', id, 0, '', '', '', '{{}}', '[]', '', '{{}}' FROM generations LIMIT 1;
+    INSERT INTO scenes (variant_id, position, narration, visual, image_prompt, duration_ms, motion_kind, motion_amount,
+                        transition_kind, transition_frames)
+    VALUES ('{variant}', 0, '', '', '', 5000, 'still', 0, 'cut', 0);
+    INSERT INTO price_versions (version, effective_from) VALUES (2, '2030-01-01');
+    INSERT INTO action_costs SELECT 2, action, unit_micro * 2 FROM action_costs
+"""
+
+
+async def test_a_database_with_rows_goes_up_down_and_up_again(empty: str) -> None:
+    """Accounts, generations and scenes of before keep their meaning; every price list learns the new action."""
+    migrations.upgrade(empty, "0001")
+    ids = {name: uuid4() for name in ("user", "draft", "variant")}
+    async with engine_of(empty).begin() as connection:
+        for statement in ROWS.format(**ids).split(";"):
+            await connection.exec_driver_sql(statement)
+    for _ in range(2):
+        migrations.upgrade(empty)
+        assert await asked(empty, "SELECT plan_version FROM users") == ["1"]
+        assert await asked(empty, "SELECT count(*) FROM generations WHERE part IS NULL AND scene IS NULL") == ["4"]
+        assert await asked(empty, "SELECT take FROM scenes") == ["0"]
+        prices = "SELECT unit_micro FROM action_costs WHERE action = 'rewrite' ORDER BY version"
+        assert await asked(empty, prices) == ["800000", "1600000"]
+        migrations.downgrade(empty, "0001")
+        assert await asked(empty, "SELECT DISTINCT count(*) FROM action_costs GROUP BY version") == ["8"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "part", "scene", "refused_by"),
+    [
+        ("video", None, None, None),
+        ("regenerate_targeted", "hook", None, None),
+        ("regenerate_targeted", "scene_picture", 0, None),
+        ("regenerate_targeted", None, None, "targeted_has_part"),
+        ("video", "hook", None, "targeted_has_part"),
+        ("video", None, 0, "part_has_scene"),
+        ("regenerate_targeted", "hook", 0, "part_has_scene"),
+        ("regenerate_targeted", "scene_text", None, "part_has_scene"),
+        ("regenerate_targeted", "scene_text", -1, "scene"),
+        ("regenerate_targeted", "title", None, "part"),
+    ],
+)
+async def test_a_generation_names_a_part_and_a_scene_exactly_where_it_has_one(
+    db: Database, kind: str, part: str | None, scene: int | None, refused_by: str | None
+) -> None:
+    generation = await a_generation(db)
+    change = text("UPDATE generations SET kind = :kind, part = :part, scene = :scene WHERE id = :id")
+    refused = None
+    try:
+        async with db.begin() as tx:
+            await tx.execute(change, {"kind": kind, "part": part, "scene": scene, "id": generation})
+    except IntegrityError as error:
+        refused = error.orig.__cause__.constraint_name
+    assert refused == (refused_by and f"ck_generations_{refused_by}")
 
 
 async def test_a_database_that_is_up_to_date_costs_next_to_nothing(empty: str) -> None:
@@ -127,7 +196,7 @@ async def timed(url: str) -> float:
 
 async def test_several_that_start_together_migrate_once(empty: str) -> None:
     await asyncio.gather(*(asyncio.to_thread(migrations.upgrade, empty) for _ in range(4)))
-    assert await asked(empty, "SELECT version_num FROM alembic_version") == ["0001"]
+    assert await asked(empty, "SELECT version_num FROM alembic_version") == [HEAD]
 
 
 async def test_processes_that_start_together_migrate_once(empty: str) -> None:
@@ -135,7 +204,7 @@ async def test_processes_that_start_together_migrate_once(empty: str) -> None:
     code = f"from reelwright.ground.migrations import upgrade; upgrade({empty!r})"
     started = [await asyncio.create_subprocess_exec(sys.executable, "-c", code) for _ in range(3)]
     assert [await process.wait() for process in started] == [0, 0, 0]
-    assert await asked(empty, "SELECT version_num FROM alembic_version") == ["0001"]
+    assert await asked(empty, "SELECT version_num FROM alembic_version") == [HEAD]
 
 
 def test_a_new_migration_waits_only_briefly_for_locks() -> None:

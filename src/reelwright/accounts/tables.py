@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, CheckConstraint, DateTime, ForeignKey, Index, LargeBinary, Text, func, text
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, DateTime, ForeignKey, Index, LargeBinary, Text, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reelwright.ground.postgres import Row
@@ -13,7 +13,7 @@ _PLANS = "plan IN ('basic', 'standard', 'pro')"
 
 
 class UserRow(Row):
-    """One account. `plan` is the plan it holds itself; a boost lifts it while it lasts."""
+    """One account. `plan` is the plan it holds itself; a boost lifts it while it lasts; `plan_version` counts both."""
 
     __tablename__ = "users"
     __table_args__ = (
@@ -27,6 +27,7 @@ class UserRow(Row):
     email: Mapped[str] = mapped_column(Text)
     role: Mapped[str] = mapped_column(Text, server_default="user")
     plan: Mapped[str] = mapped_column(Text, server_default="basic")
+    plan_version: Mapped[int] = mapped_column(BigInteger, server_default="1")
     demo: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())

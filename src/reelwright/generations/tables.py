@@ -90,13 +90,23 @@ class GenerationRow(Row):
         CheckConstraint("hold_micro >= 0", name="hold_micro"),
         CheckConstraint("variants_wanted >= 1", name="variants_wanted"),
         CheckConstraint("generation_units >= 0 AND full_units >= 0", name="units"),
+        CheckConstraint("part IN ('hook', 'caption', 'hashtags', 'scene_text', 'scene_picture')", name="part"),
+        CheckConstraint("scene >= 0", name="scene"),
+        CheckConstraint("(kind = 'regenerate_targeted') = (part IS NOT NULL)", name="targeted_has_part"),
+        CheckConstraint(
+            "(part IS NOT NULL AND part IN ('scene_text', 'scene_picture')) = (scene IS NOT NULL)",
+            name="part_has_scene",
+        ),
         ForeignKeyConstraint(
             ["variant_id", "draft_id"], ["variants.id", "variants.draft_id"],
             name="fk_generations_variant_id_variants", use_alter=True,
         ),
         Index("ix_generations_variant_id", "variant_id", postgresql_where=text("variant_id IS NOT NULL")),
         Index("ix_generations_account_id", "account_id", text("created_at DESC"), text("id DESC")),
-        Index("ix_generations_admitted", "account_id", "admitted_at"),
+        Index(
+            "ix_generations_admitted", "account_id", "admitted_at",
+            postgresql_include=["generation_units", "full_units", "units_returned_at"],
+        ),
         Index("ix_generations_draft_id", "draft_id", "created_at"),
         Index("ix_generations_live", "account_id", postgresql_where=text("ended_at IS NULL")),
         Index("ix_generations_deadline_at", "deadline_at", postgresql_where=text("ended_at IS NULL")),
@@ -118,6 +128,8 @@ class GenerationRow(Row):
     full_units: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     units_returned_at: Mapped[datetime | None] = mapped_column(_INSTANT)
     variant_id: Mapped[UUID | None] = mapped_column()
+    part: Mapped[str | None] = mapped_column(Text)
+    scene: Mapped[int | None] = mapped_column(SmallInteger)
     demo: Mapped[bool] = mapped_column(server_default=text("false"))
     request_id: Mapped[str | None] = mapped_column(Text)
     admitted_at: Mapped[datetime] = mapped_column(_INSTANT)
@@ -181,13 +193,14 @@ class VariantRow(Row):
 
 
 class SceneRow(Row):
-    """One ordered part of a variant."""
+    """One ordered part of a variant. `take` counts how often another picture of it was asked for."""
 
     __tablename__ = "scenes"
     __table_args__ = (
         CheckConstraint("position >= 0", name="position"),
         CheckConstraint("duration_ms > 0", name="duration_ms"),
         CheckConstraint("transition_frames >= 0", name="transition_frames"),
+        CheckConstraint("take >= 0", name="take"),
     )
 
     variant_id: Mapped[UUID] = mapped_column(ForeignKey("variants.id", ondelete="CASCADE"), primary_key=True)
@@ -201,6 +214,7 @@ class SceneRow(Row):
     transition_kind: Mapped[str] = mapped_column(Text)
     transition_frames: Mapped[int] = mapped_column(Integer)
     claim: Mapped[str | None] = mapped_column(Text)
+    take: Mapped[int] = mapped_column(SmallInteger, server_default="0")
 
 
 class StageRunRow(Row):

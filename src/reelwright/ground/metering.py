@@ -9,6 +9,7 @@ class Action(StrEnum):
 
     INGESTION = "ingestion"
     STORY = "story"
+    REWRITE = "rewrite"
     IMAGE = "image"
     VISION_CHECK = "vision_check"
     SPEECH = "speech"
@@ -21,8 +22,8 @@ class Action(StrEnum):
 class Use:
     """One metered step.
 
-    `quantity` is what the action's price multiplies: sources, variants, images, checks, characters (speech),
-    milliseconds of finished sound or picture (music, mix, render).
+    `quantity` is what the action's price multiplies: sources, variants, rewritten parts, images, checks, characters
+    (speech), milliseconds of finished sound or picture (music, mix, render).
     `cost_nano_usd` is what the provider bills us, in 1e-9 USD.
     """
 
