@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from reelwright.ground.errors import Kind, Outage, Refusal
@@ -36,7 +37,10 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brief:
-    """An order for stories. `topic`: the user's own words, or the source's title. `words`: of the whole narration."""
+    """An order for stories. `topic`: the user's own words, or the source's title. `words`: of the whole narration.
+
+    `take`: how often this was written before. Another take opens and chooses otherwise, always alike for one take.
+    """
 
     topic: str
     facts: Facts
@@ -47,6 +51,7 @@ class Brief:
     words: int
     scenes: int
     variants: int = 1
+    take: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +73,56 @@ class ProposedStory:
     outline: bool = False
 
 
+class Part(StrEnum):
+    """What of a story can be written anew by itself."""
+
+    HOOK = "hook"
+    CAPTION = "caption"
+    HASHTAGS = "hashtags"
+    SCENE_TEXT = "scene_text"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rewrite:
+    """An order for another wording of one part of a story. `story` is as it stands now, `beat` is a scene text's index.
+
+    `take`: how often this part was rewritten before. Takes in a row differ wherever the source allows it.
+    """
+
+    part: Part
+    brief: Brief
+    story: ProposedStory
+    beat: int | None = None
+    take: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reworded:
+    """A part written anew: `text`, or `hashtags` without '#'.
+
+    `claim`: the source's own sentences behind the beat that now says `text`; for a hook, behind the first beat once
+    this hook stands in the old one's place. None where nothing of it rests on the source.
+    """
+
+    text: str = ""
+    hashtags: tuple[str, ...] = ()
+    claim: str | None = None
+
+
+class NoAlternative(Refusal):
+    """Nothing else can be said truthfully in this place."""
+
+    kind = Kind.CONFLICT
+    code = "text.no_alternative"
+
+
 class TextProvider(Protocol):
     async def write(self, brief: Brief) -> tuple[tuple[ProposedStory, ...], tuple[Use, ...]]:
         """Write `brief.variants` stories that differ in angle. Raises ProviderRefused, ProviderAway."""
+        ...
+
+    async def rewrite(self, order: Rewrite) -> tuple[Reworded, tuple[Use, ...]]:
+        """Write one part anew, never as it stands. Raises NoAlternative, ProviderRefused, ProviderAway."""
         ...
 
     async def facts(self, topic: str, *, language: str) -> Facts | None:
