@@ -2,6 +2,6 @@
 
 from reelwright.accounts.keys import well_formed
 from reelwright.accounts.model import Account, ApiKey
-from reelwright.accounts.repository import Accounts, BoostNotNeeded, EmailInvalid, EmailTaken
+from reelwright.accounts.repository import Accounts, BoostNotNeeded, EmailInvalid, EmailTaken, SourceUsed
 
-__all__ = ["Account", "Accounts", "ApiKey", "BoostNotNeeded", "EmailInvalid", "EmailTaken", "well_formed"]
+__all__ = ["Account", "Accounts", "ApiKey", "BoostNotNeeded", "EmailInvalid", "EmailTaken", "SourceUsed", "well_formed"]

@@ -8,12 +8,16 @@ from reelwright.ground.ids import AccountId, ApiKeyId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """Who asks. `plan` is the plan it holds itself (basic, standard, pro); until `boost_until` it is served as Pro."""
+    """Who asks. `plan` is the plan it holds itself (basic, standard, pro); until `boost_until` it is served as Pro.
+
+    `plan_version` grows by one with every change of plan or boost, so that of two memories the newer can be told.
+    """
 
     id: AccountId
     email: str
     role: str
     plan: str
+    plan_version: int
     boost_until: datetime | None
     demo: bool
 

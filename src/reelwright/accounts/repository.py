@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import text
@@ -18,7 +18,7 @@ _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]+\.[^@\s\x00-
 _EMAIL_LENGTH = 254  # RFC 5321, 4.5.3.1.3: a path is 256 octets, brackets included
 
 _ACCOUNT = """
-    SELECT u.id, u.email, u.role, u.plan, u.demo,
+    SELECT u.id, u.email, u.role, u.plan, u.plan_version, u.demo,
            (SELECT max(b.ends_at) FROM boosts b
              WHERE b.account_id = u.id AND b.revoked_at IS NULL AND b.ends_at > now()) AS boost_until
       FROM users u
@@ -39,7 +39,7 @@ _BY_EMAIL = text(f"{_ACCOUNT} WHERE lower(u.email) = lower(:email) AND u.deleted
 _CREATE = text(
     """
     INSERT INTO users (id, email, role, plan, demo) VALUES (:id, :email, :role, :plan, :demo)
-    ON CONFLICT DO NOTHING RETURNING id
+    ON CONFLICT DO NOTHING RETURNING plan_version
     """
 )
 _ISSUE = text(
@@ -59,15 +59,20 @@ _REVOKE = text(
     "UPDATE api_keys SET revoked_at = now() WHERE id = :id AND account_id = :account AND revoked_at IS NULL"
     " RETURNING id"
 )
-_SET_PLAN = text("UPDATE users SET plan = :plan, updated_at = now() WHERE id = :id AND deleted_at IS NULL RETURNING id")
-_LOCK = text("SELECT plan FROM users WHERE id = :id AND deleted_at IS NULL FOR NO KEY UPDATE")
+_SET_PLAN = text(
+    "UPDATE users SET plan = :plan, plan_version = plan_version + 1, updated_at = now()"
+    " WHERE id = :id AND deleted_at IS NULL RETURNING id"
+)
+_NEXT_VERSION = text("UPDATE users SET plan_version = plan_version + 1, updated_at = now() WHERE id = :id")
+_LOCK = text("SELECT id FROM users WHERE id = :id AND deleted_at IS NULL FOR NO KEY UPDATE")
+_TOLD = text("SELECT account_id, ends_at - starts_at AS length FROM boosts WHERE source = :source")
 _BOOST = text(
     """
     INSERT INTO boosts (id, account_id, source, starts_at, ends_at)
     SELECT :id, :account, :source, start.at, start.at + :length
       FROM (SELECT greatest(now(), max(ends_at)) AS at FROM boosts
              WHERE account_id = :account AND revoked_at IS NULL) AS start
-    ON CONFLICT (source) DO NOTHING
+    ON CONFLICT (source) DO NOTHING RETURNING id
     """
 )
 
@@ -87,6 +92,13 @@ class BoostNotNeeded(Refusal):
     code = "accounts.boost_not_needed"
 
 
+class SourceUsed(Refusal):
+    """What a boost was given for has given another one already."""
+
+    kind = Kind.CHANGED
+    code = "accounts.boost_source_used"
+
+
 @dataclass(frozen=True, slots=True)
 class Accounts:
     """Accounts, inside one transaction."""
@@ -100,9 +112,12 @@ class Accounts:
             raise EmailInvalid("This is not an e-mail address: write one like name@example.com.", field="email")
         account_id = AccountId(fresh())
         values = {"id": account_id, "email": address, "role": role, "plan": plan, "demo": demo}
-        if await self.session.scalar(_CREATE, values) is None:
+        version = await self.session.scalar(_CREATE, values)
+        if version is None:
             raise EmailTaken("An account with this e-mail address exists: log in, or use another.", field="email")
-        return Account(id=account_id, email=address, role=role, plan=plan, boost_until=None, demo=demo)
+        return Account(
+            id=account_id, email=address, role=role, plan=plan, plan_version=version, boost_until=None, demo=demo
+        )
 
     async def get(self, account_id: AccountId) -> Account | None:
         """Return the account, or None where there is none or it was deleted."""
@@ -148,28 +163,47 @@ class Accounts:
         """Revoke a key at once; False where the account has no such key or it was revoked before."""
         return await self.session.scalar(_REVOKE, {"id": key_id, "account": account_id}) is not None
 
-    async def set_plan(self, account_id: AccountId, plan: str) -> None:
-        """Give the account another plan of its own. Raises NotFound."""
-        if await self.session.scalar(_SET_PLAN, {"id": account_id, "plan": plan}) is None:
-            raise NotFound("There is no such account.", code="accounts.not_found")
+    async def lock(self, account_id: AccountId) -> None:
+        """Make everything else that locks the account wait for this transaction's end. Raises NotFound.
 
-    async def grant_boost(self, account_id: AccountId, *, days: int = 30, source: str | None = None) -> datetime:
-        """Lift the account to Pro for so many days of 24 hours, after any boost it has; return when that ends.
-
-        A `source` (a payment's id) boosts once, however often it is told. Two statements, because a second boost must
-        see where the first one ends: the account's row is the lock. Raises NotFound, BoostNotNeeded.
+        Rows that only point at the account may still be added meanwhile.
         """
-        plan = await self.session.scalar(_LOCK, {"id": account_id})
-        if plan is None:
-            raise NotFound("There is no such account.", code="accounts.not_found")
-        if plan == "pro":
-            raise BoostNotNeeded("This account is on Pro already, and a boost would change nothing.")
+        if await self.session.scalar(_LOCK, {"id": account_id}) is None:
+            raise _no_such_account()
+
+    async def set_plan(self, account_id: AccountId, plan: str) -> Account:
+        """Give the account another plan of its own, and return it as it is then. Raises NotFound."""
+        if await self.session.scalar(_SET_PLAN, {"id": account_id, "plan": plan}) is None:
+            raise _no_such_account()
+        return await self._present(account_id)
+
+    async def grant_boost(self, account_id: AccountId, *, days: int = 30, source: str | None = None) -> Account:
+        """Lift the account to Pro for so many days of 24 hours, after any boost it has; return it as it is then.
+
+        A `source` (a payment's id) boosts once, however often it is told, and never for another account or length.
+        The account's row is locked first, because a second boost must see where the first one ends.
+        Raises NotFound, BoostNotNeeded, SourceUsed.
+        """
+        await self.lock(account_id)
+        account = await self._present(account_id)
         length = timedelta(days=days)
-        await self.session.execute(_BOOST, {"id": fresh(), "account": account_id, "source": source, "length": length})
+        if source is not None and (told := (await self.session.execute(_TOLD, {"source": source})).one_or_none()):
+            if (told.account_id, told.length) != (account_id, length):
+                raise _source_used()
+            return account
+        if account.plan == "pro":
+            raise BoostNotNeeded("This account is on Pro already, and a boost would change nothing.")
+        values = {"id": fresh(), "account": account_id, "source": source, "length": length}
+        if await self.session.scalar(_BOOST, values) is None:
+            raise _source_used()
+        await self.session.execute(_NEXT_VERSION, {"id": account_id})
+        return await self._present(account_id)
+
+    async def _present(self, account_id: AccountId) -> Account:
         account = await self.get(account_id)
-        if account is None or account.boost_until is None:
-            raise NotFound("This boost was given to another account, or is over.", code="accounts.boost_not_found")
-        return account.boost_until
+        if account is None:
+            raise _no_such_account()
+        return account
 
     @staticmethod
     def _account(row: Mapping[Any, Any] | None) -> Account | None:
@@ -179,3 +213,11 @@ class Accounts:
     def _key(row: Mapping[Any, Any]) -> ApiKey:
         values: dict[str, Any] = {**row, "scopes": tuple(row["scopes"])}
         return ApiKey(**values)
+
+
+def _no_such_account() -> NotFound:
+    return NotFound("There is no such account.", code="accounts.not_found")
+
+
+def _source_used() -> SourceUsed:
+    return SourceUsed("This has boosted another account, or for another length of time, already.")

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from reelwright import accounts
 from reelwright.accounts import Account, Accounts
@@ -136,50 +137,112 @@ async def test_garbage_never_costs_a_query() -> None:
     assert await Accounts(session=None).by_api_key("rw_live_" + "0" * 38) is None
 
 
-async def test_another_plan(db: Database) -> None:
+async def test_another_plan_is_another_version(db: Database) -> None:
     made = await created(db)
     async with db.begin() as tx:
-        await Accounts(session=tx).set_plan(made.id, "pro")
-        assert (await Accounts(session=tx).get(made.id)).plan == "pro"
+        pro = await Accounts(session=tx).set_plan(made.id, "pro")
+        assert await Accounts(session=tx).get(made.id) == pro
         with pytest.raises(NotFound):
             await Accounts(session=tx).set_plan(AccountId(uuid4()), "pro")
+    assert (made.plan, made.plan_version, pro.plan, pro.plan_version) == ("basic", 1, "pro", 2)
 
 
-async def test_a_boost_lasts_thirty_days_and_a_second_one_follows_it(db: Database) -> None:
+async def test_plans_changed_at_the_same_moment_have_versions_of_their_own(db: Database) -> None:
+    """Whoever remembers plans keeps the one with the greater version, so no two may be alike."""
+    made = await created(db)
+
+    async def change(plan: str) -> Account:
+        async with db.begin() as tx:
+            return await Accounts(session=tx).set_plan(made.id, plan)
+
+    changed = await asyncio.gather(*(change(plan) for plan in ["standard", "pro", "basic"] * 3))
+    assert sorted(account.plan_version for account in changed) == list(range(2, 11))
+    async with db.begin() as tx:
+        last = await Accounts(session=tx).get(made.id)
+    assert last == max(changed, key=lambda account: account.plan_version)
+
+
+async def test_e52_boosts_stacked_twice_are_sixty_days_exactly(db: Database) -> None:
     made = await created(db)
     async with db.begin() as tx:
         first = await Accounts(session=tx).grant_boost(made.id)
     async with db.begin() as tx:
-        second = await Accounts(session=tx).grant_boost(made.id, days=10)
-        assert (await Accounts(session=tx).get(made.id)).boost_until == second
-    assert second - first == timedelta(days=10)
-    assert timedelta(0) <= timedelta(days=30) - (first - datetime.now(UTC)) < timedelta(minutes=1)
+        second = await Accounts(session=tx).grant_boost(made.id)
+        assert await Accounts(session=tx).get(made.id) == second
+        (whole,) = await tx.scalars(text("SELECT max(ends_at) - min(starts_at) FROM boosts"))
+        (given,) = await tx.scalars(text("SELECT sum(ends_at - starts_at) FROM boosts"))
+    assert second.boost_until - first.boost_until == timedelta(days=30)
+    assert whole == given == timedelta(seconds=2 * 2_592_000)
+    assert timedelta(0) <= timedelta(days=30) - (first.boost_until - datetime.now(UTC)) < timedelta(minutes=1)
+    assert (first.plan_version, second.plan_version) == (2, 3)
 
 
 async def test_boosts_bought_at_the_same_moment_add_up(db: Database) -> None:
     made = await created(db)
 
-    async def boost() -> None:
+    async def boost() -> int:
         async with db.begin() as tx:
-            await Accounts(session=tx).grant_boost(made.id, days=1)
+            return (await Accounts(session=tx).grant_boost(made.id, days=1)).plan_version
 
-    await asyncio.gather(*(boost() for _ in range(5)))
+    versions = await asyncio.gather(*(boost() for _ in range(5)))
     async with db.begin() as tx:
         length = await tx.scalar(text("SELECT max(ends_at) - min(starts_at) FROM boosts"))
-    assert length == timedelta(days=5)
+    assert (length, sorted(versions)) == (timedelta(days=5), [2, 3, 4, 5, 6])
 
 
 async def test_one_payment_boosts_once(db: Database) -> None:
     made, other = await created(db), await created(db)
-    ends = []
-    for _ in range(3):
+
+    async def told(account: Account, days: int = 30) -> Account:
         async with db.begin() as tx:
-            ends.append(await Accounts(session=tx).grant_boost(made.id, source="session:1"))
-    assert len(set(ends)) == 1
+            return await Accounts(session=tx).grant_boost(account.id, days=days, source="session:1")
+
+    boosted = await asyncio.gather(*(told(made) for _ in range(5)))
+    assert len({(account.boost_until, account.plan_version) for account in boosted}) == 1
+    for account, days in ((other, 30), (made, 31)):
+        with pytest.raises(accounts.SourceUsed) as refusal:
+            await told(account, days)
+        assert refusal.value.kind is Kind.CHANGED
     async with db.begin() as tx:
-        with pytest.raises(NotFound) as refusal:
-            await Accounts(session=tx).grant_boost(other.id, source="session:1")
-    assert refusal.value.code == "accounts.boost_not_found"
+        await Accounts(session=tx).set_plan(made.id, "pro")
+    again = await told(made)
+    assert (again.boost_until, again.plan_version) == (boosted[0].boost_until, 3)
+    async with db.begin() as tx:
+        assert await tx.scalar(text("SELECT count(*) FROM boosts")) == 1
+
+
+async def test_one_payment_told_for_two_accounts_at_once_boosts_one(db: Database) -> None:
+    """Their rows are two locks: the source's own uniqueness decides."""
+    both = [await created(db) for _ in range(2)]
+
+    async def told(account: Account) -> str:
+        try:
+            async with db.begin() as tx:
+                await Accounts(session=tx).grant_boost(account.id, source="session:1")
+        except accounts.SourceUsed as refusal:
+            return refusal.code
+        return "boosted"
+
+    assert sorted(await asyncio.gather(*map(told, both))) == ["accounts.boost_source_used", "boosted"]
+    async with db.begin() as tx:
+        after = [await Accounts(session=tx).get(account.id) for account in both]
+    assert sorted(account.plan_version for account in after) == [1, 2]
+
+
+async def test_a_locked_account_makes_others_wait_and_still_takes_new_rows(db: Database) -> None:
+    made = await created(db)
+    async with db.begin() as holder:
+        await Accounts(session=holder).lock(made.id)
+        async with db.begin() as beside:
+            await beside.execute(text("SET LOCAL lock_timeout = '200ms'"))
+            await Accounts(session=beside).issue_key(made.id, name="points at the account")
+            with pytest.raises(DBAPIError, match="lock timeout"):
+                await Accounts(session=beside).lock(made.id)
+            await beside.rollback()
+    async with db.begin() as tx:
+        await Accounts(session=tx).lock(made.id)
+        with pytest.raises(NotFound):
+            await Accounts(session=tx).lock(AccountId(uuid4()))
 
 
 async def test_an_old_or_revoked_boost_lifts_nobody(db: Database) -> None:
@@ -190,7 +253,7 @@ async def test_an_old_or_revoked_boost_lifts_nobody(db: Database) -> None:
     async with db.begin() as tx:
         assert (await Accounts(session=tx).get(made.id)).boost_until is None
         again = await Accounts(session=tx).grant_boost(made.id)
-        assert again > datetime.now(UTC) + timedelta(days=29)
+        assert again.boost_until > datetime.now(UTC) + timedelta(days=29)
         await tx.execute(text("UPDATE boosts SET revoked_at = now()"))
         assert (await Accounts(session=tx).get(made.id)).boost_until is None
 
