@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from reelwright.generations.model import Artefact, ArtefactKind, Made, Mixed, Stage
+from reelwright.generations import Artefact, ArtefactKind, Made, Mixed, Stage
 from reelwright.ground.metering import Action
 from reelwright.rendering import Timeline, graph, hearing
 from tests.rooms.rendering import fixture

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from reelwright.generations.model import (
+from reelwright.generations import (
     Artefact,
     Assignment,
     Attribution,

@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from reelwright.generations.model import ArtefactKind, Assignment, Spoken, Stage, Unit
+from reelwright.generations import ArtefactKind, Assignment, Spoken, Stage, Unit
 from reelwright.ground.metering import Action
 from reelwright.providers import ProviderRefused, Speech, Toolset
 from reelwright.providers.offline.voice import OfflineVoice

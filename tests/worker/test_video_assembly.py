@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reelwright.generations.model import ArtefactKind, Encoded, Made, Released, Stage
+from reelwright.generations import ArtefactKind, Encoded, Made, Released, Stage
 from reelwright.ground.metering import Action
 from reelwright.rendering import Painter, Report, Timeline, probe
 from tests.rooms.rendering import fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from reelwright.generations.model import Animated, ArtefactKind, Stage
+from reelwright.generations import Animated, ArtefactKind, Stage
 from reelwright.rendering import BadPicture, planes
 from tests.worker.reels import TOOLS, Reel, begun
 from worker.stages import video_generation

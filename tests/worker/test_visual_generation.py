@@ -8,8 +8,7 @@ from uuid import UUID
 import pytest
 from PIL import Image
 
-from reelwright.generations import model
-from reelwright.generations.model import Artefact, ArtefactKind, Aspect, Drawn, Stage
+from reelwright.generations import Artefact, ArtefactKind, Aspect, Drawn, Stage, model
 from reelwright.ground.ids import AccountId, DraftId, GenerationId, VariantId
 from reelwright.ground.metering import Action
 from reelwright.providers import ProviderRefused, Toolset

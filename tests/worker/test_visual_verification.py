@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from reelwright.generations.model import Artefact, ArtefactKind, Judged, Stage, Unit
+from reelwright.generations import Artefact, ArtefactKind, Judged, Stage, Unit
 from reelwright.ground.ids import ArtefactId, fresh
 from reelwright.ground.metering import Action, Use
 from reelwright.providers import Judgement, Picture, Toolset

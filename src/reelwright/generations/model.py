@@ -11,7 +11,6 @@ from typing import Protocol
 import msgspec
 
 from reelwright.ground.ids import AccountId, ArtefactId, DraftId, GenerationId, StageRunId, VariantId, derived
-from reelwright.ground.metering import Use
 
 
 class Stage(StrEnum):
@@ -34,6 +33,21 @@ class GenerationKind(StrEnum):
     RENDER = "render"
     REGENERATE_TARGETED = "regenerate_targeted"
     REGENERATE_FULL = "regenerate_full"
+
+
+class Part(StrEnum):
+    """What a targeted regeneration makes anew: one part of one variant; the last two are one scene's."""
+
+    HOOK = "hook"
+    CAPTION = "caption"
+    HASHTAGS = "hashtags"
+    SCENE_TEXT = "scene_text"
+    SCENE_PICTURE = "scene_picture"
+
+    @property
+    def of_scene(self) -> bool:
+        """Whether a scene's index has to say which one is meant."""
+        return self in {Part.SCENE_TEXT, Part.SCENE_PICTURE}
 
 
 class GenerationState(StrEnum):
@@ -182,7 +196,12 @@ class Transition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """One ordered part of a variant. `duration_ms` is planned; the planned ones sum to the draft's target."""
+    """One ordered part of a variant. `duration_ms` is planned; the planned ones sum to the draft's target.
+
+    `take` is the one its picture is drawn with first: a try with round r draws take + r. Stored, it is the take that
+    won the last regeneration of the picture (0 before any), so that a render draws exactly that. In the assignment of
+    such a regeneration it is one further on.
+    """
 
     index: int
     narration: str
@@ -192,6 +211,7 @@ class Scene:
     motion: Motion
     transition: Transition
     claim: str | None = None
+    take: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,7 +286,11 @@ class Unit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """All a stage may know. `artefacts` are those of this generation so far (best picture a scene, newest first)."""
+    """All a stage may know. `artefacts` are those of this generation so far (best picture a scene, newest first).
+
+    `part` is set on targeted regenerations; which scene it is of, if any, says the unit. `take` counts what was done
+    before: how often this draft was written by others, or how often this part of this variant was made anew.
+    """
 
     generation_id: GenerationId
     account_id: AccountId
@@ -279,6 +303,8 @@ class Assignment:
     source: Source | None = None
     variants: tuple[Variant, ...] = ()
     artefacts: tuple[Artefact, ...] = ()
+    part: Part | None = None
+    take: int = 0
 
     @property
     def variant(self) -> Variant:
@@ -300,71 +326,6 @@ class Assignment:
             if artefact.kind is kind and artefact.scene == scene and artefact.chunk == chunk:
                 return artefact
         return None
-
-
-# What a stage concludes, besides files. One type a stage; the journey alone writes them down.
-class Ingested(msgspec.Struct, frozen=True, tag="ingested"):
-    source: Source
-
-
-class Written(msgspec.Struct, frozen=True, tag="written"):
-    stories: tuple[Story, ...]
-
-
-class Planned(msgspec.Struct, frozen=True, tag="planned"):
-    """Scenes for each variant, in the variants' order."""
-
-    scenes: tuple[tuple[Scene, ...], ...]
-
-
-class Drawn(msgspec.Struct, frozen=True, tag="drawn"):
-    pass
-
-
-class Judged(msgspec.Struct, frozen=True, tag="judged"):
-    """Scores 0..100. `score` is the worst of them; below 60 the picture is made again, at most 3 times in all."""
-
-    score: int
-    scores: dict[str, int]
-    reasons: tuple[str, ...]
-
-
-class Animated(msgspec.Struct, frozen=True, tag="animated"):
-    pass
-
-
-class Spoken(msgspec.Struct, frozen=True, tag="spoken"):
-    duration_ms: int
-
-
-class Mixed(msgspec.Struct, frozen=True, tag="mixed"):
-    """`chunks` is how many VIDEO_ASSEMBLY chunks the timeline falls into."""
-
-    chunks: int
-    duration_ms: int
-
-
-class Encoded(msgspec.Struct, frozen=True, tag="encoded"):
-    frames: int
-
-
-class Released(msgspec.Struct, frozen=True, tag="released"):
-    """The reel is made. `gate`: {"passed": bool, "checks": [{"name", "passed", "value", "limit"}]}."""
-
-    duration_ms: int
-    gate: dict[str, object]
-
-
-Outcome = Ingested | Written | Planned | Drawn | Judged | Animated | Spoken | Mixed | Encoded | Released
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
-    """What one stage run made. It becomes true when the journey commits it, and not before."""
-
-    outcome: Outcome
-    artefacts: tuple[NewArtefact, ...] = ()
-    uses: tuple[Use, ...] = ()
 
 
 class Bench(Protocol):

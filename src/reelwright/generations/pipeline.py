@@ -8,7 +8,8 @@ all motion and the mix → VIDEO_ASSEMBLY by chunk → VIDEO_ASSEMBLY
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from reelwright.generations.model import GenerationKind, Judged, Mixed, Outcome, Stage, Unit
+from reelwright.generations.model import GenerationKind, Stage, Unit
+from reelwright.generations.outcomes import Judged, Mixed, Outcome
 
 PASSING_SCORE = 60  # product.md: below 60 a picture is made again
 MOST_ROUNDS = 3  # and at most three times in all

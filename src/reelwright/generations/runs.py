@@ -16,7 +16,8 @@ from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from reelwright.generations.model import Ingested, Outcome, Planned, RunState, Source, Stage, Unit, Written
+from reelwright.generations.model import RunState, Source, Stage, Unit
+from reelwright.generations.outcomes import Ingested, Outcome, Planned, Written
 from reelwright.generations.records import Claim, Pulse, Reason, Run, StaleRun, WhyNot
 from reelwright.generations.tables import STAGE_RUNS
 from reelwright.ground.ids import GenerationId, StageRunId
