@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
-from reelwright.generations import model
+from reelwright.generations import Made, model
 from reelwright.generations.model import ArtefactKind, Stage
 from reelwright.ground.ids import AccountId, ArtefactId, DraftId, GenerationId, VariantId, derived
 from reelwright.ground.metering import Action, Use
@@ -72,7 +72,7 @@ class Reel:
         self.artefacts.insert(0, artefact)
         self.files[key] = path
 
-    def keep(self, made: model.Made, unit: model.Unit) -> None:
+    def keep(self, made: Made, unit: model.Unit) -> None:
         for new in made.artefacts:
             self.put(new.kind, new.path, scene=unit.scene, chunk=unit.chunk, **new.meta)
 
