@@ -10,7 +10,7 @@ from uuid import UUID
 import numpy as np
 from PIL import Image, ImageDraw
 
-from reelwright.generations import model
+from reelwright.generations import Made, model
 from reelwright.generations.model import ArtefactKind, Stage
 from reelwright.ground.ids import AccountId, ArtefactId, DraftId, GenerationId, VariantId, derived
 
@@ -98,7 +98,7 @@ class Fixture:
         )
         self.files[key] = path
 
-    def keep(self, made: model.Made, unit: model.Unit) -> None:
+    def keep(self, made: Made, unit: model.Unit) -> None:
         for new in made.artefacts:
             self.put(new.kind, new.path, scene=unit.scene, chunk=unit.chunk, **new.meta)
 
