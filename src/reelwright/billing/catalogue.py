@@ -26,11 +26,13 @@ _CHARACTERS_A_SECOND = 22
 
 
 class OrderKind(StrEnum):
-    """What is quoted: the text only, everything, or everything but the text."""
+    """What is quoted: the text only, everything, everything but the text, one part's words, or one scene's picture."""
 
     SCRIPT = "script"
     VIDEO = "video"
     RENDER = "render"
+    REWRITE = "rewrite"
+    PICTURE = "picture"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +94,15 @@ class Catalogue:
 
 def quote(order: PricedOrder, prices: PriceList) -> Quote:
     """Return what the order can cost at most: what is held, and never less than what will be metered."""
+    lines = tuple(Line(action, n, n * prices.costs[action]) for action, n in _quantities(order).items())
+    return Quote(version=prices.version, lines=lines, total_micro=sum(line.micro for line in lines))
+
+
+def _quantities(order: PricedOrder) -> dict[Action, int]:
+    if order.kind is OrderKind.REWRITE:
+        return {Action.REWRITE: 1}
+    if order.kind is OrderKind.PICTURE:
+        return {Action.IMAGE: 1, Action.VISION_CHECK: 1}
     quantities: dict[Action, int] = {}
     if order.kind is not OrderKind.RENDER:
         quantities |= {Action.INGESTION: 1, Action.STORY: order.variants}
@@ -105,8 +116,7 @@ def quote(order: PricedOrder, prices: PriceList) -> Quote:
             Action.MIX: most_ms,
             Action.RENDER: most_ms,
         }
-    lines = tuple(Line(action, n, n * prices.costs[action]) for action, n in quantities.items())
-    return Quote(version=prices.version, lines=lines, total_micro=sum(line.micro for line in lines))
+    return quantities
 
 
 def priced(use: Use, prices: PriceList) -> int:

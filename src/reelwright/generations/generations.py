@@ -10,10 +10,10 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from reelwright.generations.model import GenerationKind, GenerationState
-from reelwright.generations.records import LIVE, AdmissionFacts, Event, Generation, NewGeneration
+from reelwright.generations.model import GenerationKind, GenerationState, Part
+from reelwright.generations.records import LIVE, AdmissionFacts, Counted, Event, Generation, NewGeneration, Regenerated
 from reelwright.generations.tables import EVENTS, GENERATIONS, STAGE_RUNS
-from reelwright.ground.ids import AccountId, GenerationId, VariantId
+from reelwright.ground.ids import AccountId, DraftId, GenerationId, VariantId
 
 _COLUMNS = [column for column in GENERATIONS.c if column.name != "fingerprint"]
 
@@ -29,6 +29,25 @@ _FACTS = text(
                   WHERE account_id = :account AND ended_at IS NULL ORDER BY id) AS ids,
            ARRAY(SELECT deadline_at FROM generations
                   WHERE account_id = :account AND ended_at IS NULL ORDER BY id) AS deadlines
+    """
+)
+_COUNTED = text(
+    """
+    SELECT coalesce(sum(generation_units) FILTER (WHERE units_returned_at IS NULL), 0) AS month,
+           coalesce(sum(generation_units) FILTER (WHERE admitted_at >= :hour_start AND admitted_at < :hour_end), 0)
+               AS hour,
+           coalesce(sum(full_units) FILTER (WHERE units_returned_at IS NULL), 0) AS full_month,
+           (SELECT count(*) FROM generations
+             WHERE account_id = :account AND ended_at IS NULL AND deadline_at > clock_timestamp()) AS live
+      FROM generations WHERE account_id = :account AND admitted_at >= :month_start AND admitted_at < :month_end
+    """
+)
+_REGENERATED = text(
+    """
+    SELECT draft_id, id, plan, admitted_at FROM generations
+     WHERE account_id = :account AND admitted_at > :since AND units_returned_at IS NULL
+       AND kind IN ('regenerate_targeted', 'regenerate_full')
+     ORDER BY admitted_at, id
     """
 )
 _NOTE = text(
@@ -163,6 +182,28 @@ class Generations:
             live=tuple(zip(row.ids, row.deadlines, strict=True)),
         )
 
+    async def counted(
+        self,
+        account_id: AccountId,
+        month_start: datetime,
+        month_end: datetime,
+        hour_start: datetime,
+        hour_end: datetime,
+    ) -> Counted:
+        """Return what an account has used in a month and in an hour of it, and how many generations are live.
+
+        As `admission_facts` counts, with ends: rows of this transaction count too, and one past its deadline is no
+        longer live. Exact where all who add rows hold the account's lock.
+        """
+        values = {"account": account_id, "month_start": month_start, "month_end": month_end}
+        row = (await self.session.execute(_COUNTED, values | {"hour_start": hour_start, "hour_end": hour_end})).one()
+        return Counted(month=row.month, hour=row.hour, full=row.full_month, live=row.live)
+
+    async def regenerated(self, account_id: AccountId, since: datetime) -> list[Regenerated]:
+        """Return the account's regenerations after an instant, given-back ones left out, in the order of admission."""
+        rows = await self.session.execute(_REGENERATED, {"account": account_id, "since": since})
+        return [Regenerated(DraftId(row.draft_id), GenerationId(row.id), row.plan, row.admitted_at) for row in rows]
+
     async def note(self, generation_id: GenerationId, kind: str, data: Mapping[str, object]) -> int:
         """Append an event and return its number. The generation stays locked until the commit. Raises LookupError."""
         values = {"generation": generation_id, "kind": kind, "data": msgspec.json.encode(data).decode()}
@@ -197,5 +238,6 @@ class Generations:
 def _found(row: Mapping[Any, Any] | None) -> Generation | None:
     if row is None:
         return None
-    values: dict[str, Any] = {**row, "kind": GenerationKind(row["kind"]), "state": GenerationState(row["state"])}
+    enums = {"kind": GenerationKind(row["kind"]), "state": GenerationState(row["state"])}
+    values: dict[str, Any] = {**row, **enums, "part": row["part"] and Part(row["part"])}
     return Generation(**values)

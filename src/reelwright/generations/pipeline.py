@@ -3,22 +3,18 @@
 INGESTION → STORY_WRITING → SCENE_GENERATION → for each scene: VISUAL_GENERATION → VISUAL_VERIFICATION
 (→ again while the score is low) → VIDEO_GENERATION ∥ TTS_GENERATION; all voices → AUDIO_MIXING;
 all motion and the mix → VIDEO_ASSEMBLY by chunk → VIDEO_ASSEMBLY
+
+A targeted regeneration is one run that rewrites, or one scene's pictures and checks.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from reelwright.generations.model import GenerationKind, Stage, Unit
+from reelwright.generations.model import GenerationKind, Part, Stage, Unit
 from reelwright.generations.outcomes import Judged, Mixed, Outcome
 
 PASSING_SCORE = 60  # product.md: below 60 a picture is made again
 MOST_ROUNDS = 3  # and at most three times in all
-
-_FIRST = {
-    GenerationKind.SCRIPT: Stage.INGESTION,
-    GenerationKind.VIDEO: Stage.INGESTION,
-    GenerationKind.RENDER: Stage.VISUAL_GENERATION,
-}
 
 Finished = Mapping[Unit, Outcome]
 
@@ -31,20 +27,50 @@ class Due:
     ended: bool = False
 
 
-def first(kind: GenerationKind, *, scenes: int) -> tuple[Unit, ...]:
+def first(kind: GenerationKind, *, scenes: int, part: Part | None = None, scene: int | None = None) -> tuple[Unit, ...]:
     """Return the units that a new generation starts with."""
-    return due(kind, {}, scenes=scenes).units
+    return due(kind, {}, scenes=scenes, part=part, scene=scene).units
 
 
-def due(kind: GenerationKind, finished: Finished, *, scenes: int) -> Due:
-    """Return what should exist after these outcomes. `scenes`: the rendered variant's, 0 until known."""
-    if _FIRST[kind] is Stage.INGESTION:
-        words = _words(finished)
-        if not words.ended or kind is GenerationKind.SCRIPT:
-            return words
-        pictures = _pictures(finished, scenes)
-        return Due((*words.units, *pictures.units), pictures.ended)
-    return _pictures(finished, scenes)
+def due(
+    kind: GenerationKind, finished: Finished, *, scenes: int, part: Part | None = None, scene: int | None = None
+) -> Due:
+    """Return what should exist after these outcomes. `scenes`: the rendered variant's, 0 until known.
+
+    `part`, and its `scene` where it is one's, say what a targeted regeneration makes anew. Raises ValueError.
+    """
+    match kind:
+        case GenerationKind.SCRIPT:
+            return _words(finished)
+        case GenerationKind.VIDEO | GenerationKind.REGENERATE_FULL:
+            words = _words(finished)
+            if not words.ended:
+                return words
+            pictures = _pictures(finished, scenes)
+            return Due((*words.units, *pictures.units), pictures.ended)
+        case GenerationKind.RENDER:
+            return _pictures(finished, scenes)
+        case GenerationKind.REGENERATE_TARGETED:
+            return _part(finished, part, scene)
+
+
+def opens(kind: GenerationKind, unit: Unit) -> bool:
+    """Whether a generation of this kind begins with this unit, which then takes over the place taken at admission."""
+    if kind is GenerationKind.REGENERATE_TARGETED:
+        stages = {Stage.STORY_WRITING, Stage.SCENE_GENERATION, Stage.VISUAL_GENERATION}
+        return unit.stage in stages and unit.round == 0
+    return unit in first(kind, scenes=1)
+
+
+def _part(finished: Finished, part: Part | None, scene: int | None) -> Due:
+    if part is None or part.of_scene is (scene is None):
+        raise ValueError(f"no such part: {part} {scene}")
+    if part is Part.SCENE_PICTURE and scene is not None:
+        units, settled = _takes(finished, scene)
+        return Due(tuple(units), ended=settled)
+    stage = Stage.SCENE_GENERATION if part is Part.SCENE_TEXT else Stage.STORY_WRITING
+    unit = Unit(stage=stage, scene=scene)
+    return Due((unit,), ended=unit in finished)
 
 
 def _words(finished: Finished) -> Due:
@@ -78,22 +104,26 @@ def _pictures(finished: Finished, scenes: int) -> Due:
 
 def _scene(finished: Finished, scene: int) -> list[Unit]:
     """Return one scene's units: pictures and checks until one passes, then motion and voice."""
+    units, settled = _takes(finished, scene)
+    if settled:
+        units += [Unit(stage=Stage.VIDEO_GENERATION, scene=scene), Unit(stage=Stage.TTS_GENERATION, scene=scene)]
+    return units
+
+
+def _takes(finished: Finished, scene: int) -> tuple[list[Unit], bool]:
+    """Return one scene's pictures and checks so far, and whether one has passed or the last was judged."""
     units: list[Unit] = []
     for take in range(MOST_ROUNDS):
         units.append(Unit(stage=Stage.VISUAL_GENERATION, scene=scene, round=take))
         if units[-1] not in finished:
-            return units
+            return units, False
         units.append(Unit(stage=Stage.VISUAL_VERIFICATION, scene=scene, round=take))
         verdict = finished.get(units[-1])
         if not isinstance(verdict, Judged):
-            return units
+            return units, False
         if verdict.score >= PASSING_SCORE:
             break
-    return [
-        *units,
-        Unit(stage=Stage.VIDEO_GENERATION, scene=scene),
-        Unit(stage=Stage.TTS_GENERATION, scene=scene),
-    ]
+    return units, True
 
 
 def best_round(finished: Finished, scene: int) -> int | None:

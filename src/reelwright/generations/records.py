@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from reelwright.generations.model import ArtefactKind, GenerationKind, GenerationState, RunState, Unit
+from reelwright.generations.model import ArtefactKind, GenerationKind, GenerationState, Part, RunState, Unit
 from reelwright.ground.ids import AccountId, DraftId, GenerationId, StageRunId, VariantId
 
 LIVE = ("queued", "running")  # the states that a generation or a run has not ended in
@@ -16,8 +16,9 @@ LIVE = ("queued", "running")  # the states that a generation or a run has not en
 class NewGeneration:
     """A generation that was admitted: what is kept of the moment, so that nothing later reprices or recounts it.
 
-    `deadline` is how long it may take, by the database's clock. `admitted_at` is the journey's `now`: it decides the
-    month and hour that the units belong to.
+    `deadline` is how long it may take, by the database's clock. `admitted_at` is admission's instant: it decides the
+    month and hour that the units belong to. `part`, and its `scene` where it is one's, say what of the variant a
+    targeted regeneration makes anew.
     """
 
     id: GenerationId
@@ -35,6 +36,8 @@ class NewGeneration:
     generation_units: int = 1
     full_units: int = 0
     variant_id: VariantId | None = None
+    part: Part | None = None
+    scene: int | None = None
     demo: bool = False
     request_id: str | None = None
 
@@ -57,6 +60,8 @@ class Generation:
     full_units: int
     units_returned_at: datetime | None
     variant_id: VariantId | None
+    part: Part | None
+    scene: int | None
     demo: bool
     request_id: str | None
     admitted_at: datetime
@@ -83,6 +88,24 @@ class AdmissionFacts(NamedTuple):
     generations_hour: int
     full_month: int
     live: tuple[tuple[GenerationId, datetime], ...]
+
+
+class Counted(NamedTuple):
+    """An account's use in one month and hour, from the rows: units, and how many generations are live."""
+
+    month: int
+    hour: int
+    full: int
+    live: int
+
+
+class Regenerated(NamedTuple):
+    """One regeneration of a draft that was not given back, and the plan that it was admitted under."""
+
+    draft_id: DraftId
+    generation_id: GenerationId
+    plan: str
+    admitted_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

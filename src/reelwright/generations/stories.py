@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import Row as Record
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,6 +15,7 @@ from reelwright.generations.model import (
     GenerationKind,
     Motion,
     MotionKind,
+    Part,
     Scene,
     Source,
     Story,
@@ -22,6 +23,7 @@ from reelwright.generations.model import (
     TransitionKind,
     Variant,
 )
+from reelwright.generations.outcomes import Rewritten
 from reelwright.generations.tables import DRAFTS, GENERATIONS, SCENES, SOURCES, VARIANTS
 from reelwright.ground.ids import AccountId, DraftId, GenerationId, VariantId, derived
 
@@ -42,13 +44,19 @@ class Sources:
         await self.session.execute(added.on_conflict_do_update(index_elements=["generation_id"], set_=values))
 
     async def of(self, generation_id: GenerationId) -> Source | None:
-        """Return what this generation works from: its own source, or the draft's last if it ingests none. Else None."""
+        """Return what this generation works from, or None where there is nothing.
+
+        Its own source; if it ingests none, the one that its variant was written from, else the draft's last.
+        """
         query = (
             select(*SOURCES.c)
             .join(GENERATIONS, GENERATIONS.c.draft_id == SOURCES.c.draft_id)
+            .outerjoin(VARIANTS, VARIANTS.c.id == GENERATIONS.c.variant_id)
             .where(GENERATIONS.c.id == generation_id)
             .where(or_(SOURCES.c.generation_id == GENERATIONS.c.id, GENERATIONS.c.kind.not_in(_WRITING)))
-            .order_by(SOURCES.c.created_at.desc())
+            .order_by(
+                (SOURCES.c.generation_id == VARIANTS.c.generation_id).desc().nulls_last(), SOURCES.c.created_at.desc()
+            )
             .limit(1)
         )
         row = (await self.session.execute(query)).one_or_none()
@@ -95,6 +103,71 @@ class Variants:
         await self.session.execute(delete(SCENES).where(SCENES.c.variant_id == variant_id))
         if scenes:
             await self.session.execute(insert(SCENES), [_scene_values(variant_id, scene) for scene in scenes])
+
+    async def rewrite(self, variant_id: VariantId, new: Rewritten, *, scene: int | None = None) -> None:
+        """Change one part of a variant in place and count its version on; all other parts stay as others left them.
+
+        A hook also replaces the old one where the first beat begins with it, in story and scene. The variant's row is
+        locked first: of two writers at once each keeps its own part, and of two of one part the later. Raises
+        LookupError where the variant or its scene is gone, ValueError for a part without words.
+        """
+        row = (
+            await self.session.execute(
+                select(*VARIANTS.c).where(VARIANTS.c.id == variant_id).with_for_update(key_share=True)
+            )
+        ).one_or_none()
+        if row is None:
+            raise LookupError(variant_id)
+        story, columns = _story(row), dict[str, object]()
+        match new.part:
+            case Part.CAPTION:
+                columns["caption"] = new.text
+            case Part.HASHTAGS:
+                columns["hashtags"] = list(new.hashtags)
+            case Part.HOOK:
+                columns["hook"] = new.text
+                first = story.beats[0].narration if story.beats else ""
+                if story.hook and first.startswith(story.hook):
+                    said = new.text + first.removeprefix(story.hook)
+                    columns["beats"] = await self._say(variant_id, story, 0, said, new.claim)
+            case Part.SCENE_TEXT if scene is not None:
+                columns["beats"] = await self._say(variant_id, story, scene, new.text, new.claim)
+            case _:
+                raise ValueError(new.part)
+        await self._change(variant_id, **columns)
+
+    async def _say(
+        self, variant_id: VariantId, story: Story, index: int, narration: str, claim: str | None
+    ) -> list[dict[str, object]]:
+        """Give one scene, if it was planned, other words and return all beats with it. Raises LookupError."""
+        if not 0 <= index < len(story.beats):
+            raise LookupError(index)
+        beats = [asdict(beat) for beat in story.beats]
+        beats[index] |= {"narration": narration, "claim": claim}
+        said = update(SCENES).where(SCENES.c.variant_id == variant_id, SCENES.c.position == index)
+        await self.session.execute(said.values(narration=narration, claim=claim))
+        return beats
+
+    async def _change(self, variant_id: VariantId, **columns: object) -> None:
+        changed = update(VARIANTS).where(VARIANTS.c.id == variant_id)
+        await self.session.execute(changed.values(**columns, version=VARIANTS.c.version + 1, updated_at=func.now()))
+
+    async def choose_take(self, variant_id: VariantId, scene: int, take: int) -> None:
+        """Settle which take of a scene's picture renders draw from now on, and count the variant's version on."""
+        chosen = update(SCENES).where(SCENES.c.variant_id == variant_id, SCENES.c.position == scene)
+        await self.session.execute(chosen.values(take=take))
+        await self._change(variant_id)
+
+    async def writings(self, draft_id: DraftId, *, besides: GenerationId) -> int:
+        """Return how many other generations have written variants for the draft."""
+        others = (VARIANTS.c.draft_id == draft_id, VARIANTS.c.generation_id != besides)
+        return await self.session.scalar(select(func.count(VARIANTS.c.generation_id.distinct())).where(*others)) or 0
+
+    async def rewritings(self, variant_id: VariantId, part: Part, scene: int | None) -> int:
+        """Return how many generations have made this part of this variant anew."""
+        same = (GENERATIONS.c.variant_id == variant_id, GENERATIONS.c.part == part, GENERATIONS.c.state == "succeeded")
+        query = select(func.count()).select_from(GENERATIONS).where(*same)
+        return await self.session.scalar(query.where(GENERATIONS.c.scene.is_not_distinct_from(scene))) or 0
 
     async def get(self, account_id: AccountId, variant_id: VariantId) -> Variant | None:
         """Return the variant, or None where there is none, its draft was deleted or belongs to another."""
@@ -186,6 +259,7 @@ def _scene_values(variant_id: VariantId, scene: Scene) -> dict[str, object]:
         "transition_kind": scene.transition.kind,
         "transition_frames": scene.transition.frames,
         "claim": scene.claim,
+        "take": scene.take,
     }
 
 
@@ -199,4 +273,5 @@ def _scene(row: Record[Any]) -> Scene:
         motion=Motion(kind=MotionKind(row.motion_kind), amount=row.motion_amount),
         transition=Transition(kind=TransitionKind(row.transition_kind), frames=row.transition_frames),
         claim=row.claim,
+        take=row.take,
     )
