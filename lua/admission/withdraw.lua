@@ -1,31 +1,32 @@
 --[[ admission/withdraw
   Give back everything that one unconfirmed admission took, once. What was confirmed stays: the database says it runs.
-  All keys but the claim's and the leases' are the very ones that the receipt names.
 
-  KEYS   1 claim     hash    the Idempotency-Key's record            2 receipt   hash    what the lease took
-         3 month     string  units used in that month                4 hour      string  units used in that hour
-         5 full      string  full regenerations in that month        6 cooldown  string  "until_ms|lease"
-         7 leases    zset    lease -> expiry ms                      8 place     zset    holder -> expiry ms
-  ARGV   1 lease
-  RETURN { verdict }     verdict: withdrawn | confirmed | unknown
+  KEYS   1 receipt   string  what the lease took                   2 leases    zset    lease -> expiry ms
+         3 pending   zset    "account|lease" -> confirm by, ms     and the very keys that the receipt names:
+         4 month     string  units used in that month              5 hour      string  units used in that hour
+         6 full      string  full regenerations in that month      7 cooldown  string  "until_ms|lease"
+         8 place     zset    "account|holder" -> expiry ms         9 claim     string  the Idempotency-Key's record
+  ARGV   1 lease   2 account   3 receipt as it was read ("" = there was none)
+  RETURN { verdict }     verdict: withdrawn | confirmed | unknown | changed (since it was read: read it again)
 ]]
-local lease = ARGV[1]
-local claim = redis.call("HMGET", KEYS[1], "state", "lease")
-local receipt = redis.call("HMGET", KEYS[2], "state", "month", "hour", "full", "units", "full_units", "refunded")
-if receipt[1] and receipt[1] ~= "pending" then return { "confirmed" } end
-if claim[1] == "pending" and claim[2] == lease then redis.call("DEL", KEYS[1]) end
-redis.call("ZREM", KEYS[7], lease)
-redis.call("ZREM", KEYS[8], lease)
-local named = receipt[2] == KEYS[3] and receipt[3] == KEYS[4] and receipt[4] == KEYS[5]
-if not named then return { "unknown" } end
+local lease, member = ARGV[1], ARGV[2] .. "|" .. ARGV[1]
+local receipt = redis.call("GET", KEYS[1])
+if (receipt or "") ~= ARGV[3] then return { "changed" } end
+local state, units, full_units, refunded = string.match(receipt or "", "^(%a+)|[^|]*|(%d*)|(%d*)|(1?)|")
+if state and state ~= "pending" then return { "confirmed" } end
 
-redis.call("DEL", KEYS[2])
-local took = receipt[7] and {} or { [KEYS[3]] = receipt[5], [KEYS[4]] = receipt[5], [KEYS[5]] = receipt[6] }
-for key, units in pairs(took) do
-  local used = tonumber(redis.call("GET", key) or 0)
-  local back = math.min(used, tonumber(units))
+redis.call("ZREM", KEYS[2], lease)
+redis.call("ZREM", KEYS[3], member)
+if not state then return { "unknown" } end
+redis.call("ZREM", KEYS[8], member)
+redis.call("DEL", KEYS[1])
+local claimant = string.match(redis.call("GET", KEYS[9]) or "", "^pending|[^|]*|([^|]*)|")
+if claimant == lease then redis.call("DEL", KEYS[9]) end
+local took = { [KEYS[4]] = units, [KEYS[5]] = units, [KEYS[6]] = full_units }
+for key, number in pairs(refunded == "" and took or {}) do
+  local back = math.min(tonumber(redis.call("GET", key) or 0), tonumber(number))
   if back > 0 then redis.call("DECRBY", key, string.format("%.0f", back)) end
 end
-local cooldown = redis.call("GET", KEYS[6])
-if cooldown and string.match(cooldown, "|(.*)$") == lease then redis.call("DEL", KEYS[6]) end
+local cooled_by = string.match(redis.call("GET", KEYS[7]) or "", "|(.*)$")
+if cooled_by == lease then redis.call("DEL", KEYS[7]) end
 return { "withdrawn" }

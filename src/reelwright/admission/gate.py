@@ -1,115 +1,137 @@
 """The gate: the one owner of the admission scripts. It spells their keys, reads their verdicts, raises the refusals."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
-
-from redis.asyncio import Redis
 
 from reelwright.admission import keys, wire
 from reelwright.admission.model import (
     Admitted,
+    Counted,
+    Entitlement,
     Facts,
+    Held,
     InProgress,
     KeyReused,
+    NotAdmitted,
     Order,
-    Place,
+    Peek,
     Replayed,
-    Standing,
     Unavailable,
 )
+from reelwright.admission.places import Places
 from reelwright.admission.policy import Limits, Periods
-from reelwright.admission.scripts import PATIENCE, Scripts
+from reelwright.admission.rebuilding import Rebuilding
+from reelwright.admission.scripts import PATIENCE, Scripts, Transport
 from reelwright.ground.ids import AccountId, GenerationId
 from reelwright.ground.log import logger
 
 _log = logger(__name__)
 _REPLAYED_FOR: Final = timedelta(hours=24)
-_BOOST_FORGOTTEN: Final = timedelta(minutes=20)
-"""Longer than any cached plan lives, so that a boost taken away outlasts every copy of the plan that still has it."""
-_ROUNDS: Final = 4
-"""One decision may meet, at most, a cold month, a month's end, a cold new month, and then an answer."""
+_ROUNDS: Final = 5
+"""One decision may meet, at most, a cold account, a period's end, a plan that changes twice, and then an answer."""
+_CHANGED_ROUNDS: Final = 5
 
 
 class Gate:
-    """Admission's one door. `facts` asks PostgreSQL when Redis has lost an account; tests pin Redis's clock.
+    """Admission's one door.
 
-    `patience` bounds one call, however many packets and connections it takes.
+    `facts` and `held` ask PostgreSQL when Redis has lost an account or its plan; `limits` are every plan's, `boosted`
+    the plan that a boost lifts to. `patience` bounds one call, connecting included; tests pin Redis's clock.
     """
 
     def __init__(
         self,
-        redis: Redis,
+        transport: Transport,
         *,
         facts: Callable[[AccountId, Periods], Awaitable[Facts]],
+        held: Callable[[AccountId], Awaitable[Held]],
+        limits: Mapping[str, Limits],
+        boosted: str = "pro",
         clock_ms: Callable[[], int] | None = None,
         patience: timedelta = PATIENCE,
     ) -> None:
-        self._scripts = Scripts(redis, patience=patience)
-        self._facts = facts
+        self.scripts = Scripts(transport, patience=patience)
+        self.tariff = wire.Tariff(limits, boosted=boosted)
         self._clock_ms = clock_ms
+        self.places = Places(self.scripts, self.now_text)
+        self._rebuilding = Rebuilding(self.scripts, self.tariff, facts=facts, held=held, now=self.now_text)
+        self._transport = transport
+        self._periods: Periods | None = None
+
+    @property
+    def limits(self) -> Mapping[str, Limits]:
+        """Every plan's limits, by its name."""
+        return self.tariff.limits
 
     async def ping(self) -> None:
         """Ask Redis for an answer. Raises Unavailable."""
-        await self._scripts.command("PING")
+        await self.scripts.command("PING")
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._transport.close()
 
     async def admit(self, order: Order, *, now: datetime) -> Admitted | Replayed:
         """Take everything that an order needs, or nothing, in one round trip. `now` only proposes the periods.
 
-        Raises NotAdmitted, NoPlace, InProgress, KeyReused, Unavailable, and whatever `facts` raises.
+        Raises NotAdmitted, NoPlace, InProgress, KeyReused, Unavailable, and whatever `facts` and `held` raise.
         """
-        verdict, cells = await self._decide(order, now=now, dry=False)
-        match verdict:
-            case "replay":
-                return Replayed(generation=order.lease)
-            case "busy":
-                wait = timedelta(milliseconds=int(cells[0]))
-                raise InProgress("The first request with this Idempotency-Key is still running: ask again.", wait=wait)
-            case "reused":
-                raise KeyReused("This Idempotency-Key was used for another request: take a new one.")
-            case _:
-                return wire.admission(verdict, cells)
+        try:
+            return await self._decide(order, now=now, dry=False)
+        except NotAdmitted as refused:
+            if not await self._rebuilding.doubted(order.account, refused, self._periods_at(refused.now)):
+                raise
+        return await self._decide(order, now=now, dry=False)
 
     async def would_admit(self, order: Order, *, now: datetime) -> Admitted:
         """Answer as `admit` would for a new key, and take nothing. Raises NotAdmitted, NoPlace, Unavailable."""
-        return wire.admission(*await self._decide(order, now=now, dry=True))
+        answer = await self._decide(order, now=now, dry=True)
+        if isinstance(answer, Replayed):
+            raise TypeError("a dry run has no key to replay")
+        return answer
 
-    async def withdraw(self, order: Order) -> bool:
+    async def withdraw(self, account: AccountId, lease: GenerationId) -> bool:
         """Give back all that an unconfirmed admission took, once; return whether it had taken anything.
 
         Only where the database says that no such generation was committed. What was confirmed stays.
         Raises Unavailable.
         """
-        spent = await self._spent_from(order.account, order.lease)
-        (verdict,) = await self._scripts.run(
-            "withdraw",
-            keys=[
-                keys.claim(order.account, order.scope, order.key),
-                keys.receipt(order.lease),
-                *spent[:4],
-                keys.leases(order.account),
-                spent[4],
-            ],
-            args=[str(order.lease)],
-        )
-        return verdict == "withdrawn"
+        for _ in range(_CHANGED_ROUNDS):
+            receipt, names = await self._receipt(account, lease)
+            month, hour, full, cooldown, place, claim = names
+            (verdict,) = await self.scripts.run(
+                "withdraw",
+                keys=[
+                    keys.receipt(lease),
+                    keys.leases(account),
+                    keys.pending(),
+                    *(month, hour, full, cooldown, place, claim),
+                ],
+                args=[str(lease), str(account), receipt],
+            )
+            if verdict != "changed":
+                return verdict == "withdrawn"
+        raise Unavailable("An admission could not be withdrawn just now: try again soon.")
 
     async def confirm(self, order: Order, deadline: datetime) -> None:
         """After the commit: hold lease and place until the queue's deadline and finish the claim. Raises Unavailable.
 
-        May be lost or repeated: a worker's first renewal confirms the lease too.
+        May be lost or repeated: a worker's first renewal and the sweep confirm the lease too.
         """
-        verdict, now_ms = await self._scripts.run(
+        verdict, now_ms = await self.scripts.run(
             "confirm",
             keys=[
                 keys.claim(order.account, order.scope, order.key),
                 keys.receipt(order.lease),
                 keys.leases(order.account),
                 wire.place_key(order.place),
+                keys.pending(),
             ],
             args=[
-                self._now(),
+                self.now_text(),
                 str(order.lease),
+                str(order.account),
                 order.fingerprint,
                 wire.ms(deadline),
                 wire.span(_REPLAYED_FOR),
@@ -117,25 +139,27 @@ class Gate:
             ],
         )
         if verdict == "rebuilt":
-            await self._forget_counters(order.account, wire.instant(now_ms))
+            await self.forget(order.account, now=wire.instant(now_ms))
 
     async def renew(self, account: AccountId, lease: GenerationId, *, ttl: timedelta, adopt: bool = False) -> bool:
         """Hold a generation's lease for at least `ttl` from now; False where it lapsed or ended. Raises Unavailable.
 
         `adopt` says that the generation's row is live, so that a lapsed or lost lease is held again.
         """
-        verdict, _ = await self._scripts.run(
+        verdict, _ = await self.scripts.run(
             "renew",
-            keys=[keys.leases(account), keys.receipt(lease)],
-            args=[self._now(), str(lease), wire.span(ttl), "1" if adopt else ""],
+            keys=[keys.leases(account), keys.receipt(lease), keys.pending()],
+            args=[self.now_text(), str(lease), str(account), wire.span(ttl), "1" if adopt else ""],
         )
         return verdict in {"renewed", "adopted"}
 
     async def release(self, account: AccountId, lease: GenerationId) -> bool:
         """End a generation's lease; return whether it was still held. Safe to repeat. Raises Unavailable."""
-        spent = await self._spent_from(account, lease)
-        (verdict,) = await self._scripts.run(
-            "release", keys=[keys.leases(account), keys.receipt(lease), spent[4]], args=[str(lease)]
+        _, names = await self._receipt(account, lease)
+        (verdict,) = await self.scripts.run(
+            "release",
+            keys=[keys.leases(account), keys.receipt(lease), names[4], keys.pending()],
+            args=[str(lease), str(account)],
         )
         return verdict == "released"
 
@@ -144,118 +168,112 @@ class Gate:
 
         Call it after the row says so: where Redis has lost the receipt, the counters are asked of PostgreSQL again.
         """
-        month, _, full, cooldown, _ = await self._spent_from(account, lease)
-        (verdict,) = await self._scripts.run(
-            "refund", keys=[keys.receipt(lease), month, full, cooldown], args=[str(lease)]
-        )
-        if verdict == "unknown":
-            await self._forget_counters(account, await self._redis_now())
-        return verdict == "refunded"
+        for _ in range(_CHANGED_ROUNDS):
+            receipt, (month, _, full, cooldown, _, _) = await self._receipt(account, lease)
+            (verdict,) = await self.scripts.run(
+                "refund", keys=[keys.receipt(lease), month, full, cooldown], args=[str(lease), receipt]
+            )
+            if verdict == "unknown":
+                await self.forget(account, now=await self._redis_now())
+            if verdict != "changed":
+                return verdict == "refunded"
+        raise Unavailable("A unit could not be given back just now: try again soon.")
 
-    async def take_place(
-        self, place: Place, holder: str, *, ttl: timedelta, inherits: GenerationId | None = None
-    ) -> bool:
-        """Take or renew a provider's place at dispatch; False when all are taken. Raises Unavailable.
+    async def remember_plan(self, account: AccountId, held: Held) -> None:
+        """After the commit of a change: replace the plan and the boost's end that are cached, unless newer ones are.
 
-        `inherits` names the generation whose place, taken at admission, this holder takes over.
+        Raises Unavailable; the cache then lasts ten minutes at most, and whoever read the new version mends it sooner.
         """
-        verdict, _, _ = await self._scripts.run(
-            "semaphore_acquire",
-            keys=[wire.place_key(place)],
-            args=[self._now(), holder, wire.span(ttl), str(place.cap), str(inherits or "")],
-        )
-        return verdict != "full"
+        await self._rebuilding.remember(account, held)
 
-    async def renew_place(self, place: Place, holder: str, *, ttl: timedelta) -> bool:
-        """Keep a place that is still held for `ttl` from now; False where it lapsed. Raises Unavailable."""
-        verdict, _, _ = await self._scripts.run(
-            "semaphore_acquire", keys=[wire.place_key(place)], args=[self._now(), holder, wire.span(ttl), "0", ""]
-        )
-        return verdict == "renewed"
+    async def entitled(self, account: AccountId) -> Entitlement:
+        """Return what an account may do now: from the cache, else from PostgreSQL; with Redis away, too.
 
-    async def give_back_place(self, place: Place, holder: str) -> None:
-        """Give a place back. Safe to repeat, and never another holder's. Raises Unavailable."""
-        await self._scripts.run("semaphore_release", keys=[wire.place_key(place)], args=[holder])
+        Raises whatever `held` raises.
+        """
+        return await self._rebuilding.entitled(account)
 
-    async def set_boost(self, account: AccountId, until: datetime | None) -> None:
-        """Say when a boost ends, or that there is none, over what cached plans still say. Raises Unavailable."""
-        stay = _BOOST_FORGOTTEN if until is None else max(until - await self._redis_now(), _BOOST_FORGOTTEN)
-        end = "0" if until is None else wire.ms(until)
-        await self._scripts.command("SET", keys.boost(account), end, "PX", wire.span(stay))
+    async def peek(self, account: AccountId, *, now: datetime) -> Peek:
+        """Return where each of an account's policies stands; take nothing, write nothing.
 
-    async def peek(
-        self,
-        account: AccountId,
-        periods: Periods,
-        *,
-        limits: Limits,
-        boosted: Limits | None = None,
-        boost_until: datetime | None = None,
-    ) -> Sequence[Standing]:
-        """Return where each of an account's policies stands; write nothing.
+        `now` only proposes the periods. Raises Unavailable, and whatever `facts` and `held` raise.
+        """
+        return await self._rebuilding.peek(account, self._periods_at(now))
+
+    async def warm(self, account: AccountId, *, now: datetime) -> Periods:
+        """Make sure that Redis knows the account's counters, leases and cooldowns, and return the periods at `now`.
 
         Raises Unavailable, and whatever `facts` raises.
         """
-        at = [keys.boost(account), *wire.counters(account, periods), keys.leases(account)]
-        now_ms, boost, month, hour, full, live, next_ms = await self._scripts.run("peek", keys=at, args=[self._now()])
-        now = wire.instant(now_ms)
-        ends = wire.instant(boost) if boost else boost_until
-        plan = boosted if boosted and ends and ends > now else limits
-        if not (month and full):
-            facts = await self._facts(account, periods)
-            month, hour, full = str(facts.generations_month), str(facts.generations_hour), str(facts.full_month)
-            live = str(max(int(live), sum(expires_at > now for _, expires_at in facts.leases)))
-        cells = ["generations_month", str(plan.generations_month), month, wire.ms(periods.month_end)]
-        cells += ["generations_hour", str(plan.generations_hour), hour or "0", wire.ms(periods.hour_end)]
-        if plan.full_regenerations_month is not None:
-            cells += ["full_regenerations_month", str(plan.full_regenerations_month), full, wire.ms(periods.month_end)]
-        cells += ["concurrent", str(plan.concurrent), live, next_ms]
-        return wire.standings(cells, now=now)
+        periods = self._periods_at(now)
+        await self._rebuilding.hydrate(account, periods)
+        return periods
 
-    async def _decide(self, order: Order, *, now: datetime, dry: bool) -> tuple[str, list[str]]:
-        periods = Periods.at(now)
+    async def forget(self, account: AccountId, *, now: datetime) -> None:
+        """Drop the month's counters, so that the next decision asks PostgreSQL. Raises Unavailable."""
+        periods = self._periods_at(now)
+        month, _, full = wire.counters(account, periods)
+        await self.scripts.command("DEL", month, full)
+
+    async def unconfirmed(self, limit: int) -> list[tuple[AccountId, GenerationId]]:
+        """Return admissions whose confirmation is overdue, oldest first. Raises Unavailable."""
+        return await self._rebuilding.unconfirmed(limit)
+
+    async def counted(self, account: AccountId, periods: Periods) -> Counted:
+        """Return an account's counters as Redis holds them. Raises Unavailable."""
+        return await self._rebuilding.counted(account, periods)
+
+    async def repair(self, account: AccountId, periods: Periods, *, seen: Counted, facts: Facts) -> bool:
+        """Set the counters to the facts, unless they moved since `seen` or an order is between admission and commit.
+
+        Raises Unavailable.
+        """
+        return await self._rebuilding.repair(account, periods, seen=seen, facts=facts)
+
+    def now_text(self) -> str:
+        """Return what scripts are told of the time: "" for the server's own clock."""
+        return "" if self._clock_ms is None else str(self._clock_ms())
+
+    async def _decide(self, order: Order, *, now: datetime, dry: bool) -> Admitted | Replayed:
+        periods = self._periods_at(now)
         for _ in range(_ROUNDS):
-            at, args = wire.admit_keys(order, periods), wire.admit_args(order, periods, clock=self._now(), dry=dry)
-            verdict, *cells = await self._scripts.run("admit", keys=at, args=args)
-            if verdict == "skew":
-                _log.warning("admission.clock_skew", ours=now.isoformat(), redis=wire.instant(cells[0]).isoformat())
-                periods = Periods.at(wire.instant(cells[0]))
-            elif verdict == "hydrate":
-                await self._hydrate(order.account, periods)
-            else:
-                return verdict, cells
-        raise Unavailable("Admission could not settle on a period: try again soon.")
+            at, args = wire.admit_call(order, periods, self.tariff, clock=self.now_text(), dry=dry)
+            verdict, *cells = await self.scripts.run("admit", keys=at, args=args)
+            match verdict:
+                case "admitted" | "refused":
+                    return wire.admission(verdict, cells, order, periods, self.tariff)
+                case "replay":
+                    return Replayed(generation=order.lease)
+                case "busy":
+                    wait = timedelta(milliseconds=int(cells[0]))
+                    raise InProgress("The first request with this Idempotency-Key is still running.", wait=wait)
+                case "reused":
+                    raise KeyReused(
+                        "This Idempotency-Key was used for another request: send a new key.", field="Idempotency-Key"
+                    )
+                case "skew":
+                    theirs = wire.instant(cells[0])
+                    _log.warning("admission.clock_skew", ours=now.isoformat(), redis=theirs.isoformat())
+                    periods = self._periods_at(theirs)
+                case _:
+                    order = await self._rebuilding.rebuilt(order, periods)
+        raise Unavailable("Admission could not settle on a plan and a period: try again soon.")
 
-    async def _hydrate(self, account: AccountId, periods: Periods) -> None:
-        facts = await self._facts(account, periods)
-        receipts = [keys.receipt(lease) for lease, _ in facts.leases]
-        leases = [cell for lease, expires_at in facts.leases for cell in (str(lease), wire.ms(expires_at))]
-        used = [str(facts.generations_month), str(facts.generations_hour), str(facts.full_month)]
-        await self._scripts.run(
-            "hydrate",
-            keys=[*wire.counters(account, periods), keys.leases(account), *receipts],
-            args=[self._now(), wire.ms(periods.month_end), wire.ms(periods.hour_end), *used, *leases],
-        )
-
-    async def _spent_from(self, account: AccountId, lease: GenerationId) -> list[str]:
-        """Return the month, hour, full, cooldown and place keys that a receipt names, or names nobody uses."""
-        fields = ("month", "hour", "full", "cooldown", "place")
-        named = await self._scripts.command("HMGET", keys.receipt(lease), *fields)
+    async def _receipt(self, account: AccountId, lease: GenerationId) -> tuple[str, list[str]]:
+        """Return a receipt and the month, hour, full, cooldown, place and claim keys it names, or names nobody uses."""
+        (receipt,) = await self.scripts.command("GET", keys.receipt(lease))
+        named = receipt.split("|")[5:] if receipt else [""] * 6
         nobody = [keys.month(account, "none"), keys.hour(account, "none"), keys.full(account, "none")]
-        return [
-            name or other
-            for name, other in zip(named, [*nobody, keys.cooldown(account, None), wire.place_key(None)], strict=True)
-        ]
+        nobody += [keys.cooldown(account, None), wire.place_key(None), keys.claim(account, "none", "none")]
+        return receipt, [name or other for name, other in zip(named, nobody, strict=True)]
 
-    async def _forget_counters(self, account: AccountId, now: datetime) -> None:
-        month, _, full = wire.counters(account, Periods.at(now))
-        await self._scripts.command("DEL", month, full)
+    def _periods_at(self, now: datetime) -> Periods:
+        if self._periods is None or not self._periods.hour_start <= now < self._periods.hour_end:
+            self._periods = Periods.at(now)
+        return self._periods
 
     async def _redis_now(self) -> datetime:
         if self._clock_ms is not None:
-            return wire.instant(self._now())
-        seconds, micros = await self._scripts.command("TIME")
+            return wire.instant(self.now_text())
+        seconds, micros = await self.scripts.command("TIME")
         return wire.instant(str(int(seconds) * 1000 + int(micros) // 1000))
-
-    def _now(self) -> str:
-        return "" if self._clock_ms is None else str(self._clock_ms())

@@ -1,52 +1,68 @@
 """The canonical Redis keys, spelled in this one place. What each holds, and for how long, stands in lua/README.md."""
 
+from functools import cache
 from hashlib import sha256
 
 from reelwright.ground.ids import AccountId, DraftId, GenerationId
 
 
-def month(account: AccountId, yyyymm: str) -> str:
+def month(account: AccountId | str, yyyymm: str) -> str:
     """Generation units used in a month."""
     return f"app:usage:{account}:gen_used:{yyyymm}"
 
 
-def hour(account: AccountId, yyyymmddhh: str) -> str:
+def hour(account: AccountId | str, yyyymmddhh: str) -> str:
     """Generation units used in a clock hour."""
     return f"app:burst:{account}:gen_hour:{yyyymmddhh}"
 
 
-def full(account: AccountId, yyyymm: str) -> str:
+def full(account: AccountId | str, yyyymm: str) -> str:
     """Full regenerations used in a month."""
     return f"app:usage:{account}:full_regen_used:{yyyymm}"
 
 
-def cooldown(account: AccountId, draft: DraftId | None) -> str:
+def cooldown(account: AccountId | str, draft: DraftId | None) -> str:
     """Until when a draft may not be regenerated. Without a draft: a name that scripts are given and never use."""
     return f"app:cooldown:{account}:regen:{draft or 'none'}"
 
 
-def leases(account: AccountId) -> str:
+def leases(account: AccountId | str) -> str:
     """The account's live generations."""
     return f"app:conc:{account}:leases"
 
 
-def receipt(lease: GenerationId) -> str:
+def receipt(lease: GenerationId | str) -> str:
     """What one lease took, and from which keys."""
     return f"app:conc:lease:{lease}"
 
 
+def pending() -> str:
+    """Which admissions, of every account, wait for their commit to be confirmed."""
+    return "app:conc:pending"
+
+
+@cache
 def place(provider: str, model: str, lane: str) -> str:
-    """Who works with a provider's model in a lane. A colon inside a name is escaped, so two names never meet."""
-    return ":".join(
-        ["app:conc:provider", *(part.replace("%", "%25").replace(":", "%3A") for part in (provider, model, lane))]
-    )
+    """Who works with a provider's model in a lane. A separator inside a name is escaped, so two names never meet."""
+    parts = (part.replace("%", "%25").replace(":", "%3A").replace("|", "%7C") for part in (provider, model, lane))
+    return ":".join(["app:conc:provider", *parts])
 
 
-def claim(account: AccountId, scope: str, key: str) -> str:
+def line(provider: str, model: str, lane: str) -> str:
+    """Which accounts wait for a place in a lane."""
+    return place(provider, model, lane) + ":line"
+
+
+def claim(account: AccountId | str, scope: str, key: str) -> str:
     """The record of an Idempotency-Key. Users choose the key, so only its SHA-256 reaches Redis."""
     return f"app:idem:{account}:{scope}:{sha256(key.encode(errors='surrogatepass')).hexdigest()}"
 
 
-def boost(account: AccountId) -> str:
+def plan(account: AccountId | str) -> str:
+    """Which plan the account holds, as PostgreSQL last said it."""
+    return f"app:user:{account}:plan_effective"
+
+
+def boost(account: AccountId | str) -> str:
     """When the account's boost ends."""
     return f"app:boost:{account}:pro_until"

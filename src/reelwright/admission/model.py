@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
+
 from reelwright.admission.policy import Limits, Policy
 from reelwright.ground.errors import Kind, Outage, Refusal
 from reelwright.ground.ids import AccountId, DraftId, GenerationId
@@ -14,19 +16,45 @@ USUAL_RUN = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """One of `cap` places at a provider's model in a lane (`interactive` or `batch`)."""
+    """A place at a provider's model in a lane (`interactive` or `batch`): at most `cap` in it, `capacity` in both.
+
+    `rival` is the other lane, for which `rival_floor` places are always kept. Without one the lane is alone.
+    """
 
     provider: str
     model: str
     lane: str
     cap: int
+    capacity: int | None = None
+    rival: str | None = None
+    rival_floor: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What PostgreSQL says of an account's plan. `version` grows with every change of plan or boost."""
+
+    plan: str
+    version: int
+    boost_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entitlement:
+    """What an account may do: the plan it holds, until when it is boosted, and the limits that hold just now."""
+
+    plan: str
+    version: int
+    boost_until: datetime | None
+    limits: Limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """A request to start one generation. `key` is the caller's raw Idempotency-Key, `fingerprint` its body's digest.
 
-    `draft` is given where the regeneration cooldown counts, `place` where the first stage needs a provider.
+    `draft` is given where the regeneration cooldown counts, `place` where the first stage needs a provider. `held` is
+    what the caller read; where Redis knows better, PostgreSQL is asked again.
     """
 
     account: AccountId
@@ -34,9 +62,7 @@ class Order:
     scope: str
     key: str
     fingerprint: str
-    limits: Limits
-    boosted: Limits
-    boost_until: datetime | None = None
+    held: Held
     generation_units: int = 1
     full_units: int = 0
     draft: DraftId | None = None
@@ -45,27 +71,39 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What PostgreSQL knows of an account in two periods, refunded generations left out; `leases` are live ones."""
+    """What PostgreSQL knows of an account in two periods, refunded generations left out of the month.
+
+    `leases` are live generations with their deadlines, `cooldowns` drafts with the generation that cools them.
+    """
 
     generations_month: int
     generations_hour: int
     full_month: int
     leases: Sequence[tuple[GenerationId, datetime]] = ()
+    cooldowns: Sequence[tuple[DraftId, GenerationId, datetime]] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """Where one policy stands. `frees_at`: when the period ends, or when a place is free again; None when unknown."""
+class Counted:
+    """An account's counters as Redis holds them; None is a missing one."""
+
+    generations_month: int | None
+    generations_hour: int | None
+    full_month: int | None
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """Where one policy stands. `limit` None is no cap; `frees_at` None is unknown, or nothing to wait for."""
 
     policy: Policy
-    limit: int
+    limit: int | None
     used: int
     frees_at: datetime | None
 
     @property
-    def remaining(self) -> int:
-        """How many are left: never negative, though a smaller plan may leave more used than allowed."""
-        return max(self.limit - self.used, 0)
+    def remaining(self) -> int | None:
+        """How many are left: never negative, though a smaller plan may leave more used than allowed. None: no cap."""
+        return None if self.limit is None else max(self.limit - self.used, 0)
 
     def public(self) -> dict[str, object]:
         """Return the standing as a problem document shows it."""
@@ -75,14 +113,19 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admitted:
-    """Everything was taken. Unconfirmed, the lease ends at `lease_until`; `standings` count this order in."""
+    """Everything was taken at `at`, by Redis's clock, under `limits`. Unconfirmed, the lease ends at `lease_until`.
 
+    `standings` are all policies that were weighed, this order counted in.
+    """
+
+    at: datetime
     lease_until: datetime
     boosted: bool
+    limits: Limits
     standings: Sequence[Standing]
 
     @property
-    def remaining(self) -> Mapping[Policy, int]:
+    def remaining(self) -> Mapping[Policy, int | None]:
         """What is left of each policy that was weighed."""
         return {standing.policy: standing.remaining for standing in self.standings}
 
@@ -94,18 +137,36 @@ class Replayed:
     generation: GenerationId
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peek:
+    """Where an account stands, by Redis's clock, with nothing taken."""
+
+    at: datetime
+    entitlement: Entitlement
+    boosted: bool
+    standings: Sequence[Standing]
+
+
 class NotAdmitted(Refusal):
-    """Limits bind: `violations` names each, `wait` is how long until the last of them frees."""
+    """Limits bind: `violations` names each, `wait` is how long until the last of them frees.
+
+    `standings` are all policies that were weighed at `now`, those that don't bind too.
+    """
 
     kind = Kind.LIMITED
     code = "admission.limited"
 
-    def __init__(self, violations: Sequence[Standing], *, now: datetime) -> None:
+    def __init__(
+        self, violations: Sequence[Standing], *, now: datetime, standings: Sequence[Standing] | None = None
+    ) -> None:
         self.violations = tuple(violations)
+        self.standings = self.violations if standings is None else tuple(standings)
+        self.now = now
+        last = max(violations, key=lambda violation: violation.frees_at or now + USUAL_RUN)
         super().__init__(
             " ".join(_SENTENCES[violation.policy].format(limit=violation.limit) for violation in violations),
             wait=_wait(violations, now=now),
-            extra={"violations": [violation.public() for violation in violations]},
+            extra={"violations": [violation.public() for violation in violations], "binding": last.policy.value},
         )
 
 
@@ -115,6 +176,7 @@ class NoPlace(Outage):
     code = "admission.full"
 
     def __init__(self, violations: Sequence[Standing], *, now: datetime) -> None:
+        self.violations = tuple(violations)
         super().__init__("Every place for this work is taken: try again soon.", wait=_wait(violations, now=now))
 
 
@@ -122,14 +184,14 @@ class InProgress(Refusal):
     """The first request with this key is still being decided."""
 
     kind = Kind.CONFLICT
-    code = "admission.in_progress"
+    code = "idempotency.in_progress"
 
 
 class KeyReused(Refusal):
     """The key was used for another request."""
 
     kind = Kind.CHANGED
-    code = "admission.key_reused"
+    code = "idempotency.key_reused"
 
 
 class Unavailable(Outage):

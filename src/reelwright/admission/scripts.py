@@ -4,27 +4,53 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from hashlib import sha1
-from typing import Any, Final
-
-from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from typing import Any, Final, Protocol
 
 from reelwright.admission.model import Unavailable
 from reelwright.ground.log import logger
 from reelwright.ground.packaged import packaged
 
 _log = logger(__name__)
-PATIENCE: Final = timedelta(milliseconds=800)
-"""The whole of one call, a reload of the script included; the client's own time-out ends a single command sooner."""
+PATIENCE: Final = timedelta(milliseconds=250)
+"""How long one call may take, connecting and a reload of the script included: decisions.md 12."""
+
+
+class NoScript(Exception):  # noqa: N818 - an answer, not an error: the server wants the script's text
+    """The server doesn't know this digest (any more)."""
+
+
+class Unreachable(Exception):  # noqa: N818 - a finding; `Unavailable` is the error that callers see
+    """No usable answer came. `detail` may be logged: it holds no key, argument or token."""
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class Transport(Protocol):
+    """One way to reach a Redis-protocol server. It never retries, and closes what a cancelled call leaves behind."""
+
+    first_line: str
+    """Put before every script, with its line end; "" where the server wants none."""
+
+    async def call(self, words: Sequence[str]) -> Any:
+        """Send one command and return its reply. Raises NoScript, Unreachable."""
+        ...
+
+    async def close(self) -> None:
+        """Give every connection back."""
+        ...
 
 
 class Scripts:
     """Every script of `lua/admission`, by its file's name."""
 
-    def __init__(self, redis: Redis, *, patience: timedelta = PATIENCE) -> None:
-        self._redis = redis
+    def __init__(self, transport: Transport, *, patience: timedelta = PATIENCE) -> None:
+        self._call = transport.call
         self._patience_s = patience.total_seconds()
-        self._texts = {path.stem: path.read_text() for path in (packaged("lua") / "admission").glob("*.lua")}
+        self._texts = {
+            path.stem: transport.first_line + path.read_text() for path in (packaged("lua") / "admission").glob("*.lua")
+        }
         self._digests = {
             name: sha1(text.encode()).hexdigest()  # noqa: S324 - Redis names scripts by SHA-1
             for name, text in self._texts.items()
@@ -32,32 +58,32 @@ class Scripts:
 
     async def run(self, name: str, *, keys: Sequence[str], args: Sequence[str]) -> list[str]:
         """Run a script and return its reply as text. EVAL where the server has forgotten it. Raises Unavailable."""
-        tail = (len(keys), *keys, *args)
+        tail = (str(len(keys)), *keys, *args)
         try:
             async with asyncio.timeout(self._patience_s):
                 try:
-                    reply: Any = await self._redis.execute_command("EVALSHA", self._digests[name], *tail)
-                except NoScriptError:
-                    reply = await self._redis.execute_command("EVAL", self._texts[name], *tail)
-        except (RedisError, OSError, TimeoutError) as error:
+                    reply = await self._call(("EVALSHA", self._digests[name], *tail))
+                except NoScript:
+                    reply = await self._call(("EVAL", self._texts[name], *tail))
+        except (Unreachable, NoScript, TimeoutError) as error:
             raise _unavailable(error, doing=name) from error
-        return [_text(cell) for cell in reply]
+        return _texts(reply)
 
     async def command(self, *words: str) -> list[str]:
         """Run one plain command and return its reply, missing values as "". Raises Unavailable."""
         try:
             async with asyncio.timeout(self._patience_s):
-                reply: Any = await self._redis.execute_command(*words)
-        except (RedisError, OSError, TimeoutError) as error:
+                reply: Any = await self._call(words)
+        except (Unreachable, NoScript, TimeoutError) as error:
             raise _unavailable(error, doing=words[0]) from error
-        return [_text(cell) for cell in (reply if isinstance(reply, list) else [reply])]
+        return _texts(reply if isinstance(reply, list) else [reply])
 
 
-def _text(cell: Any) -> str:
-    return "" if cell is None else cell.decode() if isinstance(cell, bytes) else str(cell)
+def _texts(cells: list[Any]) -> list[str]:
+    return [cell.decode() if type(cell) is bytes else "" if cell is None else str(cell) for cell in cells]
 
 
 def _unavailable(error: Exception, *, doing: str) -> Unavailable:
-    detail = str(error)[:200] if isinstance(error, ResponseError) else ""
+    detail = error.detail if isinstance(error, Unreachable) else ""
     _log.error("admission.unavailable", doing=doing, error=type(error).__name__, detail=detail)
     return Unavailable("Admission is not available just now: try again soon.", wait=timedelta(seconds=2))

@@ -1,11 +1,14 @@
 """How orders and answers are spelt on the way to Redis and back: everything is text, instants and spans in ms."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from hashlib import sha256
 from typing import Final
 
 from reelwright.admission import keys
-from reelwright.admission.model import USUAL_RUN, Admitted, NoPlace, NotAdmitted, Order, Place, Standing
+from reelwright.admission.model import USUAL_RUN, Admitted, Entitlement, Held, NoPlace, NotAdmitted, Order, Place
+from reelwright.admission.model import Standing as Row
 from reelwright.admission.policy import Limits, Periods, Policy
 from reelwright.ground.ids import AccountId
 
@@ -13,18 +16,21 @@ UNCONFIRMED: Final = timedelta(seconds=30)
 """How long an admitted order holds its lease before its commit is confirmed."""
 CLAIM: Final = timedelta(seconds=60)
 """How long a repeat of an Idempotency-Key waits for a first request that may have died."""
-_PLACES: Final = {Policy.CONCURRENT, Policy.PROVIDER_PLACE}
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MS: Final = timedelta(milliseconds=1)
 
 
 def ms(moment: datetime) -> str:
     """Spell an aware instant as milliseconds since 1970, rounded down."""
-    return str((moment - _EPOCH) // timedelta(milliseconds=1))
+    return str((moment - _EPOCH) // _MS)
 
 
 def span(length: timedelta) -> str:
     """Spell a length of time in whole milliseconds."""
-    return str(length // timedelta(milliseconds=1))
+    return str(length // _MS)
+
+
+_UNCONFIRMED, _CLAIM = span(UNCONFIRMED), span(CLAIM)
 
 
 def instant(text: str) -> datetime:
@@ -46,66 +52,156 @@ def place_key(place: Place | None) -> str:
     return keys.place(place.provider, place.model, place.lane) if place else keys.place("none", "none", "none")
 
 
-def admit_keys(order: Order, periods: Periods) -> list[str]:
-    """Return KEYS of `admit.lua`."""
-    return [
-        keys.claim(order.account, order.scope, order.key),
-        keys.boost(order.account),
-        *counters(order.account, periods),
-        keys.cooldown(order.account, order.draft),
-        keys.leases(order.account),
-        keys.receipt(order.lease),
-        place_key(order.place),
-    ]
+def member(account: AccountId, holder: object) -> str:
+    """Return who holds a place, or waits to be confirmed."""
+    return f"{account}|{holder}"
 
 
-def admit_args(order: Order, periods: Periods, *, clock: str, dry: bool) -> list[str]:
-    """Return ARGV of `admit.lua`. `clock` is "" for the server's own."""
-    edges = (periods.month_start, periods.month_end, periods.hour_start, periods.hour_end)
-    return [
-        clock,
-        "1" if dry else "",
-        str(order.lease),
-        order.fingerprint,
-        *map(ms, edges),
-        str(order.generation_units),
-        str(order.full_units),
-        ms(order.boost_until) if order.boost_until else "",
-        str(order.place.cap) if order.place else "",
-        span(UNCONFIRMED),
-        span(CLAIM),
-        "1" if order.draft else "",
-        *_limits(order.limits),
-        *_limits(order.boosted),
-    ]
+class Tariff:
+    """Every plan's limits, and how a plan is named to Redis: a change of any number changes every token."""
 
+    def __init__(self, limits: Mapping[str, Limits], *, boosted: str) -> None:
+        self.limits = limits
+        self.boosted = limits[boosted]
+        spelt = {plan: _limits(rows) for plan, rows in limits.items()}
+        self._args = {plan: [*rows, *spelt[boosted]] for plan, rows in spelt.items()}
+        self._digest = sha256(repr(sorted(spelt.items())).encode()).hexdigest()[:8]
 
-def admission(verdict: str, cells: Sequence[str]) -> Admitted:
-    """Read an answer about limits: now, whether boosted, then rows. Raises NotAdmitted, NoPlace."""
-    now = instant(cells[0])
-    rows = standings(cells[2:], now=now)
-    if verdict == "admitted":
-        return Admitted(lease_until=now + UNCONFIRMED, boosted=cells[1] == "1", standings=rows)
-    if all(row.policy is Policy.PROVIDER_PLACE for row in rows):
-        raise NoPlace(rows, now=now)
-    raise NotAdmitted(rows, now=now)
+    def token(self, held: Held) -> str:
+        """Name what an account holds."""
+        return f"{held.version}|{held.plan}|{self._digest}"
 
+    def read(self, token: str, boost_until: str) -> Held | None:
+        """Return what a token names, or None where it names nothing of this tariff."""
+        version, plan, digest = token.split("|") if token.count("|") == 2 else ("", "", "")  # noqa: PLR2004 - a token's parts
+        if digest != self._digest or plan not in self.limits:
+            return None
+        return Held(plan=plan, version=int(version), boost_until=instant(boost_until) if boost_until else None)
 
-def standings(cells: Sequence[str], *, now: datetime) -> list[Standing]:
-    """Read rows of policy, limit, used and the instant it frees ("" = unknown)."""
-    return [
-        Standing(policy=Policy(policy), limit=int(limit), used=int(used), frees_at=_frees(policy, frees_at, now=now))
-        for policy, limit, used, frees_at in zip(cells[0::4], cells[1::4], cells[2::4], cells[3::4], strict=True)
-    ]
+    def entitlement(self, held: Held, now: datetime) -> Entitlement:
+        """Return what somebody who holds this may do now. A boost ends at its end."""
+        boosted = held.boost_until is not None and held.boost_until > now
+        return Entitlement(
+            plan=held.plan,
+            version=held.version,
+            boost_until=held.boost_until if boosted else None,
+            limits=self.boosted if boosted else self.limits[held.plan],
+        )
 
-
-def _frees(policy: str, frees_at: str, *, now: datetime) -> datetime | None:
-    if frees_at and policy in _PLACES:
-        return min(instant(frees_at), now + USUAL_RUN)
-    return instant(frees_at) if frees_at else None
+    def args(self, held: Held) -> list[str]:
+        """Return the limits as `admit.lua` reads them: the plan's, then the boost's."""
+        return self._args[held.plan]
 
 
 def _limits(limits: Limits) -> list[str]:
     full = "" if limits.full_regenerations_month is None else str(limits.full_regenerations_month)
     month, hour = str(limits.generations_month), str(limits.generations_hour)
     return [month, hour, full, str(limits.concurrent), str(limits.cooldown_ms)]
+
+
+@lru_cache(maxsize=8192)
+def _names(account: AccountId, month: str, hour: str) -> tuple[str, ...]:
+    """Return an account's own name and keys in a period: spelling a UUID nine times took longer than the decision."""
+    spelt = str(account)
+    return (
+        *(spelt, keys.boost(spelt), keys.plan(spelt)),
+        *(keys.month(spelt, month), keys.hour(spelt, hour), keys.full(spelt, month)),
+        *(keys.cooldown(spelt, None), keys.leases(spelt)),
+    )
+
+
+def admit_call(
+    order: Order, periods: Periods, tariff: Tariff, *, clock: str, dry: bool
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return KEYS and ARGV of `admit.lua`. `clock` is "" for the server's own."""
+    account, boost, plan, month, hour, full, cooldown, leases = _names(order.account, periods.month, periods.hour)
+    lease = str(order.lease)
+    return (
+        keys.claim(account, order.scope, order.key),
+        *(boost, plan, month, hour, full),
+        keys.cooldown(account, order.draft) if order.draft else cooldown,
+        keys.receipt(lease),
+        leases,
+        keys.pending(),
+        *_place_keys(order.place),
+    ), (
+        *(clock, "1" if dry else "", lease, account, order.fingerprint, tariff.token(order.held)),
+        *_hour(periods.hour_start, periods.hour_end),
+        *(str(order.generation_units), str(order.full_units), "1" if order.draft else ""),
+        *_place_args(order.place),
+        _UNCONFIRMED,
+        _CLAIM,
+        *tariff.args(order.held),
+    )
+
+
+@lru_cache(maxsize=64)
+def _place_keys(place: Place | None) -> tuple[str, str, str]:
+    if place is None:
+        nowhere = place_key(None)
+        return nowhere, nowhere, nowhere + ":line"
+    rival = keys.place(place.provider, place.model, place.rival) if place.rival else place_key(None)
+    return place_key(place), rival, keys.line(place.provider, place.model, place.lane)
+
+
+@lru_cache(maxsize=64)
+def _place_args(place: Place | None) -> tuple[str, str, str]:
+    if place is None:
+        return "", "", ""
+    return str(place.cap), str(place.cap if place.capacity is None else place.capacity), str(place.rival_floor)
+
+
+@lru_cache(maxsize=8)
+def _hour(start: datetime, end: datetime) -> tuple[str, str]:
+    return ms(start), ms(end)
+
+
+def admission(verdict: str, cells: Sequence[str], order: Order, periods: Periods, tariff: Tariff) -> Admitted:
+    """Read an answer about limits. Raises NotAdmitted, NoPlace."""
+    now, boosted, held_before = instant(cells[0]), bool(cells[1]), bool(cells[2])
+    binding = cells[3].split(",") if cells[3] else []
+    limits = tariff.boosted if boosted else tariff.limits[order.held.plan]
+    counted = verdict == "admitted"
+    rows = _rows(cells, order, limits, periods, now=now, held=held_before, counted=counted)
+    if counted:
+        return Admitted(at=now, lease_until=now + UNCONFIRMED, boosted=boosted, limits=limits, standings=rows)
+    violations = [row for row in rows if row.policy in binding]
+    if binding == [Policy.PROVIDER_PLACE]:
+        raise NoPlace(violations, now=now)
+    raise NotAdmitted(violations, now=now, standings=rows)
+
+
+def _rows(
+    cells: Sequence[str], order: Order, limits: Limits, periods: Periods, *, now: datetime, held: bool, counted: bool
+) -> list[Row]:
+    """Return a row for each policy that was weighed, in their order; admitted ones count this order in."""
+    cooled_until, (units, hour, full) = cells[5], (int(cell) for cell in cells[6:9])
+    mine = 0 if held or not counted else order.generation_units
+    fully = 0 if held or not counted else order.full_units
+    end = periods.month_end
+    rows: list[Row] = []
+    if cooled_until and instant(cooled_until) > now:
+        rows.append(Row(policy=Policy.COOLDOWN, limit=1, used=1, frees_at=instant(cooled_until)))
+    rows.append(counter(Policy.GENERATIONS_MONTH, limits.generations_month, units + mine, end))
+    rows.append(counter(Policy.GENERATIONS_HOUR, limits.generations_hour, hour + mine, periods.hour_end))
+    rows.append(counter(Policy.FULL_REGENERATIONS_MONTH, limits.full_regenerations_month, full + fully, end))
+    rows.append(_places(Policy.CONCURRENT, limits.concurrent, cells[9:12], now=now, counted=counted))
+    if order.place is not None:
+        rows.append(_places(Policy.PROVIDER_PLACE, order.place.cap, cells[12:15], now=now, counted=counted))
+    return rows
+
+
+def counter(policy: Policy, limit: int | None, used: int, frees_at: datetime) -> Row:
+    """Return a counter's standing."""
+    return Row(policy=policy, limit=limit, used=used, frees_at=frees_at)
+
+
+def _places(policy: Policy, limit: int, cells: Sequence[str], *, now: datetime, counted: bool) -> Row:
+    used, mine, frees_at = cells
+    more = 1 if counted and not mine else 0
+    return Row(policy=policy, limit=limit, used=int(used) + more, frees_at=lapse(frees_at, now=now))
+
+
+def lapse(frees_at: str, *, now: datetime) -> datetime | None:
+    """Read when a place is free again ("" = unknown); no later than a usual run from now, which leases outlive."""
+    return min(instant(frees_at), now + USUAL_RUN) if frees_at else None

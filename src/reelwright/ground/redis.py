@@ -5,16 +5,19 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 
-def connect(url: str, *, timeout_ms: int = 250) -> "Redis":
-    """Make a client whose every command ends within the time-out.
+_CONNECT_TIMEOUT_S = 0.25
+
+
+def connect(url: str, *, timeout_ms: int | None = 250) -> "Redis":
+    """Make a client whose every command ends within the time-out; None where the caller bounds each call itself.
 
     redis-py 8.1 retries ten times by default, EVAL included, so one lost reply would count a request again and again.
     """
-    seconds = timeout_ms / 1000
+    seconds = None if timeout_ms is None else timeout_ms / 1000
     return Redis.from_url(
         url,
         socket_timeout=seconds,
-        socket_connect_timeout=seconds,
+        socket_connect_timeout=seconds or _CONNECT_TIMEOUT_S,
         retry=Retry(NoBackoff(), 0),
-        health_check_interval=30,
+        health_check_interval=0 if seconds is None else 30,
     )

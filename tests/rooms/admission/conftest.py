@@ -25,5 +25,7 @@ def store(request: pytest.FixtureRequest) -> Redis:
 
 
 @pytest.fixture
-def desk(store: Redis) -> Desk:
-    return Desk(store)
+async def desk(store: Redis) -> AsyncIterator[Desk]:
+    made = Desk(store)
+    yield made
+    await made.gate.close()

@@ -1,4 +1,4 @@
-"""A gate whose clock and facts a test holds in its hands."""
+"""A gate whose clock, plans and facts a test holds in its hands."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -6,7 +6,19 @@ from uuid import uuid4
 
 from redis.asyncio import Redis
 
-from reelwright.admission import Admitted, Facts, Gate, Limits, Order, Periods, Place, Replayed
+from reelwright.admission import (
+    Admitted,
+    Facts,
+    Gate,
+    Held,
+    Limits,
+    Order,
+    Periods,
+    Place,
+    Replayed,
+    Tcp,
+    Transport,
+)
 from reelwright.ground.ids import AccountId, DraftId, GenerationId
 
 PLAN = Limits(generations_month=7, generations_hour=5, full_regenerations_month=3, concurrent=4, cooldown_ms=30_000)
@@ -19,52 +31,98 @@ MS = timedelta(milliseconds=1)
 
 
 class Desk:
-    """One account before one gate. `now` is Redis's clock and the caller's; `facts` what PostgreSQL would say."""
+    """One account before one gate. `now` is Redis's clock and the caller's.
 
-    def __init__(self, redis: Redis, *, patience: timedelta = timedelta(seconds=10)) -> None:
+    `facts` is what PostgreSQL would count; None: the same as Redis does. `held` is the plan it would name: that of the
+    last order that was brought, as if the account had changed its plan before.
+    """
+
+    def __init__(
+        self, redis: Redis, *, transport: Transport | None = None, patience: timedelta = timedelta(seconds=10)
+    ) -> None:
         self.redis = redis
         self.now = MOMENT
         self.account = AccountId(uuid4())
-        self.facts = Facts(generations_month=0, generations_hour=0, full_month=0)
+        self.facts: Facts | None = None
+        self.held = Held(plan="pro", version=1)
         self.asked: list[tuple[AccountId, str, str]] = []
-        self.gate = Gate(redis, facts=self._read, clock_ms=self._clock_ms, patience=patience)
+        self.asked_plan = 0
+        self._transport = transport or Tcp(redis)
+        self._patience = patience
+        self._plans = {"pro": ROOMY}
+        self.gate = self._gate()
+
+    def another(self) -> "Desk":
+        """Another account before the same server."""
+        return Desk(self.redis, transport=self._transport, patience=self._patience)
+
+    def _gate(self) -> Gate:
+        return Gate(
+            self._transport,
+            facts=self._read,
+            held=self._read_plan,
+            limits=dict(self._plans),
+            clock_ms=self._clock_ms,
+            patience=self._patience,
+        )
 
     def _clock_ms(self) -> int:
         return (self.now - datetime(1970, 1, 1, tzinfo=UTC)) // MS
 
     async def _read(self, account: AccountId, periods: Periods) -> Facts:
         self.asked.append((account, periods.month, periods.hour))
-        return self.facts
+        if self.facts is not None:
+            return self.facts
+        names = (
+            f"app:usage:{account}:gen_used:{periods.month}",
+            f"app:burst:{account}:gen_hour:{periods.hour}",
+            f"app:usage:{account}:full_regen_used:{periods.month}",
+        )
+        month, hour, full = (int(cell or 0) for cell in await self.redis.mget(names))
+        return Facts(generations_month=month, generations_hour=hour, full_month=full)
 
-    def order(self, limits: Limits = ROOMY, **changes) -> Order:
+    async def _read_plan(self, _account: AccountId) -> Held:
+        self.asked_plan += 1
+        return self.held
+
+    def order(
+        self, limits: Limits = ROOMY, *, boosted: Limits = ROOMY, boost_until: datetime | None = None, **changes
+    ) -> Order:
+        plan = f"plan{hash(limits)}"
+        if self._plans.get(plan) is None or self._plans["pro"] != boosted:
+            self._plans |= {plan: limits, "pro": boosted}
+            self.gate = self._gate()
         order = Order(
             account=self.account,
             lease=GenerationId(uuid4()),
             scope="POST /v1/create",
             key=f"key-{uuid4()}",
             fingerprint="a digest",
-            limits=limits,
-            boosted=limits,
+            held=Held(plan=plan, version=1, boost_until=boost_until),
         )
         return replace(order, **changes)
 
+    def holds(self, order: Order) -> Order:
+        """Let PostgreSQL say that the account holds the order's plan and boost, and return the order that knows it."""
+        if (order.held.plan, order.held.boost_until) != (self.held.plan, self.held.boost_until):
+            self.held = replace(order.held, version=self.held.version + 1)
+        return replace(order, held=self.held)
+
     async def admit(self, order: Order) -> Admitted | Replayed:
-        return await self.gate.admit(order, now=self.now)
+        return await self.gate.admit(self.holds(order), now=self.now)
 
-    async def warm(self) -> None:
-        """Ask the facts into Redis, as an account's first request in a month does."""
-        await self.gate.would_admit(self.order(), now=self.now)
+    async def warm(self, order: Order | None = None) -> None:
+        """Ask facts and plan into Redis, as an account's first request in a month does."""
+        probe = replace(self.holds(order or self.order()), generation_units=0, full_units=0, draft=None, place=None)
+        await self.gate.would_admit(probe, now=self.now)
 
-    async def standings(self, limits: Limits = ROOMY) -> dict[str, int]:
+    async def standings(self) -> dict[str, int]:
         """What is used of each policy, read and not reckoned."""
-        rows = await self.gate.peek(
-            self.account, Periods.at(self.now), limits=replace(limits, full_regenerations_month=9)
-        )
-        return {row.policy.value: row.used for row in rows}
+        return {row.policy.value: row.used for row in (await self.gate.peek(self.account, now=self.now)).standings}
 
     async def everything(self) -> dict[bytes, tuple[bytes, int]]:
-        """Every key's own bytes and the instant it goes."""
-        names = sorted(await self.redis.keys())
+        """Every key's own bytes and the instant it goes; the cached plan is PostgreSQL's word and left out."""
+        names = sorted(name for name in await self.redis.keys() if not name.endswith(b":plan_effective"))
         return {name: (await self.redis.dump(name), await self.redis.pexpiretime(name)) for name in names}
 
 

@@ -22,7 +22,7 @@ async def test_a_repeat_waits_while_the_first_is_decided(desk: Desk) -> None:
     with pytest.raises(InProgress) as waiting:
         await desk.admit(order)
 
-    assert (waiting.value.kind, waiting.value.code) == (Kind.CONFLICT, "admission.in_progress")
+    assert (waiting.value.kind, waiting.value.code) == (Kind.CONFLICT, "idempotency.in_progress")
     assert waiting.value.wait == timedelta(seconds=50)
     assert await desk.everything() == before
 
@@ -64,7 +64,7 @@ async def test_a_key_belongs_to_its_first_body(desk: Desk, *, confirmed: bool) -
     with pytest.raises(KeyReused) as reused:
         await desk.admit(replace(order, fingerprint="another digest"))
 
-    assert (reused.value.kind, reused.value.code) == (Kind.CHANGED, "admission.key_reused")
+    assert (reused.value.kind, reused.value.code) == (Kind.CHANGED, "idempotency.key_reused")
     assert await desk.everything() == before
 
 
@@ -86,7 +86,7 @@ async def test_a_dead_claimants_key_is_taken_over_without_a_second_unit(desk: De
         "full_regenerations_month": 0,
         "concurrent": 1,
     }
-    await desk.gate.withdraw(order)
+    await desk.gate.withdraw(desk.account, order.lease)
     assert (await desk.standings())["generations_month"] == 0
 
 
@@ -108,12 +108,12 @@ async def test_a_refused_key_may_try_again(desk: Desk) -> None:
     with pytest.raises(NotAdmitted):
         await desk.admit(order)
 
-    assert isinstance(await desk.admit(replace(order, limits=ROOMY, fingerprint="a larger order")), Admitted)
+    assert isinstance(await desk.admit(replace(order, held=desk.order().held, fingerprint="a larger order")), Admitted)
 
 
 async def test_two_accounts_and_two_routes_may_choose_one_key(desk: Desk, store) -> None:
     """E65."""
-    order, other = desk.order(key="mine"), Desk(store)
+    order, other = desk.order(key="mine"), desk.another()
     assert isinstance(await desk.admit(order), Admitted)
     assert isinstance(await other.admit(other.order(key="mine", fingerprint="b")), Admitted)
     assert isinstance(await desk.admit(desk.order(key="mine", scope="POST /v1/regenerate")), Admitted)
@@ -141,7 +141,7 @@ async def test_a_repeat_with_redis_wiped_in_between_is_harmless(desk: Desk) -> N
 
     assert await desk.admit(order) == Replayed(generation=order.lease)
     assert (await desk.standings())["generations_month"] == 1
-    assert not await desk.gate.withdraw(order)
+    assert not await desk.gate.withdraw(desk.account, order.lease)
     assert (await desk.standings())["concurrent"] == 1
 
 
@@ -153,7 +153,7 @@ async def test_a_repeat_after_a_wipe_before_the_commit_is_harmless(desk: Desk) -
     await desk.admit(order)
     await desk.gate.confirm(order, desk.now + HOUR)
 
-    assert not await desk.gate.withdraw(order)
+    assert not await desk.gate.withdraw(desk.account, order.lease)
 
     used = await desk.standings()
     assert (used["generations_month"], used["concurrent"]) == (1, 1)
@@ -163,7 +163,7 @@ async def test_a_commit_that_was_withdrawn_by_its_twin_is_counted_again(desk: De
     """The database's word wins: the lease is back, and the counters are asked of PostgreSQL."""
     order = desk.order()
     await desk.admit(order)
-    await desk.gate.withdraw(order)
+    await desk.gate.withdraw(desk.account, order.lease)
 
     await desk.gate.confirm(order, desk.now + HOUR)
 

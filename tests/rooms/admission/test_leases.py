@@ -26,7 +26,7 @@ async def test_withdrawing_leaves_everything_as_it_was(desk: Desk) -> None:
     order = desk.order(COOLING, place=PLACE, draft=a_draft(), full_units=1, generation_units=2)
     await desk.admit(order)
 
-    assert await desk.gate.withdraw(order)
+    assert await desk.gate.withdraw(desk.account, order.lease)
 
     assert {name: held for name, (held, _) in (await desk.everything()).items()} == {
         name: held for name, (held, _) in before.items()
@@ -38,11 +38,11 @@ async def test_withdrawing_again_gives_nothing_more(desk: Desk) -> None:
     order = desk.order()
     await desk.admit(desk.order())
     await desk.admit(order)
-    assert await desk.gate.withdraw(order)
+    assert await desk.gate.withdraw(desk.account, order.lease)
     before = await desk.everything()
 
-    assert not await desk.gate.withdraw(order)
-    assert not await desk.gate.withdraw(desk.order())
+    assert not await desk.gate.withdraw(desk.account, order.lease)
+    assert not await desk.gate.withdraw(desk.account, desk.order().lease)
 
     assert await desk.everything() == before
 
@@ -50,7 +50,7 @@ async def test_withdrawing_again_gives_nothing_more(desk: Desk) -> None:
 async def test_what_was_withdrawn_may_be_admitted_anew(desk: Desk) -> None:
     order = desk.order(replace(ALONE, generations_month=1))
     await desk.admit(order)
-    await desk.gate.withdraw(order)
+    await desk.gate.withdraw(desk.account, order.lease)
 
     assert isinstance(await desk.admit(order), Admitted)
 
@@ -117,7 +117,7 @@ async def test_a_workers_renewal_confirms_the_lease(desk: Desk) -> None:
 
     assert await desk.gate.renew(desk.account, order.lease, ttl=TTL)
 
-    assert not await desk.gate.withdraw(order)
+    assert not await desk.gate.withdraw(desk.account, order.lease)
     assert await running(desk) == 1
 
 
@@ -221,7 +221,9 @@ async def test_giving_back_never_goes_below_nothing(desk: Desk, *, withdrawn: bo
     if left is not None:
         await desk.redis.set(counter, left, ex=60)
 
-    assert await (desk.gate.withdraw(order) if withdrawn else desk.gate.refund(desk.account, order.lease))
+    assert await (
+        desk.gate.withdraw(desk.account, order.lease) if withdrawn else desk.gate.refund(desk.account, order.lease)
+    )
 
     assert await desk.redis.get(counter) == (left and b"0")
 
@@ -233,7 +235,7 @@ async def test_withdrawing_what_was_refunded_gives_nothing_twice(desk: Desk) -> 
     await desk.admit(order)
 
     await desk.gate.refund(desk.account, order.lease)
-    await desk.gate.withdraw(order)
+    await desk.gate.withdraw(desk.account, order.lease)
 
     used = await desk.standings()
     assert (used["generations_month"], used["concurrent"]) == (1, 1)

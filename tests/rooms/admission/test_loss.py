@@ -167,7 +167,7 @@ async def expect_unavailable(url: str) -> float:
     order, slowest = desk.order(), 0.0
     asked = [
         lambda: desk.admit(order),
-        lambda: desk.gate.withdraw(order),
+        lambda: desk.gate.withdraw(desk.account, order.lease),
         lambda: desk.gate.confirm(order, desk.now),
         lambda: desk.gate.renew(desk.account, order.lease, ttl=TTL),
         lambda: desk.gate.take_place(PLACE, "holder", ttl=TTL),
