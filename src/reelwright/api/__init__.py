@@ -2,6 +2,7 @@
 
 from litestar import Router
 
+from reelwright.api.admin import grant_boost, set_plan
 from reelwright.api.arriving import BODY_LIMIT, json_only, request_id
 from reelwright.api.caller import account_of, known
 from reelwright.api.creations import create
@@ -9,6 +10,7 @@ from reelwright.api.drafts import change_draft, read_draft
 from reelwright.api.files import captions, thumbnail, video
 from reelwright.api.generations import events, read_generation
 from reelwright.api.health import live, metrics, ready
+from reelwright.api.limits import read_limits
 from reelwright.api.problems import HANDLERS
 
 __all__ = ["BODY_LIMIT", "HANDLERS", "account_of", "operator_routes", "request_id", "v1"]
@@ -17,6 +19,9 @@ v1 = Router(
     path="/v1",
     guards=[json_only, known],
     dependencies={"account": account_of},
-    route_handlers=[create, read_generation, events, video, thumbnail, captions, read_draft, change_draft],
+    route_handlers=[
+        *(create, read_generation, events, video, thumbnail, captions, read_draft, change_draft),
+        *(read_limits, set_plan, grant_boost),
+    ],
 )
 operator_routes = [live, ready, metrics]

@@ -17,6 +17,11 @@ class NotAuthenticated(Refusal):
     code = "auth.required"
 
 
+class AdminOnly(Refusal):
+    kind = Kind.FORBIDDEN
+    code = "auth.admin_only"
+
+
 async def known(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
     """Let the request through as its account. Raises NotAuthenticated, and Outage where PostgreSQL is away."""
     scheme, _, secret = connection.headers.get("authorization", "").partition(" ")
@@ -27,6 +32,13 @@ async def known(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRo
     if account is None:
         raise NotAuthenticated("This API key is unknown or revoked: create one and send it as a Bearer token.")
     connection.scope["state"]["account"] = account
+
+
+async def admin_only(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+    """Let administrators through. It stands behind `known`. Raises AdminOnly."""
+    account: Account = connection.scope["state"]["account"]
+    if account.role != "admin":
+        raise AdminOnly("Only administrators may do this: ask one, or use an administrator's API key.")
 
 
 async def account_of(request: Request[Any, Any, Any]) -> Account:

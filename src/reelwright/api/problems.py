@@ -10,6 +10,8 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ExceptionHandlersMap
 
+from reelwright.admission import NotAdmitted
+from reelwright.api.limits import headers_of_refusal
 from reelwright.ground import log
 from reelwright.ground.errors import Kind, Outage, Refusal
 
@@ -66,6 +68,7 @@ def document(
     field: str | None = None,
     wait: timedelta | None = None,
     extra: Mapping[str, object] | None = None,
+    more_headers: Mapping[str, str] | None = None,
 ) -> Response[dict[str, object]]:
     """Return the problem document with its headers: `Retry-After` in whole seconds, at least 1, where waiting helps."""
     body: dict[str, object] = {
@@ -83,10 +86,13 @@ def document(
     headers = {} if wait is None else {"Retry-After": str(max(1, math.ceil(wait.total_seconds())))}
     if status == STATUS[Kind.UNAUTHENTICATED]:
         headers["WWW-Authenticate"] = 'Bearer realm="reelwright"'
+    headers |= more_headers or {}
     return Response(body, status_code=status, media_type="application/problem+json", headers=headers)
 
 
-def _refused(request: Request[Any, Any, Any], refusal: Refusal) -> Response[dict[str, object]]:
+def _refused(
+    request: Request[Any, Any, Any], refusal: Refusal, more_headers: Mapping[str, str] | None = None
+) -> Response[dict[str, object]]:
     return document(
         request,
         status=STATUS[refusal.kind],
@@ -95,7 +101,13 @@ def _refused(request: Request[Any, Any, Any], refusal: Refusal) -> Response[dict
         field=refusal.field,
         wait=refusal.wait,
         extra=refusal.extra,
+        more_headers=more_headers,
     )
+
+
+def _limited(request: Request[Any, Any, Any], refusal: NotAdmitted) -> Response[dict[str, object]]:
+    """Answer a refusal by limits with every limit's standing, those that don't bind too."""
+    return _refused(request, refusal, headers_of_refusal(refusal, request.scope["state"]["account"]))
 
 
 def _away(request: Request[Any, Any, Any], outage: Outage) -> Response[dict[str, object]]:
@@ -154,6 +166,7 @@ def _unreadable(request: Request[Any, Any, Any], error: Exception) -> Response[d
 
 
 HANDLERS: ExceptionHandlersMap = {
+    NotAdmitted: _limited,
     Refusal: _refused,
     Outage: _away,
     ValidationException: _invalid,
