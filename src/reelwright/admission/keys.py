@@ -53,6 +53,11 @@ def line(provider: str, model: str, lane: str) -> str:
     return place(provider, model, lane) + ":line"
 
 
+def brake(provider: str, model: str, lane: str) -> str:
+    """What a provider's last 429 left of a lane's cap, and until when the lane is closed."""
+    return place(provider, model, lane) + ":brake"
+
+
 def claim(account: AccountId | str, scope: str, key: str) -> str:
     """The record of an Idempotency-Key. Users choose the key, so only its SHA-256 reaches Redis."""
     return f"app:idem:{account}:{scope}:{sha256(key.encode(errors='surrogatepass')).hexdigest()}"
