@@ -1,24 +1,67 @@
-"""What PostgreSQL knows of an account's use: asked when Redis has lost it."""
+"""What PostgreSQL knows of an account's plan and use: asked when Redis has lost it, and for the last word."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from types import MappingProxyType
 
-from reelwright.admission import Facts, Periods
-from reelwright.generations import Generations
+from reelwright import billing
+from reelwright.accounts import Accounts
+from reelwright.admission import Facts, Held, Limits, Periods
+from reelwright.generations import Generations, Regenerated
 from reelwright.ground.ids import AccountId
 from reelwright.ground.postgres import Database
 
+LIMITS: Mapping[str, Limits] = MappingProxyType(
+    {
+        plan.value: Limits(
+            generations_month=terms.generations_month,
+            generations_hour=terms.generations_hour,
+            full_regenerations_month=terms.full_regenerations_month,
+            concurrent=terms.concurrent,
+            cooldown_ms=round(terms.cooldown.total_seconds() * 1000),
+        )
+        for plan, terms in billing.PLANS.items()
+    }
+)
+"""Every plan's limits in admission's words, by the plan's name."""
+
+LONGEST_COOLDOWN = max(terms.cooldown for terms in billing.PLANS.values())
+
 
 def reader(db: Database) -> Callable[[AccountId, Periods], Awaitable[Facts]]:
-    """Return the function by which the gate rebuilds its counters and leases. It raises Outage."""
+    """Return the function by which the gate rebuilds counters, leases and cooldowns. It raises Outage."""
 
     async def facts(account: AccountId, periods: Periods) -> Facts:
         async with db.begin() as tx:
-            found = await Generations(session=tx).admission_facts(account, periods.month_start, periods.hour_start)
+            generations = Generations(session=tx)
+            found = await generations.admission_facts(account, periods.month_start, periods.hour_start)
+            # The periods may be a moment behind Redis's clock; what has ended since is left out by the script.
+            cooling = await generations.regenerated(account, periods.hour_start - LONGEST_COOLDOWN)
+        latest = {done.draft_id: done for done in cooling}
         return Facts(
             generations_month=found.generations_month,
             generations_hour=found.generations_hour,
             full_month=found.full_month,
             leases=found.live,
+            cooldowns=tuple((draft, done.generation_id, cooled_at(done)) for draft, done in latest.items()),
         )
 
     return facts
+
+
+def cooled_at(done: Regenerated) -> datetime:
+    """Return when the draft may be regenerated again: by the plan that was in effect at the admission."""
+    return done.admitted_at + billing.PLANS[billing.Plan(done.plan)].cooldown
+
+
+def held(db: Database) -> Callable[[AccountId], Awaitable[Held]]:
+    """Return the function by which the gate learns an account's plan. It raises Outage. Who is gone is on Basic."""
+
+    async def plan_of(account: AccountId) -> Held:
+        async with db.begin() as tx:
+            found = await Accounts(session=tx).get(account)
+        if found is None:
+            return Held(plan=billing.Plan.BASIC.value, version=0)
+        return Held(plan=found.plan, version=found.plan_version, boost_until=found.boost_until)
+
+    return plan_of
