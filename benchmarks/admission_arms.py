@@ -5,7 +5,8 @@ first that refuses. One arm asks all six at once instead, which no documentation
 """
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Protocol, cast
@@ -18,11 +19,14 @@ from pyrate_limiter import Rate, RateItem, RedisBucket
 from redis.asyncio import Redis
 from throttled.asyncio import RedisStore, Throttled, per_duration
 
-from reelwright.admission import Admitted, Facts, Gate, Limits, NotAdmitted, Order, Periods, Place
+from reelwright.admission import Admitted, Facts, Gate, Held, Limits, NotAdmitted, Order, Periods, Place, Tcp
 from reelwright.ground import redis as ground_redis
 from reelwright.ground.ids import AccountId, DraftId, GenerationId
 
 ROOMY = 10**9
+MODELS = 10
+PATIENCE = timedelta(seconds=10)
+"""No arm gives up on a busy machine."""
 CONNECTIONS = 1000
 """redis-py stops at 100 unless told otherwise; 32 callers with six connections each need more."""
 LEASE_S = 30
@@ -70,7 +74,7 @@ def asks(count: int, accounts: Sequence[UUID], *, refused_pct: int, plan: str = 
     found: list[Ask] = []
     for n in range(count):
         spent, k = (n + 1) * refused_pct // 100 > n * refused_pct // 100, n % len(accounts)
-        found.append(Ask(accounts[k], "spent" if spent else plan, f"model-{k}", uuid4(), uuid4()))
+        found.append(Ask(accounts[k], "spent" if spent else plan, f"model-{k % MODELS}", uuid4(), uuid4()))
     return found
 
 
@@ -88,51 +92,64 @@ class Arm(Protocol):
 
 class Ours:
     name: ClassVar = "Gate.admit"
-    lacks: ClassVar = "nothing: all six, idempotency, a receipt and two leases, all or nothing"
+    lacks: ClassVar = "nothing: all six, idempotency, a receipt, two leases and both lanes' places, all or nothing"
 
     async def open(self, url: str) -> None:
-        self._redis = ground_redis.connect(url)
-        self._gate = Gate(self._redis, facts=_no_use)
+        self._used: Counter[AccountId] = Counter()
+        tcp = Tcp(ground_redis.connect(url, timeout_ms=None))
+        limits = {plan: _limits(allowance) for plan, allowance in ALLOWANCES.items()}
+        self._gate = Gate(tcp, facts=self._facts, held=self._held, limits=limits, boosted="roomy", patience=PATIENCE)
+        self._plans: dict[AccountId, str] = {}
 
     def prepared(self, ask: Ask) -> Order:
-        allowance = ALLOWANCES[ask.plan]
-        limits = Limits(
-            generations_month=allowance.month,
-            generations_hour=allowance.hour,
-            full_regenerations_month=allowance.full,
-            concurrent=allowance.concurrent,
-            cooldown_ms=allowance.cooldown_s * 1000,
-        )
+        account, most = AccountId(ask.account), ALLOWANCES[ask.plan].places
+        self._plans[account] = ask.plan
+        place = Place(provider="openai", model=ask.model, lane="interactive", cap=most, capacity=most, rival="batch")
         return Order(
-            account=AccountId(ask.account),
+            account=account,
             lease=GenerationId(ask.lease),
             scope="POST /v1/regenerate",
             key=f"key-{ask.lease}",
             fingerprint="0" * 64,
-            limits=limits,
-            boosted=limits,
+            held=Held(plan=ask.plan, version=1),
             full_units=1,
             draft=DraftId(ask.draft),
-            place=Place(provider="openai", model=ask.model, lane="interactive", cap=allowance.places),
+            place=place,
         )
 
     async def decide(self, prepared: Order) -> bool:
         try:
-            return isinstance(await self._gate.admit(prepared, now=datetime.now(UTC)), Admitted)
+            admitted = isinstance(await self._gate.admit(prepared, now=datetime.now(UTC)), Admitted)
         except NotAdmitted:
             return False
+        self._used[prepared.account] += admitted
+        return admitted
 
     async def close(self) -> None:
-        await self._redis.aclose()
+        await self._gate.close()
+
+    async def _facts(self, account: AccountId, _periods: Periods) -> Facts:
+        """Stand in for PostgreSQL, which is asked for a cold account, and whether a refusal is drift."""
+        used = self._used[account]
+        return Facts(generations_month=used, generations_hour=used, full_month=used)
+
+    async def _held(self, account: AccountId) -> Held:
+        return Held(plan=self._plans[account], version=1)
 
 
-async def _no_use(_account: AccountId, _periods: Periods) -> Facts:
-    return Facts(generations_month=0, generations_hour=0, full_month=0)
+def _limits(allowance: Allowance) -> Limits:
+    return Limits(
+        generations_month=allowance.month,
+        generations_hour=allowance.hour,
+        full_regenerations_month=allowance.full,
+        concurrent=allowance.concurrent,
+        cooldown_ms=allowance.cooldown_s * 1000,
+    )
 
 
 class Incr:
     name: ClassVar = "one bare INCR"
-    lacks: ClassVar = "everything: the floor, what one round trip of redis-py costs"
+    lacks: ClassVar = "everything: the floor, what one round trip of redis-py's own method costs"
 
     async def open(self, url: str) -> None:
         self._redis: Redis = Redis.from_url(url, max_connections=CONNECTIONS)
@@ -146,6 +163,24 @@ class Incr:
 
     async def close(self) -> None:
         await self._redis.aclose()
+
+
+class LeanIncr:
+    name: ClassVar = "INCR over our line"
+    lacks: ClassVar = "everything: one round trip of the gate's own transport"
+
+    async def open(self, url: str) -> None:
+        self._tcp = Tcp(ground_redis.connect(url, timeout_ms=None))
+
+    def prepared(self, ask: Ask) -> tuple[str, str]:
+        return "INCR", f"used:{ask.account}"
+
+    async def decide(self, prepared: tuple[str, str]) -> bool:
+        await self._tcp.call(prepared)
+        return True
+
+    async def close(self) -> None:
+        await self._tcp.close()
 
 
 class LimitsInTurn:
@@ -269,4 +304,5 @@ def subjects(ask: Ask) -> tuple[str, str, str, str, str, str]:
     return account, account, account, f"{account}:{ask.draft}", account, ask.model
 
 
-ARMS: Iterable[type[Arm]] = (Ours, Incr, LimitsInTurn, LimitsAtOnce, ThrottledPy, PyrateLimiter)
+FLOORS: Sequence[type[Arm]] = (Incr, LeanIncr)
+ARMS: Sequence[type[Arm]] = (Ours, *FLOORS, LimitsInTurn, LimitsAtOnce, ThrottledPy, PyrateLimiter)
