@@ -4,10 +4,12 @@ import asyncio
 import time
 
 from reelwright.ground.metering import Action, Use
-from reelwright.providers.model import Brief, Facts, ProposedStory
+from reelwright.providers.model import Brief, Facts, ProposedStory, Reworded, Rewrite
 from reelwright.providers.offline.facts import Encyclopaedia, facts_of
 from reelwright.providers.offline.facts_linking import link
-from reelwright.providers.offline.writing import LEAST_WORDS, write
+from reelwright.providers.offline.rewriting import reword
+from reelwright.providers.offline.writing import write
+from reelwright.providers.offline.writing_material import LEAST_WORDS
 from reelwright.providers.offline.writing_sentences import sentences
 
 PROVIDER = "offline"
@@ -25,6 +27,13 @@ class OfflineText:
         return stories, (
             Use(action=Action.STORY, provider=PROVIDER, model=MODEL, quantity=len(stories), wall_ms=wall_ms),
         )
+
+    async def rewrite(self, order: Rewrite) -> tuple[Reworded, tuple[Use, ...]]:
+        """Write one part anew out of the facts' own sentences. Raises NoAlternative, Refusal (source.too_short)."""
+        began = time.monotonic()
+        made = await asyncio.to_thread(reword, order)
+        wall_ms = round((time.monotonic() - began) * 1000)
+        return made, (Use(action=Action.REWRITE, provider=PROVIDER, model=MODEL, quantity=1, wall_ms=wall_ms),)
 
     async def facts(self, topic: str, *, language: str) -> Facts | None:
         """Return the encyclopaedia's article on a topic (en, es, fr), or None when no link is sure."""

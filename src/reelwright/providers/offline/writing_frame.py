@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from reelwright.providers.model import Facts
 from reelwright.providers.offline.language import Language, stem, words_of
-from reelwright.providers.offline.writing_templates import OUTLINES, PLATFORM_TAGS, TEMPLATES
+from reelwright.providers.offline.writing_templates import OUTLINE_WAYS, OUTLINES, PLATFORM_TAGS, TEMPLATES
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,15 @@ def outline(topic: str, language: Language) -> tuple[tuple[str, str], ...]:
     return tuple((said.format(topic=topic), seen.format(topic=topic)) for said, seen in lines)
 
 
+def outline_ways(topic: str, language: Language) -> tuple[tuple[str, ...], ...]:
+    """Return all wordings of an outline's first, second and last sentence; the first of each is the usual one."""
+    lines = outline(topic, language)
+    others = OUTLINE_WAYS.get(language.code, OUTLINE_WAYS["en"])
+    return tuple(
+        (lines[at][0], *(way.format(topic=topic) for way in ways)) for at, ways in zip((0, 1, -1), others, strict=True)
+    )
+
+
 def source_line(facts: Facts, language: Language) -> str | None:
     """Return the line that names source and licence, with the change (CC BY-SA 4.0, section 3(a))."""
     if facts.attribution_title is None and facts.attribution_url is None:
@@ -127,6 +136,17 @@ def hashtags(
         if 2 < len(tag) <= 30 and not tag.isdigit() and tag not in tags:  # noqa: PLR2004 - readable, and what platforms take
             tags.append(tag)
     return tuple(tags[:7])
+
+
+def main_phrase(texts: list[str], language: Language) -> str:
+    """Return the key phrase whose words come up most in these sentences."""
+    counts: dict[str, int] = {}
+    for text in texts:
+        for word in {stem(w, language) for w in words_of(text)}:
+            counts[word] = counts.get(word, 0) + 1
+    phrases = [p for text in texts for p in key_phrases(text, language)]
+    best = max(phrases, key=lambda p: min(counts.get(stem(w, language), 0) for w in words_of(p)), default="")
+    return best or " ".join(words_of(texts[0])[:3])
 
 
 def key_phrases(text: str, language: Language, *, most: int = 3) -> list[str]:

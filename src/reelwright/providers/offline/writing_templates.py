@@ -15,6 +15,8 @@ TEMPLATES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "serious": ("The source is named in the caption.", "Read the source in the caption for the whole story."),
         "warm": ("Share this with someone you like.", "Share this with someone who would love to know it too."),
         "told": ("All of this comes from Wikipedia, in its own words.",),
+        "lead": ("Listen to this.", "Here is something worth knowing.", "Did you know?"),
+        "aside": ("That is worth remembering.", "Think about that for a moment.", "Keep that in mind."),
         "source": ("Source",),
         "shortened": ("shortened",),
         "brief": ("{title} in brief",),
@@ -30,6 +32,8 @@ TEMPLATES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "end": ("¿Qué parte te sorprendió más a ti?", "¿Qué parte te sorprendió más? Cuéntanos en los comentarios."),
         "serious": ("La fuente está en la descripción.", "Lee la fuente en la descripción para saber toda la historia."),
         "told": ("Todo esto viene de Wikipedia, con sus propias palabras.",),
+        "lead": ("Escucha esto.", "Aquí va algo que vale la pena saber.", "¿Lo sabías?"),
+        "aside": ("Vale la pena recordarlo.", "Piénsalo un momento.", "Tenlo presente."),
         "source": ("Fuente",),
         "shortened": ("abreviado",),
         "brief": ("{title}, en breve",),
@@ -45,6 +49,8 @@ TEMPLATES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "end": ("Quelle partie vous a le plus surpris ?", "Quelle partie vous a le plus surpris ? Dites-le en commentaire."),
         "serious": ("La source est indiquée dans la légende.", "Lisez la source en légende pour connaître toute l'histoire."),
         "told": ("Tout cela vient de Wikipédia, avec ses propres mots.",),
+        "lead": ("Écoutez ceci.", "Voici une chose bonne à savoir.", "Le saviez-vous ?"),
+        "aside": ("Cela mérite d'être retenu.", "Pensez-y un instant.", "Gardez cela en tête."),
         "source": ("Source",),
         "shortened": ("abrégé",),
         "brief": ("{title}, en bref",),
@@ -90,6 +96,25 @@ OUTLINES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("Posez la question que tout le monde se pose et répondez simplement.", "deux personnes qui discutent"),
         ("Terminez par l'idée que votre public doit retenir.", "une ampoule dans une main ouverte"),
         ("Donnez à ce plan un article ou un lien, et il devient une histoire vraie.", "un livre fini avec un signet"),
+    ),
+}  # fmt: skip
+
+# Other wordings of an outline's first, second and last sentence: they say the same and promise no more.
+OUTLINE_WAYS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
+    "en": (
+        ("What follows is an outline for a video about {topic}.", "Here is a plan, just an outline, for a video about {topic}."),
+        ("There was no source to be found, so this states no facts.", "Without a source, none of this is meant to be a fact."),
+        ("Add an article or a link, and this outline turns into a true story.", "With an article or a link of yours, this outline becomes a true story."),
+    ),
+    "es": (
+        ("Lo que sigue es un esquema para un vídeo sobre {topic}.", "Aquí va un plan, solo un esquema, para un vídeo sobre {topic}."),
+        ("No hubo ninguna fuente que encontrar, así que esto no afirma ningún hecho.", "Sin una fuente, nada de lo que sigue pretende ser un hecho cierto."),
+        ("Añade un artículo o un enlace y este esquema será una historia verdadera.", "Con un artículo o un enlace tuyo, este esquema será una historia verdadera."),
+    ),
+    "fr": (
+        ("Ce qui suit n'est qu'un plan pour une vidéo sur {topic}.", "Voici un plan, et rien de plus, pour une vidéo sur {topic}."),
+        ("Il n'y avait aucune source à trouver, donc ceci n'affirme aucun fait.", "Sans source, rien de ce qui suit ne prétend être un fait."),
+        ("Ajoutez un article ou un lien, et ce plan devient une histoire vraie.", "Avec un article ou un lien de vous, ce plan devient une histoire vraie."),
     ),
 }  # fmt: skip
 
