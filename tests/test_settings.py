@@ -70,6 +70,41 @@ def test_openai_needs_its_key_and_a_local_service_does_not() -> None:
     assert load(local).text_provider == "openai"
 
 
+UPSTASH = {"UPSTASH_REDIS_REST_URL": "https://a.upstash.io", "UPSTASH_REDIS_REST_TOKEN": "token"}
+WITHOUT_REDIS = {name: value for name, value in NEEDED.items() if name != "REDIS_URL"}
+
+
+def test_upstash_may_stand_in_for_a_redis_address() -> None:
+    settings = load(WITHOUT_REDIS | UPSTASH)
+    assert (settings.redis_url, settings.upstash_redis_rest_url) == (None, "https://a.upstash.io")
+    assert load(NEEDED | dict.fromkeys(UPSTASH, " ")).redis_url == "redis://localhost"
+
+
+@pytest.mark.parametrize(
+    ("given", "named", "sentence"),
+    [
+        (NEEDED | UPSTASH, "REDIS_URL", "unset one"),
+        (NEEDED | {"UPSTASH_REDIS_REST_TOKEN": "token"}, "REDIS_URL", "unset one"),
+        (WITHOUT_REDIS, "REDIS_URL", "or UPSTASH_REDIS_REST_URL with UPSTASH_REDIS_REST_TOKEN"),
+        (WITHOUT_REDIS | UPSTASH | {"UPSTASH_REDIS_REST_TOKEN": ""}, "UPSTASH_REDIS_REST_TOKEN", "is not set"),
+        (WITHOUT_REDIS | {"UPSTASH_REDIS_REST_TOKEN": "t"}, "UPSTASH_REDIS_REST_URL", "is not set"),
+        (WITHOUT_REDIS | UPSTASH | {"UPSTASH_REDIS_REST_URL": "http://a"}, "UPSTASH_REDIS_REST_URL", "https://"),
+        (WITHOUT_REDIS | UPSTASH | {"UPSTASH_REDIS_REST_URL": "redis://a"}, "UPSTASH_REDIS_REST_URL", "https://"),
+    ],
+)
+def test_exactly_one_redis_is_given_and_whole(given: dict[str, str], named: str, sentence: str) -> None:
+    """Limits that are counted in two places hold in neither."""
+    with pytest.raises(SettingRefused) as refused:
+        load(given)
+    assert refused.value.field == named
+    assert sentence in refused.value.sentence
+
+
+def test_plain_http_is_for_a_simulator_on_a_developers_machine() -> None:
+    near = {"UPSTASH_REDIS_REST_URL": "http://127.0.0.1:9", "REELWRIGHT_ENVIRONMENT": "development"}
+    assert load(WITHOUT_REDIS | UPSTASH | near).upstash_redis_rest_url == "http://127.0.0.1:9"
+
+
 def test_the_example_names_every_setting() -> None:
     example = (Path(__file__).parents[1] / ".env.example").read_text()
     assert [field.name for field in msgspec.structs.fields(Settings) if variable(field.name) not in example] == []

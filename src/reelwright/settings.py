@@ -27,7 +27,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     environment: str = "production"
     log_level: str = "INFO"
     database_url: str
-    redis_url: str
+    redis_url: str | None = None
+    upstash_redis_rest_url: str | None = None
+    upstash_redis_rest_token: str | None = None
     storage_url: str
     base_url: str = "http://127.0.0.1:8000"
     worker_url: str
@@ -51,6 +53,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat: timedelta = timedelta(seconds=10)
     lease: timedelta = timedelta(seconds=45)
     sweep: timedelta = timedelta(seconds=15)
+    reconcile: timedelta = timedelta(minutes=5)
     stage_deadline: timedelta = timedelta(minutes=10)
     generation_deadline: timedelta = timedelta(hours=1)
     retry_delay: timedelta = timedelta(seconds=2)
@@ -64,6 +67,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 VARIABLES: dict[str, str] = {
     "database_url": "DATABASE_URL",
     "redis_url": "REDIS_URL",
+    "upstash_redis_rest_url": "UPSTASH_REDIS_REST_URL",
+    "upstash_redis_rest_token": "UPSTASH_REDIS_REST_TOKEN",
     "qstash_url": "QSTASH_URL",
     "qstash_token": "QSTASH_TOKEN",
     "qstash_current_signing_key": "QSTASH_CURRENT_SIGNING_KEY",
@@ -118,6 +123,7 @@ def _checked(settings: Settings) -> Settings:
         raise SettingRefused(
             "REELWRIGHT_ENVIRONMENT must be production, development or test.", field="REELWRIGHT_ENVIRONMENT"
         )
+    _check_redis(settings)
     if settings.production and settings.ingestion_allowlist:
         raise SettingRefused(
             "REELWRIGHT_INGESTION_ALLOWLIST opens loopback pages and is for development only: unset it.",
@@ -141,3 +147,28 @@ def _checked(settings: Settings) -> Settings:
         if choice == "openai" and not settings.openai_api_key and settings.openai_base_url == OPENAI:
             raise SettingRefused(f"{name} is openai, so OPENAI_API_KEY must be set.", field="OPENAI_API_KEY")
     return settings
+
+
+def _check_redis(settings: Settings) -> None:
+    """Refuse two Redis servers, none, or half of one."""
+    url, token = settings.upstash_redis_rest_url, settings.upstash_redis_rest_token
+    if settings.redis_url and (url or token):
+        raise SettingRefused(
+            "REDIS_URL and UPSTASH_REDIS_REST_* name two servers, and limits live in one only: unset one of them.",
+            field="REDIS_URL",
+        )
+    if settings.redis_url:
+        return
+    if not url and not token:
+        raise SettingRefused(
+            "REDIS_URL is not set: give it, or UPSTASH_REDIS_REST_URL with UPSTASH_REDIS_REST_TOKEN.",
+            field="REDIS_URL",
+        )
+    for name, value in (("UPSTASH_REDIS_REST_URL", url), ("UPSTASH_REDIS_REST_TOKEN", token)):
+        if not value:
+            raise SettingRefused(f"{name} is not set: both stand in the database's REST API section.", field=name)
+    if not (url or "").startswith("https://" if settings.production else ("https://", "http://")):
+        raise SettingRefused(
+            "UPSTASH_REDIS_REST_URL must begin with https://, as its token goes with every request.",
+            field="UPSTASH_REDIS_REST_URL",
+        )

