@@ -1,5 +1,17 @@
 """The admission room: the one atomic decision whether a request may start. Enter it by these names only."""
 
+from reelwright.admission.enforcement import (
+    Dispatch,
+    acquire_provider_concurrency,
+    acquire_user_concurrency,
+    check_and_set_regen_cooldown,
+    enforce_hourly_burst,
+    enforce_monthly_pool,
+    enforce_or_raise,
+    full_regen_cap,
+    get_or_set_idempotency,
+    release_concurrency,
+)
 from reelwright.admission.gate import Gate
 from reelwright.admission.model import (
     Admitted,
@@ -26,6 +38,7 @@ from reelwright.admission.tcp import Tcp
 __all__ = [
     "Admitted",
     "Counted",
+    "Dispatch",
     "Entitlement",
     "Facts",
     "Gate",
@@ -50,5 +63,14 @@ __all__ = [
     "Transport",
     "Unavailable",
     "Unreachable",
+    "acquire_provider_concurrency",
+    "acquire_user_concurrency",
+    "check_and_set_regen_cooldown",
+    "enforce_hourly_burst",
+    "enforce_monthly_pool",
+    "enforce_or_raise",
+    "full_regen_cap",
+    "get_or_set_idempotency",
+    "release_concurrency",
     "until_month_end",
 ]

@@ -379,7 +379,7 @@ async def test_nobody_starves_and_no_place_stays_idle(
     steps: list[tuple[str, int, int]],
     random: Random,
 ) -> None:
-    """Any backlog, any order of asking, holders that die and waiters that leave, in two lanes that lend to each other."""
+    """Any backlog, any order of asking, holders that die, waiters that leave, and two lanes that lend to each other."""
     hall = Hall(desk, people, batch, accounts, wide=wide)
     for what, lane, n in steps:
         desk.now += n * MS
