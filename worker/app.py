@@ -17,7 +17,7 @@ from reelwright.admission import Gate
 from reelwright.generations import Stage
 from reelwright.ground import tasks
 from reelwright.ground.postgres import Database
-from reelwright.journeys import recovery
+from reelwright.journeys import reconciliation, recovery
 from reelwright.journeys.workroom import StageWork, Timings, Workroom
 from reelwright.providers import toolset
 from reelwright.settings import Settings
@@ -102,15 +102,17 @@ def create_app(
             app.state.db = wiring.db
             app.state.gate = wiring.gate
             app.state.room = workroom(wiring, settings, stages or STAGES)
-            sweeping = asyncio.create_task(
-                recovery.keep_sweeping(
-                    db=wiring.db, gate=wiring.gate, every=settings.sweep, resend_after=2 * settings.sweep
-                )
-            )
+            db, gate = wiring.db, wiring.gate
+            background = [
+                asyncio.create_task(
+                    recovery.keep_sweeping(db=db, gate=gate, every=settings.sweep, resend_after=2 * settings.sweep)
+                ),
+                asyncio.create_task(reconciliation.keep_reconciling(db=db, gate=gate, every=settings.reconcile)),
+            ]
             try:
                 yield
             finally:
-                await tasks.end(sweeping)
+                await tasks.end(*background)
 
     async def given_door() -> delivery.Door:
         return door

@@ -191,8 +191,8 @@ def _rows(
     return rows
 
 
-def counter(policy: Policy, limit: int | None, used: int, frees_at: datetime) -> Row:
-    """Return a counter's standing."""
+def counter(policy: Policy, limit: int | None, used: int, frees_at: datetime | None) -> Row:
+    """Return a policy's standing."""
     return Row(policy=policy, limit=limit, used=used, frees_at=frees_at)
 
 

@@ -15,6 +15,10 @@ _START_TRIES = 5
 _START_TIMEOUT_S = 30
 
 
+_MEMORY = {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=4096:glibc.malloc.mxfast=0"}
+"""The wheel's server runs on the C library's allocator; without its fast bins a script took a quarter less time."""
+
+
 class Valkey:
     """One server below `folder`."""
 
@@ -82,7 +86,13 @@ class Valkey:
         }
         config = self.folder / "valkey.conf"
         child.write_private(config, "".join(f"{name} {value}\n" for name, value in settings.items()))
-        self._child = child.spawn([str(program), str(config)], log=self.log, last_signal=signal.SIGTERM, keep=(lock,))
+        self._child = child.spawn(
+            [str(program), str(config)],
+            log=self.log,
+            environment=os.environ | _MEMORY,
+            last_signal=signal.SIGTERM,
+            keep=(lock,),
+        )
         if child.await_ready(self._child, self._answers, timeout_s=_START_TIMEOUT_S):
             return True
         self._child.stop()

@@ -199,6 +199,14 @@ class Generations:
         row = (await self.session.execute(_COUNTED, values | {"hour_start": hour_start, "hour_end": hour_end})).one()
         return Counted(month=row.month, hour=row.hour, full=row.full_month, live=row.live)
 
+    async def active_accounts(self, since: datetime, limit: int, *, after: AccountId | None = None) -> list[AccountId]:
+        """Return accounts with a generation admitted after an instant, by id, from behind the given one."""
+        query = select(GENERATIONS.c.account_id).distinct().where(GENERATIONS.c.admitted_at > since)
+        if after is not None:
+            query = query.where(GENERATIONS.c.account_id > after)
+        found = await self.session.scalars(query.order_by(GENERATIONS.c.account_id).limit(limit))
+        return [AccountId(account) for account in found]
+
     async def regenerated(self, account_id: AccountId, since: datetime) -> list[Regenerated]:
         """Return the account's regenerations after an instant, given-back ones left out, in the order of admission."""
         rows = await self.session.execute(_REGENERATED, {"account": account_id, "since": since})

@@ -4,7 +4,6 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-
 _CONNECT_TIMEOUT_S = 0.25
 
 

@@ -10,12 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from reelwright.admission import Gate
 from reelwright.generations import Generations, Runs, StaleRun
-from reelwright.ground import log
+from reelwright.ground import clock, log
 from reelwright.ground.errors import Outage
 from reelwright.ground.ids import StageRunId
 from reelwright.ground.postgres import Database
 from reelwright.journeys import ending
 from reelwright.journeys.creation import due
+from reelwright.journeys.reconciliation import settle_unconfirmed
 from reelwright.outbox import enqueue
 
 _log = log.logger("journeys.recovery")
@@ -88,6 +89,7 @@ async def keep_sweeping(*, db: Database, gate: Gate, every: timedelta, resend_af
         await asyncio.sleep(every.total_seconds() * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
         try:
             await sweep(db=db, gate=gate, resend_after=resend_after)
+            await settle_unconfirmed(db=db, gate=gate, now=clock.now())
         except Outage:
             _log.warning("sweep.postponed")
         except Exception:  # noqa: BLE001 - a bug in one sweep must not end the sweeping; it is logged with its traceback
