@@ -1,36 +1,23 @@
-"""Start a reel: admit the order, hold its price and queue its first stage, or change nothing at all."""
+"""Start a generation: admit the order, hold its price and queue its first stage, or change nothing at all."""
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from reelwright import admission, billing, ledger, outbox
-from reelwright.accounts import Account
-from reelwright.admission import Admitted, Gate, Place
-from reelwright.generations import (
-    Draft,
-    Drafts,
-    GenerationKind,
-    Generations,
-    NewGeneration,
-    Runs,
-    Stage,
-    Unit,
-    Variant,
-    Variants,
-    pipeline,
-    wanted_scenes,
-)
+from reelwright.accounts import Account, Accounts
+from reelwright.admission import Admitted, Gate, NotAdmitted, Periods, Policy, Standing
+from reelwright.generations import Drafts, Generations, NewGeneration, Runs, Unit, pipeline
 from reelwright.ground import log
 from reelwright.ground.errors import Kind, NotFound, Outage, Refusal
-from reelwright.ground.ids import DraftId, GenerationId, VariantId
+from reelwright.ground.ids import DraftId, GenerationId
 from reelwright.ground.postgres import Database
+from reelwright.journeys.facts import LIMITS, LONGEST_COOLDOWN, cooled_at
+from reelwright.journeys.ordering import Order, Prepared, Terms, for_admission, prepare
 
 _log = log.logger("journeys.creation")
-
-SCOPE = "POST /v1/create"
 
 
 class OrderChanged(Refusal):
@@ -38,35 +25,6 @@ class OrderChanged(Refusal):
 
     kind = Kind.CHANGED
     code = "idempotency.key_reused"
-
-
-class PlanLacksIt(Refusal):
-    kind = Kind.FORBIDDEN
-    code = "plan.required"
-
-
-class PriceChanged(Refusal):
-    kind = Kind.CONFLICT
-    code = "price.changed"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What a caller asked for. `id` is made from account, scope and key, so a repeat is the same order by construction.
-
-    `draft` is new unless `existing` is set: then only its id counts and the stored draft is used.
-    """
-
-    id: GenerationId
-    key: str
-    fingerprint: bytes
-    kind: GenerationKind
-    draft: Draft
-    existing: bool = False
-    variants: int = 1
-    variant: VariantId | None = None
-    expected_micro: int | None = None
-    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,52 +37,41 @@ class Started:
     price_micro: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """How this installation starts generations."""
-
-    places: "dict[Stage, Place]"
-    deadline: timedelta = timedelta(hours=1)
-    most_attempts: int = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Prepared:
-    """What was looked up before anything is taken."""
-
-    draft: Draft
-    variant: Variant | None
-    price: billing.Quote
-    price_version: int
-
-
 async def start(*, order: Order, account: Account, db: Database, gate: Gate, terms: Terms, now: datetime) -> Started:
     """Admit the order, hold its price and queue its first stage. A repeat starts nothing.
 
+    Redis refuses fast, PostgreSQL has the last word: in the order's own transaction its use is counted again, so that
+    a Redis that was wiped or has drifted admits nothing beyond the limits (docs/decisions/0004).
     Raises OrderChanged, PlanLacksIt, PriceChanged, NotAdmitted, OutOfCredits, NotFound, Outage.
     """
     async with db.begin() as tx:
         seen = await Generations(session=tx).fingerprint_of(order.id)
         if seen is not None:
             return await _repeated(tx, order, account, seen)
-        prepared = await _prepare(tx, order, account, now)
-    place = terms.places[_first_stage(order.kind)]
-    request = _admission_order(order, account, place)
+        prepared = await prepare(tx, order, account, now)
+    request = for_admission(order, account, terms)
     answer = await gate.admit(request, now=now)
+    admitted = answer if isinstance(answer, Admitted) else _as_if_admitted(account, now)
     try:
         async with db.begin() as tx:
-            await _write(tx, order, account, prepared, terms, now)
+            await _write(tx, order, account, prepared, terms, admitted)
     except Outage:
         if not await _was_written(order, db=db):
             await _withdraw(gate, request)
             raise
+    except NotAdmitted:
+        await _withdraw(gate, request)
+        await _forget(gate, request, now=admitted.at)
+        raise
     except BaseException:
         await _withdraw(gate, request)
         raise
     await _confirm(gate, request, deadline=now + terms.deadline)
-    admitted = answer if isinstance(answer, Admitted) else None
     return Started(
-        generation_id=order.id, draft_id=prepared.draft.id, admitted=admitted, price_micro=prepared.price.total_micro
+        generation_id=order.id,
+        draft_id=prepared.draft.id,
+        admitted=answer if isinstance(answer, Admitted) else None,
+        price_micro=prepared.price.total_micro,
     )
 
 
@@ -139,79 +86,19 @@ async def _repeated(tx: AsyncSession, order: Order, account: Account, seen: byte
     return Started(generation_id=order.id, draft_id=known.draft_id, admitted=None, price_micro=known.hold_micro)
 
 
-def _first_stage(kind: GenerationKind) -> Stage:
-    return pipeline.first(kind, scenes=1)[0].stage
+def _as_if_admitted(account: Account, now: datetime) -> Admitted:
+    """Return the terms of an order that Redis calls a repeat and PostgreSQL doesn't know, as after a restored back-up.
 
-
-async def _prepare(tx: AsyncSession, order: Order, account: Account, now: datetime) -> _Prepared:
-    """Read the draft and the prices, and refuse what the plan lacks."""
-    draft = order.draft
+    It is written and counted like any other; what Redis had taken for it the first time is what it takes.
+    """
     plan = billing.effective_plan(account.plan, account.boost_until, now)
-    if order.variants > billing.PLANS[plan].variants:
-        raise PlanLacksIt(
-            f"Your plan writes up to {billing.PLANS[plan].variants} variants: ask for fewer, or upgrade.",
-            field="variants",
-        )
-    if order.existing:
-        stored = await Drafts(session=tx).get(account.id, draft.id)
-        if stored is None:
-            raise NotFound("There is no such draft.", field="draft_id")
-        draft = stored
-    variant = await _variant_of(tx, draft, order.variant) if order.kind is GenerationKind.RENDER else None
-    prices = await billing.Catalogue(session=tx).current()
-    ordered = billing.PricedOrder(
-        kind=billing.OrderKind(order.kind.value),
-        duration_s=draft.duration_s,
-        scenes=len(variant.scenes) if variant else wanted_scenes(duration_s=draft.duration_s),
-        variants=order.variants,
-    )
-    price = billing.quote(ordered, prices)
-    if order.expected_micro is not None and order.expected_micro != price.total_micro:
-        raise PriceChanged(
-            "The price is no longer the one you were quoted: ask for a new quote.",
-            field="expected_price",
-            extra={"price": price.total_micro / 1_000_000},
-        )
-    return _Prepared(draft=draft, variant=variant, price=price, price_version=prices.version)
-
-
-async def _variant_of(tx: AsyncSession, draft: Draft, wanted: VariantId | None) -> Variant:
-    """Return the variant to render: the wanted one, else the draft's selected one, else its newest. Raises NotFound."""
-    chosen = wanted or draft.selected_variant
-    for variant in await Variants(session=tx).of_draft(draft.id):
-        if variant.scenes and chosen in {None, variant.id}:
-            return variant
-    raise NotFound("This draft has no such variant with scenes: create a script first.", field="variant_id")
-
-
-def _admission_order(order: Order, account: Account, place: Place) -> admission.Order:
-    return admission.Order(
-        account=account.id,
-        lease=order.id,
-        scope=SCOPE,
-        key=order.key,
-        fingerprint=order.fingerprint.hex(),
-        limits=limits_of(billing.Plan(account.plan)),
-        boosted=limits_of(billing.Plan.PRO),
-        boost_until=account.boost_until,
-        place=place,
-    )
-
-
-def limits_of(plan: billing.Plan) -> admission.Limits:
-    """Return a plan's limits in admission's words."""
-    terms = billing.PLANS[plan]
-    return admission.Limits(
-        generations_month=terms.generations_month,
-        generations_hour=terms.generations_hour,
-        full_regenerations_month=terms.full_regenerations_month,
-        concurrent=terms.concurrent,
-        cooldown_ms=round(terms.cooldown.total_seconds() * 1000),
+    return Admitted(
+        at=now, lease_until=now, boosted=plan.value != account.plan, limits=LIMITS[plan.value], standings=()
     )
 
 
 async def _write(
-    tx: AsyncSession, order: Order, account: Account, prepared: _Prepared, terms: Terms, now: datetime
+    tx: AsyncSession, order: Order, account: Account, prepared: Prepared, terms: Terms, admitted: Admitted
 ) -> None:
     """Write draft, generation, hold, first runs and their messages: one transaction, all or nothing."""
     generations = Generations(session=tx)
@@ -224,14 +111,17 @@ async def _write(
         kind=order.kind,
         fingerprint=order.fingerprint,
         variants_wanted=order.variants,
-        plan=billing.effective_plan(account.plan, account.boost_until, now).value,
-        price_version=prepared.price_version,
+        full_units=order.full_units,
+        plan=billing.Plan.PRO.value if admitted.boosted else account.plan,
+        price_version=prepared.price.version,
         hold_micro=0 if account.demo else prepared.price.total_micro,
-        admitted_at=now,
+        admitted_at=admitted.at,
         deadline=terms.deadline,
         demo=account.demo,
         request_id=order.request_id,
         variant_id=prepared.variant.id if prepared.variant else None,
+        part=order.part,
+        scene=order.scene,
     )
     if not await generations.add_once(new):
         return
@@ -239,12 +129,65 @@ async def _write(
     await queue(
         tx,
         order.id,
-        pipeline.first(order.kind, scenes=len(prepared.variant.scenes) if prepared.variant else 0),
+        pipeline.first(order.kind, scenes=prepared.scenes, part=order.part, scene=order.scene),
         most_attempts=terms.most_attempts,
         request_id=order.request_id,
     )
     if not account.demo:
         await ledger.hold(tx, account=account.id, generation=order.id, micro=prepared.price.total_micro)
+    await _last_word(tx, new, order, admitted)
+
+
+async def _last_word(tx: AsyncSession, new: NewGeneration, order: Order, admitted: Admitted) -> None:
+    """Count the account's use again, this order's row included, with all its other orders waiting. Raises NotAdmitted.
+
+    The account's row is the lock, taken last (after the hold), so that it is held for two statements and the commit.
+    """
+    await Accounts(session=tx).lock(new.account_id)
+    periods, limits, generations = Periods.at(admitted.at), admitted.limits, Generations(session=tx)
+    used = await generations.counted(
+        new.account_id, periods.month_start, periods.month_end, periods.hour_start, periods.hour_end
+    )
+    rows = [
+        (Policy.GENERATIONS_MONTH, limits.generations_month, used.month, new.generation_units, periods.month_end),
+        (Policy.GENERATIONS_HOUR, limits.generations_hour, used.hour, new.generation_units, periods.hour_end),
+        (
+            Policy.FULL_REGENERATIONS_MONTH,
+            limits.full_regenerations_month,
+            used.full,
+            new.full_units,
+            periods.month_end,
+        ),
+        (Policy.CONCURRENT, limits.concurrent, used.live, 1, None),
+    ]
+    standings = [
+        Standing(policy=policy, limit=limit, used=count - mine, frees_at=frees_at)
+        for policy, limit, count, mine, frees_at in rows
+    ]
+    over = [
+        standing
+        for standing, (_, limit, count, mine, _) in zip(standings, rows, strict=True)
+        if limit is not None and mine and count > limit
+    ]
+    cooling = await _cooling(generations, new, order, admitted.at)
+    if cooling is not None:
+        standings, over = [cooling, *standings], [cooling, *over]
+    if over:
+        _log.warning("creation.last_word", account_id=str(new.account_id), policies=[row.policy.value for row in over])
+        raise NotAdmitted(over, now=admitted.at, standings=standings)
+
+
+async def _cooling(generations: Generations, new: NewGeneration, order: Order, at: datetime) -> Standing | None:
+    """Return the cooldown that another regeneration of the draft has left running, or None."""
+    if order.cooled_draft is None:
+        return None
+    others = [
+        cooled_at(done)
+        for done in await generations.regenerated(new.account_id, at - LONGEST_COOLDOWN)
+        if done.draft_id == order.cooled_draft and done.generation_id != new.id
+    ]
+    until = max(others, default=at)
+    return Standing(policy=Policy.COOLDOWN, limit=1, used=1, frees_at=until) if until > at else None
 
 
 async def queue(
@@ -282,9 +225,17 @@ async def _was_written(order: Order, *, db: Database) -> bool:
 async def _withdraw(gate: Gate, request: admission.Order) -> None:
     """Give back what admission took; where Redis is away, the unconfirmed lease ends by itself."""
     try:
-        await asyncio.shield(gate.withdraw(request))
+        await asyncio.shield(gate.withdraw(request.account, request.lease))
     except Outage:
         _log.warning("creation.not_withdrawn", generation_id=str(request.lease))
+
+
+async def _forget(gate: Gate, request: admission.Order, *, now: datetime) -> None:
+    """Let the next decision count anew what Redis had counted wrongly; where Redis is away it will have to anyway."""
+    try:
+        await gate.forget(request.account, now=now)
+    except Outage:
+        _log.warning("creation.not_forgotten", generation_id=str(request.lease))
 
 
 async def _confirm(gate: Gate, request: admission.Order, *, deadline: datetime) -> None:

@@ -1,6 +1,6 @@
 """Open a claimed run's facts, store what it made, and write its result with everything that follows from it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -20,14 +20,17 @@ from reelwright.generations import (
     Made,
     NewArtefact,
     Outcome,
+    Part,
     Planned,
     Released,
+    Rewritten,
     Runs,
     RunState,
     Sources,
     Stage,
     StoredArtefact,
     Unit,
+    Variant,
     Variants,
     Written,
     pipeline,
@@ -75,9 +78,27 @@ async def opened(tx: AsyncSession, claim: Claim, generation: Generation) -> Assi
         variants_wanted=generation.variants_wanted,
         variant_id=generation.variant_id,
         source=await Sources(session=tx).of(claim.generation_id),
-        variants=tuple(variants),
+        variants=tuple(_anew(variant, generation) for variant in variants),
         artefacts=_ordered(artefacts, claim.unit, finished),
+        part=generation.part,
+        take=await _take(tx, generation),
     )
+
+
+def _anew(variant: Variant, generation: Generation) -> Variant:
+    """Let the scene whose picture is made anew ask for the take behind the one it has."""
+    if generation.part is not Part.SCENE_PICTURE or variant.id != generation.variant_id:
+        return variant
+    scenes = [replace(s, take=s.take + 1) if s.index == generation.scene else s for s in variant.scenes]
+    return replace(variant, scenes=tuple(scenes))
+
+
+async def _take(tx: AsyncSession, generation: Generation) -> int:
+    """Return how often this was done before: the draft written by others, or this part of this variant made anew."""
+    variants = Variants(session=tx)
+    if generation.part is not None and generation.variant_id is not None:
+        return await variants.rewritings(generation.variant_id, generation.part, generation.scene)
+    return await variants.writings(generation.draft_id, besides=generation.id)
 
 
 def _ordered(artefacts: list[Artefact], unit: Unit, finished: pipeline.Finished) -> tuple[Artefact, ...]:
@@ -156,9 +177,10 @@ async def _write(
     await _meter(tx, generation, claim, kept.uses)
     scenes = await Variants(session=tx).scene_count(claim.generation_id)
     finished = await runs.finished(claim.generation_id)
-    following = pipeline.due(generation.kind, finished, scenes=scenes)
+    following = pipeline.due(generation.kind, finished, scenes=scenes, part=generation.part, scene=generation.scene)
     await Generations(session=tx).note(claim.generation_id, "stage_completed", _named(claim.unit))
     if following.ended:
+        await _choose_take(tx, task, generation, finished)
         await ending.succeed(tx, generation, kept.outcome)
         return True
     await creation.queue(
@@ -177,11 +199,24 @@ async def _conclude(tx: AsyncSession, task: Assignment, outcome: Outcome) -> Non
         case Planned(scenes=scenes):
             for variant, planned in zip(task.variants, scenes, strict=True):
                 await Variants(session=tx).plan_scenes(variant.id, list(planned))
-            if task.kind is GenerationKind.VIDEO:
+            if task.kind is not GenerationKind.SCRIPT:  # it is rendered next
                 await Generations(session=tx).render_variant(task.generation_id, task.variant.id)
                 await Drafts(session=tx).select_variant(task.draft.id, task.variant.id)
+        case Rewritten():
+            await Variants(session=tx).rewrite(task.variant.id, outcome, scene=task.unit.scene)
         case _:
             pass
+
+
+async def _choose_take(tx: AsyncSession, task: Assignment, generation: Generation, finished: pipeline.Finished) -> None:
+    """Settle the winning take of a picture that was made anew. Every picture's file says which take it is."""
+    if generation.part is not Part.SCENE_PICTURE or generation.scene is None:
+        return
+    best = pipeline.best_round(finished, generation.scene)
+    pictures = [a for a in await Artefacts(session=tx).of(generation.id) if a.kind is ArtefactKind.IMAGE]
+    won = next(a for a in pictures if (a.scene, a.round) == (generation.scene, best))
+    take = msgspec.convert(won.meta["take"], int)
+    await Variants(session=tx).choose_take(task.variant.id, generation.scene, take)
 
 
 async def _meter(tx: AsyncSession, generation: Generation, claim: Claim, uses: tuple[Use, ...]) -> None:

@@ -1,0 +1,188 @@
+"""What an order asks for, and all that must be true of it before anything is taken."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from reelwright import admission, billing
+from reelwright.accounts import Account
+from reelwright.admission import Held, Place
+from reelwright.generations import (
+    Draft,
+    Drafts,
+    GenerationKind,
+    Part,
+    Stage,
+    Variant,
+    Variants,
+    pipeline,
+    wanted_scenes,
+)
+from reelwright.ground.errors import Kind, NotFound, Refusal
+from reelwright.ground.ids import AccountId, DraftId, GenerationId, VariantId, derived
+
+_REGENERATING = (GenerationKind.REGENERATE_TARGETED, GenerationKind.REGENERATE_FULL)
+_WRITING = (GenerationKind.SCRIPT, GenerationKind.VIDEO, GenerationKind.REGENERATE_FULL)
+
+
+class PlanLacksIt(Refusal):
+    kind = Kind.FORBIDDEN
+    code = "plan.required"
+
+
+class PriceChanged(Refusal):
+    kind = Kind.CONFLICT
+    code = "price.changed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What a caller asked for. `id` is what `order_id` makes, so that a repeat is the same order by construction.
+
+    `draft` is new unless `existing` is set: then only its id counts and the stored draft is used. `part`, and its
+    `scene` where it is one's, say what of the variant a targeted regeneration makes anew.
+    """
+
+    id: GenerationId
+    key: str
+    fingerprint: bytes
+    kind: GenerationKind
+    draft: Draft
+    existing: bool = False
+    variants: int = 1
+    variant: VariantId | None = None
+    part: Part | None = None
+    scene: int | None = None
+    expected_micro: int | None = None
+    request_id: str | None = None
+
+    @property
+    def cooled_draft(self) -> DraftId | None:
+        """The draft whose cooldown counts: only regenerations have one."""
+        return self.draft.id if self.kind in _REGENERATING else None
+
+    @property
+    def full_units(self) -> int:
+        """How many full regenerations it takes."""
+        return 1 if self.kind is GenerationKind.REGENERATE_FULL else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """How this installation starts generations."""
+
+    places: "dict[Stage, Place]"
+    deadline: timedelta = timedelta(hours=1)
+    most_attempts: int = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """What an order was found to mean. `variant` is the one that is rendered or changed, None where one is written."""
+
+    draft: Draft
+    variant: Variant | None
+    price: billing.Quote
+
+    @property
+    def scenes(self) -> int:
+        """How many scenes there are to render, 0 before they are planned."""
+        return len(self.variant.scenes) if self.variant else 0
+
+
+def scope_of(kind: GenerationKind) -> str:
+    """Return the route that an Idempotency-Key belongs to: one key on two routes is two orders."""
+    return "POST /v1/regenerate" if kind in _REGENERATING else "POST /v1/create"
+
+
+def order_id(account: AccountId, kind: GenerationKind, key: str) -> GenerationId:
+    """Return the id of the order that this key makes, always the same."""
+    return GenerationId(derived(account, scope_of(kind), key))
+
+
+def first_stage(order: Order) -> Stage:
+    """Return the stage that the order begins with."""
+    return pipeline.first(order.kind, scenes=1, part=order.part, scene=order.scene)[0].stage
+
+
+def for_admission(order: Order, account: Account, terms: Terms) -> admission.Order:
+    """Return the order in admission's words."""
+    return admission.Order(
+        account=account.id,
+        lease=order.id,
+        scope=scope_of(order.kind),
+        key=order.key,
+        fingerprint=order.fingerprint.hex(),
+        held=Held(plan=account.plan, version=account.plan_version, boost_until=account.boost_until),
+        full_units=order.full_units,
+        draft=order.cooled_draft,
+        place=terms.places.get(first_stage(order)),
+    )
+
+
+async def prepare(tx: AsyncSession, order: Order, account: Account, now: datetime) -> Prepared:
+    """Read draft, variant and prices, and refuse what the plan lacks or what isn't there.
+
+    Raises PlanLacksIt, PriceChanged, NotFound.
+    """
+    _permit(order, billing.effective_plan(account.plan, account.boost_until, now))
+    draft = order.draft
+    if order.existing:
+        stored = await Drafts(session=tx).get(account.id, draft.id)
+        if stored is None:
+            raise NotFound("There is no such draft.", field="draft_id")
+        draft = stored
+    variant = None if order.kind in _WRITING else await _variant_of(tx, draft, order)
+    prices = await billing.Catalogue(session=tx).current()
+    price = billing.quote(_priced(order, draft, variant), prices)
+    if order.expected_micro is not None and order.expected_micro != price.total_micro:
+        raise PriceChanged(
+            "The price is no longer the one you were quoted: ask for a new quote.",
+            field="expected_price",
+            extra={"price": price.total_micro / billing.MICRO},
+        )
+    return Prepared(draft=draft, variant=variant, price=price)
+
+
+def _permit(order: Order, plan: billing.Plan) -> None:
+    """Refuse what the plan doesn't have at all. Raises PlanLacksIt."""
+    terms = billing.PLANS[plan]
+    if order.full_units and not terms.full_regeneration:
+        raise PlanLacksIt("Your plan regenerates parts, not the whole: choose a part, or upgrade.", field="part")
+    if order.variants > terms.variants:
+        raise PlanLacksIt(
+            f"Your plan writes up to {terms.variants} variants: ask for fewer, or upgrade.", field="variants"
+        )
+
+
+async def _variant_of(tx: AsyncSession, draft: Draft, order: Order) -> Variant:
+    """Return the variant that is meant: the wanted one, else the draft's selected one, else its newest.
+
+    A render needs one with scenes, a part of a scene needs that scene. Raises NotFound.
+    """
+    chosen = order.variant or draft.selected_variant
+    rendered = order.kind is GenerationKind.RENDER
+    for variant in await Variants(session=tx).of_draft(draft.id):
+        if chosen not in {None, variant.id} or (rendered and not variant.scenes):
+            continue
+        if order.scene is not None and order.scene >= len(variant.scenes):
+            raise NotFound(f"This variant has {len(variant.scenes)} scenes, counted from 0.", field="scene")
+        return variant
+    sentence = "This draft has no such variant with scenes: create a script first."
+    raise NotFound(
+        sentence if rendered else "This draft has no such variant: create a script first.", field="variant_id"
+    )
+
+
+def _priced(order: Order, draft: Draft, variant: Variant | None) -> billing.PricedOrder:
+    kinds = {GenerationKind.SCRIPT: billing.OrderKind.SCRIPT, GenerationKind.RENDER: billing.OrderKind.RENDER}
+    kind = kinds.get(order.kind, billing.OrderKind.VIDEO)
+    if order.part is not None:
+        kind = billing.OrderKind.PICTURE if order.part is Part.SCENE_PICTURE else billing.OrderKind.REWRITE
+    return billing.PricedOrder(
+        kind=kind,
+        duration_s=draft.duration_s,
+        scenes=len(variant.scenes) if variant else wanted_scenes(duration_s=draft.duration_s),
+        variants=order.variants,
+    )
