@@ -1,15 +1,17 @@
 """Things that tests need to exist: an account, a generation with its first run, made through the real journeys."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 from reelwright.accounts import Account
+from reelwright.admission import Gate, Tcp
 from reelwright.billing import Plan
 from reelwright.generations import Draft, Drafts, GenerationKind, Generations, NewGeneration, Runs, Stage, Unit
 from reelwright.ground import clock
 from reelwright.ground.ids import DraftId, GenerationId
 from reelwright.ground.postgres import Database
-from reelwright.journeys import onboarding
+from reelwright.journeys import facts, onboarding
 
 
 async def an_account(db: Database, plan: Plan = Plan.STANDARD) -> Account:
@@ -41,3 +43,8 @@ async def a_generation(db: Database, *, account: Account | None = None) -> Gener
         )
         await Runs(session=tx).plan(generation, [Unit(stage=Stage.INGESTION)], max_attempts=3)
     return generation
+
+
+def a_gate(db: Database, redis: Any) -> Gate:
+    """Return a gate as the roof makes it, over a client of the test's Redis. Close it."""
+    return Gate(Tcp(redis), facts=facts.reader(db), held=facts.held(db), limits=facts.LIMITS)

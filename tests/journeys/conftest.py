@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -33,8 +33,10 @@ from reelwright.generations import (
     Motion,
     MotionKind,
     NewArtefact,
+    Part,
     Planned,
     Released,
+    Rewritten,
     Scene,
     Source,
     Spoken,
@@ -47,12 +49,14 @@ from reelwright.generations import (
     inputs_hash,
 )
 from reelwright.ground import clock, storage
-from reelwright.ground.ids import DraftId, GenerationId, VariantId, derived
+from reelwright.ground.ids import DraftId, VariantId, derived
 from reelwright.ground.metering import Action, Use
 from reelwright.ground.postgres import Database
-from reelwright.journeys import creation, facts, production
-from reelwright.journeys.creation import Order, Started, Terms
+from reelwright.journeys import creation, production
+from reelwright.journeys.creation import Started
+from reelwright.journeys.ordering import Order, Terms, order_id
 from reelwright.journeys.workroom import Timings, Workroom
+from tests.builders import a_gate
 
 SCENES, CHUNKS = 2, 2
 FILES = {
@@ -100,6 +104,12 @@ def scenes_of(story: Story) -> tuple[Scene, ...]:
     )
 
 
+def reworded(part: Part, take: int) -> Rewritten:
+    if part is Part.HASHTAGS:
+        return Rewritten(part=part, hashtags=("purring", f"take{take}"))
+    return Rewritten(part=part, text=f"The {part} of take {take}.", claim=f"Claim {take}.")
+
+
 @dataclass
 class Studio:
     """Pretending stages. `behave` may be set to raise, wait or answer differently for a unit; `calls` counts."""
@@ -118,6 +128,9 @@ class Studio:
 
     def made(self, task: Assignment, bench: Bench) -> Made:
         unit = task.unit
+        if task.part is not None and task.part is not Part.SCENE_PICTURE:
+            use = Use(action=Action.REWRITE, provider="offline", model="test", quantity=1)
+            return Made(outcome=reworded(task.part, task.take), uses=(use,))
         outcome: Any = {
             Stage.INGESTION: Ingested(source=Source(kind="text", title="Cats", body="Cats purr.")),
             Stage.STORY_WRITING: Written(stories=(a_story(),)),
@@ -141,7 +154,9 @@ class Studio:
     def file(self, task: Assignment, bench: Bench, kind: ArtefactKind, ending: str, media_type: str) -> NewArtefact:
         path = bench.workspace / f"{kind}{ending}"
         path.write_bytes(f"{task.unit}".encode())
-        meta = {"duration_ms": 10_000} if kind is ArtefactKind.VIDEO else {}
+        meta: dict[str, object] = {"duration_ms": 10_000} if kind is ArtefactKind.VIDEO else {}
+        if kind is ArtefactKind.IMAGE:
+            meta["take"] = task.scene.take + task.unit.round
         return NewArtefact(
             kind=kind,
             path=path,
@@ -168,8 +183,10 @@ def studio() -> Studio:
 
 
 @pytest.fixture
-def gate(redis: Any, db: Database) -> Gate:
-    return Gate(redis, facts=facts.reader(db))
+async def gate(redis: Any, db: Database) -> AsyncGenerator[Gate]:
+    made = a_gate(db, redis)
+    yield made
+    await made.close()
 
 
 @pytest.fixture
@@ -196,9 +213,11 @@ async def order(
     kind: GenerationKind = GenerationKind.VIDEO,
     draft: DraftId | None = None,
     variant: VariantId | None = None,
+    part: Part | None = None,
+    scene: int | None = None,
 ) -> Started:
     chosen = key or uuid4().hex
-    generation = GenerationId(derived(account.id, creation.SCOPE, chosen))
+    generation = order_id(account.id, kind, chosen)
     new = Draft(id=draft or DraftId(derived(generation, "draft")), account_id=account.id, topic="Cats", duration_s=10)
     wanted = Order(
         id=generation,
@@ -208,6 +227,8 @@ async def order(
         draft=new,
         existing=draft is not None,
         variant=variant,
+        part=part,
+        scene=scene,
     )
     terms = Terms(places=dict(PLACES), most_attempts=TIMINGS.most_attempts)
     return await creation.start(order=wanted, account=account, db=db, gate=gate, terms=terms, now=clock.now())
