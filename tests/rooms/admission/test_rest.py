@@ -11,10 +11,11 @@ from uuid import uuid4
 
 import pytest
 
-from reelwright.admission import NoScript, Unreachable
+from reelwright.admission import Admitted, NoScript, Unavailable, Unreachable, scripts
 from reelwright.admission.rest import Rest
+from tests.rooms.admission.desk import Desk
 from tests.simulators.openai import Fault, drips, floods, hangs, says
-from tests.simulators.upstash import TOKEN, SimulatedUpstash, cuts, simulated_upstash
+from tests.simulators.upstash import TOKEN, SimulatedUpstash, cuts
 
 PATIENCE = timedelta(milliseconds=250)
 SECRET_KEY, SECRET_VALUE = "canary-key-4d1a", "canary-value-8e0b"
@@ -28,19 +29,6 @@ async def connected(url: str, *, token: str = TOKEN, patience: timedelta = PATIE
         yield transport
     finally:
         await transport.close()
-
-
-@pytest.fixture(scope="module")
-async def served(valkey_url: str) -> AsyncIterator[SimulatedUpstash]:
-    async with simulated_upstash(valkey_url) as running:
-        yield running
-
-
-@pytest.fixture
-def upstash(served: SimulatedUpstash, redis) -> SimulatedUpstash:
-    """`redis` empties the Valkey behind it, and watches what expires."""
-    served.forget()
-    return served
 
 
 @pytest.fixture
@@ -174,3 +162,43 @@ async def test_hundreds_at_once_share_the_connections(upstash: SimulatedUpstash)
         await rest.call(["SET", "n", "0", "PX", "60000"])
         answers = await asyncio.gather(*(rest.call(["INCR", "n"]) for _ in range(300)))
     assert sorted(answers) == list(range(1, 301))
+
+
+@pytest.mark.parametrize("backend", ["upstash"], indirect=True)
+async def test_a_decision_is_one_request_and_two_where_the_script_is_forgotten(
+    desk: Desk, upstash: SimulatedUpstash, redis
+) -> None:
+    """E42, counted: the second request carries the text, and a third would be a hidden retry."""
+    await desk.warm()
+    await redis.script_flush()
+    upstash.asked.clear()
+
+    for _ in range(2):
+        assert isinstance(await desk.admit(desk.order()), Admitted)
+
+    assert [asked.body[0] for asked in upstash.asked] == ["evalsha", "eval", "evalsha"]
+
+
+@pytest.mark.parametrize("fault", [hangs, says(b"", status=500), says(b"<html>"), cuts])
+async def test_whatever_upstash_does_wrong_is_unavailable_at_once_and_leaves_nothing(
+    rest: Rest, upstash: SimulatedUpstash, redis, caplog: pytest.LogCaptureFixture, fault: Fault
+) -> None:
+    """E40, E41: never an admission, never a second try, and nobody's key or plan in a log."""
+    desk = Desk(redis, transport=rest, patience=scripts.PATIENCE)
+    order = desk.order(key=SECRET_KEY, fingerprint=SECRET_VALUE)
+    await desk.warm(order)
+    before = await desk.everything()
+    upstash.asked.clear()
+    upstash.faults.append(fault)
+    begun = time.monotonic()
+
+    with caplog.at_level(logging.DEBUG), pytest.raises(Unavailable):
+        await desk.admit(order)
+
+    assert time.monotonic() - begun < 0.4
+    assert len(upstash.asked) == 1
+    assert await desk.everything() == before
+    assert "admission.unavailable" in caplog.text
+    secrets = (SECRET_KEY, SECRET_VALUE, TOKEN, str(desk.account), str(order.lease))
+    assert not [secret for secret in secrets if secret in caplog.text]
+    assert isinstance(await desk.admit(order), Admitted)
