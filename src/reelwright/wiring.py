@@ -10,12 +10,12 @@ from reelwright.admission import Gate, Place, Tcp, Transport, Unreachable, evict
 from reelwright.generations import Stage
 from reelwright.ground import log, postgres, qstash, redis, storage, tasks
 from reelwright.journeys import facts
+from reelwright.journeys.workroom import place_of
 from reelwright.outbox import Destination, Relay
-from reelwright.providers import Craft, Lane, model_of, places
+from reelwright.providers import Craft, Lane, model_of
 from reelwright.settings import SettingRefused, Settings
 
 WORKER_PATH = "/worker/generate"
-_PAGES_AT_ONCE = 64
 _START_PATIENCE_S = 2
 _log = log.logger(__name__)
 
@@ -37,7 +37,7 @@ def worker_address(settings: Settings) -> str:
 
 
 def stage_places(settings: Settings) -> dict[Stage, Place]:
-    """Return which provider's place each stage needs while it runs."""
+    """Return which provider's place each stage needs while it runs for people; `Workroom.place` knows batch work's."""
     crafts = {
         Stage.STORY_WRITING: Craft.TEXT,
         Stage.VISUAL_GENERATION: Craft.PICTURE,
@@ -47,10 +47,8 @@ def stage_places(settings: Settings) -> dict[Stage, Place]:
     providers, names = choices(settings), models(settings)
     chosen = {stage: model_of(providers[craft], craft, names.get(craft)) for stage, craft in crafts.items()}
     lane = Lane.INTERACTIVE
-    reading = Place(provider="web", model="pages", lane=lane, cap=_PAGES_AT_ONCE)
-    return {Stage.INGESTION: reading} | {
-        stage: Place(provider=model.provider, model=model.name, lane=lane, cap=places(model.provider, model.name, lane))
-        for stage, model in chosen.items()
+    return {Stage.INGESTION: place_of("web", "pages", lane)} | {
+        stage: place_of(model.provider, model.name, lane) for stage, model in chosen.items()
     }
 
 

@@ -12,17 +12,21 @@ from pathlib import Path
 
 import structlog
 
-from reelwright.admission import Place
-from reelwright.generations import Artefact, Assignment, Claim, Generations, Made, Pulse, Runs, pipeline
-from reelwright.ground import log, tasks
+from reelwright.admission import Dispatch, enforce_or_raise, release_concurrency
+from reelwright.generations import Artefact, Assignment, Claim, Generation, Generations, Made, Pulse, Runs, pipeline
+from reelwright.ground import clock, log, tasks
 from reelwright.ground.errors import Outage, Refusal
 from reelwright.ground.ids import GenerationId
 from reelwright.journeys import ending, recording
 from reelwright.journeys.creation import due as due_message
 from reelwright.journeys.workroom import Workroom
 from reelwright.outbox import StageDue, enqueue
+from reelwright.providers import ProviderAway
 
 _log = log.logger("journeys.production")
+
+RATE_LIMITED = "provider.rate_limited"
+"""The code of a ProviderAway that a provider's 429 became."""
 
 
 class Answer(StrEnum):
@@ -69,9 +73,10 @@ async def perform(message: StageDue, *, room: Workroom) -> Answer:
                 return Answer.DONE
             task = await recording.opened(tx, claim, generation)
         _log.info("stage.started", attempt=claim.attempt)
+        dispatch = _dispatch(claim, generation, room)
         try:
-            async with _admitted(claim, task, room):
-                made = await _worked(claim, task, room)
+            async with _admitted(dispatch, room):
+                made = await _worked(claim, task, dispatch, room)
                 await recording.keep(claim, task, made, room=room, request_id=message.request_id)
         except Lost:
             _log.info("stage.lost")
@@ -80,6 +85,7 @@ async def perform(message: StageDue, *, room: Workroom) -> Answer:
         except Busy as busy:
             await _give_back(claim, message, room=room, delay=busy.delay)
         except Exception as error:  # noqa: BLE001 - an outage or a bug: recorded, retried, and in the end given up on
+            await _slow_down(dispatch, room, error)
             await _try_again(claim, task, message, room=room, error=error)
         return Answer.DONE
 
@@ -90,40 +96,58 @@ class Busy(Exception):  # noqa: N818 - a full provider or a limiter that is away
         self.delay = delay
 
 
+def _dispatch(claim: Claim, generation: Generation, room: Workroom) -> Dispatch:
+    """Return what this run holds while it works: its generation's lease, and a place in that generation's lane."""
+    begins = pipeline.first(generation.kind, scenes=1, part=generation.part, scene=generation.scene)
+    return Dispatch(
+        account=generation.account_id,
+        lease=claim.generation_id,
+        holder=str(claim.run_id),
+        place=room.place(claim.unit.stage, generation.lane),
+        ttl=room.timings.lease,
+        inherits=claim.generation_id if claim.unit in begins else None,
+    )
+
+
 @contextlib.asynccontextmanager
-async def _admitted(claim: Claim, task: Assignment, room: Workroom) -> AsyncGenerator[None]:
+async def _admitted(dispatch: Dispatch, room: Workroom) -> AsyncGenerator[None]:
     """Renew the generation's lease and hold the provider's place while the block runs. Raises Busy."""
-    place, holder = room.places.get(claim.unit.stage), str(claim.run_id)
-    inherits = claim.generation_id if claim.unit in pipeline.first(task.kind, scenes=1) else None
     try:
-        await room.gate.renew(task.account_id, claim.generation_id, ttl=room.timings.lease, adopt=True)
-        taken = place is None or await room.gate.take_place(place, holder, ttl=room.timings.lease, inherits=inherits)
+        await enforce_or_raise(room.gate, dispatch, now=clock.now())
     except Outage as away:
-        raise Busy(away.wait) from away
-    if not taken:
-        raise Busy(room.timings.busy_delay)
+        raise Busy(max(away.wait, room.timings.busy_delay)) from away
     try:
         yield
     finally:
-        if place is not None:
-            await _released(place, holder, room)
+        await _released(dispatch, room)
 
 
-async def _released(place: Place, holder: str, room: Workroom) -> None:
+async def _released(dispatch: Dispatch, room: Workroom) -> None:
     """Give the place back; where Redis is away its expiry does."""
+    if dispatch.place is None:
+        return
     try:
-        await asyncio.shield(room.gate.give_back_place(place, holder))
+        await asyncio.shield(release_concurrency(room.gate, dispatch.place, dispatch.holder))
     except Outage:
         _log.warning("place.left_to_expire")
 
 
-async def _worked(claim: Claim, task: Assignment, room: Workroom) -> recording.Kept:
+async def _slow_down(dispatch: Dispatch, room: Workroom, error: Exception) -> None:
+    """Where the provider has too many calls from us, let its lane wait and narrow. Redis away: the next one does."""
+    if dispatch.place is None or not isinstance(error, ProviderAway) or error.code != RATE_LIMITED:
+        return
+    with contextlib.suppress(Outage):
+        left = await room.gate.places.slow_down(dispatch.place, wait=error.wait)
+        _log.warning("place.slowed", provider=dispatch.place.provider, lane=dispatch.place.lane, places=left)
+
+
+async def _worked(claim: Claim, task: Assignment, dispatch: Dispatch, room: Workroom) -> recording.Kept:
     """Do the stage's work under a deadline and a heartbeat, then store its files. Raises Lost, and what it raises."""
     room.workspace.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=room.workspace, prefix=f"{claim.run_id.hex[:12]}-") as folder:
         bench = _Bench(workspace=Path(folder), room=room)
         work = asyncio.create_task(_stage(task, bench, room))
-        beat = asyncio.create_task(_heartbeats(claim, task, bench, room))
+        beat = asyncio.create_task(_heartbeats(claim, dispatch, bench, room))
         try:
             await asyncio.wait({work, beat}, return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
@@ -143,10 +167,9 @@ async def _stage(task: Assignment, bench: _Bench, room: Workroom) -> Made:
         raise Outage("The stage took too long.", code="stage.deadline") from late
 
 
-async def _heartbeats(claim: Claim, task: Assignment, bench: _Bench, room: Workroom) -> None:
+async def _heartbeats(claim: Claim, dispatch: Dispatch, bench: _Bench, room: Workroom) -> None:
     """Keep the claim, the lease and the place alive. Returns, or raises Lost, once the claim is no longer ours."""
     missed = timedelta(0)
-    place = room.places.get(claim.unit.stage)
     while True:
         await asyncio.sleep(room.timings.heartbeat.total_seconds())
         try:
@@ -163,9 +186,9 @@ async def _heartbeats(claim: Claim, task: Assignment, bench: _Bench, room: Workr
         if beat is not Pulse.OK:
             raise Lost
         with contextlib.suppress(Outage):
-            await room.gate.renew(task.account_id, claim.generation_id, ttl=room.timings.lease, adopt=True)
-            if place is not None:
-                await room.gate.renew_place(place, str(claim.run_id), ttl=room.timings.lease)
+            await room.gate.renew(dispatch.account, dispatch.lease, ttl=dispatch.ttl, adopt=True)
+            if dispatch.place is not None:
+                await room.gate.places.renew(dispatch.place, dispatch.holder, ttl=dispatch.ttl)
 
 
 async def _give_back(claim: Claim, message: StageDue, *, room: Workroom, delay: timedelta) -> None:

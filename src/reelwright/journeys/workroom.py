@@ -9,7 +9,7 @@ from reelwright.admission import Gate, Place
 from reelwright.generations import Assignment, Bench, Made, Stage
 from reelwright.ground.postgres import Database
 from reelwright.ground.storage import Storage
-from reelwright.providers import Toolset
+from reelwright.providers import Lane, Toolset, lane_places
 
 StageWork = Callable[[Assignment, Toolset, Bench], Awaitable[Made]]
 
@@ -22,13 +22,14 @@ class Timings:
     lease: timedelta = timedelta(seconds=45)
     stage_deadline: timedelta = timedelta(minutes=10)
     retry_delay: timedelta = timedelta(seconds=2)
-    busy_delay: timedelta = timedelta(seconds=2)
+    busy_delay: timedelta = timedelta(milliseconds=500)
+    """A run that found no place stays away this long at least; the line may tell it a longer wait."""
     most_attempts: int = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workroom:
-    """One worker process's surroundings, made by the roof."""
+    """One worker process's surroundings, made by the roof. `places` are the interactive lane's."""
 
     db: Database
     gate: Gate
@@ -38,3 +39,24 @@ class Workroom:
     places: Mapping[Stage, Place]
     workspace: Path
     timings: Timings
+
+    def place(self, stage: Stage, lane: str) -> Place | None:
+        """Return the place that a stage needs in a lane while it runs; None where it calls no provider."""
+        people = self.places.get(stage)
+        if people is None or people.lane == lane:
+            return people
+        return place_of(people.provider, people.model, Lane(lane))
+
+
+def place_of(provider: str, model: str, lane: Lane) -> Place:
+    """Return a model's place in a lane, as the catalogue has it."""
+    found = lane_places(provider, model, lane)
+    return Place(
+        provider=provider,
+        model=model,
+        lane=lane.value,
+        cap=found.cap,
+        capacity=found.capacity,
+        rival=found.rival.value,
+        rival_floor=found.rival_floor,
+    )

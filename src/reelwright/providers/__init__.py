@@ -5,7 +5,18 @@ from importlib import import_module
 from typing import Any
 
 from reelwright.ground.errors import Kind, Refusal
-from reelwright.providers.catalogue import DEFAULT_MODELS, MODELS, Craft, Lane, Model, Price, model_of, places
+from reelwright.providers.catalogue import (
+    DEFAULT_MODELS,
+    MODELS,
+    Craft,
+    Lane,
+    LanePlaces,
+    Model,
+    Price,
+    lane_places,
+    model_of,
+    places,
+)
 from reelwright.providers.cleaning import line_of, opening_of, paragraphs_of, visible, words_in
 from reelwright.providers.guard import checked_url
 from reelwright.providers.model import (
@@ -43,6 +54,7 @@ __all__ = [
     "Facts",
     "Judgement",
     "Lane",
+    "LanePlaces",
     "Model",
     "MusicProvider",
     "NoAlternative",
@@ -67,6 +79,7 @@ __all__ = [
     "VisionProvider",
     "Word",
     "checked_url",
+    "lane_places",
     "line_of",
     "model_of",
     "opening_of",

@@ -159,9 +159,37 @@ def model_of(provider: str, craft: Craft, name: str | None = None) -> Model:
     )
 
 
+_PAGES = {Lane.INTERACTIVE: 64, Lane.BATCH: 16}  # other people's web sites: only our own sockets bound them
+_UNLISTED = {Lane.INTERACTIVE: 4, Lane.BATCH: 1}
+
+
 def places(provider: str, model: str, lane: Lane) -> int:
-    """Return how many calls of a model may run at once in a lane."""
+    """Return how many calls of a model are a lane's own: those that the other one never takes."""
+    if (provider, model) == ("web", "pages"):
+        return _PAGES[lane]
     for listed in MODELS:
         if (listed.provider, listed.name) == (provider, model):
             return listed.lanes[lane]
-    return {Lane.INTERACTIVE: 4, Lane.BATCH: 1}[lane]
+    return _UNLISTED[lane]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LanePlaces:
+    """A lane of a model: at most `cap` calls in it, `capacity` in both, `rival_floor` always kept for the `rival`."""
+
+    cap: int
+    capacity: int
+    rival: Lane
+    rival_floor: int
+
+
+def lane_places(provider: str, model: str, lane: Lane) -> LanePlaces:
+    """Return how a lane shares a model's places. People borrow what batch work leaves idle, but for one place.
+
+    Batch work borrows nothing: it has time, and a borrowed place comes back only when its call ends.
+    """
+    people, batch = (places(provider, model, of) for of in (Lane.INTERACTIVE, Lane.BATCH))
+    kept = min(1, batch)
+    if lane is Lane.BATCH:
+        return LanePlaces(cap=batch, capacity=people + batch, rival=Lane.INTERACTIVE, rival_floor=people)
+    return LanePlaces(cap=people + batch - kept, capacity=people + batch, rival=Lane.BATCH, rival_floor=kept)
