@@ -1,26 +1,31 @@
-"""POST /v1/create: an order in, 202 out."""
+"""POST /v1/create: an order in, 202 out; with `?dry_run=true` the answer it would get."""
 
 import re
+from datetime import datetime
 from hashlib import sha256
 from typing import Annotated, Any
+from uuid import uuid4
 
 import msgspec
 from litestar import Request, Response, post
 from litestar.di import NamedDependency
-from litestar.params import HeaderParameter, JSONBody
-from litestar.status_codes import HTTP_202_ACCEPTED
+from litestar.params import FromQuery, HeaderParameter, JSONBody
+from litestar.status_codes import HTTP_200_OK, HTTP_202_ACCEPTED
 from msgspec import Meta
 
 from reelwright.accounts import Account
 from reelwright.admission import Gate
 from reelwright.api.limits import headers_of
+from reelwright.api.previews import FORESEEN, PreviewView, preview_view
 from reelwright.generations import Aspect, Draft, GenerationKind, Platform, Tone
 from reelwright.ground import clock
 from reelwright.ground.errors import Refusal
 from reelwright.ground.ids import DraftId, GenerationId, VariantId, derived
 from reelwright.ground.postgres import Database
-from reelwright.journeys import creation
-from reelwright.journeys.creation import Order, Terms
+from reelwright.journeys import creation, previewing
+from reelwright.journeys.creation import Started
+from reelwright.journeys.ordering import Order, Terms, order_id
+from reelwright.journeys.previewing import Preview
 from reelwright.providers import checked_url
 
 _KEY = re.compile(r'"?[\x21\x23-\x7e]{1,200}"?')
@@ -54,7 +59,7 @@ class CreateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         """Return the order this body and key make. Raises BadField, naming the field and what to do."""
         if self.kind not in {GenerationKind.SCRIPT, GenerationKind.VIDEO, GenerationKind.RENDER}:
             raise BadField("kind: use script, video or render here.", field="kind")
-        generation = GenerationId(derived(account.id, creation.SCOPE, key))
+        generation = order_id(account.id, self.kind, key)
         return Order(
             id=generation,
             key=key,
@@ -64,7 +69,7 @@ class CreateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
             existing=self.draft_id is not None,
             variants=self.variants,
             variant=self.variant_id,
-            expected_micro=None if self.expected_price is None else round(self.expected_price * 1_000_000),
+            expected_micro=micro_of(self.expected_price),
             request_id=request_id,
         )
 
@@ -112,16 +117,50 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     price: float
 
 
-def key_of(raw: str | None) -> str:
-    """Return the Idempotency-Key without its quotes. Raises BadField."""
-    if raw is None:
+def micro_of(price: float | None) -> int | None:
+    """Return a price in credits as micro-credits."""
+    return None if price is None else round(price * 1_000_000)
+
+
+def key_of(request: Request[Any, Any, Any], *, dry_run: bool) -> str:
+    """Return the Idempotency-Key without its quotes; a dry run is given a key that nobody has. Raises BadField."""
+    if dry_run:
+        return uuid4().hex
+    sent = request.headers.getall("Idempotency-Key", [])
+    if not sent:
         raise BadField("Send an Idempotency-Key header: any new text of 1 to 200 characters.", field="Idempotency-Key")
-    if not _KEY.fullmatch(raw):
-        raise BadField("Idempotency-Key: use 1 to 200 visible ASCII characters.", field="Idempotency-Key")
-    return raw.strip('"')
+    if len(sent) > 1 or not _KEY.fullmatch(sent[0]):
+        raise BadField("Idempotency-Key: use 1 to 200 visible ASCII characters, once.", field="Idempotency-Key")
+    return sent[0].strip('"')
 
 
-@post("/create", status_code=HTTP_202_ACCEPTED, summary="Start a reel", tags=["core"])
+def accepted(started: Started, *, now: datetime) -> Response[Accepted | PreviewView]:
+    """Return 202 with where to look, and with the limits as they stand now or the mark of a repeat."""
+    headers = {"Location": f"/v1/generations/{started.generation_id}"}
+    if started.admitted is None:
+        headers["Idempotency-Replayed"] = "true"
+    else:
+        headers |= headers_of(started.admitted, now=now)
+    body = Accepted(
+        generation_id=started.generation_id,
+        draft_id=started.draft_id,
+        price=started.price_micro / 1_000_000,
+    )
+    return Response(body, status_code=HTTP_202_ACCEPTED, headers=headers)
+
+
+def foreseen(preview: Preview) -> Response[Accepted | PreviewView]:
+    """Return 200 with what the order would meet."""
+    return Response(preview_view(preview), status_code=HTTP_200_OK)
+
+
+@post(
+    "/create",
+    status_code=HTTP_202_ACCEPTED,
+    summary="Start a reel",
+    tags=["core"],
+    responses={HTTP_200_OK: FORESEEN},
+)
 async def create(
     request: Request[Any, Any, Any],
     data: JSONBody[CreateRequest],
@@ -130,24 +169,15 @@ async def create(
     gate: NamedDependency[Gate],
     terms: NamedDependency[Terms],
     allowlist: NamedDependency[frozenset[str]],
+    *,
+    dry_run: FromQuery[bool] = False,
     key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,
-) -> Response[Accepted]:
-    """Start a reel and return at once; its stages run behind QStash."""
+) -> Response[Accepted | PreviewView]:
+    """Start a reel and return at once; its stages run behind QStash. A dry run writes nothing and needs no key."""
     chosen: Any = request.scope.get("request_id")
-    order = data.order(account=account, key=key_of(key), allowlist=allowlist, request_id=chosen)
+    key = key_of(request, dry_run=dry_run)
+    order = data.order(account=account, key=key, allowlist=allowlist, request_id=chosen)
     now = clock.now()
-    started = await creation.start(order=order, account=account, db=db, gate=gate, terms=terms, now=now)
-    headers = {"Location": f"/v1/generations/{started.generation_id}"}
-    if started.admitted is None:
-        headers["Idempotency-Replayed"] = "true"
-    else:
-        headers |= headers_of(started.admitted, now=now)
-    return Response(
-        Accepted(
-            generation_id=started.generation_id,
-            draft_id=started.draft_id,
-            price=started.price_micro / 1_000_000,
-        ),
-        status_code=HTTP_202_ACCEPTED,
-        headers=headers,
-    )
+    if dry_run:
+        return foreseen(await previewing.preview(order=order, account=account, db=db, gate=gate, terms=terms, now=now))
+    return accepted(await creation.start(order=order, account=account, db=db, gate=gate, terms=terms, now=now), now=now)

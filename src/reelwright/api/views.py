@@ -12,6 +12,7 @@ from reelwright.generations import (
     Draft,
     GenerationKind,
     GenerationState,
+    Part,
     Platform,
     Run,
     RunState,
@@ -92,9 +93,14 @@ class CreditsView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GenerationView(msgspec.Struct, frozen=True, kw_only=True):
+    """One accepted run. `variant_id` is the variant it renders or changes, `part` and `scene` what of it it changes."""
+
     id: GenerationId
     draft_id: DraftId
     kind: GenerationKind
+    part: Part | None
+    scene: int | None
+    variant_id: VariantId | None
     status: GenerationState
     stages: tuple[StageView, ...]
     variants: tuple[VariantView, ...]
@@ -131,6 +137,9 @@ def generation_view(shown: Shown) -> GenerationView:
         id=found.id,
         draft_id=found.draft_id,
         kind=found.kind,
+        part=found.part,
+        scene=found.scene,
+        variant_id=found.variant_id,
         status=found.state,
         stages=tuple(stage_views(shown.runs)),
         variants=tuple(variant_view(variant) for variant in shown.variants),

@@ -54,14 +54,6 @@ def due(
             return _part(finished, part, scene)
 
 
-def opens(kind: GenerationKind, unit: Unit) -> bool:
-    """Whether a generation of this kind begins with this unit, which then takes over the place taken at admission."""
-    if kind is GenerationKind.REGENERATE_TARGETED:
-        stages = {Stage.STORY_WRITING, Stage.SCENE_GENERATION, Stage.VISUAL_GENERATION}
-        return unit.stage in stages and unit.round == 0
-    return unit in first(kind, scenes=1)
-
-
 def _part(finished: Finished, part: Part | None, scene: int | None) -> Due:
     if part is None or part.of_scene is (scene is None):
         raise ValueError(f"no such part: {part} {scene}")

@@ -7,14 +7,15 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from reelwright import admission, billing, ledger, outbox
-from reelwright.accounts import Account, Accounts
-from reelwright.admission import Admitted, Gate, NotAdmitted, Periods, Policy, Standing
+from reelwright.accounts import Account
+from reelwright.admission import Admitted, Gate, NotAdmitted, enforce_or_raise
 from reelwright.generations import Drafts, Generations, NewGeneration, Runs, Unit, pipeline
 from reelwright.ground import log
 from reelwright.ground.errors import Kind, NotFound, Outage, Refusal
 from reelwright.ground.ids import DraftId, GenerationId
 from reelwright.ground.postgres import Database
-from reelwright.journeys.facts import LIMITS, LONGEST_COOLDOWN, cooled_at
+from reelwright.journeys import lastword
+from reelwright.journeys.lastword import Moment, moment_of
 from reelwright.journeys.ordering import Order, Prepared, Terms, for_admission, prepare
 
 _log = log.logger("journeys.creation")
@@ -50,18 +51,22 @@ async def start(*, order: Order, account: Account, db: Database, gate: Gate, ter
             return await _repeated(tx, order, account, seen)
         prepared = await prepare(tx, order, account, now)
     request = for_admission(order, account, terms)
-    answer = await gate.admit(request, now=now)
-    admitted = answer if isinstance(answer, Admitted) else _as_if_admitted(account, now)
+    answer = await enforce_or_raise(gate, request, now=now)
+    admitted = answer if isinstance(answer, Admitted) else None
+    moment = moment_of(account, now)  # of a repeat that PostgreSQL doesn't know, as after a restored back-up
+    if admitted is not None:
+        plan = billing.Plan.PRO.value if admitted.boosted else account.plan
+        moment = Moment(at=admitted.at, plan=plan, limits=admitted.limits)
     try:
         async with db.begin() as tx:
-            await _write(tx, order, account, prepared, terms, admitted)
+            await _write(tx, order, account, prepared, terms, moment)
     except Outage:
         if not await _was_written(order, db=db):
             await _withdraw(gate, request)
             raise
     except NotAdmitted:
         await _withdraw(gate, request)
-        await _forget(gate, request, now=admitted.at)
+        await _forget(gate, request, now=moment.at)
         raise
     except BaseException:
         await _withdraw(gate, request)
@@ -70,7 +75,7 @@ async def start(*, order: Order, account: Account, db: Database, gate: Gate, ter
     return Started(
         generation_id=order.id,
         draft_id=prepared.draft.id,
-        admitted=answer if isinstance(answer, Admitted) else None,
+        admitted=admitted,
         price_micro=prepared.price.total_micro,
     )
 
@@ -86,19 +91,8 @@ async def _repeated(tx: AsyncSession, order: Order, account: Account, seen: byte
     return Started(generation_id=order.id, draft_id=known.draft_id, admitted=None, price_micro=known.hold_micro)
 
 
-def _as_if_admitted(account: Account, now: datetime) -> Admitted:
-    """Return the terms of an order that Redis calls a repeat and PostgreSQL doesn't know, as after a restored back-up.
-
-    It is written and counted like any other; what Redis had taken for it the first time is what it takes.
-    """
-    plan = billing.effective_plan(account.plan, account.boost_until, now)
-    return Admitted(
-        at=now, lease_until=now, boosted=plan.value != account.plan, limits=LIMITS[plan.value], standings=()
-    )
-
-
 async def _write(
-    tx: AsyncSession, order: Order, account: Account, prepared: Prepared, terms: Terms, admitted: Admitted
+    tx: AsyncSession, order: Order, account: Account, prepared: Prepared, terms: Terms, moment: Moment
 ) -> None:
     """Write draft, generation, hold, first runs and their messages: one transaction, all or nothing."""
     generations = Generations(session=tx)
@@ -112,10 +106,10 @@ async def _write(
         fingerprint=order.fingerprint,
         variants_wanted=order.variants,
         full_units=order.full_units,
-        plan=billing.Plan.PRO.value if admitted.boosted else account.plan,
+        plan=moment.plan,
         price_version=prepared.price.version,
         hold_micro=0 if account.demo else prepared.price.total_micro,
-        admitted_at=admitted.at,
+        admitted_at=moment.at,
         deadline=terms.deadline,
         demo=account.demo,
         request_id=order.request_id,
@@ -135,59 +129,7 @@ async def _write(
     )
     if not account.demo:
         await ledger.hold(tx, account=account.id, generation=order.id, micro=prepared.price.total_micro)
-    await _last_word(tx, new, order, admitted)
-
-
-async def _last_word(tx: AsyncSession, new: NewGeneration, order: Order, admitted: Admitted) -> None:
-    """Count the account's use again, this order's row included, with all its other orders waiting. Raises NotAdmitted.
-
-    The account's row is the lock, taken last (after the hold), so that it is held for two statements and the commit.
-    """
-    await Accounts(session=tx).lock(new.account_id)
-    periods, limits, generations = Periods.at(admitted.at), admitted.limits, Generations(session=tx)
-    used = await generations.counted(
-        new.account_id, periods.month_start, periods.month_end, periods.hour_start, periods.hour_end
-    )
-    rows = [
-        (Policy.GENERATIONS_MONTH, limits.generations_month, used.month, new.generation_units, periods.month_end),
-        (Policy.GENERATIONS_HOUR, limits.generations_hour, used.hour, new.generation_units, periods.hour_end),
-        (
-            Policy.FULL_REGENERATIONS_MONTH,
-            limits.full_regenerations_month,
-            used.full,
-            new.full_units,
-            periods.month_end,
-        ),
-        (Policy.CONCURRENT, limits.concurrent, used.live, 1, None),
-    ]
-    standings = [
-        Standing(policy=policy, limit=limit, used=count - mine, frees_at=frees_at)
-        for policy, limit, count, mine, frees_at in rows
-    ]
-    over = [
-        standing
-        for standing, (_, limit, count, mine, _) in zip(standings, rows, strict=True)
-        if limit is not None and mine and count > limit
-    ]
-    cooling = await _cooling(generations, new, order, admitted.at)
-    if cooling is not None:
-        standings, over = [cooling, *standings], [cooling, *over]
-    if over:
-        _log.warning("creation.last_word", account_id=str(new.account_id), policies=[row.policy.value for row in over])
-        raise NotAdmitted(over, now=admitted.at, standings=standings)
-
-
-async def _cooling(generations: Generations, new: NewGeneration, order: Order, at: datetime) -> Standing | None:
-    """Return the cooldown that another regeneration of the draft has left running, or None."""
-    if order.cooled_draft is None:
-        return None
-    others = [
-        cooled_at(done)
-        for done in await generations.regenerated(new.account_id, at - LONGEST_COOLDOWN)
-        if done.draft_id == order.cooled_draft and done.generation_id != new.id
-    ]
-    until = max(others, default=at)
-    return Standing(policy=Policy.COOLDOWN, limit=1, used=1, frees_at=until) if until > at else None
+    await lastword.spoken(tx, order, account.id, moment)
 
 
 async def queue(

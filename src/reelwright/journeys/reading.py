@@ -27,7 +27,7 @@ GONE = "There is no such generation."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """A generation as its owner sees it."""
+    """A generation as its owner sees it, with the variants it works on: the one it changes, where it changes one."""
 
     generation: Generation
     runs: list[Run]
@@ -42,10 +42,13 @@ async def generation(account: AccountId, wanted: GenerationId, *, db: Database) 
         found = await Generations(session=tx).get(account, wanted)
         if found is None:
             raise NotFound(GONE)
+        variants = await Variants(session=tx).of_generation(wanted)
+        if found.part is not None:
+            variants = [variant for variant in variants if variant.id == found.variant_id]
         return Shown(
             generation=found,
             runs=await Runs(session=tx).of(wanted),
-            variants=await Variants(session=tx).of_generation(wanted),
+            variants=variants,
             artefacts=await Artefacts(session=tx).of(wanted),
             charged_micro=await ledger.charged(tx, generation=wanted),
         )
