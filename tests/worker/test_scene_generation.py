@@ -16,17 +16,24 @@ from reelwright.generations import (
     Beat,
     Draft,
     GenerationKind,
+    Motion,
+    MotionKind,
+    Part,
     Planned,
+    Rewritten,
     Scene,
+    Source,
     Stage,
     Story,
     Tone,
+    Transition,
     TransitionKind,
     Unit,
     Variant,
 )
 from reelwright.ground.ids import AccountId, DraftId, GenerationId, VariantId
-from reelwright.providers import ProviderAway, SceneText, Toolset
+from reelwright.ground.metering import Use
+from reelwright.providers import ProviderAway, Reworded, Rewrite, SceneText, Toolset
 from reelwright.providers.offline.drawing import OfflinePictures
 from worker.stages import scene_generation
 from worker.stages.scene_generation import LEAST_MS, motion_of, shared_out, transition_of
@@ -112,6 +119,52 @@ async def test_a_prompt_too_few_is_an_outage() -> None:
 
     with pytest.raises(ProviderAway):
         await scene_generation.perform(task(variant(11)), tools(Short()), Bench())
+
+
+class Writer:
+    """A provider that notes its order and words the scene in its own way."""
+
+    def __init__(self) -> None:
+        self.order: Rewrite | None = None
+
+    async def rewrite(self, order: Rewrite) -> tuple[Reworded, tuple[Use, ...]]:
+        self.order = order
+        return Reworded(text="Oil burned in its lamp.", claim="Its lamp once burned oil."), ()
+
+
+async def test_one_scene_is_worded_anew_and_nothing_else_planned() -> None:
+    """What the planned scenes say is how the story stands: an edit of theirs is what gets rewritten."""
+    writer, plain = Writer(), variant(11)
+    motion, transition = Motion(kind=MotionKind.PUSH_IN), Transition(kind=TransitionKind.FADE)
+    edited = tuple(
+        Scene(
+            index=i,
+            narration=f"Edited {b.narration}",
+            visual=b.visual,
+            image_prompt="p",
+            duration_ms=5000,
+            motion=motion,
+            transition=transition,
+            claim=b.claim,
+        )
+        for i, b in enumerate(plain.story.beats)
+    )
+    asked = replace(
+        task(replace(plain, scenes=edited)),
+        kind=GenerationKind.REGENERATE_TARGETED,
+        unit=Unit(stage=Stage.SCENE_GENERATION, scene=2),
+        part=Part.SCENE_TEXT,
+        take=1,
+        source=Source(kind="text", title="Lighthouses", body=" ".join(LINES)),
+    )
+    made = await scene_generation.perform(asked, cast("Toolset", type("Tools", (), {"text": writer})()), Bench())
+
+    assert made.outcome == Rewritten(
+        part=Part.SCENE_TEXT, text="Oil burned in its lamp.", claim="Its lamp once burned oil."
+    )
+    assert writer.order is not None
+    assert (writer.order.beat, writer.order.take) == (2, 1)
+    assert writer.order.story.beats[2].narration == "Edited Its lamp once burned oil."
 
 
 @given(lengths=st.lists(st.integers(1, 220), min_size=1, max_size=12), seconds=st.integers(6, 180))

@@ -7,21 +7,27 @@ from uuid import UUID
 
 import pytest
 
+from reelwright import providers
 from reelwright.generations import (
     Artefact,
     Assignment,
     Attribution,
+    Beat,
     Draft,
     GenerationKind,
+    Part,
+    Rewritten,
     Source,
     Stage,
+    Story,
     Unit,
+    Variant,
     Written,
     wanted_scenes,
 )
-from reelwright.ground.ids import AccountId, DraftId, GenerationId
+from reelwright.ground.ids import AccountId, DraftId, GenerationId, VariantId
 from reelwright.ground.metering import Action, Use
-from reelwright.providers import Brief, ProposedBeat, ProposedStory, ProviderAway, Toolset
+from reelwright.providers import Brief, ProposedBeat, ProposedStory, ProviderAway, Reworded, Rewrite, Toolset
 from reelwright.providers.offline.language import spoken_words
 from reelwright.providers.offline.text import OfflineText
 from worker.stages import story_writing
@@ -48,9 +54,15 @@ class Bench:
 class Writer:
     """A provider that notes its brief and writes what it is given."""
 
-    def __init__(self, *stories: ProposedStory) -> None:
+    def __init__(self, *stories: ProposedStory, reworded: Reworded | None = None) -> None:
         self.stories = stories
+        self.reworded = reworded or Reworded()
         self.brief: Brief | None = None
+        self.order: Rewrite | None = None
+
+    async def rewrite(self, order: Rewrite) -> tuple[Reworded, tuple[Use, ...]]:
+        self.order = order
+        return self.reworded, (Use(action=Action.REWRITE, provider="made-up", model="m", quantity=1),)
 
     async def write(self, brief: Brief) -> tuple[tuple[ProposedStory, ...], tuple[Use, ...]]:
         self.brief = brief
@@ -131,6 +143,62 @@ async def test_a_page_without_a_topic_is_told_under_its_own_title() -> None:
 
     assert writer.brief is not None
     assert writer.brief.topic == "Volcano"
+
+
+async def test_a_full_regeneration_says_how_often_the_draft_was_told() -> None:
+    writer = Writer(proposal())
+    again = replace(task(source()), kind=GenerationKind.REGENERATE_FULL, take=2)
+    made = await story_writing.perform(again, tools(writer), Bench())
+
+    assert writer.brief is not None
+    assert writer.brief.take == 2
+    assert isinstance(made.outcome, Written)
+
+
+def targeted(part: Part, **change: object) -> Assignment:
+    beats = (Beat(narration="Fire! It burns.", visual="fire", claim="It burns."),)
+    story = Story(title="T", hook="Fire!", synopsis="S", arc=("a",), beats=beats, caption="C", hashtags=("x",))
+    variants = tuple(
+        Variant(id=VariantId(UUID(int=n)), position=0, story=replace(story, title=f"T{n}")) for n in (8, 9)
+    )
+    asked = replace(task(source()), kind=GenerationKind.REGENERATE_TARGETED, part=part, take=3, variants=variants)
+    return replace(asked, variant_id=variants[1].id, **change)  # pyright: ignore[reportArgumentType]
+
+
+async def test_one_part_is_rewritten_of_the_story_as_it_stands() -> None:
+    writer, bench = Writer(reworded=Reworded(text="Flames!", claim="It burns.")), Bench()
+    made = await story_writing.perform(targeted(Part.HOOK), tools(writer), bench)
+
+    assert made.outcome == Rewritten(part=Part.HOOK, text="Flames!", claim="It burns.")
+    assert [(use.action, use.quantity) for use in made.uses] == [(Action.REWRITE, 1)]
+    assert writer.order is not None
+    order = writer.order
+    assert (order.part, order.take, order.beat) == (providers.Part.HOOK, 3, None)
+    assert (order.story.title, order.story.hook) == ("T9", "Fire!")
+    assert order.story.beats == (ProposedBeat(narration="Fire! It burns.", visual="fire", claim="It burns."),)
+    assert order.brief.facts.attribution_title == NAMED.title
+    assert (writer.brief, bench.done) == (None, 1.0)
+
+
+async def test_rewritten_hashtags_lose_their_hashes() -> None:
+    made = await story_writing.perform(
+        targeted(Part.HASHTAGS), tools(Writer(reworded=Reworded(hashtags=("#lava", "fire")))), Bench()
+    )
+
+    assert made.outcome == Rewritten(part=Part.HASHTAGS, hashtags=("lava", "fire"))
+
+
+@pytest.mark.parametrize("change", [{"part": None}, {"source": None}, {"part": Part.SCENE_PICTURE}])
+async def test_a_part_that_is_no_text_is_a_bug(change: dict[str, object]) -> None:
+    writer = Writer()
+    with pytest.raises(ValueError, match=r"part|source|scene_picture"):
+        await story_writing.perform(replace(targeted(Part.HOOK), **change), tools(writer), Bench())  # pyright: ignore[reportArgumentType]
+    assert writer.order is None
+
+
+def test_every_text_part_is_known_to_providers() -> None:
+    """The two rooms may not import each other, so this keeps their words the same."""
+    assert {part.value for part in Part} - {"scene_picture"} == {part.value for part in providers.Part}
 
 
 @pytest.mark.parametrize(("seconds", "scenes"), [(10, 3), (15, 3), (30, 6), (45, 9), (60, 12), (180, 12)])

@@ -35,7 +35,7 @@ def files_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def task(*, aspect: Aspect = Aspect.PORTRAIT, round_: int = 0, prompt: str = PROMPT) -> model.Assignment:
+def task(*, aspect: Aspect = Aspect.PORTRAIT, round_: int = 0, take: int = 0, prompt: str = PROMPT) -> model.Assignment:
     scenes = tuple(
         model.Scene(
             index=i,
@@ -45,6 +45,7 @@ def task(*, aspect: Aspect = Aspect.PORTRAIT, round_: int = 0, prompt: str = PRO
             duration_ms=4000,
             motion=model.Motion(kind=model.MotionKind.PUSH_IN),
             transition=model.Transition(kind=model.TransitionKind.FADE),
+            take=take,
         )
         for i in range(2)
     )
@@ -86,6 +87,17 @@ async def test_each_round_is_another_take_and_a_repeat_is_the_same_file(tmp_path
     assert made[0].inputs_hash == made[2].inputs_hash != made[1].inputs_hash
     assert made[0].path.read_bytes() != made[1].path.read_bytes()
     assert made[1].meta["take"] == 1
+
+
+async def test_a_scenes_own_take_is_where_its_rounds_begin(tmp_path: Path) -> None:
+    """A picture made anew must be another one, and a render must draw that one again to the byte."""
+    asked = [task(), task(take=2), task(take=1, round_=1), task(take=2, round_=1)]
+    made = [(await visual_generation.perform(one, TOOLS, Bench(tmp_path))).artefacts[0] for one in asked]
+
+    assert [artefact.meta["take"] for artefact in made] == [0, 2, 2, 3]
+    assert made[1].inputs_hash == made[2].inputs_hash
+    assert len({artefact.inputs_hash for artefact in made}) == 3
+    assert len({artefact.path.read_bytes() for artefact in made}) == 3
 
 
 async def test_a_changed_prompt_is_another_input(tmp_path: Path) -> None:

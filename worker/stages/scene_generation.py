@@ -1,4 +1,4 @@
-"""SCENE_GENERATION: gives each beat of a story its time, its picture's prompt, its motion and its way out."""
+"""SCENE_GENERATION: gives each beat its time, its picture's prompt, its motion and its way out; or one other words."""
 
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
@@ -8,6 +8,7 @@ from reelwright.generations import (
     Assignment,
     Beat,
     Bench,
+    GenerationKind,
     Made,
     Motion,
     MotionKind,
@@ -18,6 +19,7 @@ from reelwright.generations import (
     TransitionKind,
     Variant,
 )
+from worker.stages.briefing import rewritten
 
 LEAST_MS = 2000  # of a scene: shorter, and nobody has seen the picture
 
@@ -35,7 +37,11 @@ _AMOUNTS = {Tone.CALM: 0.08, Tone.SERIOUS: 0.09, Tone.WARM: 0.1, Tone.CURIOUS: 0
 
 
 async def perform(task: Assignment, tools: providers.Toolset, bench: Bench) -> Made:
-    """Plan the scenes of every variant. Raises ProviderRefused, ProviderAway."""
+    """Plan the scenes of every variant, or have the unit's one worded anew. Raises ProviderRefused, ProviderAway."""
+    if task.kind is GenerationKind.REGENERATE_TARGETED:
+        made = await rewritten(task, tools)
+        bench.progress(1.0)
+        return made
     planned: list[tuple[Scene, ...]] = []
     for number, variant in enumerate(task.variants, start=1):
         planned.append(await _planned(task, variant, tools))

@@ -10,8 +10,8 @@ _SUFFIX = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 
 
 async def perform(task: Assignment, tools: providers.Toolset, bench: Bench) -> Made:
-    """Draw the unit's scene; its round is the take. Raises ProviderRefused, ProviderAway."""
-    prompt, take = task.scene.image_prompt, task.unit.round
+    """Draw the unit's scene, its round counted on from the scene's own take. Raises ProviderRefused, ProviderAway."""
+    prompt, take = task.scene.image_prompt, task.scene.take + task.unit.round
     width, height = (_even(side * MARGIN) for side in task.draft.aspect.size)
     seed = task.variant.id.int % 1_000_000 + task.scene.index
     picture, uses = await tools.picture.draw(prompt, width=width, height=height, seed=seed, take=take)
