@@ -46,5 +46,6 @@ async def a_generation(db: Database, *, account: Account | None = None) -> Gener
 
 
 def a_gate(db: Database, redis: Any) -> Gate:
-    """Return a gate as the roof makes it, over a client of the test's Redis. Close it."""
-    return Gate(Tcp(redis), facts=facts.reader(db), held=facts.held(db), limits=facts.LIMITS)
+    """Return a gate as the roof makes it, but patient, over a client of the test's Redis. Close it."""
+    patient = timedelta(seconds=10)
+    return Gate(Tcp(redis), facts=facts.reader(db), held=facts.held(db), limits=facts.LIMITS, patience=patient)

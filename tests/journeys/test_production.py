@@ -1,6 +1,7 @@
 """From an accepted order to a delivered reel, whatever fails on the way: done once, charged once, or not at all."""
 
 import asyncio
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
@@ -9,7 +10,7 @@ from reelwright import ledger
 from reelwright.admission import Gate
 from reelwright.generations import Assignment, GenerationKind, Judged, Made, Released, Stage, Unit
 from reelwright.ground.errors import Outage, Refusal
-from reelwright.ground.ids import GenerationId, VariantId
+from reelwright.ground.ids import AccountId, GenerationId, VariantId
 from reelwright.ground.postgres import Database
 from reelwright.journeys import production, recovery
 from reelwright.journeys.workroom import Workroom
@@ -288,7 +289,8 @@ async def test_a_full_provider_is_waited_for_without_spending_attempts(
 ) -> None:
     place = room.places[Stage.STORY_WRITING]
     for holder in range(place.cap):
-        assert await gate.take_place(place, f"other-{holder}", ttl=TIMINGS.lease * 100)
+        taken = await gate.places.take(place, f"other-{holder}", account=AccountId(uuid4()), ttl=TIMINGS.lease * 100)
+        assert taken.granted
     for _ in range(3):
         await due_now(room.db)
         for message in await waiting(room.db):
@@ -296,7 +298,7 @@ async def test_a_full_provider_is_waited_for_without_spending_attempts(
     run = await one(room.db, "SELECT state, attempt FROM stage_runs WHERE stage = 'STORY_WRITING'")
     assert (run["state"], run["attempt"]) == ("queued", 0)
     for holder in range(place.cap):
-        await gate.give_back_place(place, f"other-{holder}")
+        assert await gate.places.give_back(place, f"other-{holder}")
     await deliver_all(room)
     assert (await one(room.db, "SELECT state FROM generations"))["state"] == "succeeded"
 

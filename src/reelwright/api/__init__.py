@@ -12,6 +12,7 @@ from reelwright.api.generations import events, read_generation
 from reelwright.api.health import live, metrics, ready
 from reelwright.api.limits import read_limits
 from reelwright.api.problems import HANDLERS
+from reelwright.api.regenerations import regenerate
 
 __all__ = ["BODY_LIMIT", "HANDLERS", "account_of", "operator_routes", "request_id", "v1"]
 
@@ -20,7 +21,7 @@ v1 = Router(
     guards=[json_only, known],
     dependencies={"account": account_of},
     route_handlers=[
-        *(create, read_generation, events, video, thumbnail, captions, read_draft, change_draft),
+        *(create, regenerate, read_generation, events, video, thumbnail, captions, read_draft, change_draft),
         *(read_limits, set_plan, grant_boost),
     ],
 )
