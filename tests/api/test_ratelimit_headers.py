@@ -8,15 +8,21 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import msgspec
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from litestar import Litestar
 
 from reelwright.accounts import Account
 from reelwright.admission import Admitted, Limits, NotAdmitted, Periods, Policy, Standing
 from reelwright.api.limits import headers_of, headers_of_refusal
+from reelwright.app import create_app
 from reelwright.billing import PLANS, Plan
 from reelwright.ground.ids import AccountId
+from reelwright.ground.postgres import Database
+from reelwright.settings import Settings
+from tests.api.conftest import living, person
 
 LIMITS = Limits(generations_month=7, generations_hour=5, full_regenerations_month=3, concurrent=4, cooldown_ms=30_000)
 _INTEGER = re.compile(r"-?[0-9]{1,15}(?![0-9.])")
@@ -230,3 +236,35 @@ async def test_a_refused_order_tells_every_limit_and_which_binds(api: httpx.Asyn
     (violated,) = body["violations"]
     assert (violated["policy"], violated["limit"], violated["used"]) == ("concurrent", 2, 2)
     assert datetime.fromisoformat(violated["frees_at"]) > datetime.now(UTC)
+
+
+async def test_a_cooling_draft_tells_its_cooldown_among_the_limits(app: Litestar, db: Database, redis: object) -> None:
+    """On Standard a third reel at once meets two limits; what frees last binds, and Retry-After waits for both."""
+    somebody = await person(db, "cooling@example.com", Plan.STANDARD)
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://api", headers=somebody.headers) as client:
+        made = await client.post("/v1/create", json={"topic": "Cats"}, headers={"Idempotency-Key": "a"})
+        order = {"draft_id": made.json()["draft_id"], "part": "full"}
+        first = await client.post("/v1/regenerate", json=order, headers={"Idempotency-Key": "b"})
+        second = await client.post("/v1/regenerate", json=order, headers={"Idempotency-Key": "c"})
+    assert (made.status_code, first.status_code, second.status_code) == (202, 202, 429), second.text
+    assert "cooldown" not in told(first.headers, datetime.now(UTC))[0]
+    names, quotas, left = told(second.headers, datetime.now(UTC))
+    assert sorted(names[:2]) == ["concurrent", "cooldown"]
+    assert (quotas["cooldown"], left["cooldown"]["r"]) == ({"q": 1, "w": 15}, 0)
+    assert 1 <= left["cooldown"]["t"] <= 15
+    assert int(second.headers["Retry-After"]) == left["concurrent"]["t"] > left["cooldown"]["t"]
+    assert [violated["policy"] for violated in second.json()["violations"]] == ["cooldown", "concurrent"]
+    assert second.json()["binding"] == "concurrent"
+
+
+async def test_without_redis_no_limit_is_told(settings: Settings, db: Database) -> None:
+    """Nobody knows them then: Retry-After alone."""
+    broken = create_app(msgspec.structs.replace(settings, redis_url="redis://127.0.0.1:9/0"))
+    somebody = await person(db, "redis@example.com")
+    async with living(broken):
+        transport = httpx.ASGITransport(app=broken, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://api", headers=somebody.headers) as client:
+            answer = await client.post("/v1/create", json={"topic": "Cats"}, headers={"Idempotency-Key": "k"})
+    assert (answer.status_code, answer.headers["Retry-After"].isdecimal()) == (503, True)
+    assert not [name for name in answer.headers if name.startswith("ratelimit")]

@@ -1,10 +1,10 @@
 """/v1/admin: what administrators do to accounts. Its guard lets nobody else in."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
-from litestar import Response, post, put
+from litestar import Request, Response, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, HeaderParameter, JSONBody
 from litestar.status_codes import HTTP_201_CREATED
@@ -64,16 +64,18 @@ async def set_plan(
     tags=["admin"],
 )
 async def grant_boost(
+    request: Request[Any, Any, Any],
     user_id: FromPath[AccountId],
     data: JSONBody[BoostOrder],
     account: NamedDependency[Account],
     db: NamedDependency[Database],
     gate: NamedDependency[Gate],
-    key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,
+    *,
+    key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,  # noqa: ARG001 - for OpenAPI: key_of reads them all
 ) -> Response[UserPlan]:
     """Lift an account to Pro for some days, after any boost it has. A repeat of the key boosts no second time."""
     boosted = await administration.grant_boost(
-        user_id, source=f"admin:{key_of(key)}", days=data.days, by=account, db=db, gate=gate
+        user_id, source=f"admin:{key_of(request, dry_run=False)}", days=data.days, by=account, db=db, gate=gate
     )
     headers = {"Idempotency-Replayed": "true"} if boosted.repeated else {}
     return Response(_view(boosted.account), status_code=HTTP_201_CREATED, headers=headers)

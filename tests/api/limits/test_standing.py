@@ -10,12 +10,11 @@ from redis.asyncio import Redis
 from sqlalchemy import text
 
 from reelwright.accounts import Account, Accounts
-from reelwright.admission import Gate, Held, Limits, Policy, Tcp
+from reelwright.admission import Gate, Policy, Tcp
 from reelwright.app import create_app
-from reelwright.billing import PLANS, Plan
+from reelwright.billing import Plan
 from reelwright.ground import clock
 from reelwright.ground import redis as ground_redis
-from reelwright.ground.ids import AccountId
 from reelwright.ground.postgres import Database
 from reelwright.journeys import facts, standing
 from reelwright.settings import Settings
@@ -25,16 +24,6 @@ from tests.builders import a_generation, an_account
 TOPIC = {"topic": "Why do cats purr?"}
 MS = timedelta(milliseconds=1)
 EDGE = datetime(2026, 12, 1, tzinfo=UTC)
-LIMITS = {
-    plan.value: Limits(
-        generations_month=terms.generations_month,
-        generations_hour=terms.generations_hour,
-        full_regenerations_month=terms.full_regenerations_month,
-        concurrent=terms.concurrent,
-        cooldown_ms=terms.cooldown // MS,
-    )
-    for plan, terms in PLANS.items()
-}
 
 
 class Clocked:
@@ -46,14 +35,10 @@ class Clocked:
         self.gate = Gate(
             Tcp(ground_redis.connect(redis_url, timeout_ms=2_000)),
             facts=facts.reader(db),
-            held=self._held,
-            limits=LIMITS,
+            held=facts.held(db),
+            limits=facts.LIMITS,
             clock_ms=lambda: (self.at - datetime(1970, 1, 1, tzinfo=UTC)) // MS,
         )
-
-    async def _held(self, account_id: AccountId) -> Held:
-        async with self.db.begin() as tx:
-            return standing.held(await Accounts(session=tx).get(account_id))
 
     async def seen(self, account: Account, at: datetime, *, caller: datetime | None = None) -> standing.Overview:
         self.at = at
