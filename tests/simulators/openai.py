@@ -174,9 +174,24 @@ def stories(*, variants: int, scenes: int, words: int, source: str = "", **chang
     return json.dumps({"stories": made})
 
 
+def part(*, words: int, claim: str | None = None) -> str:
+    """Return one part written anew, of so many words."""
+    text = " ".join(_WORDS[(5 + k) % len(_WORDS)] for k in range(words)).capitalize()
+    return json.dumps({"text": f"{text}.", "claim": claim})
+
+
+def _rules(body: Mapping[str, Any]) -> str:
+    return body["messages"][0]["content"]
+
+
 def _content(body: Mapping[str, Any]) -> str:
-    if body["response_format"]["json_schema"]["name"] == "judgement":
+    name = body["response_format"]["json_schema"]["name"]
+    if name == "judgement":
         return json.dumps({"relevance": 91, "quality": 84, "consistency": 88, "safety": 100, "reasons": []})
+    if name == "hashtags":
+        return json.dumps({"hashtags": ["#Ocean", "waves", "blue planet"]})
+    if name == "part":
+        return part(words=int(found[1]) if (found := re.search(r"about (\d+) words", _rules(body))) else 12)
     rules, asked = body["messages"][0]["content"], body["messages"][1]["content"]
     variants, scenes, words = (
         int(re.search(pattern, rules)[1])  # type: ignore[index]
