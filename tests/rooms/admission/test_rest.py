@@ -33,9 +33,14 @@ async def connected(url: str, *, token: str = TOKEN, patience: timedelta = PATIE
 
 @pytest.fixture
 async def rest(upstash: SimulatedUpstash) -> AsyncIterator[Rest]:
+    """As patient as a busy machine needs: most failures are not about time."""
+    async with connected(upstash.base_url, patience=timedelta(seconds=10)) as transport:
+        yield transport
+
+
+@pytest.fixture
+async def hasty(upstash: SimulatedUpstash) -> AsyncIterator[Rest]:
     async with connected(upstash.base_url) as transport:
-        await transport.call(["PING"])
-        upstash.asked.clear()
         yield transport
 
 
@@ -119,24 +124,26 @@ async def test_whatever_is_no_answer_is_an_outage_and_is_asked_once(
 
 
 @pytest.mark.parametrize("fault", [hangs, drips, floods])
-async def test_a_slow_answer_is_an_outage_in_time(rest: Rest, upstash: SimulatedUpstash, fault: Fault) -> None:
+async def test_a_slow_answer_is_an_outage_in_time(hasty: Rest, upstash: SimulatedUpstash, fault: Fault) -> None:
     """E41: however the time is spent, and without asking again."""
     upstash.faults.append(fault)
     begun = time.monotonic()
 
-    assert await refused(rest) == "timed out"
+    assert await refused(hasty) == "timed out"
 
-    assert time.monotonic() - begun < 0.4
+    assert time.monotonic() - begun < 0.8
     assert len(upstash.asked) == 1
-    assert await rest.call(WORDS) == "OK"
+    assert await hasty.call(WORDS) == "OK"
 
 
-async def test_a_command_that_ran_and_was_not_heard_ran_once(rest: Rest, upstash: SimulatedUpstash) -> None:
+async def test_a_command_that_ran_and_was_not_heard_ran_once(
+    rest: Rest, hasty: Rest, upstash: SimulatedUpstash
+) -> None:
     """E39: what the caller can't know must not happen twice behind its back."""
     await rest.call(["SET", "n", "0", "PX", "60000"])
     upstash.late.append(hangs)
 
-    assert await refused(rest, ["INCR", "n"]) == "timed out"
+    assert await refused(hasty, ["INCR", "n"]) == "timed out"
 
     assert await rest.call(["GET", "n"]) == "1"
 
@@ -177,6 +184,7 @@ async def test_a_decision_is_one_request_and_two_where_the_script_is_forgotten(
         assert isinstance(await desk.admit(desk.order()), Admitted)
 
     assert [asked.body[0] for asked in upstash.asked] == ["evalsha", "eval", "evalsha"]
+    assert upstash.asked[1].body[1].startswith("#!lua flags=allow-key-locking\n--[[ admission/admit\n")
 
 
 @pytest.mark.parametrize("fault", [hangs, says(b"", status=500), says(b"<html>"), cuts])
@@ -195,7 +203,7 @@ async def test_whatever_upstash_does_wrong_is_unavailable_at_once_and_leaves_not
     with caplog.at_level(logging.DEBUG), pytest.raises(Unavailable):
         await desk.admit(order)
 
-    assert time.monotonic() - begun < 0.4
+    assert time.monotonic() - begun < 0.8
     assert len(upstash.asked) == 1
     assert await desk.everything() == before
     assert "admission.unavailable" in caplog.text
