@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -215,6 +215,7 @@ async def order(
     variant: VariantId | None = None,
     part: Part | None = None,
     scene: int | None = None,
+    now: datetime | None = None,
 ) -> Started:
     chosen = key or uuid4().hex
     generation = order_id(account.id, kind, chosen)
@@ -231,7 +232,7 @@ async def order(
         scene=scene,
     )
     terms = Terms(places=dict(PLACES), most_attempts=TIMINGS.most_attempts)
-    return await creation.start(order=wanted, account=account, db=db, gate=gate, terms=terms, now=clock.now())
+    return await creation.start(order=wanted, account=account, db=db, gate=gate, terms=terms, now=now or clock.now())
 
 
 async def waiting(db: Database) -> list[outbox.StageDue]:
