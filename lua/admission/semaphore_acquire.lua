@@ -7,8 +7,9 @@
 
   KEYS   1 lane      zset    "account|holder" -> expiry ms (a bare holder where there is no line)
          2 rival     zset    the same of the other lane
-         3 line      hash    account -> "since_ms|until_ms": who waits; one that is past its end has gone
+         3 line      zset    account -> ticket: who waits, in the order in which they came
          4 brake     string  "closed_until|cap|at_ms": the cap after the provider's last 429, one more a minute
+         5 asked     zset    account -> when its ticket ends, ms: line_ms after it last asked
   ARGV   1 now_ms ("" = server clock)   2 account   3 holder   4 ttl_ms   5 cap   6 capacity ("" = no rival)
          7 rival_floor   8 line_ms ("" = no line: a refusal writes nothing)   9 inherits (whose place; "" = none)
   RETURN { verdict, used, ahead, wait_ms }     verdict: taken | renewed | inherited | full
@@ -31,39 +32,37 @@ local rivals = math.max(redis.call("ZCOUNT", KEYS[2], live, "+inf"), tonumber(AR
 local free = math.min(cap, ARGV[6] == "" and cap or ARGV[6] - rivals) - used
 if tonumber(closed) > now then free = 0 end
 
-local since, last, others, dead, waiting = nil, 0, 0, {}, {}
-local line = line_ms and redis.call("HGETALL", KEYS[3]) or {}
-for at_name = 1, #line, 2 do
-  local name, from, to = line[at_name], string.match(line[at_name + 1], "^(%d+)|(%d+)$")
-  last = math.max(last, tonumber(from))
-  if tonumber(to) <= now then
-    table.insert(dead, name)
-  elseif name == account then
-    since = tonumber(from)
-  else
-    others, waiting[name] = others + 1, tonumber(from)
+local ticket, others, ahead, share = nil, 0, 0, math.max(1, math.ceil(cap / 2))
+if line_ms then
+  for _, name in ipairs(redis.call("ZRANGEBYSCORE", KEYS[5], "-inf", text(now), "LIMIT", 0, 100)) do
+    redis.call("ZREM", KEYS[3], name)
+    redis.call("ZREM", KEYS[5], name)
+  end
+  if redis.call("ZCARD", KEYS[3]) > redis.call("ZCARD", KEYS[5]) then redis.call("DEL", KEYS[3]) end
+  ticket = tonumber(redis.call("ZSCORE", KEYS[3], account) or "")
+  others = redis.call("ZCARD", KEYS[3]) - (ticket and 1 or 0)
+  ahead = ticket and redis.call("ZRANK", KEYS[3], account) or others
+  for name, places in pairs(held) do
+    local theirs = places >= share and name ~= account and tonumber(redis.call("ZSCORE", KEYS[3], name) or "")
+    if theirs and (not ticket or theirs < ticket) then ahead = ahead - 1 end
   end
 end
-local ahead, share = 0, math.max(1, math.ceil(cap / 2))
-for name, from in pairs(waiting) do
-  if (not since or from < since) and (held[name] or 0) < share then ahead = ahead + 1 end
-end
 local fair = ahead < free and (others == 0 or (held[account] or 0) < share)
-
-for _, name in ipairs(dead) do redis.call("HDEL", KEYS[3], name) end
 if not (mine or heir or fair) and not line_ms then
   local nth = text(math.max(used - cap, 0))
   local frees = redis.call("ZRANGEBYSCORE", KEYS[1], live, "+inf", "WITHSCORES", "LIMIT", nth, 1)[2]
   return { "full", text(used), "0", text(frees and frees - now or 0) }
 elseif not (mine or heir or fair) then
   local wait = math.min(500 * (ahead + 1), line_ms / 6)
-  redis.call("HSET", KEYS[3], account, text(since or math.max(now, last + 1)) .. "|" .. text(now + line_ms))
-  redis.call("PEXPIRE", KEYS[3], text(line_ms))
+  local last = tonumber(redis.call("ZRANGE", KEYS[3], -1, -1, "WITHSCORES")[2] or 0)
+  if not ticket then redis.call("ZADD", KEYS[3], text(math.max(now, last + 1)), account) end
+  redis.call("ZADD", KEYS[5], text(now + line_ms), account)
+  for key = 3, 5, 2 do redis.call("PEXPIRE", KEYS[key], text(line_ms)) end
   return { "full", text(used), text(ahead), text(math.min(math.max(wait, closed - now), line_ms / 3)) }
 end
 redis.call("ZREMRANGEBYSCORE", KEYS[1], "-inf", text(now))
 if heir then redis.call("ZREM", KEYS[1], heir) end
-if line_ms and fair and not (mine or heir) then redis.call("HDEL", KEYS[3], account) end
+for key = 3, ticket and not (mine or heir) and 5 or 0, 2 do redis.call("ZREM", KEYS[key], account) end
 redis.call("ZADD", KEYS[1], text(now + ARGV[4]), mine or account == "" and holder or account .. "|" .. holder)
 if redis.call("PTTL", KEYS[1]) < ARGV[4] + 3600000 then redis.call("PEXPIRE", KEYS[1], text(ARGV[4] + 3600000)) end
 local verdict = mine and "renewed" or heir and "inherited" or "taken"

@@ -119,10 +119,11 @@ async def acquire_user_concurrency(
     Raises NotAdmitted, Unavailable.
     """
     limit = (await gate.entitled(account)).limits.concurrent
-    nowhere = keys.place("none", "none", "none")
+    nowhere = ("none", "none", "none")
+    unused = [keys.place(*nowhere), keys.line(*nowhere), keys.brake(*nowhere), keys.asked(*nowhere)]
     verdict, used, _, wait_ms = await gate.scripts.run(
         "semaphore_acquire",
-        keys=[keys.leases(account), nowhere, f"{nowhere}:line", f"{nowhere}:brake"],
+        keys=[keys.leases(account), *unused],
         args=[gate.now_text(), "", str(lease), wire.span(ttl), str(limit), "", "0", "", ""],
     )
     frees_at = now + min(timedelta(milliseconds=int(wait_ms)), USUAL_RUN) if verdict == "full" else None

@@ -53,6 +53,11 @@ def line(provider: str, model: str, lane: str) -> str:
     return place(provider, model, lane) + ":line"
 
 
+def asked(provider: str, model: str, lane: str) -> str:
+    """Until when each account that waits in a lane's line keeps its turn without asking again."""
+    return place(provider, model, lane) + ":line:asked"
+
+
 def brake(provider: str, model: str, lane: str) -> str:
     """What a provider's last 429 left of a lane's cap, and until when the lane is closed."""
     return place(provider, model, lane) + ":brake"

@@ -81,7 +81,7 @@ class Places:
         """
         _, cap, _ = await self._scripts.run(
             "semaphore_slow",
-            keys=_keys(place)[3:],
+            keys=_keys(place)[3:4],
             args=[self._now(), wire.span(max(wait, SHORTEST_CLOSURE)), str(place.cap)],
         )
         return int(cap)
@@ -89,6 +89,6 @@ class Places:
 
 def _keys(place: Place) -> list[str]:
     """Return KEYS of `semaphore_acquire.lua`."""
-    of = (place.provider, place.model)
-    rival = keys.place(*of, place.rival) if place.rival else keys.place("none", "none", "none")
-    return [keys.place(*of, place.lane), rival, keys.line(*of, place.lane), keys.brake(*of, place.lane)]
+    of, lane = (place.provider, place.model), place.lane
+    rival = keys.place(*of, place.rival) if place.rival else wire.place_key(None)
+    return [keys.place(*of, lane), rival, keys.line(*of, lane), keys.brake(*of, lane), keys.asked(*of, lane)]

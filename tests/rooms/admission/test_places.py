@@ -213,6 +213,17 @@ async def test_who_stops_asking_loses_its_turn_after_the_lines_time(desk: Desk) 
     assert (await take(desk, one, "alive", alive)).granted
 
 
+async def test_a_turn_without_its_end_blocks_nobody_for_good(desk: Desk) -> None:
+    """Half of the line was lost: whoever is still there asks again."""
+    one = replace(ALONE, cap=1)
+    await take(desk, one, "holder", somebody())
+    await take(desk, one, "gone", somebody())
+    await desk.gate.places.give_back(one, "holder")
+    assert await desk.redis.delete("app:conc:provider:offline:drawn%3Av1:interactive:line:asked")
+
+    assert (await take(desk, one, "run")).granted
+
+
 async def test_accounts_that_wait_from_the_same_instant_have_an_order(desk: Desk) -> None:
     """One that was served and waits again in the same millisecond is behind everybody who was there."""
     one = replace(ALONE, cap=1)
@@ -260,7 +271,7 @@ async def test_e72_a_lane_never_closes_for_good(desk: Desk) -> None:
     assert (await take(desk, one, "run")).granted
 
 
-@pytest.mark.parametrize(("lost", "given"), [("", 2), (":line", 0), (":brake", 0)])
+@pytest.mark.parametrize(("lost", "given"), [("", 2), (":line", 0), (":line:asked", 0), (":brake", 0)])
 async def test_a_loss_in_redis_forgets_who_held_and_who_waited_and_no_more(desk: Desk, lost: str, given: int) -> None:
     await taken(desk, ALONE, 3)
     await desk.gate.places.slow_down(replace(ALONE, cap=4), wait=SECOND)
