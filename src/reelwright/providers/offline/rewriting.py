@@ -9,13 +9,14 @@ from reelwright.providers.offline.language import spoken_words
 from reelwright.providers.offline.rewriting_choice import Wording, next_of, none_left, others
 from reelwright.providers.offline.rewriting_outline import reworded_outline
 from reelwright.providers.offline.rewriting_reading import after_hook, bare, behind, needed_by, places_in, whole_in
-from reelwright.providers.offline.rewriting_scene import scene_wordings
+from reelwright.providers.offline.rewriting_scene import room, scene_wordings
 from reelwright.providers.offline.rewriting_tags import another_set
 from reelwright.providers.offline.writing_choice import Candidate
 from reelwright.providers.offline.writing_material import Material, material_of
 from reelwright.providers.offline.writing_openings import Opening, every_opening
 
 _LONGEST_CAPTION = 400  # characters, its source line not counted
+_LONGEST_MORE = 10  # words: of a hook that is not spoken
 _HOOK_OFF = (0.06, 0.1)  # of the reel's words: what a hook may be longer or shorter than the old one, tried in turn
 
 
@@ -62,14 +63,16 @@ def _hooks(order: Rewrite, material: Material) -> list[Wording]:
     need = needed_by(following, material)
     every = [way for way in every_opening(order.brief, options, material.language) if way.place not in elsewhere]
     ways = [Wording(w.text, w.claim) for w in every if need is None or w.place in need]
-    led = _led(story.hook, every, material)
-    length, fitting = spoken_words(story.hook), ways
+    fitting = ways
+    led, length = _led(story.hook, every, material), spoken_words(story.hook)
+    high = room(order, length) if rest is not None else length + _LONGEST_MORE
     for off in _HOOK_OFF:
         near = max(3, round(off * order.brief.words))
-        fitting = [way for way in ways if abs(spoken_words(way.text) - length) <= near]
+        fitting = [w for w in ways if abs(spoken_words(w.text) - length) <= near and spoken_words(w.text) <= high]
         if len(others(fitting, present=story.hook)) > 1:
             return fitting
-    return fitting + led if others(fitting + led, present=story.hook) else ways
+    some = fitting + [way for way in led if spoken_words(way.text) <= high]
+    return some if others(some, present=story.hook) else ways + led
 
 
 def _led(present: str, every: list[Opening], material: Material) -> list[Wording]:

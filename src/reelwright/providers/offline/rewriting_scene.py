@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from reelwright.providers.model import Rewrite
 from reelwright.providers.offline import writing_frame as frame
-from reelwright.providers.offline.language import spoken_words
+from reelwright.providers.offline.language import spoken_words, words_of
 from reelwright.providers.offline.rewriting_choice import Wording, others
 from reelwright.providers.offline.rewriting_reading import (
     after_hook,
@@ -21,7 +21,7 @@ from reelwright.providers.offline.writing_choice import LONGEST_BEAT, Candidate,
 from reelwright.providers.offline.writing_material import Material
 
 _SLACKS = (0.12, 0.25, 0.5)  # of the scene's words, tried in turn
-_REEL_OFF = 0.08  # of the reel's words: beyond it no rewriting may take the whole
+_REEL_OFF = 0.1  # of the reel's words: beyond it no rewriting may take the whole
 _ENOUGH = 6  # ways to choose from
 
 
@@ -35,6 +35,7 @@ class _Slot:
     previous: int | None
     need: frozenset[int] | None
     whole: bool
+    aside: bool  # whether words of ours may end it: what follows is understood all the same
 
 
 def scene_wordings(order: Rewrite, material: Material, *, beat: int) -> list[Wording]:
@@ -46,7 +47,7 @@ def scene_wordings(order: Rewrite, material: Material, *, beat: int) -> list[Wor
     ways = _sentences(order, material, slot, beat) if slot.whole else []
     if len(others(ways, present=present.narration)) > 1:
         return ways
-    return ways + _around(slot, present.claim, material)
+    return ways + _around(order, slot, present.claim, material)
 
 
 def _slot(order: Rewrite, material: Material, at: int) -> _Slot:
@@ -67,7 +68,9 @@ def _slot(order: Rewrite, material: Material, at: int) -> _Slot:
     left, right = f"{hook} {left}".strip(), f"{right} {ending}".strip()
     earlier = left or (beats[at - 1].narration if at else "")
     later = right.removesuffix(ending).strip() or ("" if ending or at + 1 == len(beats) else beats[at + 1].narration)
-    return _Slot(left, middle, right, last_said(earlier, options), needed_by(later, material), whole)
+    need, first = needed_by(later, material), (words_of(later) or [""])[0].casefold()
+    aside = need is None or first in material.language.subject  # "It" still means what it meant, "This" doesn't
+    return _Slot(left, middle, right, last_said(earlier, options), need, whole, aside)
 
 
 def _run(spans: list[tuple[int, int, Candidate]]) -> list[tuple[int, int, Candidate]]:
@@ -113,11 +116,19 @@ def _sentences(order: Rewrite, material: Material, slot: _Slot, at: int) -> list
 
 def _span(order: Rewrite, words: int, slack: float) -> tuple[int, int]:
     """Return the fewest and most words for a slot of so many now, so that the reel keeps the length that was asked."""
-    total = sum(spoken_words(beat.narration) for beat in order.story.beats)
-    rest, asked = total - words, order.brief.words
+    asked, rest = order.brief.words, _spoken(order) - words
     low, high = words - max(2, round(slack * words)), words + max(2, round(slack * words))
     low = max(low, min(words, round(asked * (1 - _REEL_OFF)) - rest), 1)
-    return low, min(high, max(words, round(asked * (1 + _REEL_OFF)) - rest), max(words, LONGEST_BEAT))
+    return low, min(high, room(order, words), max(words, LONGEST_BEAT))
+
+
+def room(order: Rewrite, words: int) -> int:
+    """Return the most words for what has so many now: the reel stays as long as asked, or as it is if it is longer."""
+    return max(words, round(order.brief.words * (1 + _REEL_OFF)) - (_spoken(order) - words))
+
+
+def _spoken(order: Rewrite) -> int:
+    return sum(spoken_words(beat.narration) for beat in order.story.beats)
 
 
 def _worded(slot: _Slot, chosen: list[Chosen], behind_rest: list[str]) -> Wording:
@@ -126,12 +137,15 @@ def _worded(slot: _Slot, chosen: list[Chosen], behind_rest: list[str]) -> Wordin
     return Wording(text, " ".join(dict.fromkeys(claims)) or None)
 
 
-def _around(slot: _Slot, claim: str | None, material: Material) -> list[Wording]:
+def _around(order: Rewrite, slot: _Slot, claim: str | None, material: Material) -> list[Wording]:
     """Return the scene as it is with words of ours before or after: they state nothing, and break no sentence."""
     leads = frame.plain_words("lead", material.language) if _starts(slot.text) else ()
-    asides = frame.plain_words("aside", material.language) if closed(slot.text) and slot.need is None else ()
+    asides = frame.plain_words("aside", material.language) if closed(slot.text) and slot.aside else ()
     said = [slot.text, *(f"{lead} {slot.text}" for lead in leads), *(f"{slot.text} {aside}" for aside in asides)]
-    return [Wording(" ".join(p for p in (slot.left, text, slot.right) if p), claim) for text in said]
+    high = room(order, spoken_words(slot.text))
+    short = [text for text in said[1:] if spoken_words(text) <= high]
+    texts = [said[0], *(short or said[1:])]
+    return [Wording(" ".join(p for p in (slot.left, text, slot.right) if p), claim) for text in texts]
 
 
 def _starts(text: str) -> bool:
@@ -142,7 +156,9 @@ def _closings(order: Rewrite, material: Material, slot: _Slot) -> list[Wording]:
     """Return other endings for a scene that says nothing else, those near its length first."""
     length = spoken_words(slot.right)
     endings = sorted(_endings(order, material), key=lambda ending: abs(spoken_words(ending) - length) > 3)  # noqa: PLR2004 - a second of speech
-    return [Wording(" ".join(part for part in (slot.left, ending) if part)) for ending in endings]
+    short = [ending for ending in endings if spoken_words(ending) <= room(order, length)]
+    fitting = short if any(ending != slot.right for ending in short) else endings
+    return [Wording(" ".join(part for part in (slot.left, ending) if part)) for ending in fitting]
 
 
 def _endings(order: Rewrite, material: Material) -> list[str]:
