@@ -85,6 +85,14 @@ async def generate(
     return await delivery.receive(body, signature, door=door, room=room)
 
 
+def _background(wiring: Wiring) -> list[asyncio.Task[None]]:
+    """Start what a worker does besides its deliveries."""
+    settings, db, gate = wiring.settings, wiring.db, wiring.gate
+    sweeping = recovery.keep_sweeping(db=db, gate=gate, every=settings.sweep, resend_after=2 * settings.sweep)
+    reconciling = reconciliation.keep_reconciling(db=db, gate=gate, every=settings.reconcile)
+    return [asyncio.create_task(sweeping), asyncio.create_task(reconciling)]
+
+
 def create_app(
     settings: Settings, *, stopping: asyncio.Event | None = None, stages: dict[Stage, StageWork] | None = None
 ) -> Litestar:
@@ -102,13 +110,7 @@ def create_app(
             app.state.db = wiring.db
             app.state.gate = wiring.gate
             app.state.room = workroom(wiring, settings, stages or STAGES)
-            db, gate = wiring.db, wiring.gate
-            background = [
-                asyncio.create_task(
-                    recovery.keep_sweeping(db=db, gate=gate, every=settings.sweep, resend_after=2 * settings.sweep)
-                ),
-                asyncio.create_task(reconciliation.keep_reconciling(db=db, gate=gate, every=settings.reconcile)),
-            ]
+            background = _background(wiring)
             try:
                 yield
             finally:

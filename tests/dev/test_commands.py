@@ -21,7 +21,8 @@ from tests.dev.processes import is_alive, naming
 from tests.waiting import block_until
 
 COMMAND = [sys.executable, str(Path(__file__).with_name("command.py"))]
-UNSET = ("DATABASE_URL", "REDIS_URL", "QSTASH_URL", "QSTASH_TOKEN")
+REDIS = ("REDIS_URL", "UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN")
+UNSET = ("DATABASE_URL", *REDIS, "QSTASH_URL", "QSTASH_TOKEN")
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ PROGRAM = [sys.executable, "-c", "from reelwright.cli import main; main()"]
 
 def environment(**more: str) -> dict[str, str]:
     """Return this environment without settings that would point the program elsewhere."""
-    foreign = ("DATABASE_URL", "REDIS_URL", "QSTASH_", "REELWRIGHT_", "OPENAI_")
+    foreign = ("DATABASE_URL", "REDIS_URL", "UPSTASH_", "QSTASH_", "REELWRIGHT_", "OPENAI_")
     return {name: value for name, value in os.environ.items() if not name.startswith(foreign)} | more
 
 

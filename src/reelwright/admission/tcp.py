@@ -9,13 +9,12 @@ from typing import Any
 
 import hiredis
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, RedisError
 
 from reelwright.admission.scripts import NoScript, Unreachable
 
 _pack: Callable[[tuple[str, ...]], bytes] = hiredis.pack_command  # type: ignore[assignment]  # its stub wants one word
 _NO_TIMEOUT = float("inf")  # redis-py's word for it: the caller's own time-out ends the read
-_SHOWN = 200
 
 
 class Tcp:
@@ -40,10 +39,8 @@ class Tcp:
             return await connection.read_response(timeout=_NO_TIMEOUT)
         except NoScriptError as unknown:
             raise NoScript from unknown
-        except ResponseError as refused:
-            raise Unreachable(str(refused)[:_SHOWN]) from refused
         except (RedisError, OSError) as away:
-            raise Unreachable(type(away).__name__) from away
+            raise Unreachable(type(away).__name__) from away  # its kind: a server's words may hold what was sent
         finally:
             self._idle.append(connection)
 

@@ -164,6 +164,8 @@ class Stack:
             **self._given,
             "DATABASE_URL": database_url,
             "REDIS_URL": redis_url,
+            "UPSTASH_REDIS_REST_URL": "",  # of the two ways to Redis, ours is the one
+            "UPSTASH_REDIS_REST_TOKEN": "",
             "REELWRIGHT_BASE_URL": self._found["base_url"],
             "REELWRIGHT_WORKER_URL": workers[0],
             **queue,
