@@ -45,9 +45,10 @@ def scene_wordings(order: Rewrite, material: Material, *, beat: int) -> list[Wor
     if not slot.text:
         return _closings(order, material, slot)
     ways = _sentences(order, material, slot, beat) if slot.whole else []
-    if len(others(ways, present=present.narration)) > 1:
+    found = others(ways, present=present.narration)
+    if len(found) > 1:
         return ways
-    return ways + _around(order, slot, present.claim, material)
+    return ways + _around(order, slot, present.claim, material, anyway=not found)
 
 
 def _slot(order: Rewrite, material: Material, at: int) -> _Slot:
@@ -137,14 +138,17 @@ def _worded(slot: _Slot, chosen: list[Chosen], behind_rest: list[str]) -> Wordin
     return Wording(text, " ".join(dict.fromkeys(claims)) or None)
 
 
-def _around(order: Rewrite, slot: _Slot, claim: str | None, material: Material) -> list[Wording]:
-    """Return the scene as it is with words of ours before or after: they state nothing, and break no sentence."""
+def _around(order: Rewrite, slot: _Slot, claim: str | None, material: Material, *, anyway: bool) -> list[Wording]:
+    """Return the scene as it is with words of ours before or after: they state nothing, and break no sentence.
+
+    Those that make the reel too long are left out, unless `anyway` nothing else is left.
+    """
     leads = frame.plain_words("lead", material.language) if _starts(slot.text) else ()
     asides = frame.plain_words("aside", material.language) if closed(slot.text) and slot.aside else ()
     said = [slot.text, *(f"{lead} {slot.text}" for lead in leads), *(f"{slot.text} {aside}" for aside in asides)]
     high = room(order, spoken_words(slot.text))
     short = [text for text in said[1:] if spoken_words(text) <= high]
-    texts = [said[0], *(short or said[1:])]
+    texts = [said[0], *(short or (said[1:] if anyway else []))]
     return [Wording(" ".join(p for p in (slot.left, text, slot.right) if p), claim) for text in texts]
 
 
