@@ -1,5 +1,6 @@
-"""Things that tests need to exist: an account, a generation with its first run, made through the real journeys."""
+"""Things that tests need to exist: accounts, generations, written drafts, gates; made by the real rooms."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -7,9 +8,27 @@ from uuid import uuid4
 from reelwright.accounts import Account
 from reelwright.admission import Gate, Tcp
 from reelwright.billing import Plan
-from reelwright.generations import Draft, Drafts, GenerationKind, Generations, NewGeneration, Runs, Stage, Unit
+from reelwright.generations import (
+    Beat,
+    Draft,
+    Drafts,
+    GenerationKind,
+    Generations,
+    GenerationState,
+    Motion,
+    MotionKind,
+    NewGeneration,
+    Runs,
+    Scene,
+    Stage,
+    Story,
+    Transition,
+    TransitionKind,
+    Unit,
+    Variants,
+)
 from reelwright.ground import clock
-from reelwright.ground.ids import DraftId, GenerationId
+from reelwright.ground.ids import AccountId, DraftId, GenerationId, VariantId
 from reelwright.ground.postgres import Database
 from reelwright.journeys import facts, onboarding
 
@@ -43,6 +62,54 @@ async def a_generation(db: Database, *, account: Account | None = None) -> Gener
         )
         await Runs(session=tx).plan(generation, [Unit(stage=Stage.INGESTION)], max_attempts=3)
     return generation
+
+
+@dataclass(frozen=True)
+class WrittenDraft:
+    draft: DraftId
+    variant: VariantId
+
+
+async def a_written_draft(db: Database, owner: AccountId) -> WrittenDraft:
+    """Return a draft with one variant of two scenes, written by a generation that has ended and taken no unit."""
+    draft = Draft(id=DraftId(uuid4()), account_id=owner, topic="Cats")
+    beats = (Beat(narration="Why? So.", visual="a cat"), Beat(narration="That is why.", visual="a cat"))
+    story = Story(
+        title="Cats", hook="Why?", synopsis="So.", arc=("hook", "end"), beats=beats, caption="Why?", hashtags=("cats",)
+    )
+    scenes = [
+        Scene(
+            index=index,
+            narration=beat.narration,
+            visual=beat.visual,
+            image_prompt="hero: cat",
+            duration_ms=15_000,
+            motion=Motion(kind=MotionKind.PUSH_IN),
+            transition=Transition(kind=TransitionKind.FADE),
+        )
+        for index, beat in enumerate(beats)
+    ]
+    script = NewGeneration(
+        id=GenerationId(uuid4()),
+        account_id=owner,
+        draft_id=draft.id,
+        kind=GenerationKind.SCRIPT,
+        fingerprint=b"f" * 32,
+        plan="basic",
+        price_version=1,
+        hold_micro=0,
+        generation_units=0,
+        admitted_at=clock.now(),
+        deadline=timedelta(hours=1),
+    )
+    async with db.begin() as tx:
+        await Drafts(session=tx).add(draft)
+        await Generations(session=tx).add_once(script)
+        (variant,) = await Variants(session=tx).write(script.id, draft.id, [story])
+        await Variants(session=tx).plan_scenes(variant.id, scenes)
+        await Generations(session=tx).start(script.id)
+        await Generations(session=tx).finish(script.id, GenerationState.SUCCEEDED)
+    return WrittenDraft(draft.id, variant.id)
 
 
 def a_gate(db: Database, redis: Any) -> Gate:

@@ -13,6 +13,7 @@ from reelwright.admission import Gate, NotAdmitted
 from reelwright.billing import Plan
 from reelwright.generations import (
     Assignment,
+    Drafts,
     GenerationKind,
     Judged,
     Made,
@@ -289,3 +290,23 @@ async def test_a_draft_cools_after_a_regeneration_and_other_drafts_do_not(
         assert 0 < refusal.value.wait.total_seconds() <= 15
         await redis.flushdb()  # the rows remember it too
     await order(account, room.db, gate, kind=TARGETED, draft=other, part=Part.HOOK)
+
+
+async def test_the_variant_is_the_one_given_else_the_selected_else_the_newest(
+    account: Account, draft: DraftId, room: Workroom, gate: Gate, redis: Any
+) -> None:
+    await order(account, room.db, gate, kind=GenerationKind.SCRIPT, draft=draft)
+    await deliver_all(room)
+    newest, oldest = await variants_of(room.db, draft)
+
+    async def changed(**asked: Any) -> list[int]:
+        await cooled(redis, room.db)
+        await order(account, room.db, gate, kind=TARGETED, draft=draft, part=Part.CAPTION, **asked)
+        await deliver_all(room)
+        return [variant.version for variant in await variants_of(room.db, draft)]
+
+    assert await changed() == [newest.version + 1, oldest.version]
+    assert await changed(variant=oldest.id) == [newest.version + 1, oldest.version + 1]
+    async with room.db.begin() as tx:
+        await Drafts(session=tx).select_variant(draft, oldest.id)
+    assert await changed() == [newest.version + 1, oldest.version + 2]
