@@ -41,6 +41,8 @@ from reelwright.ground import log
 DIRECT, PROXY, MILLISECOND = "direct", "+0 ms (proxy)", "+1 ms"
 LINES = {PROXY: 0, MILLISECOND: 1000}
 REFUSALS = 20
+QUIET = 1.5
+"""Our own two processes make a load of about one; above this somebody else works too."""
 
 
 @dataclass(frozen=True)
@@ -332,6 +334,8 @@ def main() -> None:
         rounds, proofs = uvloop.run(compared(urls, options))
     loads.append(os.getloadavg()[0])
     machine = f"load {loads[0]:.1f} before and {loads[1]:.1f} after, {os.cpu_count()} cores"
+    if max(loads) > QUIET:
+        machine += " (busy: quote ratios, not microseconds)"
     print(f"{machine}, Python {sys.version.split()[0]}, medians of {options.rounds} rounds of {options.decisions}")
     report(rounds, proofs)
     if rounds:
