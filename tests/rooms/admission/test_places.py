@@ -363,7 +363,9 @@ class Hall:
 
 
 STEPS = st.tuples(
-    st.sampled_from(["ask", "ask", "ask", "finish", "die", "leave", "wait"]), st.integers(0, 1), st.integers(0, 30)
+    st.sampled_from(["ask", "ask", "flood", "finish", "finish", "lapse", "all ask"]),
+    st.integers(0, 1),
+    st.integers(0, 30),
 )
 
 
@@ -399,8 +401,11 @@ async def test_nobody_starves_and_no_place_stays_idle(
                 await hall.ask(lane, hall.accounts[n % accounts])
             case "finish":
                 await hall.finish(lane, n)
-            case "die" | "leave":
-                desk.now += n * SECOND  # some holders' leases and some waiters' turns lapse
+            case "flood":
+                for _ in range(hall.lanes[lane].cap):
+                    await hall.ask(lane, hall.accounts[0])
+            case "lapse":
+                desk.now += n * SECOND  # some holders have died, some waiters have gone
             case _:
                 for account in random.sample(hall.line(lane), len(hall.line(lane))):
                     await hall.ask(lane, account)
