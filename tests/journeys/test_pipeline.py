@@ -4,6 +4,8 @@ import itertools
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reelwright.generations import (
     Animated,
@@ -13,8 +15,10 @@ from reelwright.generations import (
     Judged,
     Mixed,
     Outcome,
+    Part,
     Planned,
     Released,
+    Rewritten,
     Source,
     Spoken,
     Stage,
@@ -106,3 +110,48 @@ def test_the_best_try_is_kept_and_the_earliest_of_equals() -> None:
     assert pipeline.best_round(judged(40, 55, 30), 0) == 1
     assert pipeline.best_round(judged(50, 50), 0) == 0
     assert pipeline.best_round(judged(50), 7) is None
+
+
+def test_all_of_it_anew_runs_like_a_video() -> None:
+    for seed in range(5):
+        assert performed(GenerationKind.REGENERATE_FULL, seed=seed) == performed(GenerationKind.VIDEO, seed=seed)
+
+
+@pytest.mark.parametrize(
+    ("part", "scene", "unit"),
+    [
+        (Part.HOOK, None, Unit(stage=Stage.STORY_WRITING)),
+        (Part.CAPTION, None, Unit(stage=Stage.STORY_WRITING)),
+        (Part.HASHTAGS, None, Unit(stage=Stage.STORY_WRITING)),
+        (Part.SCENE_TEXT, 2, Unit(stage=Stage.SCENE_GENERATION, scene=2)),
+    ],
+)
+def test_a_part_in_other_words_is_one_run(part: Part, scene: int | None, unit: Unit) -> None:
+    kind = GenerationKind.REGENERATE_TARGETED
+    assert pipeline.first(kind, scenes=1, part=part, scene=scene) == (unit,)
+    done = pipeline.due(kind, {unit: Rewritten(part=part, text="x")}, scenes=SCENES, part=part, scene=scene)
+    assert done == pipeline.Due((unit,), ended=True)
+
+
+@given(scores=st.lists(st.integers(0, 100), min_size=3, max_size=3), scene=st.integers(0, 11))
+def test_another_picture_is_drawn_and_judged_until_one_passes_and_then_it_ends(scores: list[int], scene: int) -> None:
+    finished: dict[Unit, Outcome] = {}
+    while True:
+        due = pipeline.due(
+            GenerationKind.REGENERATE_TARGETED, finished, scenes=12, part=Part.SCENE_PICTURE, scene=scene
+        )
+        if due.ended:
+            break
+        (unit,) = [unit for unit in due.units if unit not in finished]
+        finished[unit] = outcome_of(unit, score=scores[unit.round])
+    passing = next((at for at, score in enumerate(scores) if score >= pipeline.PASSING_SCORE), 2)
+    stages = (Stage.VISUAL_GENERATION, Stage.VISUAL_VERIFICATION)
+    assert list(finished) == [Unit(stage=s, scene=scene, round=take) for take in range(passing + 1) for s in stages]
+
+
+@pytest.mark.parametrize(
+    ("part", "scene"), [(None, None), (Part.HOOK, 0), (Part.SCENE_TEXT, None), (Part.SCENE_PICTURE, None)]
+)
+def test_a_part_and_its_scene_belong_together(part: Part | None, scene: int | None) -> None:
+    with pytest.raises(ValueError, match="no such part"):
+        pipeline.first(GenerationKind.REGENERATE_TARGETED, scenes=1, part=part, scene=scene)

@@ -72,3 +72,25 @@ def test_text_and_pictures_together_cost_what_the_whole_costs(duration: int, sce
 def test_what_was_done_costs_quantity_times_price() -> None:
     use = Use(action=Action.SPEECH, provider="offline", model="m", quantity=300)
     assert billing.priced(use, PRICES) == 300 * PRICES.costs[Action.SPEECH]
+
+
+@pytest.mark.parametrize(
+    ("kind", "quantities"),
+    [(OrderKind.REWRITE, {Action.REWRITE: 1}), (OrderKind.PICTURE, {Action.IMAGE: 1, Action.VISION_CHECK: 1})],
+)
+def test_a_part_costs_the_same_whatever_it_is_a_part_of(kind: OrderKind, quantities: dict[Action, int]) -> None:
+    small = billing.quote(PricedOrder(kind=kind, duration_s=10, scenes=3), PRICES)
+    large = billing.quote(PricedOrder(kind=kind, duration_s=180, scenes=12), PRICES)
+    assert small == large
+    assert {line.action: line.quantity for line in small.lines} == quantities
+    assert small.total_micro == sum(PRICES.costs[action] for action in quantities)
+
+
+async def test_a_part_is_much_cheaper_than_the_reel(db: Database) -> None:
+    async with db.begin() as tx:
+        prices = await Catalogue(session=tx).current()
+    totals = {
+        kind: credits_of(billing.quote(PricedOrder(kind=kind, duration_s=30, scenes=6), prices)) for kind in OrderKind
+    }
+    assert 0 < totals[OrderKind.REWRITE] < totals[OrderKind.SCRIPT] / 2
+    assert 0 < totals[OrderKind.PICTURE] < totals[OrderKind.RENDER] / 2

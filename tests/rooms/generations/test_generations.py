@@ -10,7 +10,17 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from reelwright.generations import Generations, GenerationState, Pulse, Runs, RunState, Stage, Unit
+from reelwright.generations import (
+    GenerationKind,
+    Generations,
+    GenerationState,
+    Part,
+    Pulse,
+    Runs,
+    RunState,
+    Stage,
+    Unit,
+)
 from reelwright.ground import postgres
 from reelwright.ground.ids import GenerationId
 from reelwright.ground.postgres import Database
@@ -242,3 +252,46 @@ async def test_states_and_their_instants_belong_together(db: Database, change: s
     with pytest.raises(IntegrityError, match=f"ck_generations_{broken}"):
         async with db.begin() as tx:
             await tx.execute(text(f"UPDATE generations SET {change}"))  # noqa: S608 - a constant of this test
+
+
+async def test_use_is_counted_in_its_periods_only(db: Database) -> None:
+    """Half-open periods; units that were given back count in their hour only; past its deadline nothing is live."""
+    month = datetime(2026, 3, 1, tzinfo=UTC)
+    hour, tick = NOW.replace(minute=0), timedelta(milliseconds=1)
+    periods = (month, datetime(2026, 4, 1, tzinfo=UTC), hour, hour + timedelta(hours=1))
+    admitted = [month - tick, month, hour - tick, hour, periods[3] - tick, periods[3], periods[1] - tick, periods[1]]
+    async with db.begin() as tx:
+        owner, other = await made.account(tx), await made.account(tx)
+        ids = [await made.generation(tx, owner, admitted_at=at, full_units=n % 2) for n, at in enumerate(admitted)]
+        await made.generation(tx, other, admitted_at=NOW)
+        generations = Generations(session=tx)
+        assert await generations.counted(owner, *periods) == (6, 2, 3, 8)
+        await generations.start(ids[3])
+        failed = {"failure_code": "x.y", "failure_sentence": "No."}
+        await generations.finish(ids[3], GenerationState.FAILED, units_back=True, **failed)
+        late = text("UPDATE generations SET deadline_at = now() - interval '1 s' WHERE id = :id")
+        await tx.execute(late, {"id": ids[1]})
+        assert await generations.counted(owner, *periods) == (5, 2, 2, 6)
+
+
+async def test_regenerations_are_told_since_an_instant_unless_they_were_given_back(db: Database) -> None:
+    kinds = [GenerationKind.REGENERATE_FULL, GenerationKind.VIDEO, GenerationKind.REGENERATE_TARGETED]
+    async with db.begin() as tx:
+        owner, generations = await made.account(tx), Generations(session=tx)
+        ids = [
+            await made.generation(
+                tx,
+                owner,
+                kind=kind,
+                part=Part.HOOK if kind is GenerationKind.REGENERATE_TARGETED else None,
+                admitted_at=NOW + timedelta(seconds=second),
+            )
+            for second, kind in enumerate(kinds)
+        ]
+        told = await generations.regenerated(owner, NOW - timedelta(seconds=1))
+        assert [done.generation_id for done in told] == [ids[0], ids[2]]
+        assert (told[0].plan, told[0].admitted_at) == ("basic", NOW)
+        assert [done.generation_id for done in await generations.regenerated(owner, NOW)] == [ids[2]]
+        failed = {"failure_code": "x.y", "failure_sentence": "No."}
+        await generations.finish(ids[2], GenerationState.FAILED, units_back=True, **failed)
+        assert await generations.regenerated(owner, NOW) == []

@@ -17,6 +17,8 @@ from reelwright.generations import (
     Generations,
     Motion,
     MotionKind,
+    Part,
+    Rewritten,
     Runs,
     Scene,
     Source,
@@ -168,3 +170,46 @@ async def test_files_carry_the_place_of_the_run_that_made_them(db: Database) -> 
     with pytest.raises(IntegrityError, match="artefacts"):
         async with db.begin() as tx:
             await Artefacts(session=tx).record(claim, [FILE])
+
+
+async def test_a_part_of_a_variant_is_changed_and_nothing_else(db: Database) -> None:
+    async with db.begin() as tx:
+        owner = await made.account(tx)
+        draft = (await made.draft(tx, owner)).id
+        variants = Variants(session=tx)
+        (told,) = await variants.write(await on(tx, owner, draft, GenerationKind.SCRIPT), draft, [STORY])
+        await variants.plan_scenes(told.id, [SCENE, replace(SCENE, index=1, narration="m", claim=None)])
+        await variants.rewrite(told.id, Rewritten(part=Part.HOOK, text="Three?", claim="k"))
+        await variants.rewrite(told.id, Rewritten(part=Part.HASHTAGS, hashtags=("sea",)))
+        await variants.rewrite(told.id, Rewritten(part=Part.SCENE_TEXT, text="other", claim="d"), scene=1)
+        await variants.choose_take(told.id, 0, 3)
+        found = await variants.get(owner, told.id)
+        assert found is not None
+        other = Beat(narration="other", visual="w", claim="d")
+        assert found.story == replace(STORY, hook="Three?", hashtags=("sea",), beats=(STORY.beats[0], other))
+        assert found.scenes == (replace(SCENE, take=3), replace(SCENE, index=1, narration="other", claim="d"))
+        assert found.version == 5
+        with pytest.raises(LookupError):
+            await variants.rewrite(told.id, Rewritten(part=Part.SCENE_TEXT, text="x"), scene=2)
+        with pytest.raises(LookupError):
+            await variants.rewrite(VariantId(uuid4()), Rewritten(part=Part.HOOK, text="x"))
+        for part, scene in ((Part.SCENE_TEXT, None), (Part.SCENE_PICTURE, 0)):
+            with pytest.raises(ValueError, match=part):
+                await variants.rewrite(told.id, Rewritten(part=part, text="x"), scene=scene)
+
+
+async def test_a_rewriting_works_from_what_its_variant_was_written_from(db: Database) -> None:
+    """The draft was edited and written again since: the old variant's facts are still its own."""
+    async with db.begin() as tx:
+        owner = await made.account(tx)
+        draft = (await made.draft(tx, owner)).id
+        first, second = [await on(tx, owner, draft, GenerationKind.SCRIPT) for _ in range(2)]
+        (old,) = await Variants(session=tx).write(first, draft, [STORY])
+        await Sources(session=tx).keep(first, draft, SOURCE)
+        await Sources(session=tx).keep(second, draft, replace(SOURCE, title="Squid"))
+        asked = {"kind": GenerationKind.REGENERATE_TARGETED, "part": Part.HOOK, "variant_id": old.id}
+        new = made.new_generation(owner, draft, **asked)
+        assert await Generations(session=tx).add_once(new)
+        assert await Sources(session=tx).of(new.id) == SOURCE
+        assert await Variants(session=tx).writings(draft, besides=new.id) == 1
+        assert await Variants(session=tx).rewritings(old.id, Part.HOOK, None) == 0
