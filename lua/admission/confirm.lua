@@ -1,6 +1,7 @@
 --[[ admission/confirm
   After the commit: the short unconfirmed lease and place hold until the queue's deadline, and the claim is done.
   The database's word wins over a receipt that was lost or withdrawn; "rebuilt" then asks to count from it again.
+  A lease that lapsed meanwhile is held anew; a place that lapsed is not, as another may have it.
 
   KEYS   1 claim     string  the Idempotency-Key's record         2 receipt   string  what the lease took
          3 leases    zset    lease -> expiry ms                   4 place     zset    "account|holder" -> expiry ms
@@ -25,6 +26,7 @@ local stay = math.max(left + 172800000, redis.call("PTTL", KEYS[2]))
 local told = receipt and string.gsub(receipt, "^%a+|[^|]*", "confirmed|" .. ARGV[4], 1)
 redis.call("SET", KEYS[2], told or "confirmed|" .. ARGV[4] .. "|||||||||", "PX", text(stay))
 local placed = ARGV[7] == "1" and state == "pending" and redis.call("ZSCORE", KEYS[4], member)
+placed = placed and tonumber(placed) > now -- a lapsed place may be another's by now
 for key, who in pairs({ [KEYS[3]] = lease, [KEYS[4]] = placed and member or nil }) do
   redis.call("ZREMRANGEBYSCORE", key, "-inf", text(now))
   local known = tonumber(redis.call("ZSCORE", key, who) or 0)

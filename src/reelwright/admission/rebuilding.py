@@ -119,12 +119,12 @@ class Rebuilding:
         if not counted or not self._may_doubt(account):
             return False
         try:
+            seen = await self.counted(account, periods)  # first, or a commit in between would be set back
             facts = await self._facts(account, periods)
             truth = {Policy.GENERATIONS_MONTH: facts.generations_month, Policy.GENERATIONS_HOUR: facts.generations_hour}
             truth[Policy.FULL_REGENERATIONS_MONTH] = facts.full_month
             if all(truth[policy] >= used for policy, used in counted.items()):
                 return False
-            seen = await self.counted(account, periods)
             return await self.repair(account, periods, seen=seen, facts=facts)
         except Outage:
             return False
