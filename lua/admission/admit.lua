@@ -1,6 +1,6 @@
 --[[ admission/admit
   Decide one order whole: replay it, name every limit that binds, or take every unit and place at once.
-  A refusal and a dry run write nothing. What was taken and never confirmed is taken again without second units.
+  A refusal and a dry run write nothing. What was never confirmed is taken again without new units, but in a new hour.
   KEYS   1 claim    string "state|fingerprint|lease|until_ms"  2 boost   string its end, ms   3 plan  string its token
          4 month    string units used in the month             5 hour    string units used in the clock hour
          6 full     string full regenerations in the month     7 cooldown string "until_ms|lease"
@@ -22,16 +22,16 @@ local time = now and { 0, 0 } or redis.call("TIME")
 now = now or time[1] * 1000 + math.floor(time[2] / 1000)
 local got = redis.call("MGET", KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8])
 local claim, claimed, claimant, until_ms = string.match(got[1] or "", "^(%a+)|([^|]*)|([^|]*)|(%d*)$")
-local receipt, received, named = string.match(got[8] or "", "^(%a+)|([^|]*)|[^|]*|[^|]*|[^|]*|([^|]*)|")
+local receipt, received, month, hour = string.match(got[8] or "", "^(%a+)|([^|]*)|[^|]*|[^|]*|[^|]*|([^|]*)|([^|]*)|")
 local other = (claimed or ARGV[5]) ~= ARGV[5] or (received or "") ~= "" and received ~= ARGV[5]
 if not dry and other then return { "reused" } end
 if not dry and (claim == "done" or receipt and receipt ~= "pending") then return { "replay", claimant or lease } end
 if not dry and claim and tonumber(until_ms) > now then return { "busy", text(until_ms - now) } end
 if now < tonumber(ARGV[7]) or now >= tonumber(ARGV[8]) then return { "skew", text(now) } end
-if got[3] ~= ARGV[6] or not (got[4] and got[6]) then return { "ask" } end
-local held, boosted, binding = receipt == "pending" and named == KEYS[4], (tonumber(got[2]) or 0) > now, {}
-if held then units, full_units = "0", "0" end
-local limits, live = boosted and 22 or 17, "(" .. text(now)
+if got[3] ~= ARGV[6] or not (got[2] and got[4] and got[6]) then return { "ask" } end
+local held, boosted, binding = receipt == "pending" and month == KEYS[4], tonumber(got[2]) > now, {}
+local monthly, hourly = held and "0" or units, held and hour == KEYS[5] and "0" or units
+local limits, live, fully = boosted and 22 or 17, "(" .. text(now), held and "0" or full_units
 local function weigh(policy, limit, used, need)
   if limit ~= "" and need > 0 and used + need > tonumber(limit) then table.insert(binding, policy) end
 end
@@ -46,9 +46,9 @@ end
 local cooled_until, cooled_by = string.match(got[7] or "", "^(%d+)|(.*)$")
 local cools = ARGV[11] == "1" and cooled_by ~= lease
 weigh("cooldown", "0", 0, cools and cooled_until and tonumber(cooled_until) > now and 1 or 0)
-weigh("generations_month", ARGV[limits], got[4], tonumber(units))
-weigh("generations_hour", ARGV[limits + 1], got[5] or 0, tonumber(units))
-weigh("full_regenerations_month", ARGV[limits + 2], got[6], tonumber(full_units))
+weigh("generations_month", ARGV[limits], got[4], tonumber(monthly))
+weigh("generations_hour", ARGV[limits + 1], got[5] or 0, tonumber(hourly))
+weigh("full_regenerations_month", ARGV[limits + 2], got[6], tonumber(fully))
 local running, mine, frees = weigh_places("concurrent", KEYS[9], lease, ARGV[limits + 3])
 local taken, placed, opens = "0", "", ""
 if ARGV[12] ~= "" then
@@ -56,14 +56,14 @@ if ARGV[12] ~= "" then
   room = redis.call("EXISTS", KEYS[13]) == 1 and 0 or math.min(tonumber(ARGV[12]), room)
   taken, placed, opens = weigh_places("provider_place", KEYS[11], member, room)
 end
-local answer = { #binding > 0 and "refused" or "admitted", string.sub(live, 2), boosted and "1" or "", held and "1" or "",
-  table.concat(binding, ","), got[2] or "", cools and cooled_until or "", got[4], got[5] or "0", got[6],
-  running, mine, frees, taken, placed, opens }
+local answer = { #binding > 0 and "refused" or "admitted", string.sub(live, 2), boosted and "1" or "",
+  held and (hourly == "0" and "hour" or "month") or "", table.concat(binding, ","), got[2],
+  cools and cooled_until or "", got[4], got[5] or "0", got[6], running, mine, frees, taken, placed, opens }
 if #binding > 0 or dry then return answer end
--- Every limit holds. Nothing above this line wrote; everything below does, and a receipt is written once.
-if units ~= "0" then redis.call("INCRBY", KEYS[4], units) end
-if full_units ~= "0" then redis.call("INCRBY", KEYS[6], full_units) end
-redis.call("INCRBY", KEYS[5], units)
+-- Every limit holds. Nothing above this line wrote; everything below does; a receipt names the hour that counts.
+if monthly ~= "0" then redis.call("INCRBY", KEYS[4], monthly) end
+if fully ~= "0" then redis.call("INCRBY", KEYS[6], fully) end
+redis.call("INCRBY", KEYS[5], hourly)
 if not got[5] then redis.call("PEXPIRE", KEYS[5], text(ARGV[8] - now + 7200000)) end
 local cool = cools and not held and tonumber(ARGV[limits + 4]) or 0
 if cool > 0 then redis.call("SET", KEYS[7], text(now + cool) .. "|" .. lease, "PX", text(cool + 60000)) end
@@ -76,5 +76,5 @@ if ARGV[12] ~= "" then redis.call("ZADD", KEYS[11], leased_until, member) end
 if ARGV[12] ~= "" and taken == "0" then redis.call("PEXPIRE", KEYS[11], text(ARGV[15] + 3600000)) end
 redis.call("SET", KEYS[1], "pending|" .. ARGV[5] .. "|" .. lease .. "|" .. confirm_by, "PX", ARGV[16])
 local took = { "pending", ARGV[5], units, full_units, "", KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[11], KEYS[1] }
-if not held then redis.call("SET", KEYS[8], table.concat(took, "|"), "PX", "172800000") end
+if not held or hourly ~= "0" then redis.call("SET", KEYS[8], table.concat(took, "|"), "PX", "172800000") end
 return answer

@@ -1,6 +1,7 @@
 --[[ admission/hydrate
   Put back what the database knows of an account: the month's counters, live leases, running cooldowns. Counters are
-  put where they are missing, so it may be raced and repeated: the first writer wins. A released lease stays released.
+  put where they are missing, so it may be raced and repeated: the first writer wins. A lease is held to its deadline
+  at least, even if it had lapsed unconfirmed; a released one stays released.
 
   KEYS   1 month     string  units used in the month              2 hour      string  units used in the clock hour
          3 full      string  full regenerations in the month      4 leases    zset    lease -> expiry ms
@@ -28,7 +29,7 @@ for at = 8, #ARGV, 2 do
   if left > 0 and number > tonumber(ARGV[7]) then
     redis.call("SET", key, ends .. "|" .. lease, "NX", "PX", text(left + 60000))
   elseif left > 0 and not string.match(redis.call("GET", key) or "", "^released|") then
-    redis.call("ZADD", KEYS[4], "NX", ends, lease)
+    redis.call("ZADD", KEYS[4], "GT", ends, lease)
     if redis.call("PTTL", KEYS[4]) < left + 3600000 then redis.call("PEXPIRE", KEYS[4], text(left + 3600000)) end
     redis.call("SET", key, "confirmed||||||||||", "NX", "PX", text(left + 172800000))
   end

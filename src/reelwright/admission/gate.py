@@ -210,10 +210,8 @@ class Gate:
         return periods
 
     async def forget(self, account: AccountId, *, now: datetime) -> None:
-        """Drop the month's counters, so that the next decision asks PostgreSQL. Raises Unavailable."""
-        periods = self._periods_at(now)
-        month, _, full = wire.counters(account, periods)
-        await self.scripts.command("DEL", month, full)
+        """Drop the counters of month and hour, so that the next decision asks PostgreSQL. Raises Unavailable."""
+        await self.scripts.command("DEL", *wire.counters(account, self._periods_at(now)))
 
     async def unconfirmed(self, limit: int) -> list[tuple[AccountId, GenerationId]]:
         """Return admissions whose confirmation is overdue, oldest first. Raises Unavailable."""

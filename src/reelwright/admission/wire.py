@@ -74,9 +74,10 @@ class Tariff:
     def read(self, token: str, boost_until: str) -> Held | None:
         """Return what a token names, or None where it names nothing of this tariff."""
         version, plan, digest = token.split("|") if token.count("|") == 2 else ("", "", "")  # noqa: PLR2004 - a token's parts
-        if digest != self._digest or plan not in self.limits:
+        if digest != self._digest or plan not in self.limits or not boost_until:
             return None
-        return Held(plan=plan, version=int(version), boost_until=instant(boost_until) if boost_until else None)
+        until = None if boost_until == "0" else instant(boost_until)
+        return Held(plan=plan, version=int(version), boost_until=until)
 
     def entitlement(self, held: Held, now: datetime) -> Entitlement:
         """Return what somebody who holds this may do now. A boost ends at its end."""
@@ -158,7 +159,7 @@ def _hour(start: datetime, end: datetime) -> tuple[str, str]:
 
 def admission(verdict: str, cells: Sequence[str], order: Order, periods: Periods, tariff: Tariff) -> Admitted:
     """Read an answer about limits. Raises NotAdmitted, NoPlace."""
-    now, boosted, held_before = instant(cells[0]), bool(cells[1]), bool(cells[2])
+    now, boosted, held_before = instant(cells[0]), bool(cells[1]), cells[2]
     binding = cells[3].split(",") if cells[3] else []
     limits = tariff.boosted if boosted else tariff.limits[order.held.plan]
     counted = verdict == "admitted"
@@ -172,18 +173,22 @@ def admission(verdict: str, cells: Sequence[str], order: Order, periods: Periods
 
 
 def _rows(
-    cells: Sequence[str], order: Order, limits: Limits, periods: Periods, *, now: datetime, held: bool, counted: bool
+    cells: Sequence[str], order: Order, limits: Limits, periods: Periods, *, now: datetime, held: str, counted: bool
 ) -> list[Row]:
-    """Return a row for each policy that was weighed, in their order; admitted ones count this order in."""
+    """Return a row for each policy that was weighed, in their order; admitted ones count this order in.
+
+    `held` says that a first try took its units before: in this `month`, or in this `hour` too.
+    """
     cooled_until, (units, hour, full) = cells[5], (int(cell) for cell in cells[6:9])
     mine = 0 if held or not counted else order.generation_units
     fully = 0 if held or not counted else order.full_units
+    hourly = 0 if held == "hour" or not counted else order.generation_units
     end = periods.month_end
     rows: list[Row] = []
     if cooled_until and instant(cooled_until) > now:
         rows.append(Row(policy=Policy.COOLDOWN, limit=1, used=1, frees_at=instant(cooled_until)))
     rows.append(counter(Policy.GENERATIONS_MONTH, limits.generations_month, units + mine, end))
-    rows.append(counter(Policy.GENERATIONS_HOUR, limits.generations_hour, hour + mine, periods.hour_end))
+    rows.append(counter(Policy.GENERATIONS_HOUR, limits.generations_hour, hour + hourly, periods.hour_end))
     rows.append(counter(Policy.FULL_REGENERATIONS_MONTH, limits.full_regenerations_month, full + fully, end))
     rows.append(_places(Policy.CONCURRENT, limits.concurrent, cells[9:12], now=now, counted=counted))
     if order.place is not None:
