@@ -119,7 +119,7 @@ async def test_e72_a_429_narrows_the_lane_that_it_came_from(
 
     async def behave(task: Assignment) -> Made | None:
         if studio.calls[task.unit] == 1:
-            raise ProviderAway("The provider is busy.", code=production.RATE_LIMITED, wait=timedelta(seconds=30))
+            raise ProviderAway("The provider is busy.", code=RATE_LIMITED, wait=timedelta(seconds=30))
         return None
 
     studio.behave = behave

@@ -21,12 +21,9 @@ from reelwright.journeys import ending, recording
 from reelwright.journeys.creation import due as due_message
 from reelwright.journeys.workroom import Workroom
 from reelwright.outbox import StageDue, enqueue
-from reelwright.providers import ProviderAway
+from reelwright.providers import RATE_LIMITED, ProviderAway
 
 _log = log.logger("journeys.production")
-
-RATE_LIMITED = "provider.rate_limited"
-"""The code of a ProviderAway that a provider's 429 became."""
 
 
 class Answer(StrEnum):

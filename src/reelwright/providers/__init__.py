@@ -20,6 +20,7 @@ from reelwright.providers.catalogue import (
 from reelwright.providers.cleaning import line_of, opening_of, paragraphs_of, visible, words_in
 from reelwright.providers.guard import checked_url
 from reelwright.providers.model import (
+    RATE_LIMITED,
     Brief,
     Facts,
     Judgement,
@@ -49,6 +50,7 @@ from reelwright.providers.web import PageFetcher
 __all__ = [
     "DEFAULT_MODELS",
     "MODELS",
+    "RATE_LIMITED",
     "Brief",
     "Craft",
     "Facts",

@@ -16,6 +16,10 @@ class ProviderRefused(Refusal):
     code = "provider.refused"
 
 
+RATE_LIMITED = "provider.rate_limited"
+"""The code of a ProviderAway that a provider's 429 became: it wants fewer calls from us."""
+
+
 class ProviderAway(Outage):
     """The provider timed out, is overloaded or answered nonsense: try again later."""
 

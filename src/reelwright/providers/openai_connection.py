@@ -15,7 +15,7 @@ import msgspec
 import stamina
 
 from reelwright.ground.log import logger
-from reelwright.providers.model import ProviderAway, ProviderRefused
+from reelwright.providers.model import RATE_LIMITED, ProviderAway, ProviderRefused
 
 if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI
@@ -129,9 +129,10 @@ class OpenAIConnection:
         if status in _PASSING or status >= 500:  # noqa: PLR2004 - the server's own failures
             pause = error.response.headers.get("retry-after", "")
             pause_s = float(pause) if pause.replace(".", "", 1).isdigit() else None
+            limited = RATE_LIMITED if status == 429 else None  # noqa: PLR2004 - too many requests
             if pause_s is not None and pause_s > self.budget.longest_wait_s:
-                raise away("busy", wait_s=pause_s)
-            raise _passing(f"status {status}", pause_s=pause_s)
+                raise away("busy", wait_s=pause_s, code=limited)
+            raise _passing(f"status {status}", pause_s=pause_s, code=limited)
         _log.warning("provider_refused", status=status, code=code[:60])
         if code in _POLICY_CODES:
             raise ProviderRefused(
@@ -149,16 +150,16 @@ def _sentence(status: int) -> str:
     return f"The provider won't do this (status {status}): choose another model or other options."
 
 
-def away(reason: str, *, wait_s: float = 5) -> ProviderAway:
+def away(reason: str, *, wait_s: float = 5, code: str | None = None) -> ProviderAway:
     """Return the outage that ends a call; its reason goes to the log."""
     _log.warning("provider_away", reason=reason)
     sentence = "The provider isn't answering properly just now."
-    return ProviderAway(sentence, wait=timedelta(seconds=min(wait_s, 900)))
+    return ProviderAway(sentence, wait=timedelta(seconds=min(wait_s, 900)), code=code)
 
 
-def _passing(reason: str, *, pause_s: float | None = None) -> _Passing:
+def _passing(reason: str, *, pause_s: float | None = None, code: str | None = None) -> _Passing:
     _log.info("provider_attempt_failed", reason=reason)
-    passing = _Passing("The provider isn't answering just now.", wait=timedelta(seconds=pause_s or 5))
+    passing = _Passing("The provider isn't answering just now.", wait=timedelta(seconds=pause_s or 5), code=code)
     passing.pause_s = pause_s
     return passing
 

@@ -104,6 +104,17 @@ async def test_a_long_retry_after_is_handed_on(server: SimulatedOpenAI) -> None:
     with pytest.raises(ProviderAway) as outage:
         await ask(server)
     assert (outage.value.wait.total_seconds(), len(server.asked)) == (60, 1)
+    assert outage.value.code == "provider.rate_limited", "the lane slows down"
+
+
+@pytest.mark.parametrize(("status", "code"), [(429, "provider.rate_limited"), (503, "provider.unavailable")])
+async def test_e72_a_provider_that_wants_fewer_calls_is_told_from_one_that_is_down(
+    server: SimulatedOpenAI, status: int, code: str
+) -> None:
+    server.faults = [fails(status)] * 3
+    with pytest.raises(ProviderAway) as outage:
+        await ask(server)
+    assert outage.value.code == code
 
 
 async def test_an_empty_account_is_not_hammered(server: SimulatedOpenAI) -> None:
