@@ -14,7 +14,7 @@ from reelwright.ground.errors import Outage
 from reelwright.ground.ids import GenerationId
 from reelwright.journeys import production
 from reelwright.journeys.workroom import Workroom, place_of
-from reelwright.providers import MODELS, Lane, ProviderAway
+from reelwright.providers import MODELS, RATE_LIMITED, Lane, ProviderAway
 from tests.builders import an_account
 from tests.journeys.conftest import Studio, deliver_all, due_now, one, order, waiting
 
