@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -38,17 +39,21 @@ SEED = text(
 
 
 class Forgetful(Gate):
-    """A gate whose Redis loses everything between an admission and its commit."""
+    """A gate whose Redis loses everything between an admission and its commit, and forgets all `parties` before one."""
 
-    redis: Any
+    def lies_to(self, parties: int, redis: Any) -> Gate:
+        self.redis, self.all_admitted, self.one_by_one = redis, asyncio.Barrier(parties), asyncio.Lock()
+        return self
 
     async def admit(self, order: Order, *, now: datetime) -> Admitted | Replayed:
-        answer = await super().admit(order, now=now)
-        await self.redis.flushdb()
+        async with self.one_by_one:
+            answer = await super().admit(order, now=now)
+            await self.redis.flushdb()
+        await self.all_admitted.wait()
         return answer
 
 
-Pinned = Callable[[type[Gate]], Gate]
+Pinned = Callable[..., Gate]
 
 
 @pytest.fixture
@@ -56,7 +61,7 @@ async def pinned(db: Database, redis: Any) -> AsyncGenerator[Pinned]:
     """Make gates whose clock stands at `NOW`, and close them."""
     made: list[Gate] = []
 
-    def make(kind: type[Gate]) -> Gate:
+    def make(kind: type[Gate], parties: int = AT_ONCE) -> Gate:
         gate = kind(
             Tcp(redis),
             facts=facts.reader(db),
@@ -65,10 +70,8 @@ async def pinned(db: Database, redis: Any) -> AsyncGenerator[Pinned]:
             clock_ms=lambda: round(NOW.timestamp() * 1000),
             patience=timedelta(seconds=10),
         )
-        if isinstance(gate, Forgetful):
-            gate.redis = redis
         made.append(gate)
-        return gate
+        return gate.lies_to(parties, redis) if isinstance(gate, Forgetful) else gate
 
     yield make
     for gate in made:
@@ -131,6 +134,7 @@ async def test_a_redis_wiped_between_admission_and_commit_over_admits_nobody(
 
     assert told.pop(None) == allowed == await existing(db)
     assert told.total() == AT_ONCE - allowed
+    assert all(policy in policies for policies in told), told
     holds = await one(db, "SELECT count(*) AS n FROM credit_holds WHERE state = 'pending'")
     assert holds["n"] == allowed
     honest = pinned(Gate)
@@ -138,6 +142,17 @@ async def test_a_redis_wiped_between_admission_and_commit_over_admits_nobody(
     stands = {row.policy: row.used for row in (await honest.peek(account.id, now=NOW)).standings}
     rows = await one(db, "SELECT count(*) AS month, sum(full_units) AS full FROM generations")
     assert (stands[MONTH], stands[FULL]) == (rows["month"], rows["full"])
+
+
+async def test_an_account_that_holds_no_credits_is_counted_one_order_at_a_time_too(
+    db: Database, pinned: Pinned
+) -> None:
+    """No hold makes its orders wait for each other: the account's own row must."""
+    account = await an_account(db, Plan.STANDARD)
+    async with db.begin() as tx:
+        await tx.execute(text("UPDATE users SET demo = true"))
+    told = await at_once(replace(account, demo=True), db, pinned(Forgetful), full=False)
+    assert told == {None: 2, frozenset({CONCURRENT}): AT_ONCE - 2}
 
 
 async def test_full_regenerations_without_a_cap_are_bound_by_the_other_limits_only(
@@ -175,7 +190,7 @@ async def test_counters_set_by_hand_over_admit_nobody_and_are_mended(
 
 async def test_a_cooldown_that_redis_forgot_still_holds(db: Database, pinned: Pinned) -> None:
     account = await an_account(db, Plan.PRO)
-    gate, draft = pinned(Forgetful), await a_draft(db, account)
+    gate, draft = pinned(Forgetful, parties=4), await a_draft(db, account)
 
     async def send() -> object:
         try:

@@ -32,6 +32,7 @@ from reelwright.journeys.ordering import PlanLacksIt
 from reelwright.journeys.workroom import Workroom
 from tests.builders import an_account
 from tests.journeys.conftest import Studio, a_story, deliver_all, one, order
+from tests.waiting import wait_until
 
 TARGETED, FULL = GenerationKind.REGENERATE_TARGETED, GenerationKind.REGENERATE_FULL
 TEXTS = [Part.HOOK, Part.CAPTION, Part.HASHTAGS, Part.SCENE_TEXT]
@@ -138,30 +139,31 @@ async def test_a_part_is_told_how_often_it_was_made_anew_and_of_which_variant(
     assert variant.story.hook == "The hook of take 0."
 
 
-async def test_two_writers_at_once_keep_each_their_own_part(
-    account: Account, draft: DraftId, room: Workroom, gate: Gate, redis: Any
-) -> None:
-    """Both have read the same version before either writes: neither may write the other's part back."""
-    for part in (Part.HOOK, Part.SCENE_TEXT):
-        await cooled(redis, room.db)
-        scene = 0 if part.of_scene else None
-        await order(account, room.db, gate, kind=TARGETED, draft=draft, part=part, scene=scene)
-    (variant,) = await variants_of(room.db, draft)
+async def test_writers_at_once_keep_each_their_own_part(draft: DraftId, room: Workroom) -> None:
+    """All have seen the same version before one writes: none may write another's part back."""
+    (before,) = await variants_of(room.db, draft)
 
     async def write(new: Rewritten, scene: int | None) -> None:
         async with room.db.begin() as tx:
-            await Variants(session=tx).rewrite(variant.id, new, scene=scene)
+            await Variants(session=tx).rewrite(before.id, new, scene=scene)
 
-    await asyncio.gather(
-        deliver_all(room),
-        write(Rewritten(part=Part.CAPTION, text="Another caption."), None),
-        write(Rewritten(part=Part.SCENE_TEXT, text="Another end.", claim=None), 1),
-    )
+    ends = Rewritten(part=Part.SCENE_TEXT, text="Another end.")
+    writers = [
+        (Rewritten(part=Part.HOOK, text="Why not?"), None),
+        (ends, 1),
+        (Rewritten(part=Part.SCENE_TEXT, text="A start."), 0),
+    ]
+    async with room.db.begin() as tx:
+        await tx.execute(text("SELECT FROM variants FOR UPDATE"))
+        writing = [asyncio.create_task(write(*writer)) for writer in writers]
+        queue = text("SELECT count(*) = 3 FROM pg_locks WHERE NOT granted")
+        await wait_until(lambda: tx.scalar(queue), message="the writers never met")
+    await asyncio.gather(*writing)
     (after,) = await variants_of(room.db, draft)
-    assert (after.story.hook, after.story.caption) == ("The hook of take 0.", "Another caption.")
-    assert [beat.narration for beat in after.story.beats] == ["The scene_text of take 0.", "Another end."]
-    assert [scene.narration for scene in after.scenes] == ["The scene_text of take 0.", "Another end."]
-    assert after.version == variant.version + 4
+    assert after.story.hook == "Why not?"
+    assert [beat.narration for beat in after.story.beats] == ["A start.", "Another end."]
+    assert [scene.narration for scene in after.scenes] == ["A start.", "Another end."]
+    assert after.version == before.version + 3
 
 
 async def test_another_picture_is_the_next_take_and_a_render_draws_the_one_that_won(
@@ -282,6 +284,7 @@ async def test_a_draft_cools_after_a_regeneration_and_other_drafts_do_not(
     await deliver_all(room)
     await order(account, room.db, gate, kind=TARGETED, draft=draft, part=Part.HOOK)
     await deliver_all(room)
+    assert await redis.exists(f"app:cooldown:{account.id}:regen:{draft}")
     for _ in range(2):
         with pytest.raises(NotAdmitted) as refusal:
             await order(account, room.db, gate, kind=FULL, draft=draft)
