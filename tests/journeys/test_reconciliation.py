@@ -142,6 +142,21 @@ async def test_an_order_between_admission_and_commit_is_no_drift(
     assert (await standings(gate, account))["generations_month"] == 2
 
 
+async def test_an_order_that_commits_after_the_rows_were_read_is_no_drift(
+    db: Database, gate: Gate, redis: Redis, account: Account
+) -> None:
+    """Its unit was counted before, and so has not moved; nobody is under way any more when the repair would begin."""
+    request, periods = a_request(account), Periods.at(clock.now())
+    await gate.admit(request, now=clock.now())
+    seen = await gate.counted(account.id, periods)
+    without_it = admission.Facts(generations_month=0, generations_hour=0, full_month=0)
+    await gate.confirm(request, clock.now() + timedelta(hours=1))
+
+    assert not await gate.repair(account.id, periods, seen=seen, facts=without_it)
+
+    assert (await standings(gate, account))["generations_hour"] == 1
+
+
 async def test_a_counter_that_moved_meanwhile_is_left_alone(
     db: Database, gate: Gate, redis: Redis, account: Account
 ) -> None:

@@ -85,11 +85,15 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """An account's counters as Redis holds them; None is a missing one."""
+    """An account's counters as Redis holds them; None is a missing one.
+
+    `busy`: an order of the account was between admission and commit, so that its rows may be one behind.
+    """
 
     generations_month: int | None
     generations_hour: int | None
     full_month: int | None
+    busy: bool = False
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):

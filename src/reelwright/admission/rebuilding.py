@@ -147,16 +147,20 @@ class Rebuilding:
         return [(AccountId(UUID(account)), GenerationId(UUID(lease))) for account, _, lease in pairs]
 
     async def counted(self, account: AccountId, periods: Periods) -> Counted:
-        """Return the counters as Redis holds them."""
+        """Return the counters as Redis holds them, and whether rows that are read later may lack a counted order."""
         month, hour, full = await self._scripts.command("MGET", *wire.counters(account, periods))
+        waiting = await self._scripts.command("ZRANGE", keys.pending(), "0", "-1")  # second: who is counted is in it
         return Counted(
             generations_month=int(month) if month else None,
             generations_hour=int(hour) if hour else None,
             full_month=int(full) if full else None,
+            busy=any(member.startswith(f"{account}|") for member in waiting),
         )
 
     async def repair(self, account: AccountId, periods: Periods, *, seen: Counted, facts: Facts) -> bool:
-        """Set the counters to the facts, unless they moved or an order is under way."""
+        """Set the counters to the facts, unless they moved or an order was, or is, under way."""
+        if seen.busy:
+            return False
         read = (seen.generations_month, seen.generations_hour, seen.full_month)
         truth = (facts.generations_month, facts.generations_hour, facts.full_month)
         (verdict,) = await self._scripts.run(
