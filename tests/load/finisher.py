@@ -1,0 +1,89 @@
+"""A worker that needs no time: ends generations as succeeded as soon as they are there, by the rooms' own code.
+
+Only those of accounts whose address begins with `ends`: where limits on running work are tested, nothing may end.
+    python -m tests.load.finisher DATABASE_URL REDIS_URL
+"""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncGenerator
+
+from sqlalchemy import text
+
+from reelwright import ledger, outbox
+from reelwright.admission import Gate, Tcp
+from reelwright.generations import Generations, GenerationState
+from reelwright.ground import log, postgres, redis
+from reelwright.ground.errors import Outage
+from reelwright.ground.ids import AccountId, GenerationId
+from reelwright.ground.postgres import Database
+from reelwright.journeys import facts
+
+ENDS, STAYS = "ends", "stays"
+_POLL_S = 0.2
+_LIVE = text(
+    "SELECT g.account_id, g.id, g.hold_micro FROM generations g JOIN users u ON u.id = g.account_id"
+    " WHERE g.ended_at IS NULL AND u.email LIKE :whose ORDER BY g.admitted_at"
+)
+_PUBLISHED = text("DELETE FROM outbox WHERE run_id IN (SELECT id FROM stage_runs WHERE generation_id = :generation)")
+
+
+async def finish_all(db: Database, gate: Gate, *, whose: str) -> int:
+    """End every live generation of these accounts, and return how many there were. Raises Outage."""
+    async with db.begin() as tx:
+        found = (await tx.execute(_LIVE, {"whose": whose + "%"})).all()
+    for row in found:
+        await _finish(GenerationId(row.id), row.hold_micro, db=db)
+        await _released(gate, AccountId(row.account_id), GenerationId(row.id))
+    return len(found)
+
+
+async def _finish(generation: GenerationId, micro: int, *, db: Database) -> None:
+    """End one, with all that it held taken, and its message as good as published."""
+    async with db.begin() as tx:
+        generations = Generations(session=tx)
+        await generations.start(generation)
+        await generations.finish(generation, GenerationState.SUCCEEDED)
+        await ledger.capture(tx, generation=generation, micro=micro)
+        await tx.execute(_PUBLISHED, {"generation": generation})
+
+
+async def _released(gate: Gate, account: AccountId, generation: GenerationId) -> None:
+    """Free the lease, however long Redis is away."""
+    while True:
+        with contextlib.suppress(Outage):
+            await gate.release(account, generation)
+            return
+        await asyncio.sleep(_POLL_S / 10)
+
+
+@contextlib.asynccontextmanager
+async def opened(database_url: str, redis_url: str) -> AsyncGenerator[tuple[Database, Gate]]:
+    """Open what a worker has of PostgreSQL and Redis."""
+    db = postgres.connect(database_url, name="hammer", pool_size=4)
+    gate = Gate(
+        Tcp(redis.connect(redis_url, timeout_ms=None)), facts=facts.reader(db), held=facts.held(db), limits=facts.LIMITS
+    )
+    try:
+        yield db, gate
+    finally:
+        await gate.close()
+        await db.close()
+
+
+async def main(database_url: str, redis_url: str) -> None:
+    """Finish for ever, woken by the outbox's own notifications."""
+    log.configure(level="CRITICAL")
+    wake = asyncio.Event()
+    listening = asyncio.create_task(postgres.listen(database_url, outbox.CHANNEL, wake.set))
+    async with opened(database_url, redis_url) as (db, gate):
+        while not listening.done():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(wake.wait(), _POLL_S)
+            wake.clear()
+            await finish_all(db, gate, whose=ENDS)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
