@@ -50,6 +50,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ingestion_allowlist: tuple[str, ...] = ()
     worker_concurrency: int = 2
     workspace: str | None = None
+    redis_timeout: timedelta = timedelta(milliseconds=250)
     heartbeat: timedelta = timedelta(seconds=10)
     lease: timedelta = timedelta(seconds=45)
     sweep: timedelta = timedelta(seconds=15)

@@ -80,7 +80,9 @@ async def wired(settings: Settings, *, name: str) -> AsyncGenerator[Wiring]:
     transport = _transport(settings)
     queue = qstash.connect(token=settings.qstash_token, base_url=settings.qstash_url)
     relay = Relay(db, queue, Destination(worker_address(settings)))
-    gate = Gate(transport, facts=facts.reader(db), held=facts.held(db), limits=facts.LIMITS)
+    gate = Gate(
+        transport, facts=facts.reader(db), held=facts.held(db), limits=facts.LIMITS, patience=settings.redis_timeout
+    )
     files = storage.connect(settings.storage_url)
     background = [
         asyncio.create_task(relay.run(), name="relay"),
@@ -103,7 +105,8 @@ def _transport(settings: Settings) -> Transport:
     if settings.upstash_redis_rest_url and settings.upstash_redis_rest_token:
         from reelwright.admission import rest  # noqa: PLC0415 - 60 ms for the SDK, which a process on TCP never needs
 
-        return rest.Rest(settings.upstash_redis_rest_url, settings.upstash_redis_rest_token)
+        url, token = settings.upstash_redis_rest_url, settings.upstash_redis_rest_token
+        return rest.Rest(url, token, timeout=settings.redis_timeout)
     return Tcp(redis.connect(settings.redis_url or "", timeout_ms=None))
 
 

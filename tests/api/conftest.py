@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -24,6 +25,7 @@ def settings(database_url: str, valkey_url: str, tmp_path: Path) -> Settings:
         environment="test",
         database_url=database_url,
         redis_url=valkey_url,
+        redis_timeout=timedelta(seconds=10),
         storage_url=f"file://{tmp_path}/artefacts",
         worker_url="http://127.0.0.1:9",
         qstash_url="http://127.0.0.1:9",

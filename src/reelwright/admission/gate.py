@@ -260,10 +260,7 @@ class Gate:
     async def _receipt(self, account: AccountId, lease: GenerationId) -> tuple[str, list[str]]:
         """Return a receipt and the month, hour, full, cooldown, place and claim keys it names, or names nobody uses."""
         (receipt,) = await self.scripts.command("GET", keys.receipt(lease))
-        named = receipt.split("|")[5:] if receipt else [""] * 6
-        nobody = [keys.month(account, "none"), keys.hour(account, "none"), keys.full(account, "none")]
-        nobody += [keys.cooldown(account, None), wire.place_key(None), keys.claim(account, "none", "none")]
-        return receipt, [name or other for name, other in zip(named, nobody, strict=True)]
+        return receipt, wire.receipt_names(account, receipt)
 
     def _periods_at(self, now: datetime) -> Periods:
         if self._periods is None or not self._periods.hour_start <= now < self._periods.hour_end:

@@ -21,7 +21,7 @@ def full(account: AccountId | str, yyyymm: str) -> str:
     return f"app:usage:{account}:full_regen_used:{yyyymm}"
 
 
-def cooldown(account: AccountId | str, draft: DraftId | None) -> str:
+def cooldown(account: AccountId | str, draft: DraftId | str | None) -> str:
     """Until when a draft may not be regenerated. Without a draft: a name that scripts are given and never use."""
     return f"app:cooldown:{account}:regen:{draft or 'none'}"
 
@@ -43,9 +43,19 @@ def pending() -> str:
 
 @cache
 def place(provider: str, model: str, lane: str) -> str:
-    """Who works with a provider's model in a lane. A separator inside a name is escaped, so two names never meet."""
+    """Who works with a provider's model in a lane."""
+    return place_at(where(provider, model, lane))
+
+
+def place_at(lane: str) -> str:
+    """The same, of a lane as `where` names it."""
+    return f"app:conc:provider:{lane}"
+
+
+def where(provider: str, model: str, lane: str) -> str:
+    """Name a provider's model in a lane. A separator inside a name is escaped, so two names never meet."""
     parts = (part.replace("%", "%25").replace(":", "%3A").replace("|", "%7C") for part in (provider, model, lane))
-    return ":".join(["app:conc:provider", *parts])
+    return ":".join(parts)
 
 
 def line(provider: str, model: str, lane: str) -> str:
@@ -64,8 +74,18 @@ def brake(provider: str, model: str, lane: str) -> str:
 
 
 def claim(account: AccountId | str, scope: str, key: str) -> str:
-    """The record of an Idempotency-Key. Users choose the key, so only its SHA-256 reaches Redis."""
-    return f"app:idem:{account}:{scope}:{sha256(key.encode(errors='surrogatepass')).hexdigest()}"
+    """The record of an Idempotency-Key. Users choose the key, so only its digest reaches Redis."""
+    return claim_of(account, scope, digest(key))
+
+
+def claim_of(account: AccountId | str, scope: str, key_digest: str) -> str:
+    """The same, of a key's digest."""
+    return f"app:idem:{account}:{scope}:{key_digest}"
+
+
+def digest(key: str) -> str:
+    """SHA-256 of an Idempotency-Key, in hexadecimal."""
+    return sha256(key.encode(errors="surrogatepass")).hexdigest()
 
 
 def plan(account: AccountId | str) -> str:

@@ -4,6 +4,7 @@ Measured with redis-py 8.1 on one core: an INCR by the client's own method takes
 difference is packing in Python, two time-outs a command and its own bookkeeping, none of which admission needs.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,8 +18,11 @@ _pack: Callable[[tuple[str, ...]], bytes] = hiredis.pack_command  # type: ignore
 _NO_TIMEOUT = float("inf")  # redis-py's word for it: the caller's own time-out ends the read
 
 
+_CONNECTIONS = 32  # a rush that opened one for each call would spend its patience on handshakes
+
+
 class Tcp:
-    """A redis-py client as a transport: as many connections as there are calls at once, each kept for the next."""
+    """A redis-py client as a transport: a connection for each call at once, up to 32, each kept for the next call."""
 
     first_line = ""
 
@@ -26,9 +30,14 @@ class Tcp:
         self._redis = redis
         self._pool: Any = redis.connection_pool
         self._idle: list[Any] = []
+        self._free = asyncio.Semaphore(_CONNECTIONS)
 
     async def call(self, words: Sequence[str]) -> Any:
         """Send one command and return its reply. A connection that was left in the middle of one is closed."""
+        async with self._free:
+            return await self._called(words)
+
+    async def _called(self, words: Sequence[str]) -> Any:
         connection = self._idle.pop() if self._idle else self._pool.make_connection()
         try:
             await connection.connect()

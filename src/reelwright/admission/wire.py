@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from typing import Final
 
@@ -30,15 +30,12 @@ def span(length: timedelta) -> str:
     return str(length // _MS)
 
 
-_UNCONFIRMED, _CLAIM = span(UNCONFIRMED), span(CLAIM)
-
-
 def instant(text: str) -> datetime:
     """Read milliseconds since 1970."""
     return _EPOCH + timedelta(milliseconds=int(text))
 
 
-def counters(account: AccountId, periods: Periods) -> list[str]:
+def counters(account: AccountId | str, periods: Periods) -> list[str]:
     """Return the keys of an account's month, hour and full counters, in every script's order."""
     return [
         keys.month(account, periods.month),
@@ -64,7 +61,7 @@ class Tariff:
         self.limits = limits
         self.boosted = limits[boosted]
         spelt = {plan: _limits(rows) for plan, rows in limits.items()}
-        self._args = {plan: [*rows, *spelt[boosted]] for plan, rows in spelt.items()}
+        self._args = {plan: (rows, spelt[boosted]) for plan, rows in spelt.items()}
         self._digest = sha256(repr(sorted(spelt.items())).encode()).hexdigest()[:8]
 
     def token(self, held: Held) -> str:
@@ -89,15 +86,15 @@ class Tariff:
             limits=self.boosted if boosted else self.limits[held.plan],
         )
 
-    def args(self, held: Held) -> list[str]:
+    def args(self, held: Held) -> tuple[str, str]:
         """Return the limits as `admit.lua` reads them: the plan's, then the boost's."""
         return self._args[held.plan]
 
 
-def _limits(limits: Limits) -> list[str]:
-    full = "" if limits.full_regenerations_month is None else str(limits.full_regenerations_month)
-    month, hour = str(limits.generations_month), str(limits.generations_hour)
-    return [month, hour, full, str(limits.concurrent), str(limits.cooldown_ms)]
+def _limits(limits: Limits) -> str:
+    full = "" if limits.full_regenerations_month is None else limits.full_regenerations_month
+    cells = (limits.generations_month, limits.generations_hour, full, limits.concurrent, limits.cooldown_ms)
+    return "|".join(map(str, cells))
 
 
 @lru_cache(maxsize=8192)
@@ -107,54 +104,60 @@ def _names(account: AccountId, month: str, hour: str) -> tuple[str, ...]:
     return (
         *(spelt, keys.boost(spelt), keys.plan(spelt)),
         *(keys.month(spelt, month), keys.hour(spelt, hour), keys.full(spelt, month)),
-        *(keys.cooldown(spelt, None), keys.leases(spelt)),
+        *(keys.cooldown(spelt, None), keys.leases(spelt), f"{spelt}|", f"{month}|{hour}|"),
     )
+
+
+@lru_cache(maxsize=8)
+def _hours(hour_start: datetime) -> str:
+    return str((hour_start - _EPOCH) // timedelta(hours=1))
 
 
 def admit_call(
     order: Order, periods: Periods, tariff: Tariff, *, clock: str, dry: bool
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return KEYS and ARGV of `admit.lua`. `clock` is "" for the server's own."""
-    account, boost, plan, month, hour, full, cooldown, leases = _names(order.account, periods.month, periods.hour)
-    lease = str(order.lease)
+    account, boost, plan, month, hour, full, cooldown, leases, owner, labels = _names(
+        order.account, periods.month, periods.hour
+    )
+    place, rival, line, room, where = _place(order.place)
+    lease, draft, digest = str(order.lease), order.draft or "", keys.digest(order.key)
     return (
-        keys.claim(account, order.scope, order.key),
+        keys.claim_of(account, order.scope, digest),
         *(boost, plan, month, hour, full),
-        keys.cooldown(account, order.draft) if order.draft else cooldown,
-        keys.receipt(lease),
-        leases,
-        keys.pending(),
-        *_place_keys(order.place),
+        keys.cooldown(account, order.draft) if draft else cooldown,
+        *(keys.receipt(lease), leases, keys.pending(), place, rival, line),
     ), (
-        *(clock, "1" if dry else "", lease, account, order.fingerprint, tariff.token(order.held)),
-        *_hour(periods.hour_start, periods.hour_end),
-        *(str(order.generation_units), str(order.full_units), "1" if order.draft else ""),
-        *_place_args(order.place),
-        _UNCONFIRMED,
-        _CLAIM,
+        *(clock, "1" if dry else "", owner + lease, order.fingerprint, tariff.token(order.held)),
+        *(_hours(periods.hour_start), f"{order.generation_units}|{order.full_units}|{1 if draft else ''}", room),
+        f"{labels}{draft}|{where}|{order.scope}|{digest}",
         *tariff.args(order.held),
     )
 
 
-@lru_cache(maxsize=64)
-def _place_keys(place: Place | None) -> tuple[str, str, str]:
+def receipt_names(account: AccountId, receipt: str) -> list[str]:
+    """Return the month, hour, full, cooldown, place and claim keys that a receipt names, or names nobody uses."""
+    month, hour, draft, where, scope, digest = receipt.split("|")[5:] if receipt else [""] * 6
+    return [
+        keys.month(account, month or "none"),
+        keys.hour(account, hour or "none"),
+        keys.full(account, month or "none"),
+        keys.cooldown(account, draft or None),
+        keys.place_at(where) if where else place_key(None),
+        keys.claim_of(account, scope, digest),
+    ]
+
+
+@cache
+def _place(place: Place | None) -> tuple[str, str, str, str, str]:
+    """Return the keys of a lane, its rival and its line, what they hold at most, and the lane's name in a receipt."""
     if place is None:
         nowhere = place_key(None)
-        return nowhere, nowhere, nowhere + ":line"
-    rival = keys.place(place.provider, place.model, place.rival) if place.rival else place_key(None)
-    return place_key(place), rival, keys.line(place.provider, place.model, place.lane)
-
-
-@lru_cache(maxsize=64)
-def _place_args(place: Place | None) -> tuple[str, str, str]:
-    if place is None:
-        return "", "", ""
-    return str(place.cap), str(place.cap if place.capacity is None else place.capacity), str(place.rival_floor)
-
-
-@lru_cache(maxsize=8)
-def _hour(start: datetime, end: datetime) -> tuple[str, str]:
-    return ms(start), ms(end)
+        return nowhere, nowhere, f"{nowhere}:line", "", ""
+    own, of = place_key(place), (place.provider, place.model)
+    rival = keys.place(*of, place.rival) if place.rival else place_key(None)
+    room = (place.cap, place.cap if place.capacity is None else place.capacity, place.rival_floor)
+    return own, rival, keys.line(*of, place.lane), "|".join(map(str, room)), keys.where(*of, place.lane)
 
 
 def admission(verdict: str, cells: Sequence[str], order: Order, periods: Periods, tariff: Tariff) -> Admitted:

@@ -161,6 +161,7 @@ class Stack:
         environment = {
             "REELWRIGHT_ENVIRONMENT": "development",
             "REELWRIGHT_STORAGE_URL": f"file://{self._data / 'artefacts'}",
+            "REELWRIGHT_REDIS_TIMEOUT": "2s",  # one machine renders, serves and counts
             **self._given,
             "DATABASE_URL": database_url,
             "REDIS_URL": redis_url,

@@ -4,8 +4,6 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-_CONNECT_TIMEOUT_S = 0.25
-
 
 def connect(url: str, *, timeout_ms: int | None = 250) -> "Redis":
     """Make a client whose every command ends within the time-out; None where the caller bounds each call itself.
@@ -16,7 +14,7 @@ def connect(url: str, *, timeout_ms: int | None = 250) -> "Redis":
     return Redis.from_url(
         url,
         socket_timeout=seconds,
-        socket_connect_timeout=seconds or _CONNECT_TIMEOUT_S,
+        socket_connect_timeout=seconds,
         retry=Retry(NoBackoff(), 0),
         health_check_interval=0 if seconds is None else 30,
     )
