@@ -40,6 +40,7 @@ def stage_places(settings: Settings) -> dict[Stage, Place]:
     """Return which provider's place each stage needs while it runs for people; `Workroom.place` knows batch work's."""
     crafts = {
         Stage.STORY_WRITING: Craft.TEXT,
+        Stage.SCENE_GENERATION: Craft.TEXT,  # a scene's text is made anew there
         Stage.VISUAL_GENERATION: Craft.PICTURE,
         Stage.VISUAL_VERIFICATION: Craft.VISION,
         Stage.TTS_GENERATION: Craft.SPEECH,
