@@ -5,6 +5,8 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
+import msgspec
+
 from reelwright.billing import Plan
 from reelwright.ground import clock
 from reelwright.ground.ids import AccountId
@@ -13,11 +15,12 @@ from tests.load import checks
 from tests.load.client import NO_ANSWER, Shot
 from tests.load.fleet import Report
 from tests.load.people import Aim, Customer, at_create, customer, draft, has_earlier_hours, shots, used_before
-from tests.load.siege import Field, Outcome, Plot, besiege, clear, quiet, well_within_the_hour
+from tests.load.siege import ORDINARY, Field, Outcome, Plot, besiege, clear, ordinary, quiet, well_within_the_hour
 
 _NEEDED = timedelta(seconds=60)
 """No scenario takes longer; those that count an hour's use begin with so much of the hour left."""
 _MIX = (Plan.BASIC, Plan.STANDARD, Plan.PRO)
+_TRIES = 3
 _SCRIPT_MICRO = 3_000_000  # action_costs: ingestion and one story
 
 
@@ -61,7 +64,7 @@ async def cooldown(on: Field, attempts: int) -> Outcome:
         report = await on.fleet.fire(shots(owners, max(attempts // 8, 64), luck=on.luck, aim=_at_hook))
         outcome.add(report)
         last = clock.now()
-        outcome.expect(set(report.statuses) <= {202, 429}, f"answers were {dict(report.statuses)}")
+        ordinary(report, ORDINARY, outcome)
     await quiet(owners, on)
     rows = await checks.made(on.db, owners)
     for owner in owners:
@@ -83,16 +86,19 @@ async def one_key(on: Field, attempts: int) -> Outcome:
     owners = [await customer(on.db, Plan.PRO, ends=False) for _ in range(max(1, attempts // 200))]
     for owner in owners:
         (shot,) = shots([owner], 1, luck=on.luck)
-        report = await on.fleet.fire([shot] * 200)
-        outcome.add(report)
-        outcome.expect(set(report.statuses) <= {202, 409}, f"one key was answered {dict(report.statuses)}")
+        fresh = 0
+        for _ in range(_TRIES):
+            report = await on.fleet.fire([shot] * 200)
+            outcome.add(report)
+            ordinary(report, frozenset({202, 409}), outcome)
+            fresh += len(report.fresh)
+            if fresh:
+                break
+            await checks.settle(on.db, on.gate, on.redis)  # a busy API gave up on its first: a minute heals it
         started = {answer.started for answer in report.answers if answer.status == 202}
-        outcome.expect(len(report.fresh) == 1, f"one key was accepted as new {len(report.fresh)} times")
+        outcome.expect(fresh == 1, f"one key was accepted as new {fresh} times")
         outcome.expect(len(started) == 1, f"one key was answered with {len(started)} generations")
-        other = Shot(
-            account=shot.account, secret=shot.secret, key=shot.key, path=shot.path, body=shot.body | {"topic": "Dogs"}
-        )
-        report = await on.fleet.fire([other] * 8)
+        report = await on.fleet.fire([msgspec.structs.replace(shot, body=shot.body | {"topic": "Dogs"})] * 8)
         outcome.add(report)
         outcome.expect(set(report.statuses) == {422}, f"another body was answered {dict(report.statuses)}")
     allowed = {owner.account: 1 for owner in owners}
@@ -154,10 +160,12 @@ async def refusals(on: Field, attempts: int) -> Outcome:
     """Whatever is refused, by any limit, leaves Redis byte for byte as it was, and writes no row."""
     periods = await well_within_the_hour(on, needed=_NEEDED)
     running = await _running(on)
-    outcome = Outcome(name="refusals", allowed="0")
-    for owner in running:
-        many = await on.fleet.fire(shots([owner], 40, luck=on.luck))
-        outcome.expect(len(many.fresh) == owner.terms.concurrent, "not every place was taken")
+    outcome = Outcome(name="refusals")
+    for _ in range(_TRIES):
+        outcome.add(await on.fleet.fire(shots(running, 20 * len(running), luck=on.luck)))
+        await checks.settle(on.db, on.gate, on.redis)
+    outcome.expect(outcome.admitted == sum(_places(running).values()), "not every place was taken")
+    outcome.allowed = str(outcome.admitted)
     spent = [await customer(on.db, plan, ends=True) for plan in _MIX]
     for owner in spent:
         hour = owner.terms.generations_hour
@@ -173,7 +181,7 @@ async def refusals(on: Field, attempts: int) -> Outcome:
     keys, counts = await checks.everything_in(on.redis), await checks.row_counts(on.db)
     report = await on.fleet.fire(shots(owners, attempts, luck=on.luck, aim=_at_own(on)))
     outcome.add(report)
-    outcome.expect(set(report.statuses) == {429}, f"answers were {dict(report.statuses)}")
+    ordinary(report, frozenset({429}), outcome)
     after = await checks.everything_in(on.redis)
     changed = {key.decode() for key in keys.keys() | after.keys() if keys.get(key) != after.get(key)}
     outcome.expect(not changed, f"refusals changed {len(changed)} keys, as {sorted(changed)[:3]}")

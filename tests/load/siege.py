@@ -27,7 +27,7 @@ _LAST_SHARE = 20
 _REST_S = 10
 _BUSY_SHARE = 0.02
 _BY_ROWS = "admission.refused_by_rows"
-_ORDINARY = frozenset({202, 429})
+ORDINARY = frozenset({202, 429})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +91,7 @@ class Plot:
     attempts: int
     meanwhile: Meanwhile | None = None
     lossy: bool = False
-    statuses: frozenset[int] = _ORDINARY
+    statuses: frozenset[int] = ORDINARY
 
 
 async def besiege(plot: Plot, on: Field) -> Outcome:
@@ -124,7 +124,7 @@ async def _fire(plot: Plot, on: Field, outcome: Outcome) -> list[Answer]:
     outcome.add(report)
     answers = list(report.answers)
     lost = frozenset({NO_ANSWER, 503}) if plot.lossy else frozenset[int]()
-    _ordinary(report, plot.statuses | lost, outcome)
+    ordinary(report, plot.statuses | lost, outcome)
     for _ in range(_ROUNDS):
         rows = await checks.made(on.db, plot.customers)
         short = [owner for owner in plot.customers if len(rows[owner.account]) < plot.allowed[owner.account]]
@@ -134,14 +134,14 @@ async def _fire(plot: Plot, on: Field, outcome: Outcome) -> list[Answer]:
         report = await on.fleet.fire(plot.shots(plot.attempts // _LAST_SHARE + 32))
         outcome.add(report)
         answers += report.answers
-        _ordinary(report, plot.statuses, outcome)
+        ordinary(report, plot.statuses, outcome)
     report = await on.fleet.fire(plot.shots(plot.attempts // _LAST_SHARE + 32))
     outcome.add(report)
-    _ordinary(report, plot.statuses - {202}, outcome)
+    ordinary(report, plot.statuses - {202}, outcome)
     return [*answers, *report.answers]
 
 
-def _ordinary(report: Report, right: frozenset[int], outcome: Outcome) -> None:
+def ordinary(report: Report, right: frozenset[int], outcome: Outcome) -> None:
     """Note answers that are out of order. A busy machine may say 503 now and then: it must not take anything then."""
     if report.statuses[503] <= _BUSY_SHARE * len(report.answers):
         right |= {503}
