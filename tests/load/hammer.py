@@ -128,7 +128,7 @@ def _rate(attempts: int, seconds: float) -> str:
 
 @click.command()
 @click.option(
-    "--attempts", type=click.IntRange(100), default=12_000, show_default=True, help="Orders in all, at least."
+    "--attempts", type=click.IntRange(100), default=10_000, show_default=True, help="Orders in all, at least."
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Repeats the same shots in the same order.")
 @click.option("--scenario", "names", type=click.Choice(list(SCENARIOS)), multiple=True, help="Only this one, or these.")
