@@ -180,3 +180,20 @@ async def test_a_cold_account_is_not_drifting(db: Database, gate: Gate, redis: R
 
     assert (found.compared, found.drifted) == (1, 0)
     assert not await redis.keys("app:usage:*")
+
+
+async def test_a_lease_that_could_not_be_released_ends_with_the_next_comparison(
+    db: Database, gate: Gate, redis: Redis, account: Account
+) -> None:
+    """Work that ends while Redis is away releases nothing; its place would stay taken until the deadline."""
+    ended, running = await order(account, db, gate), await order(account, db, gate)
+    request = a_request(account)
+    await gate.admit(request, now=clock.now())
+    async with db.begin() as tx:
+        await Generations(session=tx).finish(ended.generation_id, GenerationState.CANCELLED)
+
+    found = await reconciliation.reconcile(db=db, gate=gate, now=clock.now())
+
+    assert found.released == 1
+    assert await gate.leased(account.id) == {running.generation_id, request.lease}
+    assert (await reconciliation.reconcile(db=db, gate=gate, now=clock.now())).released == 0

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from reelwright.admission import keys, wire
 from reelwright.admission.model import (
@@ -216,6 +217,12 @@ class Gate:
     async def unconfirmed(self, limit: int) -> list[tuple[AccountId, GenerationId]]:
         """Return admissions whose confirmation is overdue, oldest first. Raises Unavailable."""
         return await self._rebuilding.unconfirmed(limit)
+
+    async def leased(self, account: AccountId) -> set[GenerationId]:
+        """Return the generations that hold a lease, lapsed and unconfirmed ones too. Raises Unavailable."""
+        return {
+            GenerationId(UUID(lease)) for lease in await self.scripts.command("ZRANGE", keys.leases(account), "0", "-1")
+        }
 
     async def counted(self, account: AccountId, periods: Periods) -> Counted:
         """Return an account's counters as Redis holds them. Raises Unavailable."""

@@ -30,11 +30,15 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """How many accounts were compared, how many differed, and how many of those could be repaired."""
+    """How many accounts were compared, how many differed, and how many of those could be repaired.
+
+    `released`: leases of work that had ended while Redis was away, so that nobody could release them.
+    """
 
     compared: int
     drifted: int
     repaired: int
+    released: int = 0
 
 
 async def settle_unconfirmed(*, db: Database, gate: Gate, now: datetime) -> Settled:
@@ -69,19 +73,20 @@ async def _confirmed(account: AccountId, lease: GenerationId, *, db: Database, g
 
 
 async def reconcile(*, db: Database, gate: Gate, now: datetime) -> Reconciled:
-    """Compare the counters of every account that was active in the last hour with its rows, and repair them.
+    """Compare counters and leases of every account that was active in the last hour with its rows, and repair them.
 
-    Redis is read first: an order that commits in between has moved its counter, so that nothing is set back.
+    Redis is read first: an order that commits in between was under way then, so that nothing is set back.
     Raises Outage.
     """
     periods, read = Periods.at(now), facts.reader(db)
-    compared = drifted = repaired = 0
+    compared = drifted = repaired = released = 0
     drift: dict[str, int] = dict.fromkeys(_COUNTERS, 0)
     async for account in _active(db, now - _ACTIVE):
         seen = await gate.counted(account, periods)
         truth = await read(account, periods)
         off = _difference(seen, truth)
         compared += 1
+        released += await _released(account, truth, db=db, gate=gate)
         if not any(off.values()):
             continue
         drifted += 1
@@ -91,7 +96,20 @@ async def reconcile(*, db: Database, gate: Gate, now: datetime) -> Reconciled:
             drift = {name: drift[name] + off[name] for name in _COUNTERS}
     for name, units in drift.items():
         telemetry.ADMISSION_DRIFT.labels(name).set(units)
-    return Reconciled(compared=compared, drifted=drifted, repaired=repaired)
+    if released:
+        _log.warning("reconciliation.released", leases=released)
+    return Reconciled(compared=compared, drifted=drifted, repaired=repaired, released=released)
+
+
+async def _released(account: AccountId, truth: Facts, *, db: Database, gate: Gate) -> int:
+    """Release the leases of generations that have ended, and return how many. What has no row yet is left alone."""
+    released = 0
+    for lease in await gate.leased(account) - {lease for lease, _ in truth.leases}:
+        async with db.begin() as tx:
+            found = await Generations(session=tx).get(account, lease)
+        if found is not None and not found.live:
+            released += await gate.release(account, lease)
+    return released
 
 
 def _difference(seen: Counted, truth: Facts) -> dict[str, int]:
