@@ -4,55 +4,22 @@ It walks the same way every time. REELWRIGHT_MACHINE_EXAMPLES=2000 walks that ma
 `--hypothesis-seed=N` chooses which.
 """
 
-import asyncio
-import os
+import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
-from fakeredis import FakeAsyncRedis, FakeServer
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
-from redis.asyncio import Redis
 
-from reelwright.admission import Policy, rebuilding
-from reelwright.ground import redis as ground_redis
+from reelwright.admission import Policy
+from reelwright.ground.packaged import packaged
 from tests.machine.losses import LossyMachine
-from tests.machine.machine import Clock, Server
+from tests.machine.machine import Server
+from tests.machine.mutants import MUTANTS, Mutant
+from tests.machine.walking import WALK, fake, serving, walk_on
 
-EXAMPLES = int(os.environ.get("REELWRIGHT_MACHINE_EXAMPLES", "66"))
-STEPS = 45
 ANSWERS = {"admitted", "refused", "no place", "busy", "reused", "replay", *Policy}
-WALK = settings(
-    max_examples=EXAMPLES,
-    stateful_step_count=STEPS,
-    derandomize="REELWRIGHT_MACHINE_EXAMPLES" not in os.environ,
-    database=None,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    phases=[Phase.generate] if "REELWRIGHT_MUTANT" in os.environ else [Phase.generate, Phase.shrink],
-)
-
-
-def _fake() -> Redis:
-    """A new server: one accidental global would poison a shared one for every later script."""
-    return FakeAsyncRedis(server=FakeServer(server_type="valkey"))
-
-
-@pytest.fixture(params=["fakeredis", "valkey"])
-def connect(request: pytest.FixtureRequest) -> Callable[[], Redis]:
-    if request.param == "fakeredis":
-        return _fake
-    url = request.getfixturevalue("valkey_url")
-    return lambda: ground_redis.connect(url, timeout_ms=20_000)
-
-
-@pytest.fixture
-def server(connect: Callable[[], Redis], monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    clock = Clock()
-    monkeypatch.setattr(rebuilding, "monotonic", clock.seconds)
-    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-        yield Server(runner, clock, connect)
+QUICKLY_NOTICED = {"no lease is weighed", "one less than the limit", "the leases never end"}
 
 
 def test_the_gate_decides_as_its_oracle_does(server: Server) -> None:
@@ -63,3 +30,22 @@ def test_the_gate_decides_as_its_oracle_does(server: Server) -> None:
 
     assert LossyMachine.steps >= 2_000
     assert {answer for answer, times in LossyMachine.exact.items() if times >= 10} == ANSWERS
+
+
+@pytest.mark.parametrize("mutant", [mutant for mutant in MUTANTS if mutant.name in QUICKLY_NOTICED], ids=str)
+def test_it_notices_a_broken_script(mutant: Mutant, folder: Path) -> None:
+    """Three of many: `python -m tests.machine.mutations` judges them all."""
+    shutil.copytree(packaged("lua"), folder / "lua")
+    mutant.put_into(folder / "lua")
+
+    with serving(fake) as server, pytest.raises(AssertionError):
+        walk_on(folder / "lua", server)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=str)
+def test_every_fault_still_applies(mutant: Mutant, folder: Path) -> None:
+    """A script that changes takes its faults along, or they would judge nothing."""
+    shutil.copytree(packaged("lua"), folder / "lua")
+    mutant.put_into(folder / "lua")
+    path = Path("admission") / f"{mutant.script}.lua"
+    assert (folder / "lua" / path).read_text() != (packaged("lua") / path).read_text()
