@@ -11,10 +11,13 @@ from reelwright.ground.packaged import packaged
 
 SCRIPTS = sorted((packaged("lua") / "admission").glob("*.lua"))
 MODULE = Path(__file__).parents[2] / "src" / "reelwright" / "admission"
+RECEIPT_FIELDS = 11
 ALLOWED = {"redis", "string", "table", "math", "ipairs", "pairs", "tonumber", "KEYS", "ARGV"}
-MARKS_WHAT_EXISTS = {"refund"}
-WRITES = {"SET", "INCRBY", "DECRBY", "HSET", "HSETNX", "ZADD", "DEL", "ZREM", "ZREMRANGEBYSCORE", "PEXPIRE"}
-READS = {"GET", "MGET", "HGET", "HMGET", "ZCOUNT", "ZSCORE", "ZRANGEBYSCORE", "EXISTS", "PTTL", "TIME"}
+FILLS = {"SET", "INCRBY", "ZADD"}
+WRITES = FILLS | {"DECRBY", "DEL", "ZREM", "ZREMRANGEBYSCORE", "PEXPIRE"}
+READS = {"GET", "MGET", "ZCARD", "ZCOUNT", "ZRANGE", "ZRANGEBYSCORE", "ZRANK", "ZSCORE", "EXISTS", "PTTL", "TIME"}
+PART_OF_A_PAIR = {"INCRBY": {"admit": {"KEYS[4]", "KEYS[6]"}}}
+"""The month's counters are hydrated with their end before `admit` adds to them: it asks where one is missing."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +65,8 @@ def script(request: pytest.FixtureRequest) -> Script:
 def test_the_room_has_its_scripts() -> None:
     """A missing file is a missing verb: the primitives that others name among them."""
     assert {path.stem for path in SCRIPTS} == {
-        *("admit", "withdraw", "confirm", "renew", "release", "refund", "hydrate", "peek"),
-        *("counter_with_limit", "semaphore_acquire", "semaphore_release"),
+        *("admit", "withdraw", "confirm", "renew", "release", "refund", "plan", "hydrate", "reconcile", "peek"),
+        *("counter_with_limit", "cooldown", "claim", "semaphore_acquire", "semaphore_release", "semaphore_slow"),
     }
 
 
@@ -117,25 +120,49 @@ def test_a_script_uses_only_known_commands(script: Script) -> None:
 
 def test_every_key_that_is_filled_is_given_an_end(script: Script) -> None:
     """The fixture of every test sees it live; here it cannot be forgotten on a path that no test walks."""
-    fills = {"INCRBY", "HSET", "HSETNX", "ZADD"} & set(script.commands)
-    assert not fills or "PEXPIRE" in script.commands or script.path.stem in MARKS_WHAT_EXISTS
     for line in script.text.splitlines():
-        if 'redis.call("SET"' in line:
-            assert '"PX"' in line
+        assert line.count('redis.call("SET"') == len(re.findall(r'redis\.call\("SET", .*?"PX"', line)), line
+    ended = set(re.findall(r'redis\.call\("PEXPIRE", (KEYS\[\w+\]|\w+)', script.text))
+    spelt = {"KEYS[3]": "KEYS[key]", "KEYS[5]": "KEYS[key]"} if script.path.stem == "semaphore_acquire" else {}
+    for verb in FILLS - {"SET"}:
+        filled = set(re.findall(rf'redis\.call\("{verb}", (KEYS\[\w+\]|\w+)', script.text))
+        filled -= PART_OF_A_PAIR.get(verb, {}).get(script.path.stem, set())
+        assert filled <= ended | {key for key, other in spelt.items() if other in ended}
 
 
-def test_the_gate_gives_each_script_what_its_contract_says() -> None:
-    """Every script is run by name, but the counter, which its own test runs."""
-    gate = (MODULE / "gate.py").read_text()
-    run = set(re.findall(r'_scripts\.run\(\s*"([a-z_]+)"', gate))
-    assert run == {path.stem for path in SCRIPTS} - {"counter_with_limit"}
+def test_every_rebuilt_receipt_has_all_its_fields(script: Script) -> None:
+    """Whoever reads one takes it apart by its eleven fields."""
+    for spelt in re.findall(r'"((?:confirmed|released)\|{10})"', script.text):
+        assert len(spelt.split("|")) == RECEIPT_FIELDS
+    assert not re.findall(r'"(?:confirmed|released)(?:\|{2,9}|\|{11,})"', script.text)
+
+
+def test_every_script_is_run_by_its_name() -> None:
+    """By the room, and by nobody outside of it."""
+    run = re.compile(r'scripts\.run\(\s*"([a-z_]+)"')
+    assert {name for path in MODULE.glob("*.py") for name in run.findall(path.read_text())} == {
+        path.stem for path in SCRIPTS
+    }
+    others = [path for path in MODULE.parent.rglob("*.py") if path.parent != MODULE]
+    assert not [path.name for path in others if run.search(path.read_text())]
 
 
 def test_the_readme_lists_every_script_and_key() -> None:
     readme = (packaged("lua") / "README.md").read_text()
-    for path in SCRIPTS:
-        assert f"`admission/{path.stem}`" in readme
+    assert set(re.findall(r"^\| `admission/([a-z_]+)` \|", readme, re.MULTILINE)) == {path.stem for path in SCRIPTS}
     spelled = re.findall(r'f?"(app:[^"]+)"', (MODULE / "keys.py").read_text())
-    assert len(spelled) == 9
+    listed = re.findall(r"^\| `(app:[^`]+)` \| (string|zset) \|", readme, re.MULTILINE)
+    suffixes = re.findall(r'place\(provider, model, lane\) \+ "(:[a-z:]+)"', (MODULE / "keys.py").read_text())
+    assert len(listed) == len(spelled) + len(suffixes)
     for key in spelled:
         assert re.sub(r"\{.*", "", key) in readme
+    for suffix in suffixes:
+        assert f"{{lane}}{suffix}`" in readme
+
+
+def test_the_readme_names_who_writes_each_key() -> None:
+    """A script that is named there exists, and every script that writes is named."""
+    readme = (packaged("lua") / "README.md").read_text()
+    rows = re.findall(r"^\| `app:.*\| ([a-z_, ]+) \|$", readme, re.MULTILINE)
+    named = {name for row in rows for name in row.split(", ")}
+    assert named == {path.stem for path in SCRIPTS if WRITES & set(Script(path).commands)}

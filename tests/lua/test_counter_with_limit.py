@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from redis.asyncio import Redis
 
-from reelwright.admission.scripts import Scripts
+from reelwright.admission import Scripts, Tcp
 
 PATIENCE = timedelta(seconds=10)
 COUNTER = "app:burst:somebody:gen_hour:2026121510"
@@ -14,7 +14,11 @@ COUNTER = "app:burst:somebody:gen_hour:2026121510"
 
 async def count(redis: Redis, units: int, limit: int, missing: str = "zero") -> list[str]:
     args = [str(units), str(limit), "60000", missing]
-    return await Scripts(redis, patience=PATIENCE).run("counter_with_limit", keys=[COUNTER], args=args)
+    transport = Tcp(redis)
+    try:
+        return await Scripts(transport, patience=PATIENCE).run("counter_with_limit", keys=[COUNTER], args=args)
+    finally:
+        await transport.close()
 
 
 async def test_it_counts_to_the_limit_and_refuses_without_a_trace(redis: Redis) -> None:
