@@ -79,15 +79,19 @@ class Gate:
         Raises NotAdmitted, NoPlace, InProgress, KeyReused, Unavailable, and whatever `facts` and `held` raise.
         """
         try:
-            return await self._decide(order, now=now, dry=False)
+            return await self._decided(order, now=now)
         except NotAdmitted as refused:
             if not await self._rebuilding.doubted(order.account, refused, self._periods_at(refused.now)):
                 raise
-        return await self._decide(order, now=now, dry=False)
+        return await self._decided(order, now=now)
 
-    async def would_admit(self, order: Order, *, now: datetime) -> Admitted:
-        """Answer as `admit` would for a new key, and take nothing. Raises NotAdmitted, NoPlace, Unavailable."""
-        answer = await self._decide(order, now=now, dry=True)
+    async def would_admit(self, order: Order, *, now: datetime, ask: bool = True) -> Admitted | None:
+        """Answer as `admit` would for a new key, and take nothing. Raises NotAdmitted, NoPlace, Unavailable.
+
+        Where Redis doesn't know the account, it is told what PostgreSQL knows; without `ask` the answer is None then,
+        and nothing at all was written.
+        """
+        answer = await self._decide(order, now=now, dry=True, ask=ask)
         if isinstance(answer, Replayed):
             raise TypeError("a dry run has no key to replay")
         return answer
@@ -239,7 +243,13 @@ class Gate:
         """Return what scripts are told of the time: "" for the server's own clock."""
         return "" if self._clock_ms is None else str(self._clock_ms())
 
-    async def _decide(self, order: Order, *, now: datetime, dry: bool) -> Admitted | Replayed:
+    async def _decided(self, order: Order, *, now: datetime) -> Admitted | Replayed:
+        answer = await self._decide(order, now=now, dry=False)
+        if answer is None:
+            raise TypeError("an order that may ask is always answered")
+        return answer
+
+    async def _decide(self, order: Order, *, now: datetime, dry: bool, ask: bool = True) -> Admitted | Replayed | None:
         periods = self._periods_at(now)
         for _ in range(_ROUNDS):
             at, args = wire.admit_call(order, periods, self.tariff, clock=self.now_text(), dry=dry)
@@ -260,8 +270,10 @@ class Gate:
                     theirs = wire.instant(cells[0])
                     _log.warning("admission.clock_skew", ours=now.isoformat(), redis=theirs.isoformat())
                     periods = self._periods_at(theirs)
-                case _:
+                case _ if ask:
                     order = await self._rebuilding.rebuilt(order, periods)
+                case _:
+                    return None
         raise Unavailable("Admission could not settle on a plan and a period: try again soon.")
 
     async def _receipt(self, account: AccountId, lease: GenerationId) -> tuple[str, list[str]]:

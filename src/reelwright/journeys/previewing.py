@@ -59,8 +59,9 @@ async def _limits(
     """Return what binds, until when, and whether PostgreSQL had to say it alone. Its word comes last here too."""
     moment, degraded = moment_of(account, now), False
     try:
-        admitted = await gate.would_admit(for_admission(order, account, terms), now=now)
-        moment = Moment(at=admitted.at, plan=moment.plan, limits=admitted.limits)
+        admitted = await gate.would_admit(for_admission(order, account, terms), now=now, ask=False)
+        if admitted is not None:  # else Redis doesn't know the account yet, and telling it would be writing
+            moment = Moment(at=admitted.at, plan=moment.plan, limits=admitted.limits)
     except NotAdmitted as refused:
         return refused.violations, _free(refused), False
     except NoPlace as full:

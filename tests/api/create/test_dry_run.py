@@ -61,6 +61,23 @@ async def test_a_dry_run_tells_price_limits_and_credits_and_writes_nothing(
     assert await everything(db, redis) == before
 
 
+async def test_e67_a_dry_run_tells_redis_nothing_of_an_account_it_does_not_know(
+    api: httpx.AsyncClient, db: Database, redis: Any
+) -> None:
+    """Not even what PostgreSQL knows: the rows answer, and the next real order fills Redis."""
+    for key in ("a", "b"):
+        await api.post("/v1/create", json=TOPIC, headers={"Idempotency-Key": key})
+    await redis.flushdb()
+
+    full = (await api.post("/v1/create", json=TOPIC, params=DRY)).json()
+
+    assert [(row["policy"], row["limit"], row["used"]) for row in full["violations"]] == [("concurrent", 2, 2)]
+    assert (full["would_admit"], full["degraded"]) == (False, False)
+    assert await redis.keys() == []
+    real = await api.post("/v1/create", json=TOPIC, headers={"Idempotency-Key": "c"})
+    assert real.status_code == 429
+
+
 async def test_a_dry_run_works_with_nothing_left(api: httpx.AsyncClient, db: Database, redis: Any) -> None:
     """Standard makes two reels at once; then there is no room, and then there is no money either."""
     for key in ("a", "b"):
