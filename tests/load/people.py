@@ -63,13 +63,13 @@ async def customer(db: Database, plan: Plan, *, ends: bool, micro: int | None = 
     return Customer(account=account.id, secret=secret, plan=plan, ends=ends)
 
 
-async def draft(db: Database, owner: Customer) -> DraftId:
-    """Give the account one more draft."""
-    made = Draft(id=DraftId(uuid4()), account_id=owner.account, topic="Cats")
+async def drafts(db: Database, owner: Customer, count: int) -> list[DraftId]:
+    """Give the account so many drafts, and return them."""
+    made = [Draft(id=DraftId(uuid4()), account_id=owner.account, topic="Cats") for _ in range(count)]
     async with db.begin() as tx:
-        await Drafts(session=tx).add(made)
-    owner.drafts.append(made.id)
-    return made.id
+        for one in made:
+            await Drafts(session=tx).add(one)
+    return [one.id for one in made]
 
 
 async def used_before(
@@ -78,11 +78,11 @@ async def used_before(
     """Let so many generations have been admitted, evenly, from `since` up to but not at `until`, and have ended."""
     if not count:
         return
-    values = {"account": owner.account, "draft": await draft(db, owner), "full": full, "fingerprint": BEFORE}
+    (one,) = await drafts(db, owner, 1)
+    values = {"account": owner.account, "draft": one, "full": full, "fingerprint": BEFORE}
     values |= {"plan": owner.plan.value, "count": count, "since": since, "until": until}
     async with db.begin() as tx:
         await tx.execute(_EARLIER, values)
-    owner.drafts.pop()
 
 
 def has_earlier_hours(periods: Periods) -> bool:

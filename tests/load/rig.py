@@ -79,7 +79,7 @@ class Rig:
         os.kill(self.apis[number].pid, signal.SIGKILL)
 
     def kill_valkey(self) -> None:
-        """Kill Valkey: up to a second of its last writes is lost."""
+        """Kill Valkey in the middle of whatever it does."""
         os.kill(self.valkey.pid, signal.SIGKILL)
 
     async def start_valkey(self) -> None:

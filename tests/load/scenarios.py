@@ -14,7 +14,7 @@ from tests.builders import a_written_draft
 from tests.load import checks
 from tests.load.client import NO_ANSWER, Shot
 from tests.load.fleet import Report
-from tests.load.people import Aim, Customer, at_create, customer, draft, has_earlier_hours, shots, used_before
+from tests.load.people import Aim, Customer, at_create, customer, drafts, has_earlier_hours, shots, used_before
 from tests.load.siege import ORDINARY, Field, Outcome, Plot, besiege, clear, ordinary, quiet, well_within_the_hour
 
 _NEEDED = timedelta(seconds=60)
@@ -260,8 +260,7 @@ async def _nearly_capped(on: Field, *, left: int | None = None) -> tuple[list[Cu
         since = periods.month_start if has_earlier_hours(periods) else periods.hour_start
         until = periods.hour_start if has_earlier_hours(periods) else clock.now()
         await used_before(on.db, owners[-1], whole - rest, since=since, until=until, full=True)
-        for _ in range(40):
-            await draft(on.db, owners[-1])
+        owners[-1].drafts.extend(await drafts(on.db, owners[-1], 40))
         allowed[owners[-1].account] = rest
     return owners, allowed
 
