@@ -35,7 +35,7 @@ def upstash(served: SimulatedUpstash, redis: Redis) -> SimulatedUpstash:
 
 @pytest.fixture(scope="session")
 async def shared(served: SimulatedUpstash) -> AsyncIterator[Shared]:
-    client = Shared(served.base_url, TOKEN, timeout=timedelta(seconds=10))
+    client = Shared(served.base_url, TOKEN, timeout=timedelta(seconds=30))
     yield client
     await Rest.close(client)
 

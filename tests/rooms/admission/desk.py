@@ -46,7 +46,7 @@ class Desk:
         redis: Redis,
         *,
         transport: Transport | None = None,
-        patience: timedelta = timedelta(seconds=10),
+        patience: timedelta = timedelta(seconds=30),
         clocked: bool = True,
     ) -> None:
         self.redis = redis
