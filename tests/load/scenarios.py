@@ -159,6 +159,7 @@ async def killed_api(on: Field, attempts: int) -> Outcome:
 async def refusals(on: Field, attempts: int) -> Outcome:
     """Whatever is refused, by any limit, leaves Redis byte for byte as it was, and writes no row."""
     periods = await well_within_the_hour(on, needed=_NEEDED)
+    await on.redis.flushall()  # all earlier work has ended, and its cooldowns would expire while we look
     running = await _running(on)
     outcome = Outcome(name="refusals")
     for _ in range(_TRIES):
