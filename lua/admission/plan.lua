@@ -2,7 +2,7 @@
   Remember which plan an account holds and when its boost ends, as the database said. What is known and newer stays.
   The boost is written even where there is none, and outlives the plan: a missing one is unknown, never over.
 
-  KEYS   1 plan      string  "version|plan|digest of all plans"        2 boost     string  when it ends in ms, 0 = none
+  KEYS   1 plan      string  "version|plan"                            2 boost     string  when it ends in ms, 0 = none
   ARGV   1 now_ms ("" = server clock)   2 version   3 token   4 ttl_ms   5 boost_until ("" = no boost)
   RETURN { verdict }     verdict: remembered | newer
 ]]

@@ -215,7 +215,14 @@ async def simulated_upstash(valkey_url: str) -> AsyncIterator[SimulatedUpstash]:
     """Run the server on a free loopback port until the block ends."""
     state = SimulatedUpstash(valkey_url)
     config = uvicorn.Config(
-        state, host="127.0.0.1", port=0, log_level="critical", lifespan="off", ws="none", timeout_graceful_shutdown=2
+        state,
+        host="127.0.0.1",
+        port=0,
+        log_level="critical",
+        lifespan="off",
+        ws="none",
+        timeout_graceful_shutdown=2,
+        timeout_keep_alive=60,  # longer than our client keeps a connection: who closes second can't lose a request
     )
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve())

@@ -1,0 +1,86 @@
+"""An order whose commit nobody answered is decided by the rows, and never both undone and run."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from reelwright import ledger
+from reelwright.accounts import Account
+from reelwright.admission import Gate
+from reelwright.billing import Plan
+from reelwright.ground import clock
+from reelwright.ground.errors import Outage
+from reelwright.ground.postgres import Database
+from tests.builders import an_account
+from tests.journeys.conftest import order
+
+
+@pytest.fixture
+async def account(db: Database) -> Account:
+    return await an_account(db, Plan.PRO)
+
+
+class Cut(Exception):  # noqa: N818 - the connection's end, not an error of ours
+    """Ends a transaction before its commit."""
+
+
+def cutting(db: Database, monkeypatch: pytest.MonkeyPatch, *, committed: bool) -> None:
+    """Lose the connection at the next order's COMMIT: after the server has done it, or before it came to it."""
+    real = Database.begin
+
+    @asynccontextmanager
+    async def begin(self: Database) -> AsyncGenerator[AsyncSession]:
+        wrote = False
+        try:
+            async with real(self) as tx:
+                yield tx
+                wrote = bool(await tx.scalar(text("SELECT pg_current_xact_id_if_assigned() IS NOT NULL")))
+                if wrote and not committed:
+                    raise Cut  # noqa: TRY301 - it must leave the real block
+        except Cut:
+            monkeypatch.undo()
+            raise Outage("The database is not answering.", code="database.unavailable") from None
+        if wrote:
+            monkeypatch.undo()
+            raise Outage("The database is not answering.", code="database.unavailable")
+
+    monkeypatch.setattr(Database, "begin", begin)
+
+
+async def standing(db: Database, gate: Gate, account: Account) -> tuple[int, int, int, int]:
+    """Generations that exist, units and leases that Redis counts, and micro-credits held."""
+    async with db.begin() as tx:
+        exist = await tx.scalar(text("SELECT count(*) FROM generations")) or 0
+        held = (await ledger.balance(tx, account=account.id)).held_micro
+    rows = {row.policy.value: row.used for row in (await gate.peek(account.id, now=clock.now())).standings}
+    return exist, rows["generations_month"], rows["concurrent"], held
+
+
+async def test_e37_a_commit_that_happened_unheard_is_a_start(
+    db: Database, gate: Gate, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cutting(db, monkeypatch, committed=True)
+
+    started = await order(account, db, gate, key="unheard")
+
+    assert started.admitted is not None
+    exist, units, leases, held = await standing(db, gate, account)
+    assert (exist, units, leases) == (1, 1, 1)
+    assert held == started.price_micro > 0
+
+
+async def test_e37_a_commit_that_never_happened_gives_everything_back(
+    db: Database, gate: Gate, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cutting(db, monkeypatch, committed=False)
+
+    with pytest.raises(Outage):
+        await order(account, db, gate, key="never")
+
+    assert await standing(db, gate, account) == (0, 0, 0, 0)
+    again = await order(account, db, gate, key="never")
+    assert again.admitted is not None
+    assert (await standing(db, gate, account))[:3] == (1, 1, 1)
