@@ -9,7 +9,7 @@ from typing import ClassVar, TypeVar
 from uuid import UUID
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import RuleBasedStateMachine, rule
 from redis.asyncio import Redis
 
 from reelwright.admission import (
@@ -31,8 +31,8 @@ HEARTBEAT = 45_000
 MONTH = 30 * 24 * 3_600_000
 ACCOUNTS = [AccountId(UUID(int=number)) for number in (1, 2)]
 DRAFTS = [DraftId(UUID(int=number)) for number in (11, 12)]
-TALK = Place(provider="offline", model="m", lane="interactive", cap=3, capacity=4, rival="batch", rival_floor=1)
-BATCH = Place(provider="offline", model="m", lane="batch", cap=2, capacity=4, rival="interactive", rival_floor=2)
+TALK = Place(provider="offline", model="m", lane="interactive", cap=4, capacity=4, rival="batch", rival_floor=1)
+BATCH = Place(provider="offline", model="m", lane="batch", cap=3, capacity=4, rival="interactive", rival_floor=2)
 ALONE = Place(provider="offline", model="m", lane="alone", cap=2)
 PLACES = [TALK, BATCH, ALONE]
 JUMPS = {
@@ -113,11 +113,6 @@ class Machine(RuleBasedStateMachine):
     def sure(self, account: AccountId) -> bool:
         """Say whether nothing was lost that the account's next answer depends on."""
         return account not in self.oracle.murky
-
-    @initialize(plans=st.tuples(*[st.sampled_from(sorted(PLANS)) for _ in ACCOUNTS]))
-    def sign_up(self, plans: tuple[str, ...]) -> None:
-        for account, plan in zip(ACCOUNTS, plans, strict=True):
-            self._change(account, plan, None, told=False)
 
     @rule(account=accounts, plan=st.sampled_from(sorted(PLANS)), told=st.booleans())
     def change_plan(self, account: AccountId, plan: str, *, told: bool) -> None:

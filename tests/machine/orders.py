@@ -43,8 +43,8 @@ class Orders(Machine):
             **changes,
         )
 
-    @rule(account=accounts, place=st.none() | places, stale=st.integers(0, 1), lag=lags)
-    def create(self, account: AccountId, place: Place | None, stale: int, lag: int) -> None:
+    @rule(account=accounts, place=places, stale=st.integers(0, 1), lag=lags)
+    def create(self, account: AccountId, place: Place, stale: int, lag: int) -> None:
         self._admit(self._order(account, place=place, stale=stale), lag)
 
     @rule(account=accounts, place=places, times=st.integers(1, 4), repeat=st.sampled_from(["same", "other"]))
@@ -104,23 +104,29 @@ class Orders(Machine):
             return Answer("replay"), None
         return Answer("admitted", rows=_rows(answer.standings)), answer
 
-    @rule(account=accounts, draft=st.none() | drafts, place=st.none() | places, lag=lags)
-    def try_it_dry(self, account: AccountId, draft: DraftId | None, place: Place | None, lag: int) -> None:
+    @rule(account=accounts, draft=st.none() | drafts, place=st.none() | places, lag=lags, ask=st.booleans())
+    def try_it_dry(
+        self, account: AccountId, draft: DraftId | None, place: Place | None, lag: int, *, ask: bool
+    ) -> None:
+        """Nothing is taken; nor is anything written, but what PostgreSQL was asked for where Redis didn't know."""
         order = self._order(account, draft=draft, full_units=int(draft is not None), place=place)
-        before = self._everything() if self.oracle.settled(order, self.now) else None
-        expected = self.oracle.decide(order, self.now, dry=True)
-        answer, _ = self.run(self._ask_dry(order, lag))
-        if self.sure(account):
-            type(self).exact.update([expected.kind, *expected.binding])
-            assert answer == expected
+        settled = self.oracle.settled(order, self.now)
+        before = self._everything() if settled or not ask else None
+        answer = self.run(self._ask_dry(order, lag, ask=ask))
         assert before is None or self._everything() == before
+        assert (answer is None) == (not settled and not ask)
+        if answer is not None:
+            expected = self.oracle.decide(order, self.now, dry=True)
+            if self.sure(account):
+                type(self).exact.update([expected.kind, *expected.binding])
+                assert answer == expected
 
-    async def _ask_dry(self, order: Order, lag: int) -> tuple[Answer, Admitted | None]:
+    async def _ask_dry(self, order: Order, lag: int, *, ask: bool) -> Answer | None:
         try:
-            answer = await self.gate.would_admit(order, now=instant(self.now + lag))
+            answer = await self.gate.would_admit(order, now=instant(self.now + lag), ask=ask)
         except (NotAdmitted, NoPlace) as refusal:
-            return _refusal(refusal), None
-        return Answer("admitted", rows=_rows(answer.standings)), answer
+            return _refusal(refusal)
+        return answer and Answer("admitted", rows=_rows(answer.standings))
 
     @rule(account=accounts, lag=lags)
     def peek(self, account: AccountId, lag: int) -> None:

@@ -1,18 +1,32 @@
 """The machine's generations: between admission and commit, at work, ended; and whoever sweeps up after a crash."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import strategies as st
-from hypothesis.stateful import precondition, rule
+from hypothesis.stateful import initialize, precondition, rule
 
 from reelwright.ground.ids import AccountId, DraftId
-from tests.machine.machine import HEARTBEAT, QUEUE, accounts, drafts, picks
+from tests.machine.machine import ACCOUNTS, ALONE, DRAFTS, HEARTBEAT, QUEUE, accounts, drafts, picks
 from tests.machine.orders import Orders
-from tests.machine.postgres import PRO, Job, instant, millis, periods
+from tests.machine.postgres import PLANS, PRO, Job, instant, millis, periods
 
 
 class Progress(Orders):
     """What becomes of an admitted order."""
+
+    @initialize(plans=st.tuples(*[st.sampled_from(sorted(PLANS)) for _ in ACCOUNTS]))
+    def sign_up(self, plans: tuple[str, ...]) -> None:
+        """Every walk begins with each answer that a key can have, and with a lane that is full."""
+        for account, plan in zip(ACCOUNTS, plans, strict=True):
+            self._change(account, plan, None, told=False)
+        for _ in range(ALONE.cap + 1):
+            order = self._order(ACCOUNTS[0], place=ALONE)
+            job = self._admit(order, 0)
+            self._admit(order, 0)
+            self._admit(replace(order, fingerprint="another digest"), 0)
+            if job is not None and self._commit(job, confirm=True):
+                self._admit(order, 0)
 
     @rule(
         account=accounts,
@@ -29,6 +43,19 @@ class Progress(Orders):
                 self._end(job)
             if job is not None:
                 self._admit(job.order, 0)
+
+    @rule(account=accounts, pick=picks, short=st.booleans())
+    def order_at_an_end(self, account: AccountId, pick: int, *, short: bool) -> None:
+        """At the very instant, or a millisecond before it, at which a cooldown, boost or lease of theirs ends."""
+        boost = self.database.held(account).boost_until
+        ends = {None: millis(boost)} if boost is not None else {}
+        ends |= {draft: until for (whose, draft), (until, _) in self.oracle.cooldowns.items() if whose == account}
+        ends |= {f"lease {lease}": until for lease, until in self.oracle.leases(account, self.now).items()}
+        coming = [(name, until) for name, until in ends.items() if until > self.now]
+        if coming:
+            name, until = coming[pick % len(coming)]
+            self._wait_until(until - int(short))
+            self._admit(self._order(account, draft=name if name in DRAFTS else None), 0)
 
     @rule(account=accounts, draft=st.none() | drafts)
     def use_up_the_month(self, account: AccountId, draft: DraftId | None) -> None:
@@ -89,6 +116,14 @@ class Progress(Orders):
         """Out of credits, say: all of it is given back."""
         job = self.alive.pop(pick % len(self.alive))
         assert self.run(self.gate.withdraw(job.account, job.order.lease)) == self.oracle.withdrawn(job)
+
+    @precondition(lambda self: self.alive)
+    @rule(pick=picks, hour=st.booleans())
+    def retry_what_died(self, pick: int, *, hour: bool) -> None:
+        """Once its claim has ended the same request goes on: in the same hour, or in the next."""
+        job = self.alive[pick % len(self.alive)]
+        self._wait_until(max(self.oracle.trace(job).claim_until, millis(periods(self.now).hour_end) if hour else 0))
+        self._admit(replace(job.order, held=self.database.held(job.account)), 0)
 
     @precondition(lambda self: self.alive)
     @rule(pick=picks)

@@ -29,7 +29,7 @@ def test_the_gate_decides_as_its_oracle_does(server: Server) -> None:
     run_state_machine_as_test(lambda: LossyMachine(server), settings=WALK)
 
     assert LossyMachine.steps >= 2_000
-    assert {answer for answer, times in LossyMachine.exact.items() if times >= 10} == ANSWERS
+    assert {answer for answer, times in LossyMachine.exact.items() if times >= 5} == ANSWERS
 
 
 @pytest.mark.parametrize("mutant", [mutant for mutant in MUTANTS if mutant.name in QUICKLY_NOTICED], ids=str)
