@@ -6,8 +6,9 @@ from datetime import timedelta
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
+from reelwright.admission import Place
 from reelwright.ground.ids import AccountId, DraftId
-from tests.machine.machine import ACCOUNTS, ALONE, DRAFTS, HEARTBEAT, QUEUE, accounts, drafts, picks
+from tests.machine.machine import ACCOUNTS, DRAFTS, HEARTBEAT, QUEUE, accounts, drafts, picks, places
 from tests.machine.orders import Orders
 from tests.machine.postgres import PLANS, PRO, Job, instant, millis, periods
 
@@ -15,18 +16,73 @@ from tests.machine.postgres import PLANS, PRO, Job, instant, millis, periods
 class Progress(Orders):
     """What becomes of an admitted order."""
 
-    @initialize(plans=st.tuples(*[st.sampled_from(sorted(PLANS)) for _ in ACCOUNTS]))
-    def sign_up(self, plans: tuple[str, ...]) -> None:
-        """Every walk begins with each answer that a key can have, and with a lane that is full."""
+    @initialize(
+        plans=st.tuples(*[st.sampled_from(sorted(PLANS)) for _ in ACCOUNTS]),
+        place=places,
+        draft=drafts,
+        told=st.tuples(*[st.booleans() for _ in range(6)]),
+    )
+    def sign_up(self, plans: tuple[str, ...], place: Place, draft: DraftId, told: tuple[bool, ...]) -> None:
+        """Every walk begins with a whole life, each answer that a key can have, and a lane that is filled."""
         for account, plan in zip(ACCOUNTS, plans, strict=True):
             self._change(account, plan, None, told=False)
-        for _ in range(ALONE.cap + 1):
-            order = self._order(ACCOUNTS[0], place=ALONE)
+        self._live_a_life(ACCOUNTS[1], draft, place, *told)
+        for _ in range(place.cap + 1):
+            order = self._order(ACCOUNTS[0], place=place)
             job = self._admit(order, 0)
             self._admit(order, 0)
             self._admit(replace(order, fingerprint="another digest"), 0)
             if job is not None and self._commit(job, confirm=True):
                 self._admit(order, 0)
+
+    @rule(
+        account=accounts,
+        draft=drafts,
+        place=places,
+        told=st.tuples(*[st.booleans() for _ in range(6)]),
+    )
+    def live_a_life(self, account: AccountId, draft: DraftId, place: Place, told: tuple[bool, ...]) -> None:
+        self._live_a_life(account, draft, place, *told)
+
+    def _live_a_life(
+        self,
+        account: AccountId,
+        draft: DraftId,
+        place: Place,
+        dies: bool,  # noqa: FBT001 - six coins, in this order
+        hour: bool,  # noqa: FBT001
+        withdrawn: bool,  # noqa: FBT001
+        lapses: bool,  # noqa: FBT001
+        again: bool,  # noqa: FBT001
+        first: bool,  # noqa: FBT001
+    ) -> None:
+        """One order from its admission to its end, in one of the ways that it may take, and a little beyond."""
+        job = self._admit(self._order(account, draft=draft, place=place), 0)
+        if job is not None and dies:
+            job = self._retry(job, hour=hour)
+        if job is None:
+            return
+        if withdrawn:
+            self.alive.remove(job)
+            self._settle(job)
+            return
+        if not self._commit(job, confirm=True):
+            return
+        assert not self.run(self.gate.withdraw(account, job.order.lease))
+        if lapses:
+            self._wait_until(job.deadline)
+        for adopt in (False, True):
+            self._heartbeat(job, ttl=HEARTBEAT, adopt=adopt)
+        if again:
+            self._wait_until(self.oracle.cooldowns.get((account, draft), (self.now, None))[0])
+            self._admit(self._order(account, draft=draft), 0)
+        job.ended = job.refunded = True
+        if first:
+            self._refund(job)
+        self._end(job)
+        if not first:
+            self._refund(job)
+        self._heartbeat(job, ttl=HEARTBEAT, adopt=True)
 
     @rule(
         account=accounts,
@@ -122,8 +178,11 @@ class Progress(Orders):
     def retry_what_died(self, pick: int, *, hour: bool) -> None:
         """Once its claim has ended the same request goes on: in the same hour, or in the next."""
         job = self.alive[pick % len(self.alive)]
+        self._retry(job, hour=hour)
+
+    def _retry(self, job: Job, *, hour: bool) -> Job | None:
         self._wait_until(max(self.oracle.trace(job).claim_until, millis(periods(self.now).hour_end) if hour else 0))
-        self._admit(replace(job.order, held=self.database.held(job.account)), 0)
+        return self._admit(replace(job.order, held=self.database.held(job.account)), 0)
 
     @precondition(lambda self: self.alive)
     @rule(pick=picks)
@@ -193,9 +252,12 @@ class Progress(Orders):
     @rule(pick=picks, adopt=st.booleans())
     def heartbeat(self, pick: int, *, adopt: bool) -> None:
         if (job := self._working(pick)) is not None:
-            ttl = timedelta(milliseconds=HEARTBEAT)
-            held = self.run(self.gate.renew(job.account, job.order.lease, ttl=ttl, adopt=adopt))
-            assert held == self.oracle.renewed(job, ttl=HEARTBEAT, adopt=adopt, now=self.now)
+            self._heartbeat(job, ttl=HEARTBEAT, adopt=adopt)
+
+    def _heartbeat(self, job: Job, *, ttl: int, adopt: bool) -> None:
+        length = timedelta(milliseconds=ttl)
+        held = self.run(self.gate.renew(job.account, job.order.lease, ttl=length, adopt=adopt))
+        assert held == self.oracle.renewed(job, ttl=ttl, adopt=adopt, now=self.now)
 
     @rule(pick=picks, refund=st.booleans(), first=st.booleans(), lost=st.booleans())
     def end(self, pick: int, *, refund: bool, first: bool, lost: bool) -> None:
