@@ -1,6 +1,5 @@
 """A short hammering in every run: real processes on both sides, Redis wiped and killed. `tests.load.hammer` is long."""
 
-from reelwright.billing import Plan
 from tests.load import scenarios
 from tests.load.hammer import field
 from tests.load.siege import Outcome
@@ -12,11 +11,10 @@ async def test_every_limit_holds_exactly_under_fire_from_many_processes() -> Non
     async with field(seed=_SEED, say=print) as on:
         outcomes: list[Outcome] = [
             await scenarios.concurrency(on, 200),
-            await scenarios.burst(on, 200, plans=(Plan.BASIC, Plan.BASIC)),
             await scenarios.one_key(on, 200),
-            await scenarios.wiped(on, 250, small=True),
-            await scenarios.killed_redis(on, 250, small=True),
+            await scenarios.wiped(on, 200, small=True),
+            await scenarios.killed_redis(on, 200, small=True),
         ]
     assert {outcome.name: outcome.faults for outcome in outcomes if outcome.faults} == {}
-    assert sum(outcome.attempts for outcome in outcomes) > 1_200
-    assert [outcome.admitted for outcome in outcomes[:3]] == [16, 20, 1]
+    assert sum(outcome.attempts for outcome in outcomes) > 700
+    assert [outcome.admitted for outcome in outcomes[:2]] == [16, 1]

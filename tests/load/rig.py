@@ -117,6 +117,7 @@ class Rig:
             "REELWRIGHT_STORAGE_URL": f"file://{self.folder / 'artefacts'}",
             "REELWRIGHT_BASE_URL": f"http://127.0.0.1:{port}",
             "REELWRIGHT_WORKER_URL": _CLOSED,
+            "REELWRIGHT_REDIS_TIMEOUT": "2s",  # eleven processes on two cores: a late answer is theirs, not Redis's
             "QSTASH_URL": _CLOSED,
             "QSTASH_TOKEN": "token",
             "QSTASH_CURRENT_SIGNING_KEY": "sig_test_current_key_of_32_chars__",

@@ -29,7 +29,7 @@ _LAST_SHARE = 20
 _REST_S = 20
 _FREED_S = 2
 _WARMING = 64
-_BUSY_SHARE = 0.25
+_BUSY_SHARE = 0.05
 _BY_ROWS = "admission.refused_by_rows"
 ORDINARY = frozenset({202, 429})
 

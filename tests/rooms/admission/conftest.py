@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 
 from reelwright.admission import Tcp, Transport
 from reelwright.admission.rest import Rest
+from reelwright.ground.redis import connect
 from tests.rooms.admission.desk import Desk
 from tests.simulators.upstash import TOKEN, SimulatedUpstash, simulated_upstash
 
@@ -64,6 +65,8 @@ def store(backend: str, request: pytest.FixtureRequest) -> Redis:
 @pytest.fixture
 def transport(backend: str, store: Redis, request: pytest.FixtureRequest) -> Transport:
     """The gate's way to it."""
+    if backend == "valkey":  # as the roof connects: the gate's patience alone bounds a call
+        return Tcp(connect(request.getfixturevalue("valkey_url"), timeout_ms=None))
     return request.getfixturevalue("shared") if backend == "upstash" else Tcp(store)
 
 
