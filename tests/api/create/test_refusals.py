@@ -65,7 +65,7 @@ async def test_the_same_key_with_another_body_is_422(api: httpx.AsyncClient, red
     await api.post("/v1/create", json=TOPIC, headers={"Idempotency-Key": "k"})
     answer = await api.post("/v1/create", json=TOPIC | {"duration_s": 31}, headers={"Idempotency-Key": "k"})
     assert (answer.status_code, answer.json()["field"]) == (422, "Idempotency-Key")
-    await redis.flushall()  # type: ignore[attr-defined]
+    await redis.flushdb()  # type: ignore[attr-defined]
     answer = await api.post("/v1/create", json=TOPIC | {"duration_s": 31}, headers={"Idempotency-Key": "k"})
     assert answer.status_code == 422
 

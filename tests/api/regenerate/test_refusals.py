@@ -104,7 +104,7 @@ async def test_409_for_a_price_that_is_no_longer_so(ask: Ask) -> None:
 async def test_422_for_a_key_with_another_body(ask: Ask, redis: object) -> None:
     assert (await ask("hook", key="k")).status_code == 202
     assert (await ask("caption", key="k")).status_code == 422
-    await redis.flushall()  # type: ignore[attr-defined]
+    await redis.flushdb()  # type: ignore[attr-defined]
     assert (await ask("caption", key="k")).status_code == 422
 
 
