@@ -7,10 +7,10 @@ from redis.asyncio import Redis
 
 from reelwright.ground import redis as ground_redis
 from tests.machine.machine import Server
-from tests.machine.walking import fake, serving
+from tests.machine.walking import OTHERS, fake, serving
 
 
-@pytest.fixture(params=["fakeredis", "valkey"])
+@pytest.fixture(params=["fakeredis", "valkey"] if OTHERS else ["valkey"])  # a run of everything takes the real one
 def connect(request: pytest.FixtureRequest) -> Callable[[], Redis]:
     if request.param == "fakeredis":
         return fake

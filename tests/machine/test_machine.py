@@ -1,4 +1,4 @@
-"""The gate against its oracle, for thousands of steps: on fakeredis and on the real Valkey.
+"""The gate against its oracle, for thousands of steps: on the real Valkey, and on fakeredis too in a long run.
 
 It walks the same way every time. REELWRIGHT_MACHINE_EXAMPLES=2000 walks that many others instead, and then
 `--hypothesis-seed=N` chooses which.

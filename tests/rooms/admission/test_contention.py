@@ -45,7 +45,7 @@ async def test_e04_a_hundred_at_once_never_pass_a_limit(desk: Desk, backend: str
     assert (used["generations_month"], used["generations_hour"], used["concurrent"]) == (7, 7, 7)
 
 
-@pytest.mark.parametrize("policy", ["generations_month", "concurrent", "provider_place"])
+@pytest.mark.parametrize("policy", ["generations_month", "concurrent"])
 async def test_e05_four_processes_at_once_never_pass_a_limit(redis: Redis, valkey_url: str, policy: str) -> None:
     """Real processes, connections and Redis's own clock; PostgreSQL knows of none of their orders yet."""
     account = uuid4()
