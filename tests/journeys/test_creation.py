@@ -8,9 +8,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from reelwright import ledger
-from reelwright.accounts import Account
+from reelwright.accounts import Account, Accounts
 from reelwright.admission import Gate
 from reelwright.billing import Plan
+from reelwright.generations import Generations
 from reelwright.ground import clock
 from reelwright.ground.errors import Outage
 from reelwright.ground.postgres import Database
@@ -84,3 +85,19 @@ async def test_e37_a_commit_that_never_happened_gives_everything_back(
     again = await order(account, db, gate, key="never")
     assert again.admitted is not None
     assert (await standing(db, gate, account))[:3] == (1, 1, 1)
+
+
+async def test_e48_an_order_is_written_under_the_plan_that_it_was_admitted_by(
+    db: Database, gate: Gate, account: Account
+) -> None:
+    """The request had read the account before its plan changed: the gate asks again, and the row says what it heard."""
+    async with db.begin() as tx:
+        await Accounts(session=tx).set_plan(account.id, Plan.STANDARD.value)
+
+    started = await order(account, db, gate)
+
+    assert started.admitted is not None
+    async with db.begin() as tx:
+        found = await Generations(session=tx).get(account.id, started.generation_id)
+    assert found is not None
+    assert found.plan == "standard"

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from reelwright import admission, billing, ledger, outbox
+from reelwright import admission, ledger, outbox
 from reelwright.accounts import Account
 from reelwright.admission import Admitted, Gate, NotAdmitted, enforce_or_raise
 from reelwright.generations import Drafts, Generations, NewGeneration, Runs, Unit, pipeline
@@ -15,6 +15,7 @@ from reelwright.ground.errors import Kind, NotFound, Outage, Refusal
 from reelwright.ground.ids import DraftId, GenerationId
 from reelwright.ground.postgres import Database
 from reelwright.journeys import lastword
+from reelwright.journeys.facts import plan_of
 from reelwright.journeys.lastword import Moment, moment_of
 from reelwright.journeys.ordering import Order, Prepared, Terms, for_admission, prepare
 
@@ -55,8 +56,7 @@ async def start(*, order: Order, account: Account, db: Database, gate: Gate, ter
     admitted = answer if isinstance(answer, Admitted) else None
     moment = moment_of(account, now)  # of a repeat that PostgreSQL doesn't know, as after a restored back-up
     if admitted is not None:
-        plan = billing.Plan.PRO.value if admitted.boosted else account.plan
-        moment = Moment(at=admitted.at, plan=plan, limits=admitted.limits)
+        moment = Moment(at=admitted.at, plan=plan_of(admitted.limits), limits=admitted.limits)
     try:
         async with db.begin() as tx:
             await _write(tx, order, account, prepared, terms, moment)

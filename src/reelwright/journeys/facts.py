@@ -25,6 +25,14 @@ LIMITS: Mapping[str, Limits] = MappingProxyType(
 )
 """Every plan's limits in admission's words, by the plan's name."""
 
+_PLAN_OF = {limits: plan for plan, limits in LIMITS.items()}
+
+
+def plan_of(limits: Limits) -> str:
+    """Return the plan in effect that these limits are of: the gate may have heard of a newer one than its caller."""
+    return _PLAN_OF[limits]
+
+
 LONGEST_COOLDOWN = max(terms.cooldown for terms in billing.PLANS.values())
 
 
