@@ -13,13 +13,15 @@ _SECRET_NAMES = re.compile(
 _SECRET_VALUES = re.compile(r"(rw_(?:live|test)_|sk-|whsec_|sig_)[A-Za-z0-9_\-]+|postgres(?:ql)?(?:\+\w+)?://[^\s]+")
 
 
+def shown(name: str, value: Any) -> Any:
+    """Return the value as a log line or a trace may show it under this name."""
+    if _SECRET_NAMES.search(name):
+        return "[redacted]"
+    return _SECRET_VALUES.sub("[redacted]", value) if isinstance(value, str) else value
+
+
 def _redact(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
-    for name, value in event.items():
-        if name != "event" and _SECRET_NAMES.search(name):
-            event[name] = "[redacted]"
-        elif isinstance(value, str):
-            event[name] = _SECRET_VALUES.sub("[redacted]", value)
-    return event
+    return {name: shown(name if name != "event" else "", value) for name, value in event.items()}
 
 
 def configure(*, level: str = "INFO", as_json: bool = True) -> None:

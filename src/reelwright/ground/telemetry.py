@@ -1,6 +1,63 @@
-"""What an operator watches: every Prometheus metric of ours, declared in this one place and set where it happens."""
+"""What an operator watches: every Prometheus metric of ours, declared in this one place and set where it happens.
 
-from prometheus_client import Counter, Gauge
+Labels are words of our own (stages, states, codes, providers, models), never a person's text, an id or a key.
+"""
+
+import asyncio
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_QUICK = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+_LONG = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320, 640, 1280, 3600)
+
+STAGE_SECONDS = Histogram(
+    "reelwright_stage_seconds",
+    "From a stage run's claim to its end; outcome is succeeded, retried, failed, lost or given_back.",
+    ["stage", "outcome"],
+    buckets=_LONG,
+)
+STAGE_WAIT_SECONDS = Histogram(
+    "reelwright_stage_wait_seconds", "From when a stage run was due to when it was claimed.", ["stage"], buckets=_QUICK
+)
+GENERATION_SECONDS = Histogram(
+    "reelwright_generation_seconds", "From a generation's admission to its end.", ["kind", "state"], buckets=_LONG
+)
+GENERATIONS_ENDED = Counter(
+    "reelwright_generations_ended", "Generations that ended, with the failure's code.", ["kind", "state", "code"]
+)
+REFUSALS = Counter("reelwright_refusals", "Requests refused, by the limit that bound.", ["policy"])
+
+PROVIDER_CALLS = Counter(
+    "reelwright_provider_calls",
+    "Calls to providers; outcome is answered, rate_limited, away, refused, broken or circuit_open.",
+    ["provider", "model", "outcome"],
+)
+PROVIDER_SECONDS = Histogram(
+    "reelwright_provider_seconds", "How long a provider took to answer.", ["provider", "model"], buckets=_LONG
+)
+PROVIDER_REPEATS = Counter(
+    "reelwright_provider_repeats",
+    "Paid calls made again because the reply of the first was lost.",
+    ["provider", "model"],
+)
+CIRCUIT_OPEN = Gauge(
+    "reelwright_circuit_open", "1 while calls to a provider's model are held back.", ["provider", "model"]
+)
+RETRY_BUDGET = Gauge(
+    "reelwright_retry_budget", "Retries that a provider's model may still be asked for.", ["provider", "model"]
+)
+
+OUTBOX_PUBLISHED = Counter("reelwright_outbox_published", "Messages handed to the queue.")
+OUTBOX_PARKED = Counter("reelwright_outbox_parked", "Messages that can never be published.")
+OUTBOX_WAITING = Gauge("reelwright_outbox_waiting", "Messages not yet published.")
+OUTBOX_OLDEST_SECONDS = Gauge("reelwright_outbox_oldest_seconds", "Age of the oldest message not yet published.")
+
+SWEPT = Counter("reelwright_swept", "Rows that the sweeper put right, by what was wrong with them.", ["what"])
+DEAD_LETTERS = Counter("reelwright_dead_letters", "Generations that failed by our fault.", ["code"])
+INVARIANT_VIOLATIONS = Gauge(
+    "reelwright_invariant_violations", "Rows that break an invariant; anything above 0 is a bug.", ["invariant"]
+)
+LOOP_LAG_SECONDS = Gauge("reelwright_loop_lag_seconds", "The event loop's longest delay of the last ten seconds.")
 
 ADMISSION_DRIFT = Gauge(
     "reelwright_admission_drift_units",
@@ -15,3 +72,20 @@ ADMISSION_UNCONFIRMED = Counter(
     "Admissions whose confirmation was overdue, by what the sweep found in PostgreSQL.",
     ["outcome"],
 )
+
+_TICK_S = 0.1
+_WINDOW_S = 10.0
+
+
+async def keep_measuring_lag() -> None:
+    """Set LOOP_LAG_SECONDS until cancelled: how late a short timer fires is how long something held the loop."""
+    loop = asyncio.get_running_loop()
+    worst = earlier = 0.0
+    turns = loop.time() + _WINDOW_S / 2
+    while True:
+        due = loop.time() + _TICK_S
+        await asyncio.sleep(_TICK_S)
+        worst = max(worst, loop.time() - due)
+        LOOP_LAG_SECONDS.set(max(worst, earlier))
+        if loop.time() >= turns:
+            earlier, worst, turns = worst, 0.0, loop.time() + _WINDOW_S / 2
