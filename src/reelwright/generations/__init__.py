@@ -2,6 +2,7 @@
 
 from reelwright.generations import pipeline
 from reelwright.generations.artefacts import Artefacts
+from reelwright.generations.dead_letters import DeadLetter, DeadLetters
 from reelwright.generations.drafts import DraftChanged, Drafts, VariantUnknown
 from reelwright.generations.generations import Generations
 from reelwright.generations.model import (
@@ -80,6 +81,8 @@ __all__ = [
     "Bench",
     "Claim",
     "Counted",
+    "DeadLetter",
+    "DeadLetters",
     "Draft",
     "DraftChanged",
     "Drafts",

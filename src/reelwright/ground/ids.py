@@ -12,6 +12,7 @@ GenerationId = NewType("GenerationId", UUID)
 VariantId = NewType("VariantId", UUID)
 StageRunId = NewType("StageRunId", UUID)
 ArtefactId = NewType("ArtefactId", UUID)
+DeadLetterId = NewType("DeadLetterId", UUID)
 
 _NAMESPACE = UUID("6f1d1c52-0f0e-5c8e-9a3b-7a5d1f2f4c11")
 
