@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import Any
 
 from reelwright.ground.errors import Kind, Refusal
+from reelwright.providers.calls import CallJournal, CallState, deadline, journaled
 from reelwright.providers.catalogue import (
     DEFAULT_MODELS,
     MODELS,
@@ -20,6 +21,7 @@ from reelwright.providers.catalogue import (
 from reelwright.providers.cleaning import line_of, opening_of, paragraphs_of, visible, words_in
 from reelwright.providers.guard import checked_url
 from reelwright.providers.model import (
+    CIRCUIT_OPEN,
     RATE_LIMITED,
     Brief,
     Facts,
@@ -48,10 +50,13 @@ from reelwright.providers.model import (
 from reelwright.providers.web import PageFetcher
 
 __all__ = [
+    "CIRCUIT_OPEN",
     "DEFAULT_MODELS",
     "MODELS",
     "RATE_LIMITED",
     "Brief",
+    "CallJournal",
+    "CallState",
     "Craft",
     "Facts",
     "Judgement",
@@ -81,6 +86,8 @@ __all__ = [
     "VisionProvider",
     "Word",
     "checked_url",
+    "deadline",
+    "journaled",
     "lane_places",
     "line_of",
     "model_of",

@@ -10,20 +10,31 @@ from reelwright.ground.metering import Use
 
 
 class ProviderRefused(Refusal):
-    """The provider will never do this: a content policy, a bad key, an unknown model."""
+    """The provider will never do this: a content policy, a bad key, an unknown model.
+
+    `uses`: what was charged for it all the same.
+    """
 
     kind = Kind.INVALID
     code = "provider.refused"
+    uses: tuple[Use, ...] = ()
 
 
 RATE_LIMITED = "provider.rate_limited"
 """The code of a ProviderAway that a provider's 429 became: it wants fewer calls from us."""
 
+CIRCUIT_OPEN = "provider.circuit_open"
+"""The code of a ProviderAway for a call that wasn't made: this model failed so often that it gets a rest."""
+
 
 class ProviderAway(Outage):
-    """The provider timed out, is overloaded or answered nonsense: try again later."""
+    """The provider timed out, is overloaded or answered nonsense: try again later.
+
+    `uses`: what was charged for it all the same.
+    """
 
     code = "provider.unavailable"
+    uses: tuple[Use, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
