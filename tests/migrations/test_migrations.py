@@ -21,7 +21,7 @@ from reelwright.ground.packaged import packaged
 from reelwright.ground.postgres import Database, Row, async_url
 from tests.builders import a_generation
 
-HEAD = "0002"
+HEAD = "0003"
 
 
 @pytest.fixture

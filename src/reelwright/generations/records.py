@@ -18,7 +18,7 @@ class NewGeneration:
 
     `deadline` is how long it may take, by the database's clock. `admitted_at` is admission's instant: it decides the
     month and hour that the units belong to. `part`, and its `scene` where it is one's, say what of the variant a
-    targeted regeneration makes anew.
+    targeted regeneration makes anew. `resumes` is the failed one that it goes on from.
     """
 
     id: GenerationId
@@ -40,11 +40,15 @@ class NewGeneration:
     scene: int | None = None
     demo: bool = False
     request_id: str | None = None
+    resumes: GenerationId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
-    """One accepted run on a draft. `gate` is the release gate's report; `event_seq` the number of the last event."""
+    """One accepted run on a draft. `gate` is the release gate's report; `event_seq` the number of the last event.
+
+    `paused_at` is set while it is paused; `resumes` is the failed generation that it goes on from.
+    """
 
     id: GenerationId
     account_id: AccountId
@@ -67,6 +71,8 @@ class Generation:
     admitted_at: datetime
     deadline_at: datetime
     cancel_requested_at: datetime | None
+    paused_at: datetime | None
+    resumes: GenerationId | None
     failure_code: str | None
     failure_sentence: str | None
     gate: Mapping[str, object] | None

@@ -112,6 +112,7 @@ class GenerationRow(Row):
         Index("ix_generations_live", "account_id", postgresql_where=text("ended_at IS NULL")),
         Index("ix_generations_deadline_at", "deadline_at", postgresql_where=text("ended_at IS NULL")),
         Index("ix_generations_price_version", "price_version"),
+        Index("ix_generations_resumes", "resumes", postgresql_where=text("resumes IS NOT NULL")),
     )  # fmt: skip
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -136,6 +137,8 @@ class GenerationRow(Row):
     admitted_at: Mapped[datetime] = mapped_column(_INSTANT)
     deadline_at: Mapped[datetime] = mapped_column(_INSTANT)
     cancel_requested_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    paused_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    resumes: Mapped[UUID | None] = mapped_column(ForeignKey("generations.id"))
     failure_code: Mapped[str | None] = mapped_column(Text)
     failure_sentence: Mapped[str | None] = mapped_column(Text)
     gate: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
@@ -253,6 +256,7 @@ class StageRunRow(Row):
     fence: Mapped[int] = mapped_column(BigInteger, server_default="0")
     won_fence: Mapped[int | None] = mapped_column(BigInteger)
     lease_until: Mapped[datetime | None] = mapped_column(_INSTANT)
+    attempt_deadline: Mapped[datetime | None] = mapped_column(_INSTANT)
     next_attempt_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
     sent_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
     resends: Mapped[int] = mapped_column(SmallInteger, server_default="0")
@@ -275,6 +279,7 @@ class ArtefactRow(Row):
         UniqueConstraint("run_id", "kind"),
         Index("ix_artefacts_generation_id", "generation_id", "kind"),
         Index("ix_artefacts_inputs_hash", "inputs_hash"),
+        Index("ix_artefacts_key", "key"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -305,6 +310,44 @@ class EventRow(Row):
     at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
 
 
+class DeadLetterRow(Row):
+    """A generation that died of our own failure, kept until an operator has set it going again or looked at it."""
+
+    __tablename__ = "dead_letters"
+    __table_args__ = (
+        CheckConstraint("reason IN ('exhausted', 'deadline', 'bug', 'refused_by_queue', 'outage')", name="reason"),
+        CheckConstraint("attempts >= 0", name="attempts"),
+        UniqueConstraint("generation_id"),
+        Index("ix_dead_letters_at", "at", "id"),
+        Index("ix_dead_letters_open", "at", "id", postgresql_where=text("redriven_at IS NULL")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    generation_id: Mapped[UUID] = mapped_column(ForeignKey("generations.id", ondelete="CASCADE"))
+    run_id: Mapped[UUID | None] = mapped_column()
+    stage: Mapped[str | None] = mapped_column(Text)
+    scene: Mapped[int | None] = mapped_column(SmallInteger)
+    chunk: Mapped[int | None] = mapped_column(SmallInteger)
+    reason: Mapped[str] = mapped_column(Text)
+    code: Mapped[str] = mapped_column(Text)
+    attempts: Mapped[int] = mapped_column(SmallInteger)
+    at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
+    redriven_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    redriven_by: Mapped[UUID | None] = mapped_column()
+    successor: Mapped[UUID | None] = mapped_column()
+
+
+class UploadRow(Row):
+    """A file that is on its way into storage and that no artefact describes yet: what a dead worker leaves behind."""
+
+    __tablename__ = "uploads"
+
+    key: Mapped[str] = mapped_column(Text, primary_key=True)
+    run_id: Mapped[UUID] = mapped_column()
+    fence: Mapped[int] = mapped_column(BigInteger)
+    at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
+
+
 # The same as tables, for statements: a row read through them is always the database's, never a session's memory of it.
 DRAFTS = cast("Table", DraftRow.__table__)
 GENERATIONS = cast("Table", GenerationRow.__table__)
@@ -314,3 +357,5 @@ SCENES = cast("Table", SceneRow.__table__)
 STAGE_RUNS = cast("Table", StageRunRow.__table__)
 ARTEFACTS = cast("Table", ArtefactRow.__table__)
 EVENTS = cast("Table", EventRow.__table__)
+DEAD_LETTERS = cast("Table", DeadLetterRow.__table__)
+UPLOADS = cast("Table", UploadRow.__table__)

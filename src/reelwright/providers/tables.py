@@ -1,8 +1,20 @@
 """Providers and their models as data: on or off, what they bill us, how many calls at once each lane may have."""
 
 from datetime import datetime
+from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, Integer, Text, func, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reelwright.ground.postgres import Row
@@ -47,3 +59,30 @@ class ProviderModelRow(Row):
     character_nano_usd: Mapped[int] = mapped_column(BigInteger, server_default="0")
     audio_second_nano_usd: Mapped[int] = mapped_column(BigInteger, server_default="0")
     updated_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
+
+
+class ProviderCallRow(Row):
+    """One paid call: written down before it is made, so that a lost reply is known of and counted."""
+
+    __tablename__ = "provider_calls"
+    __table_args__ = (
+        CheckConstraint("state IN ('intended', 'answered', 'failed', 'unknown')", name="state"),
+        UniqueConstraint("run_id", "fence", "call_no"),
+        Index("ix_provider_calls_began_at", "began_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID] = mapped_column()
+    generation_id: Mapped[UUID] = mapped_column()
+    run_id: Mapped[UUID] = mapped_column()
+    fence: Mapped[int] = mapped_column(BigInteger)
+    call_no: Mapped[int] = mapped_column(Integer)
+    provider: Mapped[str] = mapped_column(Text)
+    model: Mapped[str] = mapped_column(Text)
+    craft: Mapped[str] = mapped_column(Text)
+    request_hash: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(Text, server_default="intended")
+    repeats: Mapped[bool] = mapped_column(server_default=text("false"))
+    external_id: Mapped[str | None] = mapped_column(Text)
+    began_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
+    ended_at: Mapped[datetime | None] = mapped_column(_INSTANT)
