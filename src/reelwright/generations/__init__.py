@@ -2,6 +2,7 @@
 
 from reelwright.generations import pipeline
 from reelwright.generations.artefacts import Artefacts
+from reelwright.generations.carrying import Carried, Carrying
 from reelwright.generations.dead_letters import DeadLetter, DeadLetters
 from reelwright.generations.drafts import DraftChanged, Drafts, VariantUnknown
 from reelwright.generations.generations import Generations
@@ -79,6 +80,8 @@ __all__ = [
     "Attribution",
     "Beat",
     "Bench",
+    "Carried",
+    "Carrying",
     "Claim",
     "Counted",
     "DeadLetter",

@@ -29,7 +29,8 @@ class Row(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING)
 
 
-_AWAY = ("08", "53", "57P0", "25006")  # connection exceptions, insufficient resources, shutting down, read-only standby
+# connection exceptions, insufficient resources, shutting down, read-only standby, a lock that was waited for too long
+_AWAY = ("08", "53", "57P0", "25006", "55P03")
 
 
 class Database:

@@ -1,39 +1,64 @@
-"""The ledger room: credits held and taken, and what every step of work used."""
+"""The ledger room: credits granted, held and taken, and what every step of work used."""
 
+from reelwright.ledger.account import Origin
+from reelwright.ledger.corrections import AdjustmentTooLarge, Correction, RefundTooLarge, adjust, clawback, refund
 from reelwright.ledger.credits import (
     Balance,
     CreditsInsufficient,
+    DebtOpen,
     HoldMissing,
-    JournalLine,
-    Origin,
     Settlement,
     balance,
     capture,
     charged,
-    grant,
-    history,
+    has_enough,
     hold,
-    mismatches,
     void,
 )
-from reelwright.ledger.usage import Metered, append_usage, metered
+from reelwright.ledger.lots import Lapsing, expire, grant, lapsed, lapsing
+from reelwright.ledger.transactions import JournalLine, transaction, transactions
+from reelwright.ledger.usage import Metered, UsageCall, append_usage, calls, carry_usage, metered
+from reelwright.ledger.verify import Violation, mismatches, verify
+
+reserve, charge, history = hold, capture, transactions  # the same under the names that are usual elsewhere
 
 __all__ = [
+    "AdjustmentTooLarge",
     "Balance",
+    "Correction",
     "CreditsInsufficient",
+    "DebtOpen",
     "HoldMissing",
     "JournalLine",
+    "Lapsing",
     "Metered",
     "Origin",
+    "RefundTooLarge",
     "Settlement",
+    "UsageCall",
+    "Violation",
+    "adjust",
     "append_usage",
     "balance",
+    "calls",
     "capture",
+    "carry_usage",
+    "charge",
     "charged",
+    "clawback",
+    "expire",
     "grant",
+    "has_enough",
     "history",
     "hold",
+    "lapsed",
+    "lapsing",
     "metered",
     "mismatches",
+    "refund",
+    "reserve",
+    "transaction",
+    "transactions",
+    "verify",
     "void",
 ]

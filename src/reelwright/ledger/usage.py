@@ -1,7 +1,8 @@
 """Usage: one row for each provider call and compute step, written in the transaction that makes the work true."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import cast
 
 from sqlalchemy import Table, insert, text
@@ -13,6 +14,39 @@ from reelwright.ledger.tables import UsageRow
 
 _USAGE: Table = cast("Table", UsageRow.__table__)  # not the class: its mapper would need every other room's tables
 _METERED = text("SELECT coalesce(sum(credits_micro), 0)::bigint FROM usage_ledger WHERE generation_id = :generation")
+_CARRY = text(
+    """
+    INSERT INTO usage_ledger (account_id, generation_id, run_id, fence, call_no, stage, scene, action, provider, model,
+                              quantity, credits_micro, plan, price_version)
+    SELECT u.account_id, :heir, copy.new, 0, u.call_no, u.stage, u.scene, u.action, u.provider, u.model,
+           u.quantity, u.credits_micro, u.plan, u.price_version
+      FROM usage_ledger u JOIN unnest(CAST(:old AS uuid[]), CAST(:new AS uuid[])) AS copy (old, new)
+        ON copy.old = u.run_id
+     WHERE u.outcome = 'succeeded' ORDER BY u.id
+    """
+)
+_CALLS = text(
+    """
+    SELECT stage, scene, action, provider, model, outcome, quantity, credits_micro, price_version, at
+      FROM usage_ledger WHERE generation_id = :generation ORDER BY id
+    """
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageCall:
+    """One provider call or compute step as its payer may see it: `quantity` in the action's units."""
+
+    stage: str
+    scene: int | None
+    action: str
+    provider: str
+    model: str
+    outcome: str
+    quantity: int
+    credits_micro: int
+    price_version: int
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +76,23 @@ async def append_usage(tx: AsyncSession, rows: Sequence[Metered]) -> None:
         await tx.execute(insert(_USAGE), [_values(row) for row in rows])
 
 
+async def carry_usage(tx: AsyncSession, *, runs: Mapping[StageRunId, StageRunId], heir: GenerationId) -> None:
+    """Price another generation's finished steps for the one that goes on from it: `runs` are its own, by the old ones.
+
+    Quantity and credits stay, because it is charged for the whole; what the provider billed, its tokens and the time
+    were booked where the work was done and are 0 here, and so is the fence.
+    """
+    await tx.execute(_CARRY, {"heir": heir, "old": [*runs], "new": [*runs.values()]})
+
+
 async def metered(tx: AsyncSession, *, generation: GenerationId) -> int:
     """Return what a generation's finished steps cost so far, in micro-credits."""
     return await tx.scalar(_METERED, {"generation": generation}) or 0
+
+
+async def calls(tx: AsyncSession, *, generation: GenerationId) -> list[UsageCall]:
+    """Return every call and step of a generation, in the order in which they were written."""
+    return [UsageCall(**row) for row in (await tx.execute(_CALLS, {"generation": generation})).mappings()]
 
 
 def _values(row: Metered) -> dict[str, object]:
