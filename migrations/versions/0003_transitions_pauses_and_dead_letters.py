@@ -42,28 +42,37 @@ GENERATION_CONCLUSION = (
 )  # fmt: skip
 
 
-def _refusal(table: str, legal: tuple[tuple[str, str], ...], conclusion: tuple[str, ...], *, also: str) -> str:
-    """Return a trigger that refuses every other pair. It runs after the CHECKs, and costs a comparison of texts."""
-    pairs = ", ".join(f"('{old}', '{new}')" for old, new in legal)
+def _guard(table: str, legal: tuple[tuple[str, str], ...], conclusion: tuple[str, ...], *, also: str = "") -> str:
+    """Return the function that refuses every other pair.
+
+    Everything stands in the function's body: a WHEN clause of this size is parsed anew for each statement, which cost
+    80 microseconds where the function costs 4.
+    """
+    pairs = ",".join(f"{old}>{new}" for old, new in legal)
     before, after = (", ".join(f"{side}.{column}" for column in conclusion) for side in ("OLD", "NEW"))
     return f"""
-        CREATE TRIGGER legal_transition AFTER UPDATE ON {table} FOR EACH ROW
-        WHEN ((OLD.state, NEW.state) NOT IN ({pairs})
-              OR OLD.state IN ('succeeded', 'failed', 'cancelled') AND ({before}) IS DISTINCT FROM ({after}){also})
-        EXECUTE FUNCTION refuse_transition()
+        CREATE FUNCTION guard_{table}() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF OLD.state || '>' || NEW.state <> ALL ('{{{pairs}}}'::text[]){also}
+               OR OLD.state IN ('succeeded', 'failed', 'cancelled') AND ({before}) IS DISTINCT FROM ({after}) THEN
+                RAISE EXCEPTION 'a row of {table} may not go from % to % like this', OLD.state, NEW.state
+                    USING ERRCODE = 'restrict_violation', CONSTRAINT = 'legal_transition', TABLE = '{table}';
+            END IF;
+            RETURN NULL;
+        END $$
     """
+
+
+def _trigger(table: str) -> str:
+    """Return the trigger. It comes after the CHECKs, so that those still name what is wrong with a row by itself."""
+    return f"CREATE TRIGGER legal_transition AFTER UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION guard_{table}()"
 
 
 UPGRADE = (
-    """
-    CREATE FUNCTION refuse_transition() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-        RAISE EXCEPTION 'a row of % may not go from % to % like this', TG_TABLE_NAME, OLD.state, NEW.state
-            USING ERRCODE = 'restrict_violation', CONSTRAINT = 'legal_transition', TABLE = TG_TABLE_NAME;
-    END $$
-    """,
-    _refusal("stage_runs", RUN_TRANSITIONS, RUN_CONCLUSION, also=" OR NEW.fence < OLD.fence"),
-    _refusal("generations", GENERATION_TRANSITIONS, GENERATION_CONCLUSION, also=""),
+    _guard("stage_runs", RUN_TRANSITIONS, RUN_CONCLUSION, also=" OR NEW.fence < OLD.fence"),
+    _guard("generations", GENERATION_TRANSITIONS, GENERATION_CONCLUSION),
+    _trigger("stage_runs"),
+    _trigger("generations"),
     "ALTER TABLE stage_runs ADD COLUMN attempt_deadline timestamptz",
     """
     ALTER TABLE generations
@@ -140,7 +149,8 @@ DOWNGRADE = (
     "ALTER TABLE stage_runs DROP COLUMN attempt_deadline",
     "DROP TRIGGER legal_transition ON generations",
     "DROP TRIGGER legal_transition ON stage_runs",
-    "DROP FUNCTION refuse_transition()",
+    "DROP FUNCTION guard_generations()",
+    "DROP FUNCTION guard_stage_runs()",
 )
 
 

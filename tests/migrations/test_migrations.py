@@ -21,7 +21,7 @@ from reelwright.ground.packaged import packaged
 from reelwright.ground.postgres import Database, Row, async_url
 from tests.builders import a_generation
 
-HEAD = "0003"
+HEAD = max(file.name[:4] for file in Path(packaged("migrations") / "versions").glob("[0-9]*.py"))
 
 
 @pytest.fixture
