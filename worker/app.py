@@ -21,7 +21,7 @@ from reelwright.journeys import reconciliation, recovery
 from reelwright.journeys.workroom import StageWork, Timings, Workroom
 from reelwright.providers import toolset
 from reelwright.settings import Settings
-from reelwright.wiring import Wiring, choices, models, stage_places, wired, worker_address
+from reelwright.wiring import Wiring, choices, models, stage_places, wired
 from worker import delivery
 from worker.stages import (
     audio_mixing,
@@ -98,7 +98,7 @@ def create_app(
 ) -> Litestar:
     """Return the worker's app. `stopping`, once set, makes it take nothing new."""
     door = delivery.Door(
-        url=worker_address(settings),
+        url=settings.worker_url,
         keys=(settings.qstash_current_signing_key, settings.qstash_next_signing_key),
         places=asyncio.Semaphore(settings.worker_concurrency),
         stopping=stopping or asyncio.Event(),

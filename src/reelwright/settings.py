@@ -58,6 +58,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     stage_deadline: timedelta = timedelta(minutes=10)
     generation_deadline: timedelta = timedelta(hours=1)
     retry_delay: timedelta = timedelta(seconds=2)
+    grace: timedelta = timedelta(seconds=25)
+    invariants: timedelta = timedelta(minutes=1)
+    telemetry_endpoint: str | None = None
+    failpoints: str = ""
 
     @property
     def production(self) -> bool:
@@ -76,6 +80,7 @@ VARIABLES: dict[str, str] = {
     "qstash_next_signing_key": "QSTASH_NEXT_SIGNING_KEY",
     "openai_api_key": "OPENAI_API_KEY",
     "openai_base_url": "OPENAI_BASE_URL",
+    "telemetry_endpoint": "OTEL_EXPORTER_OTLP_ENDPOINT",
 }
 
 
@@ -129,6 +134,11 @@ def _checked(settings: Settings) -> Settings:
         raise SettingRefused(
             "REELWRIGHT_INGESTION_ALLOWLIST opens loopback pages and is for development only: unset it.",
             field="REELWRIGHT_INGESTION_ALLOWLIST",
+        )
+    if settings.production and settings.failpoints:
+        raise SettingRefused(
+            "REELWRIGHT_FAILPOINTS breaks Reelwright on purpose and is for its tests only: unset it.",
+            field="REELWRIGHT_FAILPOINTS",
         )
     if settings.lease < 2 * settings.heartbeat:
         raise SettingRefused(

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from reelwright import outbox
 from reelwright.admission import Gate, Place, Tcp, Transport, Unreachable, eviction
 from reelwright.generations import Stage
-from reelwright.ground import log, postgres, qstash, redis, storage, tasks
+from reelwright.ground import failpoints, log, postgres, qstash, redis, storage, tasks, tracing
 from reelwright.journeys import facts
 from reelwright.journeys.workroom import place_of
 from reelwright.outbox import Destination, Relay
 from reelwright.providers import Craft, Lane, model_of
 from reelwright.settings import SettingRefused, Settings
 
-WORKER_PATH = "/worker/generate"
 _START_PATIENCE_S = 2
+_LAST_BATCH_S = 3
 _log = log.logger(__name__)
 
 
@@ -31,9 +31,9 @@ class Wiring:
     relay: Relay
 
 
-def worker_address(settings: Settings) -> str:
-    """Return the configured URL that deliveries go to, and that their signatures must name."""
-    return settings.worker_url.rstrip("/") + WORKER_PATH
+def worker_address(settings: Settings, path: str) -> str:
+    """Return the configured URL that the queue sends to, and that its signatures must name."""
+    return settings.worker_url.rstrip("/") + path
 
 
 def stage_places(settings: Settings) -> dict[Stage, Place]:
@@ -76,29 +76,36 @@ def models(settings: Settings) -> dict[str, str]:
 
 @contextlib.asynccontextmanager
 async def wired(settings: Settings, *, name: str) -> AsyncGenerator[Wiring]:
-    """Open everything, run the relay beside it, and close it all at the end."""
+    """Open everything, run the relay beside it, and close it all at the end.
+
+    Messages that the relay has claimed by then are settled first: others would have to wait for their claim to lapse.
+    """
+    failpoints.arm(settings.failpoints)
+    tracing.configure(f"reelwright-{name}", endpoint=settings.telemetry_endpoint)
     db = postgres.connect(settings.database_url, name=f"reelwright-{name}")
     transport = _transport(settings)
     queue = qstash.connect(token=settings.qstash_token, base_url=settings.qstash_url)
-    relay = Relay(db, queue, Destination(worker_address(settings)))
+    failures = worker_address(settings, outbox.FAILED)
+    relay = Relay(db, queue, Destination(worker_address(settings, outbox.GENERATE), failures=failures))
     gate = Gate(
         transport, facts=facts.reader(db), held=facts.held(db), limits=facts.LIMITS, patience=settings.redis_timeout
     )
     files = storage.connect(settings.storage_url)
-    background = [
-        asyncio.create_task(relay.run(), name="relay"),
-        asyncio.create_task(
-            postgres.listen(settings.database_url, outbox.CHANNEL, relay.wake.set), name="relay-listen"
-        ),
-    ]
+    publishing = asyncio.create_task(relay.run(), name="relay")
+    listening = asyncio.create_task(
+        postgres.listen(settings.database_url, outbox.CHANNEL, relay.notified), name="relay-listen"
+    )
     try:
         await _check_eviction(transport, settings)
         yield Wiring(settings=settings, db=db, gate=gate, storage=files, relay=relay)
     finally:
-        await tasks.end(*background)
+        relay.stop()
+        await asyncio.wait({publishing}, timeout=_LAST_BATCH_S)
+        await tasks.end(publishing, listening)
         await qstash.close(queue)
         await gate.close()
         await db.close()
+        tracing.close()
 
 
 def _transport(settings: Settings) -> Transport:

@@ -66,7 +66,7 @@ async def main(database_url: str, redis_url: str) -> None:
     """Finish for ever, woken by the outbox's own notifications."""
     log.configure(level="CRITICAL")
     wake = asyncio.Event()
-    listening = asyncio.create_task(postgres.listen(database_url, outbox.CHANNEL, wake.set))
+    listening = asyncio.create_task(postgres.listen(database_url, outbox.CHANNEL, lambda _: wake.set()))
     async with opened(database_url, redis_url) as (db, gate):
         while not listening.done():
             with contextlib.suppress(TimeoutError):

@@ -1,7 +1,9 @@
 """The relay: promised means published, by whichever relay is alive, and never held up by one bad row."""
 
 import asyncio
+import json
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -16,25 +18,49 @@ from reelwright.ground.postgres import Database
 from reelwright.outbox import Destination, Relay, StageDue
 from tests.builders import a_generation
 
-TO = Destination("http://127.0.0.1:7777/worker/generate")
+TO = Destination("http://127.0.0.1:7777/worker/generate", failures="http://127.0.0.1:7777/worker/failed")
 
 
 class Queue:
-    """The QStash publish endpoint, in the client's transport: it records what arrives and answers as told."""
+    """The QStash batch endpoint, in the client's transport: it records what arrives and answers as told.
+
+    `answers` are whole requests' statuses, in their order; `spoilt` names runs whose own item is refused, `poison`
+    those with which no whole request is taken.
+    """
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, bytes]] = []
+        self.requests: list[int] = []
+        self.headers: dict[str, str] = {}
         self.answers: list[int | Exception] = []
+        self.spoilt: set[str] = set()
+        self.poison: set[str] = set()
+        self.all = 0
+        self.has_all = asyncio.Event()
         self.client = qstash.connect(token="t", base_url="http://queue")
         self.client.http._client = httpx.AsyncClient(transport=httpx.MockTransport(self.handle))
 
     def handle(self, request: httpx.Request) -> httpx.Response:
         answer = self.answers.pop(0) if self.answers else 200
+        items = json.loads(request.content)
+        self.requests.append(len(items))
         if isinstance(answer, Exception):
             raise answer
-        if answer == 200:
-            self.seen.append((request.headers["Upstash-Deduplication-Id"], request.content))
-        return httpx.Response(answer, json={"messageId": f"msg_{len(self.seen)}"})
+        if any(json.loads(item["body"])["run_id"] in self.poison for item in items):
+            answer = 413
+        if answer != 200:
+            return httpx.Response(answer, json={"error": "no"})
+        assert request.url.path == "/v2/batch"
+        return httpx.Response(200, json=[self.take(item) for item in items])
+
+    def take(self, item: dict[str, Any]) -> dict[str, str]:
+        if json.loads(item["body"])["run_id"] in self.spoilt:
+            return {"error": "invalid"}
+        self.headers = item["headers"]
+        self.seen.append((item["headers"]["Upstash-Deduplication-Id"], item["body"].encode()))
+        if len(self.seen) == self.all:
+            self.has_all.set()
+        return {"messageId": f"msg_{len(self.seen)}"}
 
 
 @pytest.fixture
@@ -101,17 +127,115 @@ async def test_a_lost_answer_publishes_again_under_the_same_deduplication_id(db:
     assert [dedup.endswith(f"-{row}") for dedup, _ in queue.seen] == [True]
 
 
-async def test_a_message_that_can_never_be_published_is_parked_and_holds_nobody_up(db: Database, queue: Queue) -> None:
-    await promise(db, 2)
+async def let_go(db: Database) -> None:
+    """End every claim and wait, as time would."""
+    async with db.begin() as tx:
+        await tx.execute(text("UPDATE outbox SET claimed_until = NULL WHERE published_at IS NULL"))
+
+
+@pytest.mark.parametrize("how", ["spoilt", "poison"])
+async def test_what_can_never_be_published_is_parked_holds_nobody_up_and_can_be_let_out(
+    db: Database, queue: Queue, how: str
+) -> None:
+    """One item that the queue refuses, or one that spoils the whole request: the others go out with the first try."""
+    bad, *good = await promise(db, 4)
+    getattr(queue, how).add(str(bad.run_id))
     relay = Relay(db, queue.client, TO)
-    queue.answers = [400]
-    await relay.publish_due()
-    for _ in range(4):
-        queue.answers = [413]
-        async with db.begin() as tx:
-            await tx.execute(text("UPDATE outbox SET claimed_until = NULL"))
+    for _ in range(5):
+        assert (await states(db))["parked"] == 0
         await relay.publish_due()
-    assert await states(db) == {"published": 1, "parked": 1, "waiting": 0}
+        assert sorted(body for _, body in queue.seen) == sorted(outbox.encoded(m) for m in good)
+        await let_go(db)
+    assert await states(db) == {"published": 3, "parked": 1, "waiting": 0}
+
+    async with db.begin() as tx:
+        (stuck,) = await outbox.parked(tx, 10)
+        assert (stuck.run_id, stuck.attempts) == (bad.run_id, 5)
+        assert stuck.reason
+        assert await outbox.parked(tx, 10, after=stuck.id) == []
+    queue.spoilt.clear()
+    queue.poison.clear()
+    async with db.begin() as tx:
+        assert [await outbox.unpark(tx, [stuck.id]) for _ in range(2)] == [1, 0]
+    await relay.publish_due()
+    assert await states(db) == {"published": 4, "parked": 0, "waiting": 0}
+
+
+@pytest.mark.parametrize("answer", [401, 403, 429, 500, httpx.ConnectError("refused")])
+async def test_a_queue_that_is_away_or_knows_us_no_more_parks_nothing(
+    db: Database, queue: Queue, answer: int | Exception
+) -> None:
+    await promise(db, 3)
+    relay = Relay(db, queue.client, TO)
+    for _ in range(7):
+        queue.answers = [answer]
+        await relay.publish_due()
+        await let_go(db)
+    assert queue.requests == [3] * 7, "rows were asked for one by one although the queue is away"
+    assert await states(db) == {"published": 0, "parked": 0, "waiting": 3}
+
+
+async def test_a_hundred_rows_are_one_request_which_says_where_failures_go(db: Database, queue: Queue) -> None:
+    (message,) = await promise(db)
+    async with db.begin() as tx:
+        await outbox.enqueue(tx, *[message] * 119)
+    queue.all = 120
+    relay = Relay(db, queue.client, TO)
+    running = asyncio.create_task(relay.run())
+    await asyncio.wait_for(queue.has_all.wait(), 10)
+    relay.stop()
+    await asyncio.wait_for(running, 5)
+    assert (await states(db))["published"] == 120
+    assert queue.requests == [100, 20]
+    assert queue.headers["Upstash-Failure-Callback"] == TO.failures
+
+
+async def test_a_stopped_relay_settles_what_it_has_sent_and_claims_nothing_more(db: Database, queue: Queue) -> None:
+    """At the end of a process, rows left claimed would wait half a minute for somebody else."""
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def slow(request: httpx.Request) -> httpx.Response:
+        asked.set()
+        await answer.wait()
+        return queue.handle(request)
+
+    queue.client.http._client = httpx.AsyncClient(transport=httpx.MockTransport(slow))
+    await promise(db)
+    relay = Relay(db, queue.client, TO)
+    running = asyncio.create_task(relay.run())
+    await asked.wait()
+    relay.stop()
+    await promise(db)
+    relay.notified()
+    answer.set()
+    await asyncio.wait_for(running, 5)
+    assert await states(db) == {"published": 1, "parked": 0, "waiting": 1}
+
+
+async def test_a_relay_is_woken_by_its_own_process_at_once_and_by_others_a_moment_later(db: Database) -> None:
+    """Where every process's relay looks at every notification, most find nothing: the writer's own goes first."""
+    relay = Relay(db, Queue().client, TO)
+    relay.notified("another")
+    assert not relay.wake.is_set()
+    await asyncio.wait_for(relay.wake.wait(), 1)
+    relay.wake.clear()
+    relay.notified(outbox.HERE)
+    assert relay.wake.is_set()
+
+
+async def test_published_rows_are_forgotten_after_a_day_and_the_backlog_is_told(db: Database, queue: Queue) -> None:
+    await promise(db, 3)
+    await Relay(db, queue.client, TO).publish_due()
+    await promise(db, 2)
+    await promise(db, 1, delay=timedelta(hours=1))
+    async with db.begin() as tx:
+        await tx.execute(text("UPDATE outbox SET published_at = now() - interval '25 h' WHERE id < 3"))
+        await tx.execute(text("UPDATE outbox SET deliver_at = now() - interval '90 s' WHERE id = 4"))
+    async with db.begin() as tx:
+        waits = await outbox.backlog(tx)
+        assert (waits.waiting, 89 < waits.oldest_s < 100) == (2, True)
+        assert [await outbox.forget(tx, limit=1) for _ in range(3)] == [1, 1, 0]
+    assert await states(db) == {"published": 1, "parked": 0, "waiting": 3}
 
 
 async def test_a_later_message_waits_for_its_time(db: Database, queue: Queue) -> None:
@@ -120,11 +244,16 @@ async def test_a_later_message_waits_for_its_time(db: Database, queue: Queue) ->
     assert await states(db) == {"published": 0, "parked": 0, "waiting": 1}
 
 
-def test_a_message_reads_back_as_it_was_and_unknown_ones_are_refused() -> None:
+def test_a_message_reads_back_as_it_was_and_a_newer_one_is_told_from_nonsense() -> None:
     generation = GenerationId(uuid4())
     unit = Unit(stage=Stage.TTS_GENERATION, scene=2)
     message = StageDue(generation_id=generation, run_id=unit.run_id(generation), stage=unit.stage, scene=2)
-    assert outbox.decoded(outbox.encoded(message)) == message
-    for wrong in (b"{}", b'{"message":"stage_due.v9"}', outbox.encoded(message)[:-1] + b',"more":1}'):
-        with pytest.raises(ValueError):
+    body = outbox.encoded(message)
+    assert outbox.decoded(body) == message
+    assert b"traceparent" not in body, "a worker that doesn't know a field must be able to read messages without it"
+    for newer in (b'{"message":"stage_due.v9"}', body[:-1] + b',"more":1}', b'{"message":"reel_due.v1","x":[]}'):
+        with pytest.raises(outbox.NotYetKnown):
+            outbox.decoded(newer)
+    for wrong in (b"", b"{}", b"[]", b'{"message":1}', b'{"message":"<script>"}', b'{"message":"stage_due.v1"'):
+        with pytest.raises(outbox.NotOurs):
             outbox.decoded(wrong)

@@ -96,31 +96,31 @@ def connect(url: str, *, pool_size: int = 8, statement_timeout_ms: int = 10_000,
     return Database(engine)
 
 
-async def listen(url: str, channel: str, wake: Callable[[], None]) -> None:
-    """Call `wake` at every notification on the channel, and once after every (re)connection. Runs until cancelled."""
+async def listen(url: str, channel: str, heard: Callable[[str], None]) -> None:
+    """Call `heard` with each notification's text, and with none after every (re)connection. Runs until cancelled."""
     plain = async_url(url).replace("postgresql+asyncpg://", "postgresql://")
     while True:
         try:
-            await _listen_once(plain, channel, wake)
+            await _listen_once(plain, channel, heard)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
             await asyncio.sleep(1.0)
 
 
-async def _listen_once(url: str, channel: str, wake: Callable[[], None]) -> None:
+async def _listen_once(url: str, channel: str, heard: Callable[[str], None]) -> None:
     """Listen until the connection ends. Raises OSError, asyncpg's errors."""
     gone = asyncio.Event()
 
     def ended(_connection: object) -> None:
         gone.set()
 
-    def notified(*_notification: object) -> None:
-        wake()
+    def notified(_connection: object, _pid: int, _channel: str, payload: object) -> None:
+        heard(str(payload))
 
     connection = await asyncpg.connect(url, timeout=5, server_settings={"application_name": "reelwright-listen"})
     try:
         connection.add_termination_listener(ended)
         await connection.add_listener(channel, notified)
-        wake()
+        heard("")
         await gone.wait()
     finally:
         connection.terminate()

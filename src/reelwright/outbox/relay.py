@@ -7,23 +7,36 @@ state makes the second delivery harmless. Marking first could lose a message for
 import asyncio
 import contextlib
 import random
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from qstash import AsyncQStash
 from qstash.errors import QStashError
+from qstash.message import BatchRequest, prepare_batch_message_body
 from sqlalchemy import text
 
-from reelwright.ground import log
+from reelwright.ground import failpoints, log, tasks, telemetry
 from reelwright.ground.errors import Outage
 from reelwright.ground.postgres import Database
+from reelwright.outbox.promises import HERE
 
 _log = log.logger("outbox.relay")
 
 _BATCH = 100
-_IN_FLIGHT = 8
+_BATCHES_IN_FLIGHT = 4
+_SINGLES_IN_FLIGHT = 8
 _PARK_AFTER = 5
+_POLL_S = 1.0
+_LINGER_S = 0.02
+"""How long a relay lets rows gather while it has a batch under way, or while the process that wrote them is at it."""
 _RETRY_DELAY = "min(1000 * pow(3, retried), 300000)"  # milliseconds: a worker that restarts is back in seconds
+_STATUS = re.compile(r"status: (\d{3})")
+_NEVER = frozenset({400, 404, 412, 413, 422})
+"""What says that a message, or one of a batch, is wrong in itself. A bad token (401, 403) is our own outage."""
+
 _CLAIM = text(
     """
     UPDATE outbox SET claimed_until = clock_timestamp() + interval '30 seconds', attempts = attempts + 1
@@ -35,19 +48,21 @@ _CLAIM = text(
     RETURNING id, run_id, body, attempts
     """
 )
-_MARK = text(
-    "UPDATE outbox SET published_at = clock_timestamp(), message_id = :message, claimed_until = NULL WHERE id = :id"
-)
-_LATER = text("UPDATE outbox SET claimed_until = clock_timestamp() + :wait WHERE id = :id AND published_at IS NULL")
-_PARK = text(
-    "UPDATE outbox SET parked_at = clock_timestamp(), parked_reason = :reason, claimed_until = NULL"
-    " WHERE id = :id AND published_at IS NULL"
+_SETTLE = text(
+    """
+    UPDATE outbox SET message_id = said.message,
+           published_at = CASE WHEN said.message IS NOT NULL THEN clock_timestamp() END,
+           parked_at = CASE WHEN said.reason IS NOT NULL THEN clock_timestamp() END, parked_reason = said.reason,
+           claimed_until = clock_timestamp() + said.wait
+      FROM unnest(CAST(:ids AS bigint[]), CAST(:messages AS text[]), CAST(:waits AS interval[]),
+                  CAST(:reasons AS text[])) AS said (id, message, wait, reason)
+     WHERE outbox.id = said.id AND published_at IS NULL AND parked_at IS NULL
+    """
 )
 _NEXT_DUE = text(
     "SELECT extract(epoch FROM min(deliver_at) - clock_timestamp()) FROM outbox"
     " WHERE published_at IS NULL AND parked_at IS NULL AND deliver_at > clock_timestamp()"
 )
-_FORGET = text("DELETE FROM outbox WHERE published_at < clock_timestamp() - interval '24 hours'")
 
 
 class Unpublishable(Exception):  # noqa: N818 - internal: the queue said that this message can never be accepted
@@ -56,87 +71,195 @@ class Unpublishable(Exception):  # noqa: N818 - internal: the queue said that th
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where deliveries go, and how long QStash itself should try when no worker could even record a failure."""
+    """Where deliveries go, and how long QStash itself should try when no worker could even record a failure.
+
+    What it has given up on it says to `failures`, if there is such an address.
+    """
 
     url: str
+    failures: str | None = None
     retries: int = 3
     timeout: timedelta = timedelta(minutes=15)
 
 
+@dataclass(frozen=True, slots=True)
+class _Claimed:
+    """One row that this relay publishes now."""
+
+    id: int
+    run: str
+    body: bytes
+    attempts: int
+
+
+@dataclass(slots=True)
+class _Verdicts:
+    """What became of each row, in columns, as one statement writes it."""
+
+    ids: list[int]
+    messages: list[str | None]
+    waits: list[timedelta | None]
+    reasons: list[str | None]
+
+
 class Relay:
-    """Publishes what the outbox holds, woken by `wake` and by its own polling."""
+    """Publishes what the outbox holds, woken by notifications and by its own polling."""
 
     def __init__(self, db: Database, queue: AsyncQStash, destination: Destination) -> None:
         self._db = db
         self._queue = queue
         self._to = destination
+        self._sending: set[asyncio.Task[None]] = set()
+        self._lingering: asyncio.TimerHandle | None = None
+        self._stopped = False
         self.wake = asyncio.Event()
 
+    def notified(self, sender: str = HERE) -> None:
+        """Look for rows: at once where this process wrote them, else after the relay of the one that did."""
+        if sender in {HERE, ""}:
+            self.wake.set()
+        elif self._lingering is None or self._lingering.when() <= asyncio.get_running_loop().time():
+            wait = _LINGER_S * random.uniform(1.0, 2.0)  # noqa: S311 - jitter, so that the others don't look together
+            self._lingering = asyncio.get_running_loop().call_later(wait, self.wake.set)
+
+    def stop(self) -> None:
+        """Claim nothing more; `run` returns when what is under way has been settled."""
+        self._stopped = True
+        self.wake.set()
+
     async def run(self) -> None:
-        """Publish until cancelled; an outage of PostgreSQL or QStash only delays it."""
+        """Publish until stopped or cancelled; an outage of PostgreSQL or QStash only delays it."""
         pause = 0.0
-        while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.wake.wait(), timeout=pause)
-            self.wake.clear()
-            try:
-                pause = 0.0 if await self.publish_due() == _BATCH else await self._until_next()
-            except Outage:
-                pause = 1.0
+        try:
+            while not self._stopped:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self.wake.wait(), timeout=pause)
+                self.wake.clear()
+                try:
+                    pause = await self._turn()
+                except Outage:
+                    pause = _POLL_S
+            if self._sending:
+                await asyncio.wait(self._sending)
+        finally:
+            await tasks.end(*self._sending)
+
+    async def _turn(self) -> float:
+        """Claim one batch, send it on its way beside the next, and return how long to wait for that. Raises Outage."""
+        if self._stopped:
+            return 0.0
+        if self._sending:  # let the next batch fill while one is under way
+            await asyncio.wait(self._sending, timeout=_LINGER_S, return_when=asyncio.FIRST_COMPLETED)
+        if len(self._sending) >= _BATCHES_IN_FLIGHT:
+            await asyncio.wait(self._sending, return_when=asyncio.FIRST_COMPLETED)
+        rows, pause = await self._claim()
+        if rows:
+            sending = asyncio.create_task(self._sent(rows))
+            self._sending.add(sending)
+            sending.add_done_callback(self._sending.discard)
+        return pause
+
+    async def _sent(self, rows: Sequence[_Claimed]) -> None:
+        try:
+            await self._settle(rows, await self._publish(rows))
+        except Outage:  # the claim lapses, and the same deduplication id makes a second publishing harmless
+            _log.warning("outbox.not_marked", rows=len(rows))
 
     async def publish_due(self) -> int:
         """Publish one batch of due rows and return how many were claimed. Raises Outage."""
-        async with self._db.begin() as tx:
-            rows = (await tx.execute(_CLAIM, {"batch": _BATCH})).all()
-        if not rows:
-            return 0
-        places = asyncio.Semaphore(_IN_FLIGHT)
-
-        async def send(row_id: int, run: str, body: bytes) -> str | Exception:
-            async with places:
-                try:
-                    return await self._publish(body, dedup=f"{run.replace('-', '')}-{row_id}")
-                except Exception as error:  # noqa: BLE001 - one row's failure is that row's; it is recorded below
-                    return error
-
-        answers = await asyncio.gather(*(send(row.id, str(row.run_id), row.body) for row in rows))
-        async with self._db.begin() as tx:
-            for row, answer in zip(rows, answers, strict=True):
-                if isinstance(answer, str):
-                    await tx.execute(_MARK, {"id": row.id, "message": answer})
-                elif isinstance(answer, Unpublishable) and row.attempts >= _PARK_AFTER:
-                    _log.error("outbox.parked", row=row.id, run_id=str(row.run_id), reason=str(answer))
-                    await tx.execute(_PARK, {"id": row.id, "reason": str(answer)[:200]})
-                else:
-                    _log.warning("outbox.publish_failed", row=row.id, error=type(answer).__name__)
-                    wait = timedelta(seconds=random.uniform(0.2, min(30.0, 0.5 * 2**row.attempts)))  # noqa: S311 - jitter
-                    await tx.execute(_LATER, {"id": row.id, "wait": wait})
+        rows, _ = await self._claim()
+        if rows:
+            await self._settle(rows, await self._publish(rows))
         return len(rows)
 
-    async def forget_published(self) -> None:
-        """Delete what was published more than a day ago. Raises Outage."""
+    async def _claim(self) -> tuple[list[_Claimed], float]:
+        """Claim a batch; return it and how long nothing more will be due: one second, the poll, at most."""
+        pause = 0.0
         async with self._db.begin() as tx:
-            await tx.execute(_FORGET)
+            rows = (await tx.execute(_CLAIM, {"batch": _BATCH})).all()
+            if len(rows) < _BATCH:
+                seconds = await tx.scalar(_NEXT_DUE)
+                pause = _POLL_S if seconds is None else min(_POLL_S, max(0.01, float(seconds)))
+        if rows:
+            await failpoints.reached("outbox.after_claim")
+        return [_Claimed(row.id, row.run_id.hex, row.body, row.attempts) for row in rows], pause
 
-    async def _until_next(self) -> float:
-        """Return how long nothing will be due, one second at most: the poll that a lost notification falls back on."""
-        async with self._db.begin() as tx:
-            seconds = await tx.scalar(_NEXT_DUE)
-        return 1.0 if seconds is None else min(1.0, max(0.02, float(seconds)))
-
-    async def _publish(self, body: bytes, *, dedup: str) -> str:
+    async def _publish(self, rows: Sequence[_Claimed]) -> list[str | Exception]:
+        """Publish the rows in one request, and each on its own that the queue didn't take so; return ids or errors."""
         try:
-            answer = await self._queue.message.publish(
-                url=self._to.url,
-                body=body,
-                content_type="application/json",
-                retries=self._to.retries,
-                retry_delay=_RETRY_DELAY,
-                timeout=f"{int(self._to.timeout.total_seconds())}s",
-                deduplication_id=dedup,
-            )
+            answers = await self._batch(rows)
+        except Unpublishable:
+            answers: list[str | None] = [None] * len(rows)  # one of them spoils it for all: ask for each
+        except Exception as error:  # noqa: BLE001 - the queue is away, in whatever words: the rows wait
+            return [error] * len(rows)
+        places = asyncio.Semaphore(_SINGLES_IN_FLIGHT)
+
+        async def alone(row: _Claimed) -> str | Exception:
+            async with places:
+                try:
+                    return (await self._batch([row]))[0] or Unpublishable("the queue doesn't say why")
+                except Exception as error:  # noqa: BLE001 - one row's failure is that row's; it is recorded
+                    return error
+
+        refused = {
+            row.id: asyncio.create_task(alone(row)) for row, got in zip(rows, answers, strict=True) if got is None
+        }
+        if refused:
+            await asyncio.wait(refused.values())
+        found = [refused[row.id].result() if got is None else got for row, got in zip(rows, answers, strict=True)]
+        await failpoints.reached("outbox.after_publish")
+        return found
+
+    async def _batch(self, rows: Sequence[_Claimed]) -> list[str | None]:
+        """Ask for the rows' publishing; return each one's message id, None where it alone was refused.
+
+        The SDK's own `batch` loses all ids when one item is refused, so its answer is read here. Raises Unpublishable
+        where the request itself is wrong, and what the SDK and httpx raise.
+        """
+        body = prepare_batch_message_body([self._message(row) for row in rows])
+        headers = {"Content-Type": "application/json"}
+        try:
+            said: Any = await self._queue.http.request(path="/v2/batch", method="POST", headers=headers, body=body)
         except QStashError as error:
-            if any(f"status: {status}" in str(error) for status in (400, 404, 413, 422)):
+            status = _STATUS.search(str(error))
+            if status and int(status[1]) in _NEVER:
                 raise Unpublishable(str(error)[:200]) from error
             raise
-        return str(getattr(answer, "message_id", ""))
+        if len(rows) == 1 and "error" in said[0]:
+            raise Unpublishable(str(said[0]["error"])[:200])
+        return [item.get("messageId") for item in said]
+
+    def _message(self, row: _Claimed) -> BatchRequest:
+        message = BatchRequest(
+            url=self._to.url,
+            body=row.body.decode(),
+            content_type="application/json",
+            retries=self._to.retries,
+            retry_delay=_RETRY_DELAY,
+            timeout=f"{int(self._to.timeout.total_seconds())}s",
+            deduplication_id=f"{row.run}-{row.id}",
+        )
+        if self._to.failures:
+            message["failure_callback"] = self._to.failures
+        return message
+
+    async def _settle(self, rows: Sequence[_Claimed], answers: Sequence[str | Exception]) -> None:
+        """Write down what became of the rows, in one statement. Raises Outage."""
+        told = _Verdicts([], [], [], [])
+        for row, answer in zip(rows, answers, strict=True):
+            hopeless = isinstance(answer, Unpublishable) and row.attempts >= _PARK_AFTER
+            wait = timedelta(seconds=random.uniform(0.2, min(30.0, 0.5 * 2**row.attempts)))  # noqa: S311 - jitter
+            told.ids.append(row.id)
+            told.messages.append(answer if isinstance(answer, str) else None)
+            told.waits.append(None if isinstance(answer, str) or hopeless else wait)
+            told.reasons.append(str(answer)[:200] if hopeless else None)
+            if hopeless:
+                telemetry.OUTBOX_PARKED.inc()
+                _log.error("outbox.parked", row=row.id, run_id=row.run, reason=str(answer))
+        failed = [answer for answer in answers if isinstance(answer, Exception)]
+        if failed:
+            _log.warning("outbox.publish_failed", rows=len(failed), error=type(failed[0]).__name__)
+        values = {"ids": told.ids, "messages": told.messages, "waits": told.waits, "reasons": told.reasons}
+        async with self._db.begin() as tx:
+            await tx.execute(_SETTLE, values)
+        telemetry.OUTBOX_PUBLISHED.inc(len(rows) - len(failed))

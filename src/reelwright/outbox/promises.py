@@ -1,0 +1,121 @@
+"""Promises of messages: made in the transaction that makes them true, kept by a relay, looked after by the sweep."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from secrets import token_hex
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from reelwright.ground.ids import GenerationId, StageRunId
+from reelwright.outbox.messages import Message, encoded
+
+CHANNEL = "reelwright_outbox"
+HERE = token_hex(4)
+"""Names this process in its notifications: its own relay need not wait whether another is quicker."""
+
+_PROMISE = text(
+    """
+    WITH promised AS (
+        INSERT INTO outbox (generation_id, run_id, body, deliver_at)
+        SELECT generation_id, run_id, body, clock_timestamp() + CAST(:delay AS interval)
+          FROM unnest(CAST(:generations AS uuid[]), CAST(:runs AS uuid[]), CAST(:bodies AS bytea[]))
+            AS message (generation_id, run_id, body)
+        RETURNING id)
+    SELECT pg_notify(:channel, :here) FROM promised LIMIT 1
+    """
+)
+_PARKED = text(
+    """
+    SELECT id, generation_id, run_id, attempts, parked_at, parked_reason FROM outbox
+     WHERE parked_at IS NOT NULL AND id > :after ORDER BY id LIMIT :limit
+    """
+)
+_UNPARK = text(
+    """
+    WITH back AS (
+        UPDATE outbox SET parked_at = NULL, parked_reason = NULL, attempts = 0, claimed_until = NULL
+         WHERE id = ANY(CAST(:ids AS bigint[])) AND parked_at IS NOT NULL RETURNING id)
+    SELECT count(*), CASE WHEN count(*) > 0 THEN CAST(pg_notify(:channel, :here) AS text) END FROM back
+    """
+)
+_FORGET = text(
+    """
+    DELETE FROM outbox WHERE id IN (
+        SELECT id FROM outbox WHERE published_at < clock_timestamp() - CAST(:older AS interval)
+         ORDER BY published_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+    """
+)
+_WAITING = text(
+    """
+    SELECT count(*) AS waiting,
+           coalesce(extract(epoch FROM clock_timestamp() - min(deliver_at)), 0)::float8 AS oldest_s
+      FROM outbox WHERE published_at IS NULL AND parked_at IS NULL AND deliver_at <= clock_timestamp()
+    """
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parked:
+    """A promise that the queue refused again and again. `reason` is the queue's own sentence."""
+
+    id: int
+    generation_id: GenerationId
+    run_id: StageRunId
+    attempts: int
+    parked_at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How many messages are due and unsent, and for how many seconds the oldest has been."""
+
+    waiting: int
+    oldest_s: float
+
+
+async def enqueue(tx: AsyncSession, *messages: Message, delay: timedelta = timedelta(0)) -> None:
+    """Promise messages with this transaction; relays hear of it at the commit and publish them once `delay` is over."""
+    if not messages:
+        return
+    values: dict[str, object] = {
+        "generations": [message.generation_id for message in messages],
+        "runs": [message.run_id for message in messages],
+        "bodies": [encoded(message) for message in messages],
+        "delay": delay,
+    }
+    await tx.execute(_PROMISE, values | {"channel": CHANNEL, "here": HERE})
+
+
+async def parked(tx: AsyncSession, limit: int, *, after: int = 0) -> list[Parked]:
+    """Return what can't be published as it is, by id, from behind the given one."""
+    return [
+        Parked(
+            id=row.id,
+            generation_id=row.generation_id,
+            run_id=row.run_id,
+            attempts=row.attempts,
+            parked_at=row.parked_at,
+            reason=row.parked_reason,
+        )
+        for row in await tx.execute(_PARKED, {"limit": limit, "after": after})
+    ]
+
+
+async def unpark(tx: AsyncSession, ids: Sequence[int]) -> int:
+    """Let relays try these parked ones anew, and return how many there were."""
+    return await tx.scalar(_UNPARK, {"ids": list(ids), "channel": CHANNEL, "here": HERE}) or 0
+
+
+async def forget(tx: AsyncSession, *, older: timedelta = timedelta(hours=24), limit: int = 1000) -> int:
+    """Delete some of what was published that long ago and return how many; fewer than the limit: no more are left."""
+    deleted = await tx.execute(_FORGET, {"older": older, "limit": limit})
+    return int(getattr(deleted, "rowcount", 0))
+
+
+async def backlog(tx: AsyncSession) -> Backlog:
+    """Return how much waits to be published, and how long."""
+    row = (await tx.execute(_WAITING)).one()
+    return Backlog(row.waiting, row.oldest_s)
