@@ -1,54 +1,63 @@
-"""Credits: granted, held, captured, voided. Every movement is one statement and one or two lines of the journal.
+"""Credits for work: held, captured, voided. Each is one statement that moves balance, lots and journal together.
 
-    grant     granted or sold → available        once a source
     hold      available → held                   once an attempt at a generation
     capture   held → spent, the rest → available once a hold
     void      held → available                   once a hold
 
-A balance moves only together with its journal line, under a condition that the statement itself checks, so nothing
-oversells and no row stays locked over a round trip. READ COMMITTED re-reads a row that it had to wait for.
+A statement begins with the account's balance, under a condition that it checks itself, so nothing oversells and no row
+stays locked over a round trip. READ COMMITTED re-reads rows that it had to wait for, but sees no lot that came in
+meanwhile: a hold that finds too little asks a second time, with the balance locked.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from reelwright.ground.errors import Kind, Refusal
 from reelwright.ground.ids import AccountId, GenerationId
+from reelwright.ledger.account import Books, in_credits
 
-_MICRO = 1_000_000
-
-_GRANT = text(
-    """
-    WITH line AS (
-        INSERT INTO credit_journal (account_id, kind, from_bucket, to_bucket, amount_micro, source, reason)
-        VALUES (:account, 'grant', :origin, 'available', :micro, :source, :reason)
-        ON CONFLICT (source) DO NOTHING RETURNING account_id, amount_micro)
-    INSERT INTO credit_balances AS b (account_id, available_micro) SELECT account_id, amount_micro FROM line
-    ON CONFLICT (account_id) DO UPDATE
-       SET available_micro = b.available_micro + excluded.available_micro, updated_at = now()
-    RETURNING b.account_id
-    """
-)
 _HOLD = text(
     """
-    WITH money AS (
-        UPDATE credit_balances
-           SET available_micro = available_micro - :micro, held_micro = held_micro + :micro, updated_at = now()
-         WHERE account_id = :account AND available_micro >= :micro
+    WITH owner AS MATERIALIZED (
+        SELECT account_id FROM credit_balances
+         WHERE account_id = :account AND available_micro >= :micro AND debt_micro = 0
            AND NOT EXISTS (SELECT FROM credit_holds WHERE generation_id = :generation AND attempt = :attempt)
-        RETURNING account_id
+           FOR NO KEY UPDATE
+    ), lots AS MATERIALIZED (
+        SELECT l.id, l.remaining_micro, l.priority, l.expires_at, l.created_at
+          FROM owner JOIN credit_lots l ON l.account_id = owner.account_id
+         WHERE l.live AND l.remaining_micro > 0 AND l.effective_at <= statement_timestamp()
+           AND (l.expires_at IS NULL OR l.expires_at > statement_timestamp())
+           FOR NO KEY UPDATE OF l
+    ), ranked AS (
+        SELECT id, remaining_micro, sum(remaining_micro) OVER burn - remaining_micro AS before,
+               row_number() OVER burn AS place
+          FROM lots WINDOW burn AS (ORDER BY priority, expires_at NULLS LAST, created_at, id ROWS UNBOUNDED PRECEDING)
+    ), pins AS MATERIALIZED (
+        SELECT id, place, least(remaining_micro, :micro - before)::bigint AS micro FROM ranked WHERE before < :micro
+    ), money AS (
+        UPDATE credit_balances b
+           SET available_micro = available_micro - :micro, held_micro = held_micro + :micro, version = version + 1,
+               updated_at = now()
+          FROM (SELECT sum(micro) AS micro, array_agg(id ORDER BY place) AS ids,
+                       array_agg(micro ORDER BY place) AS micros FROM pins) AS found
+         WHERE b.account_id = :account AND found.micro = :micro
+        RETURNING b.account_id, available_micro, held_micro, version, found.ids, found.micros
+    ), moved AS (
+        UPDATE credit_lots l
+           SET remaining_micro = l.remaining_micro - pins.micro, held_micro = l.held_micro + pins.micro
+          FROM pins, money WHERE l.id = pins.id
     ), line AS (
-        INSERT INTO credit_journal (account_id, kind, from_bucket, to_bucket, amount_micro, generation_id, source)
-        SELECT account_id, 'hold', 'available', 'held', :micro, :generation, 'hold:' || :reference
+        INSERT INTO credit_journal (account_id, seq, kind, from_bucket, to_bucket, amount_micro, available_after_micro,
+                                    held_after_micro, debt_after_micro, generation_id, source)
+        SELECT account_id, version, 'hold', 'available', 'held', :micro, available_micro, held_micro, 0, :generation,
+               'hold:' || :reference
           FROM money)
-    INSERT INTO credit_holds (generation_id, attempt, account_id, amount_micro)
-    SELECT :generation, :attempt, account_id, :micro FROM money
+    INSERT INTO credit_holds (generation_id, attempt, account_id, amount_micro, lot_ids, lot_micro)
+    SELECT :generation, :attempt, account_id, :micro, ids, micros FROM money
     RETURNING generation_id
     """
 )
@@ -59,55 +68,64 @@ _SETTLE = text(
            SET state = :state, settled_at = now(),
                captured_micro = CASE WHEN :state = 'captured' THEN least(:micro, amount_micro) END
          WHERE generation_id = :generation AND state = 'pending'
-        RETURNING account_id, generation_id, attempt, state, amount_micro, coalesce(captured_micro, 0) AS captured
+        RETURNING account_id, generation_id, attempt, state, amount_micro, coalesce(captured_micro, 0) AS captured,
+                  lot_ids, lot_micro
     ), money AS (
         UPDATE credit_balances b
            SET held_micro = held_micro - hold.amount_micro, updated_at = now(),
-               available_micro = available_micro + hold.amount_micro - hold.captured
+               available_micro = available_micro + hold.amount_micro - hold.captured,
+               version = version + (captured > 0)::int + (captured < hold.amount_micro)::int
           FROM hold WHERE b.account_id = hold.account_id
+        RETURNING b.account_id, available_micro, b.held_micro, b.debt_micro, version
+    ), shares AS (
+        SELECT pin.id, pin.micro,
+               least(pin.micro, greatest(0, captured - (sum(pin.micro) OVER used - pin.micro)))::bigint AS spent
+          FROM hold, unnest(lot_ids, lot_micro) WITH ORDINALITY AS pin (id, micro, place)
+        WINDOW used AS (ORDER BY pin.place ROWS UNBOUNDED PRECEDING)
+    ), lots AS (
+        UPDATE credit_lots l
+           SET held_micro = l.held_micro - s.micro, remaining_micro = remaining_micro + s.micro - s.spent
+          FROM shares s, money WHERE l.id = s.id AND l.account_id = money.account_id
+        RETURNING s.micro - s.spent AS freed, l.expires_at
     ), lines AS (
-        INSERT INTO credit_journal (account_id, kind, from_bucket, to_bucket, amount_micro, generation_id, source)
-        SELECT account_id, move.kind, 'held', move.bucket, move.micro, generation_id,
-               move.kind || ':' || generation_id || ':' || attempt
-          FROM hold, LATERAL (VALUES ('capture', 'spent', captured),
-                                     ('void', 'available', amount_micro - captured)) AS move (kind, bucket, micro)
-         WHERE move.micro > 0)
-    SELECT attempt, state, amount_micro, captured FROM hold
+        INSERT INTO credit_journal (account_id, seq, kind, from_bucket, to_bucket, amount_micro, available_after_micro,
+                                    held_after_micro, debt_after_micro, generation_id, source)
+        SELECT account_id, version - behind, move.kind, 'held', move.bucket, move.micro,
+               available_micro - CASE move.kind WHEN 'capture' THEN freed ELSE 0 END,
+               held_micro + CASE move.kind WHEN 'capture' THEN freed ELSE 0 END,
+               debt_micro, generation_id, move.kind || ':' || generation_id || ':' || attempt
+          FROM hold JOIN money USING (account_id),
+               LATERAL (SELECT amount_micro - captured AS freed) AS rest,
+               LATERAL (VALUES ('capture', 'spent', captured, (freed > 0)::int),
+                               ('void', 'available', freed, 0)) AS move (kind, bucket, micro, behind)
+         WHERE move.micro > 0 ORDER BY behind DESC)
+    SELECT account_id, attempt, amount_micro, captured, debt_micro,
+           coalesce((SELECT sum(freed) FROM lots WHERE expires_at <= statement_timestamp()), 0)::bigint AS lapsed,
+           coalesce((SELECT sum(freed) FROM lots WHERE expires_at <= statement_timestamp()
+                        AND expires_at > statement_timestamp() - interval '72 hours'), 0)::bigint AS lately
+      FROM hold JOIN money USING (account_id)
     """
 )
-_HELD = text(
-    "SELECT account_id, amount_micro FROM credit_holds WHERE generation_id = :generation AND attempt = :attempt"
-)
+_HELD = text("SELECT EXISTS (SELECT FROM credit_holds WHERE generation_id = :generation AND attempt = :attempt)")
 _SETTLED = text(
     """
-    SELECT attempt, state, amount_micro, coalesce(captured_micro, 0) AS captured
+    SELECT amount_micro, coalesce(captured_micro, 0) AS captured
       FROM credit_holds WHERE generation_id = :generation ORDER BY attempt DESC LIMIT 1
     """
 )
-_CHARGED = text("SELECT sum(captured_micro)::bigint FROM credit_holds WHERE generation_id = :generation")
-_BALANCE = text("SELECT available_micro, held_micro FROM credit_balances WHERE account_id = :account")
-_HISTORY = text(
+_CHARGED = text(
     """
-    SELECT id, kind, from_bucket, to_bucket, amount_micro, generation_id, source, reason, at FROM credit_journal
-     WHERE account_id = :account AND id < :before ORDER BY id DESC LIMIT :limit
+    SELECT sum(captured_micro - refunded_micro)::bigint FROM credit_holds WHERE generation_id = :generation
     """
 )
-_MISMATCHES = text(
+_BALANCE = text(
     """
-    WITH journal AS (
-        SELECT account_id,
-               sum(((to_bucket = 'available')::int - (from_bucket = 'available')::int) * amount_micro) AS a,
-               sum(((to_bucket = 'held')::int - (from_bucket = 'held')::int) * amount_micro) AS h
-          FROM credit_journal GROUP BY account_id
-    ), holds AS (
-        SELECT account_id, sum(amount_micro) AS h FROM credit_holds WHERE state = 'pending' GROUP BY account_id)
-    SELECT coalesce(b.account_id, journal.account_id) AS account_id
-      FROM credit_balances b FULL JOIN journal ON journal.account_id = b.account_id
-      LEFT JOIN holds ON holds.account_id = coalesce(b.account_id, journal.account_id)
-     WHERE coalesce(b.available_micro, 0) <> coalesce(journal.a, 0)
-        OR coalesce(b.held_micro, 0) <> coalesce(journal.h, 0)
-        OR coalesce(b.held_micro, 0) <> coalesce(holds.h, 0)
-     ORDER BY 1
+    SELECT least(available_micro, coalesce(usable.micro, 0))::bigint AS available, held_micro, debt_micro
+      FROM credit_balances b, LATERAL (
+           SELECT sum(remaining_micro) AS micro FROM credit_lots l
+            WHERE l.account_id = b.account_id AND live AND effective_at <= statement_timestamp()
+              AND (expires_at IS NULL OR expires_at > statement_timestamp())) AS usable
+     WHERE b.account_id = :account
     """
 )
 
@@ -119,23 +137,24 @@ class CreditsInsufficient(Refusal):
     code = "credits.insufficient"
 
 
+class DebtOpen(Refusal):
+    """Credits that had been used were taken back; `extra` says how much is owed, in micro-credits."""
+
+    kind = Kind.UNPAID
+    code = "credits.debt"
+
+
 class HoldMissing(Exception):  # noqa: N818 - a bug: whoever settles has held before
     """Credits are to be taken for a generation that never held any."""
 
 
-class Origin(StrEnum):
-    """Where granted credits come from: given with a plan, boost or by an admin, or bought."""
-
-    GRANTED = "granted"
-    SOLD = "sold"
-
-
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What an account has, in micro-credits: free to use, and reserved for running work."""
+    """What an account has, in micro-credits: usable now, reserved for running work, and owed."""
 
     available_micro: int
     held_micro: int
+    debt_micro: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,49 +166,36 @@ class Settlement:
     now: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JournalLine:
-    """One transfer, in micro-credits, from one bucket to another."""
-
-    id: int
-    kind: str
-    from_bucket: str
-    to_bucket: str
-    amount_micro: int
-    generation_id: UUID | None
-    source: str
-    reason: str
-    at: datetime
-
-
-async def grant(
-    tx: AsyncSession, *, account: AccountId, micro: int, source: str, origin: Origin = Origin.GRANTED, reason: str = ""
-) -> bool:
-    """Give credits once a source (`plan:<account>:<yyyymm>`, an invoice's id); False where it was given before."""
-    if micro <= 0:
-        raise ValueError(micro)
-    values = {"account": account, "micro": micro, "source": f"grant:{source}", "origin": origin, "reason": reason}
-    return await tx.scalar(_GRANT, values) is not None
-
-
 async def hold(tx: AsyncSession, *, account: AccountId, generation: GenerationId, micro: int, attempt: int = 1) -> None:
     """Reserve credits for a generation; doing it again for the same attempt changes nothing.
 
     The transaction has inserted or locked the generation before, so two holds of one attempt cannot meet; the primary
-    key stands behind that. Keep it late in the transaction: it locks the account's balance. Raises CreditsInsufficient.
+    key stands behind that. Keep it late in the transaction: it locks the account's balance.
+    Raises CreditsInsufficient, DebtOpen.
     """
     if micro <= 0:
         raise ValueError(micro)
     values: dict[str, Any] = {"account": account, "generation": generation, "micro": micro, "attempt": attempt}
-    if await tx.scalar(_HOLD, values | {"reference": f"{generation}:{attempt}"}) is not None:
+    values["reference"] = f"{generation}:{attempt}"
+    if await tx.scalar(_HOLD, values) is not None:
         return
-    if (await tx.execute(_HELD, {"generation": generation, "attempt": attempt})).one_or_none() is not None:
+    if await tx.scalar(_HELD, {"generation": generation, "attempt": attempt}):
         return
-    available = (await balance(tx, account=account)).available_micro
+    books = await Books.locked(tx, account)
+    books.expire()
+    await books.write()
+    if await tx.scalar(_HOLD, values) is not None:
+        return
+    found = await balance(tx, account=account)
+    if found.debt_micro:
+        raise DebtOpen(
+            f"{in_credits(found.debt_micro)} credits that were used have been taken back: buy credits to pay for them.",
+            extra={"required": micro, "debt": found.debt_micro},
+        )
     raise CreditsInsufficient(
-        f"This needs {_credits(micro)} credits and {_credits(available)} are available:"
+        f"This needs {in_credits(micro)} credits and {in_credits(found.available_micro)} are available:"
         " buy credits, or wait for the monthly allowance.",
-        extra={"required": micro, "available": available},
+        extra={"required": micro, "available": found.available_micro},
     )
 
 
@@ -197,54 +203,56 @@ async def capture(tx: AsyncSession, *, generation: GenerationId, micro: int) -> 
     """Take what was used and free the rest; more than was held is never taken, what goes beyond is ours to bear.
 
     A hold settles once: a second capture or void changes nothing and returns how it ended. Taking nothing where nothing
-    was ever held (a demo's generation) is fine. Raises HoldMissing.
+    was ever held (a demo's generation) is fine. What was pinned to the lots that lapse first is taken first, and what
+    is freed into a lot that has lapsed is gone. Raises HoldMissing.
     """
     if micro < 0:
         raise ValueError(micro)
-    return await _settle(tx, generation, state="captured", micro=micro)
+    return await _settle(tx, generation, state="captured", micro=micro, ours=False)
 
 
-async def void(tx: AsyncSession, *, generation: GenerationId) -> Settlement:
-    """Free everything that is held for a generation. A hold settles once, as above."""
-    return await _settle(tx, generation, state="voided", micro=0)
+async def void(tx: AsyncSession, *, generation: GenerationId, ours: bool = False) -> Settlement:
+    """Free everything that is held for a generation. A hold settles once, as above.
+
+    What belonged to a lot that has lapsed meanwhile is gone, unless the failure was `ours` and the lot lapsed less
+    than 72 hours ago: then it comes back as promotional credits for seven days.
+    """
+    return await _settle(tx, generation, state="voided", micro=0, ours=ours)
 
 
 async def balance(tx: AsyncSession, *, account: AccountId) -> Balance:
-    """Return what the account has; an account that was never given credits has none."""
+    """Return what the account has; an account that was never given credits has none. Lapsed credits don't count."""
     row = (await tx.execute(_BALANCE, {"account": account})).one_or_none()
-    return Balance(0, 0) if row is None else Balance(row.available_micro, row.held_micro)
+    return Balance(0, 0) if row is None else Balance(row.available, row.held_micro, row.debt_micro)
+
+
+async def has_enough(tx: AsyncSession, *, account: AccountId, micro: int) -> bool:
+    """Say whether a hold of so much would succeed just now."""
+    found = await balance(tx, account=account)
+    return found.debt_micro == 0 and found.available_micro >= micro
 
 
 async def charged(tx: AsyncSession, *, generation: GenerationId) -> int:
-    """Return what was taken for a generation so far, in micro-credits."""
+    """Return what was taken for a generation so far and not refunded, in micro-credits."""
     return await tx.scalar(_CHARGED, {"generation": generation}) or 0
 
 
-async def history(
-    tx: AsyncSession, *, account: AccountId, before: int | None = None, limit: int = 50
-) -> list[JournalLine]:
-    """Return the account's journal, newest first, from the line before the given one."""
-    values = {"account": account, "before": 2**63 - 1 if before is None else before, "limit": limit}
-    return [JournalLine(**row) for row in (await tx.execute(_HISTORY, values)).mappings()]
-
-
-async def mismatches(tx: AsyncSession) -> list[AccountId]:
-    """Return the accounts whose balance is not what the journal adds up to, or whose holds it doesn't cover."""
-    return [AccountId(account) for account in await tx.scalars(_MISMATCHES)]
-
-
-async def _settle(tx: AsyncSession, generation: GenerationId, *, state: str, micro: int) -> Settlement:
+async def _settle(tx: AsyncSession, generation: GenerationId, *, state: str, micro: int, ours: bool) -> Settlement:
     values: dict[str, Any] = {"generation": generation, "state": state, "micro": micro}
     row = (await tx.execute(_SETTLE, values)).one_or_none()
     if row is not None:
-        return Settlement(row.captured, row.amount_micro - row.captured, now=True)
+        freed = row.amount_micro - row.captured
+        if row.lapsed or (freed and row.debt_micro):
+            books = await Books.locked(tx, row.account_id)
+            books.expire()
+            if ours and row.lately:
+                books.give_again(row.lately, reference=f"{generation}:{row.attempt}")
+            books.repay()
+            await books.write()
+        return Settlement(row.captured, freed, now=True)
     row = (await tx.execute(_SETTLED, {"generation": generation})).one_or_none()
     if row is None and micro > 0:
         raise HoldMissing(generation)
     if row is None:
         return Settlement(0, 0, now=False)
     return Settlement(row.captured, row.amount_micro - row.captured, now=False)
-
-
-def _credits(micro: int) -> str:
-    return f"{micro / _MICRO:,.2f}".rstrip("0").rstrip(".")

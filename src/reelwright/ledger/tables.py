@@ -1,4 +1,4 @@
-"""Credits and usage: two append-only books, and the balances and holds that follow from the first.
+"""Credits and usage: two append-only books, and the balances, lots and holds that follow from the first.
 
 The books carry no foreign keys to generations or runs: they outlive what they tell about.
 """
@@ -7,8 +7,10 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     CheckConstraint,
+    Computed,
     DateTime,
     ForeignKey,
     Identity,
@@ -16,6 +18,7 @@ from sqlalchemy import (
     Integer,
     SmallInteger,
     Text,
+    Uuid,
     func,
     text,
 )
@@ -32,55 +35,111 @@ _TRANSFERS = """
       WHEN 'void'     THEN from_bucket = 'held' AND to_bucket = 'available'
       WHEN 'refund'   THEN from_bucket = 'spent' AND to_bucket = 'available'
       WHEN 'expire'   THEN from_bucket = 'available' AND to_bucket = 'expired'
-      WHEN 'clawback' THEN from_bucket = 'available' AND to_bucket = 'clawed_back'
-      WHEN 'adjust'   THEN (from_bucket, to_bucket) IN (('granted', 'available'), ('available', 'granted'))
+      WHEN 'repay'    THEN from_bucket = 'available' AND to_bucket = 'debt'
+      WHEN 'clawback' THEN from_bucket IN ('available', 'debt') AND to_bucket = 'clawed_back'
+      WHEN 'adjust'   THEN from_bucket IN ('available', 'debt') AND to_bucket = 'granted'
       ELSE false
     END
 """
 
 
 class BalanceRow(Row):
-    """What an account has: a projection of the journal that can be recomputed at any time."""
+    """What an account has and owes: a projection of the journal that can be recomputed at any time.
+
+    Whoever moves an account's credits locks this row first. `version` is the number of the account's last journal line.
+    """
 
     __tablename__ = "credit_balances"
     __table_args__ = (
         CheckConstraint("available_micro >= 0", name="available_micro"),
         CheckConstraint("held_micro >= 0", name="held_micro"),
+        CheckConstraint("debt_micro >= 0", name="debt_micro"),
         {"postgresql_with": {"fillfactor": 70}},  # room for updates in place: this is the hottest row of an account
     )
 
     account_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)
     available_micro: Mapped[int] = mapped_column(BigInteger, server_default="0")
     held_micro: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    debt_micro: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    version: Mapped[int] = mapped_column(BigInteger, server_default="0")
     updated_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
 
 
 class JournalRow(Row):
-    """One transfer between two buckets: double entry by construction. Triggers refuse UPDATE and DELETE."""
+    """One transfer between two buckets: double entry by construction. Triggers refuse UPDATE and DELETE.
+
+    `seq` numbers an account's lines from 1 without gaps; `…_after` is what the account had and owed after the line.
+    `lot_id` is the lot that the line alone moved; a hold's lots stand in its row.
+    """
 
     __tablename__ = "credit_journal"
     __table_args__ = (
         CheckConstraint("amount_micro > 0", name="amount_micro"),
         CheckConstraint(_TRANSFERS, name="transfer"),
         Index("uq_credit_journal_source", "source", unique=True),
-        Index("ix_credit_journal_account_id", "account_id", "id"),
+        Index("uq_credit_journal_seq", "account_id", "seq", unique=True),
         Index("ix_credit_journal_generation_id", "generation_id", postgresql_where=text("generation_id IS NOT NULL")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     account_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    seq: Mapped[int] = mapped_column(BigInteger)
     kind: Mapped[str] = mapped_column(Text)
     from_bucket: Mapped[str] = mapped_column(Text)
     to_bucket: Mapped[str] = mapped_column(Text)
     amount_micro: Mapped[int] = mapped_column(BigInteger)
+    available_after_micro: Mapped[int] = mapped_column(BigInteger)
+    held_after_micro: Mapped[int] = mapped_column(BigInteger)
+    debt_after_micro: Mapped[int] = mapped_column(BigInteger)
     generation_id: Mapped[UUID | None] = mapped_column()
+    lot_id: Mapped[UUID | None] = mapped_column()
     source: Mapped[str] = mapped_column(Text)
     reason: Mapped[str] = mapped_column(Text, server_default="")
+    actor: Mapped[UUID | None] = mapped_column()
     at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
 
 
+class LotRow(Row):
+    """Credits that came in together and lapse together, if ever. What is neither remaining nor held is gone.
+
+    Lots are used by priority, soonest to lapse, oldest. `live`, not `remaining_micro`, is indexed: an update that
+    leaves it as it was touches no index.
+    """
+
+    __tablename__ = "credit_lots"
+    __table_args__ = (
+        CheckConstraint("origin IN ('promo', 'monthly', 'boost', 'admin', 'purchase')", name="origin"),
+        CheckConstraint("amount_micro > 0", name="amount_micro"),
+        CheckConstraint("remaining_micro >= 0", name="remaining_micro"),
+        CheckConstraint("held_micro >= 0", name="held_micro"),
+        CheckConstraint("remaining_micro + held_micro <= amount_micro", name="parts"),
+        CheckConstraint("effective_at < expires_at", name="period"),
+        Index("uq_credit_lots_external_ref", "external_ref", unique=True),
+        Index("ix_credit_lots_live", "account_id", postgresql_where=text("live")),
+        Index("ix_credit_lots_lapsing", "expires_at", postgresql_where=text("live AND expires_at IS NOT NULL")),
+        {"postgresql_with": {"fillfactor": 70}},
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    origin: Mapped[str] = mapped_column(Text)
+    amount_micro: Mapped[int] = mapped_column(BigInteger)
+    remaining_micro: Mapped[int] = mapped_column(BigInteger)
+    held_micro: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    live: Mapped[bool] = mapped_column(Computed("(remaining_micro + held_micro) > 0", persisted=True))
+    priority: Mapped[int] = mapped_column(SmallInteger)
+    effective_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
+    expires_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    external_ref: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
+
+
 class HoldRow(Row):
-    """Credits reserved for one attempt at a generation; settled once, by capture or by void."""
+    """Credits reserved for one attempt at a generation; settled once, by capture or by void.
+
+    `lot_micro[i]` were taken from `lot_ids[i]`, the lots in the order of their use: a capture of less than the hold
+    spends the first ones, a refund gives back the last ones.
+    """
 
     __tablename__ = "credit_holds"
     __table_args__ = (
@@ -89,6 +148,8 @@ class HoldRow(Row):
         CheckConstraint("(state = 'pending') = (settled_at IS NULL)", name="settled_at"),
         CheckConstraint("(state = 'captured') = (captured_micro IS NOT NULL)", name="captured"),
         CheckConstraint("captured_micro BETWEEN 0 AND amount_micro", name="captured_micro"),
+        CheckConstraint("refunded_micro BETWEEN 0 AND coalesce(captured_micro, 0)", name="refunded_micro"),
+        CheckConstraint("cardinality(lot_ids) = cardinality(lot_micro)", name="lots"),
         Index("ix_credit_holds_account_id", "account_id", "state"),
         Index("uq_credit_holds_pending", "generation_id", unique=True, postgresql_where=text("state = 'pending'")),
     )
@@ -99,6 +160,9 @@ class HoldRow(Row):
     amount_micro: Mapped[int] = mapped_column(BigInteger)
     state: Mapped[str] = mapped_column(Text, server_default="pending")
     captured_micro: Mapped[int | None] = mapped_column(BigInteger)
+    refunded_micro: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    lot_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
+    lot_micro: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
     created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
     settled_at: Mapped[datetime | None] = mapped_column(_INSTANT)
 

@@ -44,7 +44,7 @@ async def balance(db: Database, owner: AccountId) -> tuple[int, int]:
 
 async def lines(db: Database, owner: AccountId) -> list[tuple[str, int]]:
     async with db.begin() as tx:
-        return [(line.kind, line.amount_micro) for line in await ledger.history(tx, account=owner)][::-1]
+        return [(line.kind, line.amount_micro) for line in await ledger.transactions(tx, account=owner)][::-1]
 
 
 async def books_are_right(db: Database) -> bool:
@@ -255,8 +255,9 @@ async def test_the_journal_is_never_rewritten(db: Database, change: str) -> None
 async def test_the_journal_refuses_transfers_that_do_not_exist(db: Database, origin: str, target: str) -> None:
     owner = await account_with(db, 100)
     line = text(
-        "INSERT INTO credit_journal (account_id, kind, from_bucket, to_bucket, amount_micro, source)"
-        " VALUES (:account, 'grant', :origin, :target, 1, 'x')"
+        "INSERT INTO credit_journal (account_id, seq, kind, from_bucket, to_bucket, amount_micro, source,"
+        " available_after_micro, held_after_micro, debt_after_micro)"
+        " VALUES (:account, 2, 'grant', :origin, :target, 1, 'x', 0, 0, 0)"
     )
     with pytest.raises(IntegrityError, match="ck_credit_journal_transfer"):
         async with db.begin() as tx:
@@ -278,8 +279,8 @@ async def test_history_is_paged_newest_first(db: Database) -> None:
     async with db.begin() as tx:
         for step in range(2, 6):
             await ledger.grant(tx, account=owner, micro=step, source=f"step:{step}", reason="test")
-        first = await ledger.history(tx, account=owner, limit=3)
-        rest = await ledger.history(tx, account=owner, before=first[-1].id, limit=3)
+        first = await ledger.transactions(tx, account=owner, limit=3)
+        rest = await ledger.transactions(tx, account=owner, before=first[-1].seq, limit=3)
     assert [line.amount_micro for line in first + rest] == [5, 4, 3, 2, 1]
     assert (first[0].from_bucket, first[0].to_bucket, first[0].reason) == ("granted", "available", "test")
 
