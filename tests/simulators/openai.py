@@ -1,7 +1,7 @@
 """A server on loopback that speaks the OpenAI protocol as far as we use it, and misbehaves when told to.
 
 It answers sensibly by itself (stories to order, pictures of the asked size, tone bursts for sentences). `faults` are
-played first, one a request.
+played first, one a request. It counts what it charged: every answer that it gave, whether it arrived or not.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from PIL import Image
 
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
-Fault = Callable[[Send, Receive], Awaitable[None]]
+Fault = Callable[[Send, Receive], Awaitable[int | None]]  # answers what it charged, if anything
 
 RATE = 24_000
 _WORDS = ("the", "quiet", "sea", "keeps", "many", "bright", "and", "curious", "stories", "for", "people", "who")
@@ -38,11 +38,16 @@ class Asked:
 
 @dataclass
 class SimulatedOpenAI:
-    """The server's state: what it was asked, and what it does wrong next."""
+    """The server's state: what it was asked, what it charged, and what it does wrong next.
+
+    `always` is played at every request once `faults` are used up.
+    """
 
     base_url: str = ""
     asked: list[Asked] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    always: Fault | None = None
+    charged: int = 0
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         assert scope["type"] == "http"
@@ -55,9 +60,14 @@ class SimulatedOpenAI:
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         asked = Asked(path=scope["path"], headers=headers, body=json.loads(body or b"{}"))
         self.asked.append(asked)
-        if self.faults:
-            await self.faults.pop(0)(send, receive)
-        elif asked.path == "/v1/chat/completions":
+        fault = self.faults.pop(0) if self.faults else self.always
+        if fault is None:
+            self.charged += await self._answer(asked, send)
+        else:
+            self.charged += await fault(send, receive) or 0
+
+    async def _answer(self, asked: Asked, send: Send) -> int:
+        if asked.path == "/v1/chat/completions":
             await give(send, chat(_content(asked.body)))
         elif asked.path == "/v1/images/generations":
             await give(send, picture(*(int(side) for side in asked.body["size"].split("x"))))
@@ -65,6 +75,8 @@ class SimulatedOpenAI:
             await give(send, tones(asked.body["input"]), content_type="audio/wav")
         else:
             await give(send, error("no such route", code="not_found"), status=404)
+            return 0
+        return 1
 
 
 async def give(
@@ -86,8 +98,9 @@ def says(
 ) -> Fault:
     """Answer once with exactly this."""
 
-    async def fault(send: Send, _receive: Receive) -> None:
+    async def fault(send: Send, _receive: Receive) -> int:
         await give(send, body, status=status, content_type=content_type, headers=headers)
+        return int(status < 400)
 
     return fault
 
@@ -101,6 +114,20 @@ async def hangs(_send: Send, receive: Receive) -> None:
     """Say nothing until the caller goes away."""
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+async def swallows(send: Send, receive: Receive) -> int:
+    """Do the work and charge for it, then cut the connection without a word."""
+    send.__self__.transport.abort()  # type: ignore[attr-defined] - uvicorn's own cycle behind the ASGI callable
+    await hangs(send, receive)
+    return 1
+
+
+async def cuts(send: Send, receive: Receive) -> int:
+    """Do the work and charge for it, then cut the connection in the middle of the answer."""
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1000")]})
+    await send({"type": "http.response.body", "body": b'{"choices": [', "more_body": True})
+    return await swallows(send, receive)
 
 
 async def drips(send: Send, receive: Receive) -> None:
@@ -238,18 +265,18 @@ def wav(data: bytes, *, channels: int = 1, bits: int = 16, size: int = 0xFFFFFFF
 
 
 @asynccontextmanager
-async def simulated_openai() -> AsyncIterator[SimulatedOpenAI]:
-    """Run the server on a free loopback port until the block ends."""
+async def simulated_openai(*, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[SimulatedOpenAI]:
+    """Run the server on a loopback port, a free one by itself, until the block ends."""
     state = SimulatedOpenAI()
     config = uvicorn.Config(
-        state, host="127.0.0.1", port=0, log_level="error", lifespan="off", ws="none", timeout_graceful_shutdown=2
+        state, host=host, port=port, log_level="error", lifespan="off", ws="none", timeout_graceful_shutdown=2
     )
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve())
     while not server.started:
         assert not running.done()
         await asyncio.sleep(0)
-    state.base_url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/v1"
+    state.base_url = f"http://{host}:{server.servers[0].sockets[0].getsockname()[1]}/v1"
     try:
         yield state
     finally:

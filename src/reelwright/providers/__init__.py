@@ -19,7 +19,9 @@ from reelwright.providers.catalogue import (
     places,
 )
 from reelwright.providers.cleaning import line_of, opening_of, paragraphs_of, visible, words_in
+from reelwright.providers.fuses import PROCESS, Health
 from reelwright.providers.guard import checked_url
+from reelwright.providers.journal import Intent, PaidCall, PaidCalls
 from reelwright.providers.model import (
     CIRCUIT_OPEN,
     RATE_LIMITED,
@@ -59,6 +61,8 @@ __all__ = [
     "CallState",
     "Craft",
     "Facts",
+    "Health",
+    "Intent",
     "Judgement",
     "Lane",
     "LanePlaces",
@@ -68,6 +72,8 @@ __all__ = [
     "Page",
     "PageFetcher",
     "PageReader",
+    "PaidCall",
+    "PaidCalls",
     "Part",
     "Picture",
     "PictureProvider",
@@ -87,6 +93,7 @@ __all__ = [
     "Word",
     "checked_url",
     "deadline",
+    "health",
     "journaled",
     "lane_places",
     "line_of",
@@ -109,6 +116,11 @@ _OFFLINE = {
     Craft.SPEECH: ("voice", "OfflineVoice"),
     Craft.MUSIC: ("music", "OfflineMusic"),
 }
+
+
+def health() -> Mapping[tuple[str, str], Health]:
+    """Return how each (provider, model) that this process has called does now."""
+    return PROCESS.health()
 
 
 def toolset(
@@ -176,7 +188,7 @@ def _openai(craft: Craft, *, key: str, url: str, name: str | None) -> Any:
 
     def line(longest: int) -> openai_connection.OpenAIConnection:
         budget = openai_connection.CallBudget(response_bytes=longest)
-        return openai_connection.OpenAIConnection(api_key=key, base_url=url, budget=budget)
+        return openai_connection.OpenAIConnection(api_key=key, base_url=url, budget=budget, fuses=PROCESS)
 
     model = model_of("openai", craft, name)
     if craft is Craft.TEXT:

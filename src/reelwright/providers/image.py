@@ -6,21 +6,19 @@ import binascii
 import io
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import msgspec
 from PIL import Image, UnidentifiedImageError
 
 from reelwright.ground.metering import Action, Use
 from reelwright.providers import openai_prompts as prompts
-from reelwright.providers.catalogue import Model
+from reelwright.providers.calls import charged
+from reelwright.providers.catalogue import Craft, Model
 from reelwright.providers.cleaning import line_of
 from reelwright.providers.model import Picture, SceneText
-from reelwright.providers.openai_connection import OpenAIConnection, away, decoded
-
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI
-    from openai._legacy_response import LegacyAPIResponse
+from reelwright.providers.openai_connection import OpenAIConnection, Order, decoded
+from reelwright.providers.openai_failures import away
 
 _MOST_PIXELS = 16_000_000
 _LEAST_SIDE = 256
@@ -75,19 +73,34 @@ class OpenAIPictures:
         best = min(self._model.sizes, key=lambda size: abs(size[0] / size[1] - width / height))
         words = line_of(prompt)[:_LONGEST_PROMPT] + (prompts.OTHER_TAKE.format(take=take) if take else "")
 
-        async def call(client: "AsyncOpenAI") -> "LegacyAPIResponse[Any]":
-            options = cast("dict[str, Any]", dict(self._model.image_options))
-            shape = cast("Any", f"{best[0]}x{best[1]}")
-            return await client.images.with_raw_response.generate(
-                model=self._model.name, prompt=words, n=1, size=shape, **options
-            )
+        async def read(body: bytes) -> tuple[Picture, Use]:
+            images = decoded(body, _Images)
+            use = self._use(images.usage or _Usage(), began)
+            with charged(use):
+                if not images.data or not images.data[0].b64_json:
+                    raise away("no picture")
+                return await asyncio.to_thread(_checked, images.data[0].b64_json), use
 
-        images = decoded(await self._connection.ask(call), _Images)
-        if not images.data or not images.data[0].b64_json:
-            raise away("no picture")
-        picture = await asyncio.to_thread(_checked, images.data[0].b64_json)
-        used = images.usage or _Usage()
-        use = Use(
+        request: dict[str, Any] = {
+            "model": self._model.name,
+            "prompt": words,
+            "n": 1,
+            "size": f"{best[0]}x{best[1]}",
+            **self._model.image_options,
+        }
+        picture, use = await self._connection.ask(
+            Order(
+                craft=Craft.PICTURE,
+                model=self._model,
+                method=lambda client: client.images.with_raw_response.generate,
+                request=request,
+                read=read,
+            )
+        )
+        return picture, (use,)
+
+    def _use(self, used: _Usage, began: float) -> Use:
+        return Use(
             action=Action.IMAGE,
             provider=self._model.provider,
             model=self._model.name,
@@ -100,7 +113,6 @@ class OpenAIPictures:
                 prompt_tokens=used.input_tokens, completion_tokens=used.output_tokens, images=1
             ),
         )
-        return picture, (use,)
 
 
 def _checked(encoded: str) -> Picture:

@@ -1,32 +1,36 @@
 """One structured chat completion: messages and a JSON schema in, the answer's text and its measured use out."""
 
+import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from reelwright.providers.catalogue import Model
-from reelwright.providers.model import ProviderRefused
-from reelwright.providers.openai_connection import OpenAIConnection, away, decoded
-
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI
-    from openai._legacy_response import LegacyAPIResponse
+from reelwright.ground.metering import Action, Use
+from reelwright.providers.calls import charged
+from reelwright.providers.catalogue import Craft, Model
+from reelwright.providers.model import ProviderAway, ProviderRefused
+from reelwright.providers.openai_connection import OpenAIConnection, Order, decoded
+from reelwright.providers.openai_failures import away
 
 _CHARACTERS_A_TOKEN = 4  # OpenAI's rule of thumb for English; used only where a server counts nothing
 
+_FENCE = re.compile(r"\b(SOURCE|VIDEO) [0-9a-f]{16}\b")
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 Message = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What the model said. `finished` is False where the output cap cut it off."""
+    """What the model said, and what it used. `finished` is False where the output cap cut it off."""
 
     text: str
     finished: bool
-    prompt_tokens: int
-    completion_tokens: int
+    use: Use
 
 
 class _Said(msgspec.Struct, frozen=True):
@@ -49,26 +53,98 @@ class _Completion(msgspec.Struct, frozen=True):
     usage: _Usage | None = None
 
 
+class Unusable(ProviderAway):
+    """The model answered, but nothing that can be used: `faults` say why, for a repair."""
+
+    def __init__(self, reply: Reply, faults: list[str]) -> None:
+        super().__init__("The model's answer can't be used.")
+        self.reply = reply
+        self.faults = faults
+
+
+class Parse(Protocol[T_co]):
+    """Reads a reply: what can be used of it, or None, and what is wrong with it."""
+
+    def __call__(self, reply: Reply, /) -> tuple[T_co | None, list[str]]: ...
+
+
 async def complete(
     connection: OpenAIConnection,
     model: Model,
+    parse: Parse[T],
     *,
+    action: Action,
+    quantity: int,
     messages: Sequence[Message],
     answer_format: Mapping[str, Any],
     most_tokens: int,
-) -> Reply:
-    """Ask once. Raises ProviderRefused (the model or its filter declines), ProviderAway."""
-    length: dict[str, Any] = {model.output_tokens_field: min(most_tokens, model.most_output_tokens)}
+) -> tuple[T, list[str], Reply]:
+    """Ask once: return what can be used, what is wrong with it all the same, and the reply with its use.
 
-    async def call(client: "AsyncOpenAI") -> "LegacyAPIResponse[Any]":
-        return await client.chat.completions.with_raw_response.create(
+    Raises Unusable, ProviderRefused (the model or its filter declines), ProviderAway, Outage. What was charged goes
+    with the error.
+    """
+    began = time.monotonic()
+
+    def use_of(used: _Usage) -> Use:
+        return Use(
+            action=action,
+            provider=model.provider,
             model=model.name,
-            messages=cast("Any", list(messages)),
-            response_format=cast("Any", answer_format),
-            **length,
+            quantity=quantity,
+            prompt_tokens=used.prompt_tokens,
+            completion_tokens=used.completion_tokens,
+            images=1 if action is Action.VISION_CHECK else 0,
+            wall_ms=round((time.monotonic() - began) * 1000),
+            cost_nano_usd=model.price.of(prompt_tokens=used.prompt_tokens, completion_tokens=used.completion_tokens),
         )
 
-    completion = decoded(await connection.ask(call), _Completion)
+    async def read(body: bytes) -> tuple[T, list[str], Reply]:
+        completion = decoded(body, _Completion)
+        use = use_of(completion.usage or _estimated(completion, messages))
+        with charged(use):
+            reply = _reply(completion, use)
+            found, faults = parse(reply)
+            if found is None:
+                raise Unusable(reply, faults)
+        return found, faults, reply
+
+    request: dict[str, Any] = {
+        "model": model.name,
+        "messages": list(messages),
+        "response_format": answer_format,
+        model.output_tokens_field: min(most_tokens, model.most_output_tokens),
+    }
+    return await connection.ask(
+        Order(
+            craft=Craft.VISION if action is Action.VISION_CHECK else Craft.TEXT,
+            model=model,
+            method=lambda client: client.chat.completions.with_raw_response.create,
+            request=request,
+            read=read,
+            identity={**request, "messages": _identity(messages)},
+        )
+    )
+
+
+def _identity(messages: Sequence[Message]) -> list[object]:
+    """Return what the messages order: without a fence's token, which is new each time, or what the model said.
+
+    A repair is known by its place in the talk, so that one whose reply was lost is known again.
+    """
+    asked = [message["content"] for message in messages[:2]]
+    return [*(_FENCE.sub(r"\1", said) if isinstance(said, str) else said for said in asked), len(messages)]
+
+
+def _estimated(completion: _Completion, messages: Sequence[Message]) -> _Usage:
+    """Return about what was used, for a server that counts nothing."""
+    said = sum(len(choice.message.content or "") for choice in completion.choices)
+    return _Usage(
+        prompt_tokens=len(str(messages)) // _CHARACTERS_A_TOKEN, completion_tokens=said // _CHARACTERS_A_TOKEN
+    )
+
+
+def _reply(completion: _Completion, use: Use) -> Reply:
     if not completion.choices:
         raise away("no choice")
     choice = completion.choices[0]
@@ -76,13 +152,4 @@ async def complete(
         raise ProviderRefused(
             "The model declines this subject: change the topic or the source and try again.", code="provider.policy"
         )
-    text = choice.message.content or ""
-    used = completion.usage or _Usage(
-        prompt_tokens=len(str(messages)) // _CHARACTERS_A_TOKEN, completion_tokens=len(text) // _CHARACTERS_A_TOKEN
-    )
-    return Reply(
-        text=text,
-        finished=choice.finish_reason != "length",
-        prompt_tokens=used.prompt_tokens,
-        completion_tokens=used.completion_tokens,
-    )
+    return Reply(text=choice.message.content or "", finished=choice.finish_reason != "length", use=use)

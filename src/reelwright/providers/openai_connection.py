@@ -1,55 +1,76 @@
-"""Speaks to an OpenAI-compatible server through the official SDK: deadlines, bounded retries, caps, our own errors."""
+"""Speaks to an OpenAI-compatible server through the official SDK: deadlines, bounded retries, every paid call noted."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
-from datetime import timedelta
-from functools import cache
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
-from ssl import SSLContext
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from uuid import UUID
 
 import httpx
 import msgspec
 import stamina
 
+from reelwright.ground import telemetry, tracing
+from reelwright.ground.errors import Outage
 from reelwright.ground.log import logger
-from reelwright.providers.model import RATE_LIMITED, ProviderAway, ProviderRefused
+from reelwright.providers import calls, openai_failures
+from reelwright.providers.catalogue import Craft, Model
+from reelwright.providers.fuses import Fuse, Fuses
+from reelwright.providers.model import ProviderAway, ProviderRefused
+from reelwright.providers.openai_failures import Ending, Failure, away
+from reelwright.providers.openai_transport import BrokenAnswer, CappedTransport
 
 if TYPE_CHECKING:
-    from openai import APIStatusError, AsyncOpenAI
+    from openai import AsyncOpenAI
     from openai._legacy_response import LegacyAPIResponse
 
 _log = logger(__name__)
 _T = TypeVar("_T")
 
-_PASSING = {408, 409, 425, 429, 500, 502, 503, 504}
-_POLICY_CODES = {"content_policy_violation", "moderation_blocked", "content_filter"}
-_EMPTY_ACCOUNT_CODES = {"insufficient_quota", "billing_hard_limit_reached", "credits_exhausted"}
+_LEAST_S = 0.05  # a call with less time than this isn't begun
+_LONGEST_ID = 200  # characters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallBudget:
-    """What one call may take. `total_s` covers every attempt and the waits between them."""
+    """What one call may take. `total_s` covers every attempt and the waits between them.
+
+    A provider that asks for a longer wait than `longest_wait_s` is left to the stage's own retry: a worker's place is
+    worth more than sleep.
+    """
 
     total_s: float = 150.0
     attempt_s: float = 90.0
     connect_s: float = 5.0
-    attempts: int = 3
+    retries: int = 2
     first_wait_s: float = 0.5
-    longest_wait_s: float = 15.0
+    longest_wait_s: float = 3.0
     response_bytes: int = 2_000_000
 
 
-class _Passing(ProviderAway):
-    """A failure worth another attempt within this call. `pause_s`: what the server asked for, or None."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order(Generic[_T]):
+    """One paid request: the SDK's method, its arguments, and how its answer's raw body is read.
 
-    pause_s: float | None = None
+    `read` raises ProviderRefused where the model declined, ProviderAway on nonsense. `identity` is what of the request
+    says whether it was made before, where not all of it does.
+    """
 
+    craft: Craft
+    model: Model
+    method: "Callable[[AsyncOpenAI], Callable[..., Awaitable[LegacyAPIResponse[Any]]]]"
+    request: Mapping[str, Any]
+    read: Callable[[bytes], Awaitable[_T]]
+    identity: object = None
 
-class _BrokenAnswer(httpx.TransportError):
-    """The answer breaks our bounds: asking again would only pay again."""
+    @property
+    def hash(self) -> str:
+        """Return what the request is known by."""
+        return calls.request_hash(self.model.name, self.request if self.identity is None else self.identity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,109 +80,167 @@ class OpenAIConnection:
     api_key: str
     base_url: str
     budget: CallBudget = CallBudget()
+    fuses: Fuses = field(default_factory=Fuses)
 
     def __repr__(self) -> str:
         return f"OpenAIConnection(base_url={self.base_url!r})"
 
-    async def ask(self, call: "Callable[[AsyncOpenAI], Awaitable[LegacyAPIResponse[Any]]]") -> bytes:
-        """Return the raw body of a successful answer.
+    async def ask(self, order: Order[_T]) -> _T:
+        """Return what the answer says. At most two quick retries, and only of calls that surely weren't charged.
 
-        Raises ProviderRefused (policy, key, model), ProviderAway (time, load, nonsense) after at most three attempts.
+        Raises ProviderRefused (policy, key, model), ProviderAway (time, load, nonsense, an open circuit), Outage where
+        the journal can't be written: then nothing was sent.
         """
-        budget = self.budget
+        await asyncio.to_thread(import_module, "openai.resources")  # a second's work, once: not on the event loop
+        fuse = self.fuses.of(order.model.provider, order.model.name)
+        ends = time.monotonic() + calls.time_left(self.budget.total_s)
+        patience = _Patience(self.budget, fuse, ends)
         try:
-            async with asyncio.timeout(budget.total_s):
-                async for attempt in stamina.retry_context(
-                    on=self._again,
-                    attempts=budget.attempts,
-                    timeout=None,
-                    wait_initial=budget.first_wait_s,
-                    wait_max=budget.longest_wait_s,
-                    wait_jitter=budget.first_wait_s,
-                ):
-                    with attempt:
-                        return await self._once(call)
-        except TimeoutError:
-            raise away("deadline") from None
+            async for attempt in stamina.retry_context(on=patience, attempts=None, timeout=None):
+                with attempt:
+                    return await self._attempt(order, fuse, ends)
+        except Failure as failure:
+            raise failure.error from None
         raise AssertionError  # stamina either returns or raises
 
-    def _again(self, error: Exception) -> bool | float:
-        """Say whether to try again, or after how many seconds."""
-        if not isinstance(error, _Passing):
-            return False
-        return True if error.pause_s is None else error.pause_s
+    async def _attempt(self, order: Order[_T], fuse: Fuse, ends: float) -> _T:
+        """Make the call once: through the circuit, written down before and after, within the time that is left."""
+        seconds = min(self.budget.attempt_s, ends - time.monotonic())
+        if seconds < _LEAST_S:
+            raise openai_failures.too_late()
+        ticket = fuse.admit()
+        noted = _Noted(order)
+        try:
+            with tracing.span("provider.call", provider=order.model.provider, model=order.model.name):
+                await noted.begin()
+                return await order.read(await self._sent(order, noted, seconds))
+        except Failure as failure:
+            noted.ending, noted.reason = failure.ending, failure.reason
+            raise
+        except ProviderRefused:
+            noted.ending = Ending.DECLINED
+            raise
+        except ProviderAway as useless:
+            noted.ending = Ending.USELESS if useless.uses else Ending.BROKEN
+            raise
+        except BaseException:
+            noted.ending = Ending.ABANDONED if noted.sent else Ending.UNSENT
+            raise
+        finally:
+            fuse.settle(ticket, noted.ending.value.verdict)
+            await noted.end()
 
-    async def _once(self, call: "Callable[[AsyncOpenAI], Awaitable[LegacyAPIResponse[Any]]]") -> bytes:
-        await asyncio.to_thread(import_module, "openai.resources")  # a second's work, once: not on the event loop
+    async def _sent(self, order: Order[Any], noted: "_Noted", seconds: float) -> bytes:
+        """Send the request and return the raw body. Raises Failure."""
         import openai  # noqa: PLC0415 - only those who chose this provider pay for it
 
         logging.getLogger("openai").setLevel(logging.WARNING)  # its debug lines hold prompts
-        transport = _Capped(longest=self.budget.response_bytes, connect_s=self.budget.connect_s)
-        legacy: Any = httpx.AsyncClient(transport=transport, follow_redirects=False, trust_env=False)
+        wire = CappedTransport(longest=self.budget.response_bytes, connect_s=self.budget.connect_s)
+        legacy: Any = httpx.AsyncClient(transport=wire, follow_redirects=False, trust_env=False)
         try:
             async with (
-                asyncio.timeout(self.budget.attempt_s),
+                asyncio.timeout(seconds),
                 openai.AsyncOpenAI(
                     api_key=self.api_key,
                     base_url=self.base_url,
                     http_client=legacy,
                     max_retries=0,
-                    timeout=self.budget.attempt_s,
-                    default_headers={"Accept-Encoding": "identity"},
+                    timeout=seconds,
+                    default_headers={"Accept-Encoding": "identity", **noted.headers},
                 ) as client,
             ):
-                answer = await call(client)
+                answer = await order.method(client)(**order.request)
+                noted.external_id = answer.headers.get("x-request-id", "")[:_LONGEST_ID] or None
                 return answer.content
         except (TimeoutError, openai.APITimeoutError):
-            raise _passing("timeout") from None
+            raise (openai_failures.lost if wire.sent else openai_failures.unreached)("timeout") from None
         except openai.APIConnectionError as error:
-            if isinstance(error.__cause__, _BrokenAnswer):
-                raise away("broken answer") from None
-            raise _passing("connection") from None
+            if isinstance(error.__cause__, BrokenAnswer):
+                raise openai_failures.broken("too long, or packed") from None
+            raise (openai_failures.lost if wire.sent else openai_failures.unreached)("connection") from None
         except openai.APIStatusError as error:
-            self._explain(error)
-
-    def _explain(self, error: "APIStatusError") -> NoReturn:
-        """Turn a status into our own words; the server's stay here, since they may repeat the prompt."""
-        status, code = error.status_code, str(error.code or "")
-        if code in _EMPTY_ACCOUNT_CODES:
-            raise away("account empty", wait_s=300)
-        if status in _PASSING or status >= 500:  # noqa: PLR2004 - the server's own failures
-            pause = error.response.headers.get("retry-after", "")
-            pause_s = float(pause) if pause.replace(".", "", 1).isdigit() else None
-            limited = RATE_LIMITED if status == 429 else None  # noqa: PLR2004 - too many requests
-            if pause_s is not None and pause_s > self.budget.longest_wait_s:
-                raise away("busy", wait_s=pause_s, code=limited)
-            raise _passing(f"status {status}", pause_s=pause_s, code=limited)
-        _log.warning("provider_refused", status=status, code=code[:60])
-        if code in _POLICY_CODES:
-            raise ProviderRefused(
-                "The provider's content rules forbid this: change the topic or the wording and try again.",
-                code="provider.policy",
-            )
-        raise ProviderRefused(_sentence(status))
+            raise openai_failures.explained(error) from None
+        finally:
+            noted.sent = wire.sent
 
 
-def _sentence(status: int) -> str:
-    if status in {401, 403}:
-        return "The provider doesn't accept our key: check OPENAI_API_KEY and what it may do."
-    if status == httpx.codes.NOT_FOUND.value:
-        return "The provider doesn't know this model or address: check OPENAI_BASE_URL and the model's name."
-    return f"The provider won't do this (status {status}): choose another model or other options."
+class _Patience:
+    """Decides for stamina whether and when to try again: full jitter, or as long as the provider asks, if that's soon.
+
+    Jitter by "Exponential Backoff And Jitter" (AWS Architecture Blog): uniform between 0 and the exponential wait.
+    """
+
+    def __init__(self, budget: CallBudget, fuse: Fuse, ends: float) -> None:
+        self._budget = budget
+        self._fuse = fuse
+        self._ends = ends
+        self._retries = 0
+
+    def __call__(self, error: Exception) -> bool | float:
+        if not isinstance(error, Failure) or not error.passing or self._retries >= self._budget.retries:
+            return False
+        pause_s = self._pause_s(error.pause_s)
+        if pause_s > min(self._budget.longest_wait_s, self._ends - time.monotonic() - _LEAST_S):
+            return False
+        if not self._fuse.may_retry():
+            return False
+        self._retries += 1
+        return pause_s
+
+    def _pause_s(self, asked_s: float | None) -> float:
+        if asked_s is not None:
+            return asked_s
+        longest = min(self._budget.longest_wait_s, self._budget.first_wait_s * 2**self._retries)
+        return random.uniform(0, longest)  # noqa: S311 - jitter
 
 
-def away(reason: str, *, wait_s: float = 5, code: str | None = None) -> ProviderAway:
-    """Return the outage that ends a call; its reason goes to the log."""
-    _log.warning("provider_away", reason=reason)
-    sentence = "The provider isn't answering properly just now."
-    return ProviderAway(sentence, wait=timedelta(seconds=min(wait_s, 900)), code=code)
+class _Noted:
+    """One attempt as journal, metrics and log know it."""
 
+    def __init__(self, order: Order[Any]) -> None:
+        self._order = order
+        self._journal = calls.journal()
+        self._call: UUID | None = None
+        self._began = time.monotonic()
+        self.headers: dict[str, str] = {}
+        self.external_id: str | None = None
+        self.sent = False
+        self.ending = Ending.ANSWERED
+        self.reason = ""
 
-def _passing(reason: str, *, pause_s: float | None = None, code: str | None = None) -> _Passing:
-    _log.info("provider_attempt_failed", reason=reason)
-    passing = _Passing("The provider isn't answering just now.", wait=timedelta(seconds=pause_s or 5), code=code)
-    passing.pause_s = pause_s
-    return passing
+    async def begin(self) -> None:
+        """Write the intent down before anything goes out. Raises Outage."""
+        if self._journal is None:
+            return
+        order = self._order
+        self._call = await self._journal.begin(
+            provider=order.model.provider, model=order.model.name, craft=order.craft.value, request_hash=order.hash
+        )
+        self.headers["Idempotency-Key"] = self._journal.key(self._call)
+        self._began = time.monotonic()
+
+    async def end(self) -> None:
+        """Count how it ended and write that down; an intent that can't be ended counts as a lost reply later."""
+        kind, model = self.ending.value, self._order.model
+        seconds = time.monotonic() - self._began
+        if kind.outcome:
+            telemetry.PROVIDER_CALLS.labels(model.provider, model.name, kind.outcome).inc()
+            telemetry.PROVIDER_SECONDS.labels(model.provider, model.name).observe(seconds)
+        _log.info(
+            "provider.called",
+            provider=model.provider,
+            model=model.name,
+            craft=self._order.craft.value,
+            ending=self.ending.name.lower(),
+            reason=self.reason,
+            seconds=round(seconds, 3),
+        )
+        if self._journal is None or self._call is None:
+            return
+        try:
+            await self._journal.end(self._call, kind.state, external_id=self.external_id)
+        except Outage:
+            _log.warning("provider.call_left_open", call=str(self._call))
 
 
 def decoded(body: bytes, shape: type[_T]) -> _T:
@@ -170,51 +249,3 @@ def decoded(body: bytes, shape: type[_T]) -> _T:
         return msgspec.json.decode(body, type=shape)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise away("not the agreed JSON") from None
-
-
-class _Capped(httpx.AsyncBaseTransport):
-    """A transport that hands over no more bytes than agreed, and nothing packed: inflation would defeat the cap."""
-
-    def __init__(self, *, longest: int, connect_s: float) -> None:
-        limits = httpx.Limits(max_connections=1, max_keepalive_connections=0)
-        self._inner = httpx.AsyncHTTPTransport(verify=_trust(), trust_env=False, limits=limits)
-        self._longest = longest
-        self._connect_s = connect_s
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        request.extensions["timeout"] = {**request.extensions.get("timeout", {}), "connect": self._connect_s}
-        response = await self._inner.handle_async_request(request)
-        declared = response.headers.get("content-length", "0")
-        packed = response.headers.get("content-encoding", "identity").lower() != "identity"
-        if packed or not declared.isdigit() or int(declared) > self._longest:
-            await response.aclose()
-            raise _BrokenAnswer("too long, or packed")
-        body = _CappedBody(response, self._longest)
-        return httpx.Response(
-            response.status_code, headers=response.headers, stream=body, extensions=response.extensions
-        )
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
-
-
-class _CappedBody(httpx.AsyncByteStream):
-    def __init__(self, response: httpx.Response, longest: int) -> None:
-        self._response = response
-        self._longest = longest
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        seen = 0
-        async for chunk in self._response.aiter_raw():
-            seen += len(chunk)
-            if seen > self._longest:
-                raise _BrokenAnswer("too long")
-            yield chunk
-
-    async def aclose(self) -> None:
-        await self._response.aclose()
-
-
-@cache
-def _trust() -> SSLContext:
-    return httpx.create_ssl_context(trust_env=False)

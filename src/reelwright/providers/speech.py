@@ -5,20 +5,18 @@ import io
 import struct
 import time
 import wave
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from reelwright.ground.metering import Action, Use
-from reelwright.providers.catalogue import Model
+from reelwright.providers.calls import charged
+from reelwright.providers.catalogue import Craft, Model
 from reelwright.providers.cleaning import line_of
 from reelwright.providers.model import ProviderRefused, Speech
-from reelwright.providers.openai_connection import OpenAIConnection, away
+from reelwright.providers.openai_connection import OpenAIConnection, Order
+from reelwright.providers.openai_failures import away
 from reelwright.providers.speech_times import Samples, estimated_words
-
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI
-    from openai._legacy_response import LegacyAPIResponse
 
 _SLOWEST, _FASTEST = 0.5, 2.0
 _LEAST_MS_A_WORD = 60  # nobody speaks 1,000 words a minute: less sound than this is a cut-off answer
@@ -49,26 +47,40 @@ class OpenAISpeech:
             )
         chosen = self._voice(voice)
 
-        async def call(client: "AsyncOpenAI") -> "LegacyAPIResponse[Any]":
-            return await client.audio.speech.with_raw_response.create(
-                model=self._model.name,
-                voice=chosen,
-                input=words,
-                response_format="wav",
-                speed=max(_SLOWEST, min(_FASTEST, speed)),
-            )
+        async def read(body: bytes) -> Speech:
+            if body[:4] != b"RIFF" or body[8:12] != b"WAVE":
+                raise away("not a WAV file")
+            with charged(self._use(words, 0, began)):
+                return await asyncio.to_thread(_speech, body, words)
 
-        speech = await asyncio.to_thread(_speech, await self._connection.ask(call), words)
-        use = Use(
+        request: dict[str, Any] = {
+            "model": self._model.name,
+            "voice": chosen,
+            "input": words,
+            "response_format": "wav",
+            "speed": max(_SLOWEST, min(_FASTEST, speed)),
+        }
+        speech = await self._connection.ask(
+            Order(
+                craft=Craft.SPEECH,
+                model=self._model,
+                method=lambda client: client.audio.speech.with_raw_response.create,
+                request=request,
+                read=read,
+            )
+        )
+        return speech, (self._use(words, speech.duration_ms, began),)
+
+    def _use(self, words: str, duration_ms: int, began: float) -> Use:
+        return Use(
             action=Action.SPEECH,
             provider=self._model.provider,
             model=self._model.name,
             quantity=len(words),
             characters=len(words),
             wall_ms=round((time.monotonic() - began) * 1000),
-            cost_nano_usd=self._model.price.of(characters=len(words), audio_ms=speech.duration_ms),
+            cost_nano_usd=self._model.price.of(characters=len(words), audio_ms=duration_ms),
         )
-        return speech, (use,)
 
     def _voice(self, wanted: str) -> str:
         """Return the provider's name of the voice. A listed model has listed voices; another server knows its own."""
@@ -100,8 +112,6 @@ def _pcm(body: bytes) -> tuple[Samples, int]:
 
     Raises ProviderAway on anything that isn't 16-bit PCM with one or two channels.
     """
-    if body[:4] != b"RIFF" or body[8:12] != b"WAVE":
-        raise away("not a WAV file")
     place, shape = 12, None
     while place + 8 <= len(body):
         name, size = body[place : place + 4], struct.unpack_from("<I", body, place + 4)[0]

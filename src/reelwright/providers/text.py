@@ -1,17 +1,17 @@
 """Writes stories, and parts of them anew, with an OpenAI-compatible chat model: answers by schema, one repair."""
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
 
 from reelwright.ground.metering import Action, Use
 from reelwright.providers import openai_prompts as prompts
 from reelwright.providers import openai_rewording as rewording
 from reelwright.providers import openai_stories as stories
+from reelwright.providers.calls import charged
 from reelwright.providers.catalogue import Model
-from reelwright.providers.model import Brief, Facts, ProposedStory, Reworded, Rewrite
-from reelwright.providers.openai_chat import Message, Reply, complete
-from reelwright.providers.openai_connection import OpenAIConnection, away
+from reelwright.providers.model import Brief, Facts, ProposedStory, ProviderAway, Reworded, Rewrite
+from reelwright.providers.openai_chat import Message, Parse, Reply, Unusable, complete
+from reelwright.providers.openai_connection import OpenAIConnection
 
 _LONGEST_ANSWER = 60_000
 _TOKENS_A_STORY = 2_500
@@ -43,73 +43,73 @@ class OpenAIText:
 
         A claim that isn't in the source, letter by letter but for spaces, is dropped.
         """
-        began = time.monotonic()
-        written, replies = await self._answered(
+        written, uses = await self._answered(
             stories.messages(brief),
             lambda reply: stories.read(reply, brief),
+            action=Action.STORY,
+            quantity=brief.variants,
             answer_format=prompts.STORIES_FORMAT,
             most_tokens=_TOKENS_A_STORY * brief.variants + 1_000,
         )
-        use = self._use(replies, Action.STORY, quantity=brief.variants, began=began)
-        return tuple(stories.proposed(story, brief) for story in written), (use,)
+        return tuple(stories.proposed(story, brief) for story in written), uses
 
     async def rewrite(self, order: Rewrite) -> tuple[Reworded, tuple[Use, ...]]:
         """Write one part anew, repaired once if it can't be used. Raises NoAlternative, ProviderRefused, ProviderAway.
 
         The claim rule is that of `write`; nothing is known where the brief has no facts, so nothing is claimed.
         """
-        began = time.monotonic()
-        part, replies = await self._answered(
+        return await self._answered(
             rewording.messages(order),
             lambda reply: rewording.read(reply, order),
+            action=Action.REWRITE,
+            quantity=1,
             answer_format=rewording.format_of(order.part),
             most_tokens=_TOKENS_A_PART,
         )
-        return part, (self._use(replies, Action.REWRITE, quantity=1, began=began),)
 
     async def _answered(
         self,
         messages: list[Message],
-        read: Callable[[Reply], tuple[T | None, list[str]]],
+        parse: Parse[T],
         *,
+        action: Action,
+        quantity: int,
         answer_format: Mapping[str, Any],
         most_tokens: int,
-    ) -> tuple[T, list[Reply]]:
-        """Ask, and once more where `read` finds faults; what can be used in spite of them is taken then."""
+    ) -> tuple[T, tuple[Use, ...]]:
+        """Ask, and once more where `parse` finds faults; what can be used in spite of them is taken then.
 
-        async def ask() -> Reply:
+        A repair is a use of its own, of quantity 0: it costs us, and is nothing that was ordered. Its prompt holds our
+        words and the failed answer; the source stays where it was, behind its fence.
+        """
+
+        async def ask(quantity: int) -> tuple[T, list[str], Reply]:
             return await complete(
                 self._connection,
                 self._model,
+                parse,
+                action=action,
+                quantity=quantity,
                 messages=messages,
                 answer_format=answer_format,
                 most_tokens=most_tokens,
             )
 
-        replies = [await ask()]
-        found, faults = read(replies[0])
-        if faults:
-            messages += [
-                {"role": "assistant", "content": replies[0].text[:_LONGEST_ANSWER]},
-                {"role": "user", "content": prompts.REPAIR.format(faults="; ".join(faults))},
-            ]
-            replies.append(await ask())
-            repaired, _ = read(replies[1])
-            found = repaired or found
-        if found is None:
-            raise away("unusable text")
-        return found, replies
-
-    def _use(self, replies: list[Reply], action: Action, *, quantity: int, began: float) -> Use:
-        prompt = sum(reply.prompt_tokens for reply in replies)
-        completion = sum(reply.completion_tokens for reply in replies)
-        return Use(
-            action=action,
-            provider=self._model.provider,
-            model=self._model.name,
-            quantity=quantity,
-            prompt_tokens=prompt,
-            completion_tokens=completion,
-            wall_ms=round((time.monotonic() - began) * 1000),
-            cost_nano_usd=self._model.price.of(prompt_tokens=prompt, completion_tokens=completion),
-        )
+        try:
+            found, faults, first = await ask(quantity)
+        except Unusable as answer:
+            found, faults, first = None, answer.faults, answer.reply
+        if found is not None and not faults:
+            return found, (first.use,)
+        messages += [
+            {"role": "assistant", "content": first.text[:_LONGEST_ANSWER]},
+            {"role": "user", "content": prompts.REPAIR.format(faults="; ".join(faults))},
+        ]
+        try:
+            with charged(first.use):
+                repaired, _, second = await ask(0)
+        except ProviderAway as gone:
+            if found is None:
+                raise
+            return found, gone.uses
+        return repaired, (first.use, second.use)

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import io
-import time
 from typing import Any
 
 import msgspec
@@ -14,8 +13,8 @@ from reelwright.providers import openai_prompts as prompts
 from reelwright.providers.catalogue import Model
 from reelwright.providers.cleaning import line_of
 from reelwright.providers.model import Judgement, Picture
-from reelwright.providers.openai_chat import Message, complete
-from reelwright.providers.openai_connection import OpenAIConnection, away
+from reelwright.providers.openai_chat import Message, Reply, complete
+from reelwright.providers.openai_connection import OpenAIConnection
 
 _SHOWN_SIDE = 768  # enough to see deformed hands, at a third of the full size's tokens
 _MOST_TOKENS = 1_500
@@ -41,40 +40,33 @@ class OpenAIVision:
         self, picture: Picture, *, visual: str, narration: str, prompt: str
     ) -> tuple[Judgement, tuple[Use, ...]]:
         """Score relevance, quality, consistency and safety, each 0..100. Raises ProviderRefused, ProviderAway."""
-        began = time.monotonic()
         shown = await asyncio.to_thread(_shown, picture)
-        reply = await complete(
+        judgement, _, reply = await complete(
             self._connection,
             self._model,
+            _judgement,
+            action=Action.VISION_CHECK,
+            quantity=1,
             messages=_messages(shown, visual=visual, narration=narration, prompt=prompt),
             answer_format=prompts.JUDGEMENT_FORMAT,
             most_tokens=_MOST_TOKENS,
         )
-        try:
-            scores = msgspec.json.decode(reply.text, type=_Scores)
-        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-            raise away("not a judgement") from None
-        judgement = Judgement(
-            relevance=_bounded(scores.relevance),
-            quality=_bounded(scores.quality),
-            consistency=_bounded(scores.consistency),
-            safety=_bounded(scores.safety),
-            reasons=tuple(line_of(reason)[:300] for reason in scores.reasons[:6]),
-        )
-        use = Use(
-            action=Action.VISION_CHECK,
-            provider=self._model.provider,
-            model=self._model.name,
-            quantity=1,
-            prompt_tokens=reply.prompt_tokens,
-            completion_tokens=reply.completion_tokens,
-            images=1,
-            wall_ms=round((time.monotonic() - began) * 1000),
-            cost_nano_usd=self._model.price.of(
-                prompt_tokens=reply.prompt_tokens, completion_tokens=reply.completion_tokens
-            ),
-        )
-        return judgement, (use,)
+        return judgement, (reply.use,)
+
+
+def _judgement(reply: Reply) -> tuple[Judgement | None, list[str]]:
+    try:
+        scores = msgspec.json.decode(reply.text, type=_Scores)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return None, ["it isn't a judgement"]
+    judgement = Judgement(
+        relevance=_bounded(scores.relevance),
+        quality=_bounded(scores.quality),
+        consistency=_bounded(scores.consistency),
+        safety=_bounded(scores.safety),
+        reasons=tuple(line_of(reason)[:300] for reason in scores.reasons[:6]),
+    )
+    return judgement, []
 
 
 def _messages(shown: bytes, *, visual: str, narration: str, prompt: str) -> list[Message]:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from reelwright.ground.metering import Action
 from reelwright.providers.catalogue import Craft, model_of
 from reelwright.providers.image import OpenAIPictures
 from reelwright.providers.model import Picture, ProviderAway, ProviderRefused, SceneText
@@ -89,6 +90,8 @@ BAD_PICTURES = {
     "25 megapixels": picture(5000, 5000),
     "tiny": picture(16, 16),
     "cut off": _b64(base64.b64decode(encoded_png(300, 300))[:400]),
+    "html": _b64(b"<!doctype html><title>502</title>"),
+    "no bytes": picture(1, 1, b64="===="),
     "svg": _b64(b"<svg xmlns='http://www.w3.org/2000/svg'/>"),
     "not base64": picture(1, 1, b64="@@@"),
     "address only": json.dumps({"data": [{"url": "http://169.254.169.254/latest"}]}).encode(),
@@ -99,9 +102,10 @@ BAD_PICTURES = {
 @pytest.mark.parametrize("case", BAD_PICTURES)
 async def test_what_is_no_picture_is_an_outage(server: SimulatedOpenAI, case: str) -> None:
     server.faults = [says(BAD_PICTURES[case])]
-    with pytest.raises(ProviderAway):
+    with pytest.raises(ProviderAway) as outage:
         await pictures(server).draw("p", width=1080, height=1920, seed=1)
-    assert len(server.asked) == 1
+    assert (len(server.asked), server.charged) == (1, 1)
+    assert [(use.action, use.images) for use in outage.value.uses] == [(Action.IMAGE, 1)], "it was charged"
 
 
 async def test_the_judge_sees_a_small_picture_and_no_threshold(server: SimulatedOpenAI) -> None:
@@ -126,8 +130,9 @@ async def test_scores_stay_in_bounds_and_nonsense_is_an_outage(server: Simulated
     server.faults = [says(chat(json.dumps(wild))), says(chat("I approve, 10 of 10"))]
     judgement, _ = await judge.judge(drawn, visual="v", narration="n", prompt="p")
     assert (judgement.relevance, judgement.quality, judgement.reasons) == (100, 0, ("dull light",))
-    with pytest.raises(ProviderAway):
+    with pytest.raises(ProviderAway) as outage:
         await judge.judge(drawn, visual="v", narration="n", prompt="p")
+    assert [(use.action, use.completion_tokens) for use in outage.value.uses] == [(Action.VISION_CHECK, 200)]
 
 
 def voice(server: SimulatedOpenAI, model: str = "tts-1") -> OpenAISpeech:
@@ -185,8 +190,10 @@ BAD_SOUND = {
 @pytest.mark.parametrize("case", BAD_SOUND)
 async def test_what_is_no_speech_is_an_outage(server: SimulatedOpenAI, case: str) -> None:
     server.faults = [says(BAD_SOUND[case], content_type="audio/wav")]
-    with pytest.raises(ProviderAway):
+    with pytest.raises(ProviderAway) as outage:
         await voice(server).speak(TEXT, voice="default", language="en")
+    charged = [use.cost_nano_usd for use in outage.value.uses]
+    assert charged == ([] if case in {"html", "mp3"} else [len(TEXT) * 15_000])
 
 
 async def test_an_unknown_voice_or_an_endless_text_is_refused_before_any_call(server: SimulatedOpenAI) -> None:

@@ -149,14 +149,15 @@ UNUSABLE = {
 async def test_an_unusable_part_is_repaired_once_then_an_outage(server: SimulatedOpenAI, case: str) -> None:
     which, said = UNUSABLE[case]
     server.faults = [says(said)]
-    made, (use,) = await writer(server).rewrite(order(which))
+    made, uses = await writer(server).rewrite(order(which))
     assert made.text or made.hashtags
-    assert (use.quantity, use.prompt_tokens) == (1, 2000)
+    assert [(use.quantity, use.prompt_tokens) for use in uses] == [(1, 1000), (0, 1000)]
 
     server.faults = [says(said)] * 2
-    with pytest.raises(ProviderAway):
+    with pytest.raises(ProviderAway) as outage:
         await writer(server).rewrite(order(which))
-    assert len(server.asked) == 4
+    assert [use.quantity for use in outage.value.uses] == [1, 0]
+    assert (len(server.asked), server.charged) == (4, 4)
 
 
 async def test_a_scene_of_another_length_is_repaired_once_and_then_taken(server: SimulatedOpenAI) -> None:
@@ -185,5 +186,5 @@ async def test_no_word_of_a_part_reaches_a_log(server: SimulatedOpenAI, caplog: 
         await writer(server).rewrite(order(Part.SCENE_TEXT))
 
     logged = caplog.text
-    assert "provider_away" in logged
+    assert "useless" in logged
     assert CANARY not in logged

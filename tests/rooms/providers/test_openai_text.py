@@ -9,10 +9,10 @@ import pytest
 
 from reelwright.ground.metering import Action
 from reelwright.providers.catalogue import Craft, model_of
-from reelwright.providers.model import Brief, Facts, ProviderAway
+from reelwright.providers.model import Brief, Facts, ProviderAway, ProviderRefused
 from reelwright.providers.openai_connection import CallBudget, OpenAIConnection
 from reelwright.providers.text import OpenAIText
-from tests.simulators.openai import SimulatedOpenAI, chat, says, simulated_openai, stories
+from tests.simulators.openai import SimulatedOpenAI, chat, fails, says, simulated_openai, stories, swallows
 
 FACTS = Facts(
     kind="url", title="Hearts", body="An octopus has three hearts. Its blood is blue.\n\nIt prefers to crawl."
@@ -127,19 +127,55 @@ UNUSABLE = {
 async def test_an_unusable_answer_is_repaired_once_and_both_calls_are_billed(
     server: SimulatedOpenAI, case: str
 ) -> None:
+    """The repair is a use of its own: it has a cost, and nothing that the user ordered."""
     server.faults = [says(UNUSABLE[case])]
-    (story,), (use,) = await writer(server).write(ONE)
+    (story,), uses = await writer(server).write(ONE)
     assert len(story.beats) == 5
-    assert (use.quantity, use.prompt_tokens, use.completion_tokens) == (1, 2000, 400)
+    assert [(u.quantity, u.prompt_tokens, u.completion_tokens) for u in uses] == [(1, 1000, 200), (0, 1000, 200)]
+    assert all(use.cost_nano_usd == 1000 * 400 + 200 * 1600 for use in uses)
     assert [m["role"] for m in server.asked[1].body["messages"]] == ["system", "user", "assistant", "user"]
 
 
 @pytest.mark.parametrize("case", UNUSABLE)
 async def test_a_second_unusable_answer_is_an_outage(server: SimulatedOpenAI, case: str) -> None:
     server.faults = [says(UNUSABLE[case])] * 3
-    with pytest.raises(ProviderAway):
+    with pytest.raises(ProviderAway) as outage:
         await writer(server).write(ONE)
-    assert len(server.asked) == 2
+    assert (len(server.asked), server.charged) == (2, 2)
+    assert [(use.action, use.quantity, use.prompt_tokens) for use in outage.value.uses] == [
+        (Action.STORY, 1, 1000),
+        (Action.STORY, 0, 1000),
+    ]
+
+
+async def test_a_repair_prompt_repeats_nothing_of_the_page(server: SimulatedOpenAI) -> None:
+    """The page stays behind the fence it had; what asks for a repair is our words about the failed answer alone."""
+    page = "zqxpage An octopus has three hearts. 75 beats, 5 stories."
+    server.faults = [says(chat(stories(variants=1, scenes=3, words=75)))]
+    await writer(server).write(replace(ONE, facts=replace(FACTS, body=page)))
+    rules, source, failed, repair = (message["content"] for message in server.asked[1].body["messages"])
+    assert "zqxpage" in source
+    assert not [said for said in (rules, failed, repair) if "zqxpage" in said]
+    assert "3 beats instead of 5" in repair
+
+
+@pytest.mark.parametrize("fault", [fails(503), fails(429), swallows], ids=["503", "429", "lost"])
+async def test_what_can_be_used_is_taken_when_its_repair_fails(server: SimulatedOpenAI, fault) -> None:
+    """A story of the wrong length was paid for; a provider that goes away meanwhile doesn't take it with it."""
+    server.faults = [says(chat(stories(variants=1, scenes=5, words=30))), *[fault] * 3]
+    (story,), (use,) = await writer(server).write(ONE)
+    assert (len(story.beats), use.quantity, use.prompt_tokens) == (5, 1, 1000)
+
+
+async def test_a_failed_repair_tells_what_the_first_answer_cost(server: SimulatedOpenAI) -> None:
+    server.faults = [says(UNUSABLE["garbage"]), says(chat(None, refusal="no"))]
+    with pytest.raises(ProviderRefused) as refusal:
+        await writer(server).write(ONE)
+    assert [use.quantity for use in refusal.value.uses] == [1, 0]
+    server.faults = [says(UNUSABLE["garbage"]), swallows]
+    with pytest.raises(ProviderAway) as outage:
+        await writer(server).write(ONE)
+    assert [use.quantity for use in outage.value.uses] == [1], "what a lost reply cost is not known"
 
 
 async def test_a_wrong_length_is_repaired_once_and_then_taken(server: SimulatedOpenAI) -> None:
