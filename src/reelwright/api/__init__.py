@@ -6,6 +6,7 @@ from reelwright.api.admin import grant_boost, set_plan
 from reelwright.api.arriving import BODY_LIMIT, json_only, request_id
 from reelwright.api.caller import account_of, known
 from reelwright.api.creations import create
+from reelwright.api.dead_letters import list_dead_letters, read_dead_letter, redrive
 from reelwright.api.drafts import change_draft, read_draft
 from reelwright.api.files import captions, thumbnail, video
 from reelwright.api.generations import events, read_generation
@@ -13,6 +14,7 @@ from reelwright.api.health import live, metrics, ready
 from reelwright.api.limits import read_limits
 from reelwright.api.problems import HANDLERS
 from reelwright.api.regenerations import regenerate
+from reelwright.api.resumptions import resume
 
 __all__ = ["BODY_LIMIT", "HANDLERS", "account_of", "operator_routes", "request_id", "v1"]
 
@@ -22,7 +24,8 @@ v1 = Router(
     dependencies={"account": account_of},
     route_handlers=[
         *(create, regenerate, read_generation, events, video, thumbnail, captions, read_draft, change_draft),
-        *(read_limits, set_plan, grant_boost),
+        *(resume, read_limits, set_plan, grant_boost),
+        *(list_dead_letters, read_dead_letter, redrive),
     ],
 )
 operator_routes = [live, ready, metrics]

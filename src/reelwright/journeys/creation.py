@@ -1,18 +1,20 @@
 """Start a generation: admit the order, hold its price and queue its first stage, or change nothing at all."""
 
 import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from reelwright import admission, ledger, outbox
-from reelwright.accounts import Account
-from reelwright.admission import Admitted, Gate, NotAdmitted, enforce_or_raise
+from reelwright.accounts import Account, Accounts
+from reelwright.admission import Admitted, Gate, NoPlace, NotAdmitted, enforce_or_raise
 from reelwright.generations import Drafts, Generations, NewGeneration, Runs, Unit, pipeline
-from reelwright.ground import log
+from reelwright.ground import failpoints, log, telemetry, tracing
 from reelwright.ground.errors import Kind, NotFound, Outage, Refusal
-from reelwright.ground.ids import DraftId, GenerationId
+from reelwright.ground.ids import AccountId, DraftId, GenerationId
 from reelwright.ground.postgres import Database
 from reelwright.journeys import lastword
 from reelwright.journeys.facts import plan_of
@@ -29,6 +31,10 @@ class OrderChanged(Refusal):
     code = "idempotency.key_reused"
 
 
+Opening = Callable[[AsyncSession, Order, Prepared], Awaitable[tuple[Unit, ...]]]
+"""Readies a generation that was just written and returns its first runs; what it raises undoes the order."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
     """The accepted order. `admitted` is None for a repeat of an order that had been started before."""
@@ -39,13 +45,41 @@ class Started:
     price_micro: int = 0
 
 
-async def start(*, order: Order, account: Account, db: Database, gate: Gate, terms: Terms, now: datetime) -> Started:
+async def from_the_start(_tx: AsyncSession, order: Order, prepared: Prepared) -> tuple[Unit, ...]:
+    """Return the first runs of an order that goes on from nothing."""
+    return pipeline.first(order.kind, scenes=prepared.scenes, part=order.part, scene=order.scene)
+
+
+async def start(
+    *,
+    order: Order,
+    account: Account,
+    db: Database,
+    gate: Gate,
+    terms: Terms,
+    now: datetime,
+    opening: Opening = from_the_start,
+) -> Started:
     """Admit the order, hold its price and queue its first stage. A repeat starts nothing.
 
     Redis refuses fast, PostgreSQL has the last word: in the order's own transaction its use is counted again, so that
     a Redis that was wiped or has drifted admits nothing beyond the limits (docs/decisions/0004).
-    Raises OrderChanged, PlanLacksIt, PriceChanged, NotAdmitted, OutOfCredits, NotFound, Outage.
+    Raises OrderChanged, PlanLacksIt, PriceChanged, NotAdmitted, OutOfCredits, NotFound, Outage, and what `opening`
+    does.
     """
+    names = {"generation_id": str(order.id), "kind": order.kind.value}
+    with tracing.span("generation.start", **names, account_id=str(account.id)):
+        try:
+            return await _started(order, account, db=db, gate=gate, terms=terms, now=now, opening=opening)
+        except (NotAdmitted, NoPlace) as refused:
+            for violation in refused.violations:
+                telemetry.REFUSALS.labels(violation.policy.value).inc()
+            raise
+
+
+async def _started(
+    order: Order, account: Account, *, db: Database, gate: Gate, terms: Terms, now: datetime, opening: Opening
+) -> Started:
     async with db.begin() as tx:
         seen = await Generations(session=tx).fingerprint_of(order.id)
         if seen is not None:
@@ -58,12 +92,16 @@ async def start(*, order: Order, account: Account, db: Database, gate: Gate, ter
     if admitted is not None:
         moment = Moment(at=admitted.at, plan=plan_of(admitted.limits), limits=admitted.limits)
     try:
+        await failpoints.reached("api.create.before_tx")
         async with db.begin() as tx:
-            await _write(tx, order, account, prepared, terms, moment)
+            await write(tx, order, account, prepared, terms, moment, opening)
     except Outage:
-        if not await _was_written(order, db=db):
-            await _withdraw(gate, request)
+        if not await _settled(order, account, request, db=db, gate=gate):
             raise
+    except asyncio.CancelledError:  # perhaps in the middle of the COMMIT: only the rows can tell
+        with contextlib.suppress(Outage):
+            await asyncio.shield(_settled(order, account, request, db=db, gate=gate))
+        raise
     except NotAdmitted:
         await _withdraw(gate, request)
         await _forget(gate, request, now=moment.at)
@@ -71,6 +109,8 @@ async def start(*, order: Order, account: Account, db: Database, gate: Gate, ter
     except BaseException:
         await _withdraw(gate, request)
         raise
+    _log.info("generation.queued", **_names(order, account, prepared.draft.id))
+    await failpoints.reached("api.create.after_tx")
     await _confirm(gate, request, deadline=now + terms.deadline)
     return Started(
         generation_id=order.id,
@@ -78,6 +118,17 @@ async def start(*, order: Order, account: Account, db: Database, gate: Gate, ter
         admitted=admitted,
         price_micro=prepared.price.total_micro,
     )
+
+
+def _names(order: Order, account: Account, draft: DraftId) -> dict[str, str | None]:
+    """Return what a log line says of an order: ids and words of ours, nothing that a person wrote."""
+    return {
+        "generation_id": str(order.id),
+        "account_id": str(account.id),
+        "draft_id": str(draft),
+        "kind": order.kind.value,
+        "resumes": str(order.resumes) if order.resumes else None,
+    }
 
 
 async def _repeated(tx: AsyncSession, order: Order, account: Account, seen: bytes) -> Started:
@@ -91,10 +142,19 @@ async def _repeated(tx: AsyncSession, order: Order, account: Account, seen: byte
     return Started(generation_id=order.id, draft_id=known.draft_id, admitted=None, price_micro=known.hold_micro)
 
 
-async def _write(
-    tx: AsyncSession, order: Order, account: Account, prepared: Prepared, terms: Terms, moment: Moment
-) -> None:
-    """Write draft, generation, hold, first runs and their messages: one transaction, all or nothing."""
+async def write(
+    tx: AsyncSession,
+    order: Order,
+    account: Account,
+    prepared: Prepared,
+    terms: Terms,
+    moment: Moment,
+    opening: Opening,
+) -> bool:
+    """Write draft, generation, hold, first runs and their messages: one transaction, all or nothing.
+
+    False where the generation was there before. Raises NotAdmitted, OutOfCredits, and what `opening` does.
+    """
     generations = Generations(session=tx)
     if not order.existing:
         await Drafts(session=tx).add(prepared.draft)
@@ -105,31 +165,32 @@ async def _write(
         kind=order.kind,
         fingerprint=order.fingerprint,
         variants_wanted=order.variants,
+        generation_units=order.generation_units,
         full_units=order.full_units,
         plan=moment.plan,
         price_version=prepared.price.version,
         hold_micro=0 if account.demo else prepared.price.total_micro,
         admitted_at=moment.at,
         deadline=terms.deadline,
+        lane=order.lane,
         demo=account.demo,
         request_id=order.request_id,
         variant_id=prepared.variant.id if prepared.variant else None,
         part=order.part,
         scene=order.scene,
+        resumes=order.resumes,
     )
     if not await generations.add_once(new):
-        return
-    await generations.note(order.id, "queued", {"kind": order.kind.value})
-    await queue(
-        tx,
-        order.id,
-        pipeline.first(order.kind, scenes=prepared.scenes, part=order.part, scene=order.scene),
-        most_attempts=terms.most_attempts,
-        request_id=order.request_id,
-    )
+        return False
+    told = {"kind": order.kind.value} | ({"resumes": str(order.resumes)} if order.resumes else {})
+    await generations.note(order.id, "queued", told)
+    first = await opening(tx, order, prepared)
+    await queue(tx, order.id, first, most_attempts=terms.most_attempts, request_id=order.request_id)
     if not account.demo:
         await ledger.hold(tx, account=account.id, generation=order.id, micro=prepared.price.total_micro)
-    await lastword.spoken(tx, order, account.id, moment)
+    if order.counted:
+        await lastword.spoken(tx, order, account.id, moment)
+    return True
 
 
 async def queue(
@@ -141,12 +202,12 @@ async def queue(
     request_id: str | None,
 ) -> None:
     """Plan these runs and promise their first delivery; runs that exist already are left alone."""
-    for unit in await Runs(session=tx).plan(generation, units, max_attempts=most_attempts):
-        await outbox.enqueue(tx, due(generation, unit, request_id=request_id))
+    planned = await Runs(session=tx).plan(generation, units, max_attempts=most_attempts)
+    await outbox.enqueue(tx, *(due(generation, unit, request_id=request_id) for unit in planned))
 
 
 def due(generation: GenerationId, unit: Unit, *, request_id: str | None) -> outbox.StageDue:
-    """Return the message that lets a unit start."""
+    """Return the message that lets a unit start, with the trace that it goes on in."""
     return outbox.StageDue(
         generation_id=generation,
         run_id=unit.run_id(generation),
@@ -155,12 +216,29 @@ def due(generation: GenerationId, unit: Unit, *, request_id: str | None) -> outb
         chunk=unit.chunk,
         round=unit.round,
         request_id=request_id,
+        traceparent=tracing.carried(),
     )
 
 
-async def _was_written(order: Order, *, db: Database) -> bool:
-    """Say whether a transaction whose end we did not see was committed. Raises Outage while nobody can know."""
+async def _settled(order: Order, account: Account, request: admission.Order, *, db: Database, gate: Gate) -> bool:
+    """Say whether an order whose end we did not see stands, and give back what it took where it doesn't.
+
+    Raises Outage while nobody can know: then the sweep settles it, once it can.
+    """
+    if await was_written(order, account.id, db=db):
+        return True
+    await _withdraw(gate, request)
+    return False
+
+
+async def was_written(order: Order, account: AccountId, *, db: Database) -> bool:
+    """Say whether a transaction whose end we did not see was committed. Raises Outage while nobody can know.
+
+    An order's transaction holds the account's row to its end, so that row is waited for first: the server may still
+    be at work on a COMMIT whose client is gone.
+    """
     async with db.begin() as tx:
+        await Accounts(session=tx).lock(account)
         return await Generations(session=tx).fingerprint_of(order.id) == order.fingerprint
 
 

@@ -24,6 +24,7 @@ from reelwright.ground.ids import AccountId, DraftId, GenerationId, VariantId, d
 
 _REGENERATING = (GenerationKind.REGENERATE_TARGETED, GenerationKind.REGENERATE_FULL)
 _WRITING = (GenerationKind.SCRIPT, GenerationKind.VIDEO, GenerationKind.REGENERATE_FULL)
+RESUMING = "POST /v1/generations/resume"
 
 
 class PlanLacksIt(Refusal):
@@ -41,7 +42,8 @@ class Order:
     """What a caller asked for. `id` is what `order_id` makes, so that a repeat is the same order by construction.
 
     `draft` is new unless `existing` is set: then only its id counts and the stored draft is used. `part`, and its
-    `scene` where it is one's, say what of the variant a targeted regeneration makes anew.
+    `scene` where it is one's, say what of the variant a targeted regeneration makes anew. `resumes` is the failed one
+    that it goes on from. One that is not `counted` takes no units and no cooldown, and meets no limit but credits.
     """
 
     id: GenerationId
@@ -56,6 +58,14 @@ class Order:
     scene: int | None = None
     expected_micro: int | None = None
     request_id: str | None = None
+    resumes: GenerationId | None = None
+    counted: bool = True
+    lane: str = "interactive"
+
+    @property
+    def scope(self) -> str:
+        """The route that its Idempotency-Key belongs to."""
+        return RESUMING if self.resumes else scope_of(self.kind)
 
     @property
     def cooled_draft(self) -> DraftId | None:
@@ -63,9 +73,14 @@ class Order:
         return self.draft.id if self.kind in _REGENERATING else None
 
     @property
+    def generation_units(self) -> int:
+        """How many units of the month's pool it takes."""
+        return 1 if self.counted else 0
+
+    @property
     def full_units(self) -> int:
         """How many full regenerations it takes."""
-        return 1 if self.kind is GenerationKind.REGENERATE_FULL else 0
+        return 1 if self.counted and self.kind is GenerationKind.REGENERATE_FULL else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,9 +116,16 @@ def order_id(account: AccountId, kind: GenerationKind, key: str) -> GenerationId
     return GenerationId(derived(account, scope_of(kind), key))
 
 
-def first_stage(order: Order) -> Stage:
-    """Return the stage that the order begins with."""
-    return pipeline.first(order.kind, scenes=1, part=order.part, scene=order.scene)[0].stage
+def resumption_id(account: AccountId, key: str) -> GenerationId:
+    """Return the id of the generation that resuming with this key makes, always the same."""
+    return GenerationId(derived(account, RESUMING, key))
+
+
+def first_place(order: Order, terms: Terms) -> Place | None:
+    """Return the place to take at admission; None where nobody knows yet: where a resumed one goes on, its rows say."""
+    if order.resumes:
+        return None
+    return terms.places.get(pipeline.first(order.kind, scenes=1, part=order.part, scene=order.scene)[0].stage)
 
 
 def for_admission(order: Order, account: Account, terms: Terms) -> admission.Order:
@@ -111,13 +133,13 @@ def for_admission(order: Order, account: Account, terms: Terms) -> admission.Ord
     return admission.Order(
         account=account.id,
         lease=order.id,
-        scope=scope_of(order.kind),
+        scope=order.scope,
         key=order.key,
         fingerprint=order.fingerprint.hex(),
         held=Held(plan=account.plan, version=account.plan_version, boost_until=account.boost_until),
         full_units=order.full_units,
         draft=order.cooled_draft,
-        place=terms.places.get(first_stage(order)),
+        place=first_place(order, terms),
     )
 
 
@@ -126,7 +148,8 @@ async def prepare(tx: AsyncSession, order: Order, account: Account, now: datetim
 
     Raises PlanLacksIt, PriceChanged, NotFound.
     """
-    _permit(order, billing.effective_plan(account.plan, account.boost_until, now))
+    if order.counted:
+        _permit(order, billing.effective_plan(account.plan, account.boost_until, now))
     draft = order.draft
     if order.existing:
         stored = await Drafts(session=tx).get(account.id, draft.id)

@@ -1,0 +1,100 @@
+"""POST /v1/generations/{id}/resume: let a paused or a failed generation go on from where it stands."""
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Response, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody
+from litestar.status_codes import HTTP_200_OK, HTTP_202_ACCEPTED
+from msgspec import Meta
+
+from reelwright.accounts import Account
+from reelwright.admission import Gate
+from reelwright.api.creations import key_of, micro_of
+from reelwright.api.limits import headers_of
+from reelwright.api.previews import FORESEEN, PreviewView, preview_view
+from reelwright.generations import Generation, GenerationState
+from reelwright.ground import clock
+from reelwright.ground.ids import DraftId, GenerationId
+from reelwright.ground.postgres import Database
+from reelwright.journeys import resumption
+from reelwright.journeys.creation import Started
+from reelwright.journeys.ordering import Terms
+from reelwright.journeys.resumption import Wish
+
+
+class ResumeRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Nothing need be said; a price holds the new generation of a failed one to the quote."""
+
+    expected_price: Annotated[float, Meta(ge=0, le=1_000_000)] | None = None
+
+
+class ResumedView(msgspec.Struct, frozen=True, kw_only=True):
+    """What goes on: the paused generation itself, or the new one that `resumes` a failed one, at most for `price`."""
+
+    generation_id: GenerationId
+    draft_id: DraftId
+    status: GenerationState
+    resumes: GenerationId | None
+    price: float
+
+
+@post(
+    "/generations/{generation_id:uuid}/resume",
+    status_code=HTTP_202_ACCEPTED,
+    summary="Resume a generation",
+    tags=["core"],
+    responses={HTTP_200_OK: FORESEEN},
+)
+async def resume(
+    request: Request[Any, Any, Any],
+    generation_id: FromPath[GenerationId],
+    data: JSONBody[ResumeRequest],
+    account: NamedDependency[Account],
+    db: NamedDependency[Database],
+    gate: NamedDependency[Gate],
+    terms: NamedDependency[Terms],
+    *,
+    dry_run: FromQuery[bool] = False,
+    key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,
+) -> Response[ResumedView | PreviewView]:
+    """Go on where it stopped: what had been finished is kept, and one price is charged for all of it.
+
+    A paused generation goes on as itself. A failed one stays as it is, and a new one goes on from it, ordered and
+    limited like any of its kind. Others are refused with 409. A dry run, of a failed one, writes nothing.
+    """
+    chosen: Any = request.scope.get("request_id")
+    key = key_of(request, dry_run=dry_run)
+    price = micro_of(data.expected_price)
+    wish = Wish(generation=generation_id, key=key, expected_micro=price, request_id=chosen)
+    now = clock.now()
+    if dry_run:
+        seen = await resumption.preview(wish, account=account, db=db, gate=gate, terms=terms, now=now)
+        return Response(preview_view(seen), status_code=HTTP_200_OK)
+    gone_on = await resumption.resume(wish, account=account, db=db, gate=gate, terms=terms, now=now)
+    headers = {"Location": f"/v1/generations/{gone_on.generation_id if isinstance(gone_on, Started) else gone_on.id}"}
+    if isinstance(gone_on, Generation):
+        return Response(_paused(gone_on), status_code=HTTP_202_ACCEPTED, headers=headers)
+    told = headers_of(gone_on.admitted, now=now) if gone_on.admitted else {"Idempotency-Replayed": "true"}
+    return Response(_started(gone_on, wish), status_code=HTTP_202_ACCEPTED, headers=headers | told)
+
+
+def _paused(found: Generation) -> ResumedView:
+    return ResumedView(
+        generation_id=found.id,
+        draft_id=found.draft_id,
+        status=found.state,
+        resumes=found.resumes,
+        price=found.hold_micro / 1_000_000,
+    )
+
+
+def _started(started: Started, wish: Wish) -> ResumedView:
+    return ResumedView(
+        generation_id=started.generation_id,
+        draft_id=started.draft_id,
+        status=GenerationState.QUEUED,
+        resumes=wish.generation,
+        price=started.price_micro / 1_000_000,
+    )
