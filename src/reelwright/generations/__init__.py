@@ -5,7 +5,7 @@ from reelwright.generations.artefacts import Artefacts
 from reelwright.generations.carrying import Carried, Carrying
 from reelwright.generations.dead_letters import DeadLetter, DeadLetters
 from reelwright.generations.drafts import DraftChanged, Drafts, VariantUnknown
-from reelwright.generations.generations import Generations
+from reelwright.generations.generations import LONGEST_PAUSE, Generations
 from reelwright.generations.model import (
     Artefact,
     ArtefactKind,
@@ -68,8 +68,10 @@ from reelwright.generations.records import (
 from reelwright.generations.runs import Runs
 from reelwright.generations.sizing import wanted_scenes, wanted_words
 from reelwright.generations.stories import Sources, Variants
+from reelwright.generations.uploads import Uploads
 
 __all__ = [
+    "LONGEST_PAUSE",
     "AdmissionFacts",
     "Animated",
     "Artefact",
@@ -128,6 +130,7 @@ __all__ = [
     "Transition",
     "TransitionKind",
     "Unit",
+    "Uploads",
     "Variant",
     "VariantUnknown",
     "Variants",

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import func, select, text, update
+from sqlalchemy import and_, func, literal, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,6 +15,7 @@ from reelwright.generations.records import LIVE, AdmissionFacts, Counted, Event,
 from reelwright.generations.tables import EVENTS, GENERATIONS, STAGE_RUNS
 from reelwright.ground.ids import AccountId, DraftId, GenerationId, VariantId
 
+LONGEST_PAUSE = timedelta(days=7)  # then the sweep cancels it
 _COLUMNS = [column for column in GENERATIONS.c if column.name != "fingerprint"]
 
 _FACTS = text(
@@ -27,7 +28,8 @@ _FACTS = text(
              WHERE account_id = :account AND admitted_at >= :month_start AND units_returned_at IS NULL) AS full_month,
            ARRAY(SELECT id FROM generations
                   WHERE account_id = :account AND ended_at IS NULL ORDER BY id) AS ids,
-           ARRAY(SELECT deadline_at FROM generations
+           ARRAY(SELECT CASE WHEN paused_at IS NULL THEN deadline_at
+                             ELSE deadline_at + CAST(:longest_pause AS interval) END FROM generations
                   WHERE account_id = :account AND ended_at IS NULL ORDER BY id) AS deadlines
     """
 )
@@ -38,7 +40,8 @@ _COUNTED = text(
                AS hour,
            coalesce(sum(full_units) FILTER (WHERE units_returned_at IS NULL), 0) AS full_month,
            (SELECT count(*) FROM generations
-             WHERE account_id = :account AND ended_at IS NULL AND deadline_at > clock_timestamp()) AS live
+             WHERE account_id = :account AND ended_at IS NULL
+               AND (deadline_at > clock_timestamp() OR paused_at IS NOT NULL)) AS live
       FROM generations WHERE account_id = :account AND admitted_at >= :month_start AND admitted_at < :month_end
     """
 )
@@ -125,6 +128,7 @@ class Generations:
             .where(GENERATIONS.c.id == generation_id, GENERATIONS.c.state.in_(LIVE))
             .values(
                 state=state,
+                paused_at=None,
                 failure_code=failure_code,
                 failure_sentence=failure_sentence,
                 gate=gate,
@@ -149,32 +153,66 @@ class Generations:
         chosen = update(GENERATIONS).where(GENERATIONS.c.id == generation_id)
         await self.session.execute(chosen.values(variant_id=variant_id))
 
-    async def request_cancel(self, account_id: AccountId, generation_id: GenerationId) -> bool:
-        """Ask a live generation to stop: no run of it is claimed or completed any more. False where it had ended."""
-        asked = (
+    async def pause(self, generation_id: GenerationId) -> bool:
+        """Let a live generation rest: its running stages finish, no other starts. False where it rests or has ended."""
+        resting = (
             update(GENERATIONS)
-            .where(
-                GENERATIONS.c.id == generation_id, GENERATIONS.c.account_id == account_id, GENERATIONS.c.state.in_(LIVE)
-            )
-            .values(cancel_requested_at=func.coalesce(GENERATIONS.c.cancel_requested_at, func.clock_timestamp()))
+            .where(GENERATIONS.c.id == generation_id, GENERATIONS.c.state.in_(LIVE), GENERATIONS.c.paused_at.is_(None))
+            .values(paused_at=func.clock_timestamp())
             .returning(GENERATIONS.c.id)
         )
-        return await self.session.scalar(asked) is not None
+        return await self.session.scalar(resting) is not None
+
+    async def proceed(self, generation_id: GenerationId) -> bool:
+        """Let a paused generation go on, its deadline as far away as when it was paused. False where it isn't paused.
+
+        `Runs.wake` then says which runs wait for a message.
+        """
+        rested = func.clock_timestamp() - GENERATIONS.c.paused_at
+        going_on = (
+            update(GENERATIONS)
+            .where(GENERATIONS.c.id == generation_id, GENERATIONS.c.paused_at.is_not(None))
+            .values(paused_at=None, deadline_at=GENERATIONS.c.deadline_at + rested)
+            .returning(GENERATIONS.c.id)
+        )
+        return await self.session.scalar(going_on) is not None
 
     async def unfinished_past_deadline(self, limit: int, *, after: GenerationId | None = None) -> list[GenerationId]:
-        """Return live generations whose time is over, by id, from behind the given one."""
-        return await self._unfinished(GENERATIONS.c.deadline_at <= func.clock_timestamp(), limit, after)
+        """Return live generations whose time is over, by id, from behind the given one. A paused one has time."""
+        late = and_(GENERATIONS.c.deadline_at <= func.clock_timestamp(), GENERATIONS.c.paused_at.is_(None))
+        return await self._unfinished(late, limit, after)
 
-    async def unfinished_cancelled(self, limit: int, *, after: GenerationId | None = None) -> list[GenerationId]:
-        """Return live generations that were asked to stop, by id, from behind the given one."""
-        return await self._unfinished(GENERATIONS.c.cancel_requested_at.is_not(None), limit, after)
+    async def paused_too_long(self, limit: int, *, after: GenerationId | None = None) -> list[GenerationId]:
+        """Return generations that were paused longer ago than `LONGEST_PAUSE`, by id, from behind the given one."""
+        return await self._unfinished(GENERATIONS.c.paused_at < func.clock_timestamp() - LONGEST_PAUSE, limit, after)
+
+    async def of_account(
+        self,
+        account_id: AccountId,
+        limit: int,
+        *,
+        state: GenerationState | None = None,
+        before: tuple[datetime, GenerationId] | None = None,
+    ) -> list[Generation]:
+        """Return an account's generations, newest first, from behind the one made then with that id."""
+        query = select(*_COLUMNS).where(GENERATIONS.c.account_id == account_id)
+        if state is not None:
+            query = query.where(GENERATIONS.c.state == state)
+        if before is not None:
+            query = query.where(tuple_(GENERATIONS.c.created_at, GENERATIONS.c.id) < tuple_(*map(literal, before)))
+        newest = query.order_by(GENERATIONS.c.created_at.desc(), GENERATIONS.c.id.desc()).limit(limit)
+        rows = (await self.session.execute(newest)).mappings().all()
+        return [found for row in rows if (found := _found(row))]
 
     async def admission_facts(
         self, account_id: AccountId, month_start: datetime, hour_start: datetime
     ) -> AdmissionFacts:
-        """Return what admission counts since these instants. Units that were given back still count in their hour."""
+        """Return what admission counts since these instants. Units that were given back still count in their hour.
+
+        A paused generation holds its place for as long as it may rest.
+        """
         values = {"account": account_id, "month_start": month_start, "hour_start": hour_start}
-        row = (await self.session.execute(_FACTS, values)).one()
+        row = (await self.session.execute(_FACTS, values | {"longest_pause": LONGEST_PAUSE})).one()
         return AdmissionFacts(
             generations_month=row.month,
             generations_hour=row.hour,
@@ -193,7 +231,7 @@ class Generations:
         """Return what an account has used in a month and in an hour of it, and how many generations are live.
 
         As `admission_facts` counts, with ends: rows of this transaction count too, and one past its deadline is no
-        longer live. Exact where all who add rows hold the account's lock.
+        longer live, unless it is paused. Exact where all who add rows hold the account's lock.
         """
         values = {"account": account_id, "month_start": month_start, "month_end": month_end}
         row = (await self.session.execute(_COUNTED, values | {"hour_start": hour_start, "hour_end": hour_end})).one()

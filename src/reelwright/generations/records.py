@@ -164,18 +164,23 @@ class Claim:
 
 
 class Pulse(StrEnum):
-    """What a heartbeat learns: go on; stop, the generation was cancelled or has ended; stop, the run is another's."""
+    """What a heartbeat learns: go on; stop, the generation has ended; stop, this attempt's time is over, or its run's.
+
+    After `LATE` the lease is over too, and the sweep gives the run to another.
+    """
 
     OK = "ok"
-    CANCELLED = "cancelled"
+    ENDED = "ended"
+    LATE = "late"
     LOST = "lost"
 
 
 class Reason(StrEnum):
-    """Why a run can't be claimed: no such run; it or its generation ended; another holds it; too early; no tries."""
+    """Why a run can't be claimed: no such run; it or its generation ended; paused; held; too early; no tries left."""
 
     UNKNOWN = "unknown"
     ENDED = "ended"
+    PAUSED = "paused"
     HELD = "held"
     EARLY = "early"
     EXHAUSTED = "exhausted"

@@ -30,13 +30,18 @@ _KEPT_ELSEWHERE: dict[object, Outcome] = {
     "planned": Planned(scenes=()),
 }
 
+# What is returned of a row that was waited for is its newest version; a join beside it would still see the old one.
 _OPEN = """
     open AS (
-        SELECT id FROM generations
-         WHERE id = (SELECT generation_id FROM stage_runs WHERE id = :run)
-           AND state IN ('queued', 'running') AND cancel_requested_at IS NULL
+        SELECT id, deadline_at, paused_at FROM generations
+         WHERE id = (SELECT generation_id FROM stage_runs WHERE id = :run) AND state IN ('queued', 'running')
            FOR NO KEY UPDATE)
 """
+_LEASE = """
+    least(clock_timestamp() + CAST(:lease AS interval), {deadline},
+          CASE WHEN {g}.paused_at IS NULL THEN {g}.deadline_at END)
+"""
+_NEW_DEADLINE = "clock_timestamp() + CAST(:longest AS interval)"
 _UNIT = "r.id, r.generation_id, r.stage, r.scene, r.chunk, r.round, r.state, r.attempt, r.max_attempts, r.fence"
 _MINE = "FROM open WHERE r.id = :run AND r.generation_id = open.id AND r.fence = :fence AND r.state = 'running'"
 _SILENT = """
@@ -49,10 +54,11 @@ _CLAIM = text(
     WITH {_OPEN}
     UPDATE stage_runs r
        SET state = 'running', fence = r.fence + 1, attempt = r.attempt + 1, progress = 0, error_code = NULL,
-           resends = 0, lease_until = clock_timestamp() + CAST(:lease AS interval), started_at = clock_timestamp()
-      FROM open JOIN generations g USING (id)
-     WHERE r.id = :run AND r.generation_id = g.id AND g.deadline_at > clock_timestamp()
-       AND r.attempt < r.max_attempts
+           resends = 0, started_at = clock_timestamp(), attempt_deadline = {_NEW_DEADLINE},
+           lease_until = {_LEASE.format(deadline=_NEW_DEADLINE, g="open")}
+      FROM open
+     WHERE r.id = :run AND r.generation_id = open.id AND open.paused_at IS NULL
+       AND open.deadline_at > clock_timestamp() AND r.attempt < r.max_attempts
        AND (r.state = 'queued' AND r.next_attempt_at <= clock_timestamp()
             OR r.state = 'running' AND r.lease_until < clock_timestamp())
     RETURNING {_UNIT}
@@ -60,22 +66,23 @@ _CLAIM = text(
 )
 _WHY_NOT = text(
     """
-    SELECT r.state, r.attempt >= r.max_attempts AS exhausted,
-           g.state NOT IN ('queued', 'running') OR g.cancel_requested_at IS NOT NULL
-               OR g.deadline_at <= clock_timestamp() AS over,
+    SELECT r.state, r.attempt >= r.max_attempts AS exhausted, g.paused_at IS NOT NULL AS paused,
+           g.state NOT IN ('queued', 'running') OR g.paused_at IS NULL AND g.deadline_at <= clock_timestamp() AS over,
            greatest(coalesce(r.lease_until, r.next_attempt_at) - clock_timestamp(), interval '0') AS wait
       FROM stage_runs r JOIN generations g ON g.id = r.generation_id WHERE r.id = :run
     """
 )
 _HEARTBEAT = text(
-    """
+    f"""
     UPDATE stage_runs r
-       SET lease_until = clock_timestamp() + CAST(:lease AS interval), progress = greatest(r.progress, :progress)
+       SET progress = greatest(r.progress, :progress),
+           lease_until = {_LEASE.format(deadline="r.attempt_deadline", g="g")}
       FROM generations g
      WHERE r.id = :run AND r.fence = :fence AND r.state = 'running' AND g.id = r.generation_id
-    RETURNING g.state IN ('queued', 'running') AND g.cancel_requested_at IS NULL
-              AND g.deadline_at > clock_timestamp() AS wanted
-    """
+    RETURNING g.state IN ('queued', 'running')
+              AND (g.paused_at IS NOT NULL OR g.deadline_at > clock_timestamp()) AS wanted,
+              r.attempt_deadline <= clock_timestamp() AS late
+    """  # noqa: S608 - put together from constants
 )
 _COMPLETE = text(
     f"""
@@ -100,7 +107,7 @@ _GIVE_BACK = text(
     f"""
     WITH {_OPEN}
     UPDATE stage_runs r
-       SET state = 'queued', lease_until = NULL, attempt = r.attempt - 1, resends = 0,
+       SET state = 'queued', lease_until = NULL, attempt = r.attempt - 1, error_code = :reason, resends = 0,
            next_attempt_at = clock_timestamp() + CAST(:delay AS interval),
            sent_at = clock_timestamp() + CAST(:delay AS interval)
     {_MINE} RETURNING r.id
@@ -117,7 +124,7 @@ _FAIL = text(
 _STALE = text(
     f"""
     SELECT {_UNIT} FROM stage_runs r JOIN generations g ON g.id = r.generation_id
-     WHERE r.state IN ('queued', 'running') AND g.state IN ('queued', 'running') AND g.cancel_requested_at IS NULL
+     WHERE r.state IN ('queued', 'running') AND g.state IN ('queued', 'running') AND g.paused_at IS NULL
        AND r.id > :after
        AND (r.state = 'running' AND r.lease_until < clock_timestamp()
             OR r.state = 'queued' AND {_SILENT}
@@ -128,7 +135,8 @@ _STALE = text(
 )
 _STILL = f"""
     FROM open
-    WHERE r.id = :run AND r.generation_id = open.id AND r.fence = :fence AND r.state = :state
+    WHERE r.id = :run AND r.generation_id = open.id AND open.paused_at IS NULL
+      AND r.fence = :fence AND r.state = :state
       AND (r.state = 'running' AND r.lease_until < clock_timestamp() OR r.state = 'queued' AND {_SILENT})
 """
 _RESCUE = text(
@@ -149,6 +157,15 @@ _GIVE_UP = text(
     {_STILL} AND r.attempt >= r.max_attempts RETURNING r.id
     """  # noqa: S608 - put together from constants
 )
+_WAKE = text(
+    f"""
+    UPDATE stage_runs r
+       SET sent_at = greatest(r.next_attempt_at, clock_timestamp()), resends = 0
+     WHERE r.generation_id = :generation AND r.state = 'queued'
+    RETURNING {_UNIT}, greatest(r.next_attempt_at - clock_timestamp(), interval '0') AS wait
+    """  # noqa: S608 - put together from constants
+)
+_FOREVER = timedelta(days=365)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +194,13 @@ class Runs:
         new = set(await self.session.scalars(planned))
         return [unit for unit in units if unit.run_id(generation_id) in new]
 
-    async def claim(self, run_id: StageRunId, lease: timedelta) -> Claim | None:
-        """Start an attempt, or return None (`why_not` tells why). Who held the run before can write nothing more."""
-        row = (await self.session.execute(_CLAIM, {"run": run_id, "lease": lease})).one_or_none()
+    async def claim(self, run_id: StageRunId, lease: timedelta, *, longest: timedelta | None = None) -> Claim | None:
+        """Start an attempt, or return None (`why_not` tells why). Who held the run before can write nothing more.
+
+        The attempt may take `longest` and never more than the generation has left: no heartbeat keeps it beyond.
+        """
+        values = {"run": run_id, "lease": lease, "longest": longest or _FOREVER}
+        row = (await self.session.execute(_CLAIM, values)).one_or_none()
         if row is None:
             return None
         return Claim(
@@ -198,6 +219,8 @@ class Runs:
             return WhyNot(Reason.UNKNOWN)
         if row.over or row.state not in {"queued", "running"}:
             return WhyNot(Reason.ENDED)
+        if row.paused:
+            return WhyNot(Reason.PAUSED)
         if row.state == "running" and row.wait > timedelta(0):
             return WhyNot(Reason.HELD, row.wait)
         if row.exhausted:
@@ -210,7 +233,9 @@ class Runs:
         row = (await self.session.execute(_HEARTBEAT, values)).one_or_none()
         if row is None:
             return Pulse.LOST
-        return Pulse.OK if row.wanted else Pulse.CANCELLED
+        if not row.wanted:
+            return Pulse.ENDED
+        return Pulse.LATE if row.late else Pulse.OK
 
     async def complete(self, run_id: StageRunId, fence: int, result: Outcome | Mapping[str, object]) -> bool:
         """End the run well. False: it was lost or cancelled, so nothing that it made may be written.
@@ -226,16 +251,19 @@ class Runs:
         """Queue the run again after a failed attempt, which counts. False where the run was lost."""
         return await self._fenced(_RETRY_LATER, run_id, fence, delay=delay, error_code=error_code)
 
-    async def give_back(self, run_id: StageRunId, fence: int, delay: timedelta) -> bool:
-        """Queue the run again as if this attempt had never begun. False where the run was lost."""
-        return await self._fenced(_GIVE_BACK, run_id, fence, delay=delay)
+    async def give_back(self, run_id: StageRunId, fence: int, delay: timedelta, *, reason: str | None = None) -> bool:
+        """Queue the run again as if this attempt had never begun, and keep why. False where the run was lost.
+
+        Nothing counts how often: the generation's deadline bounds it.
+        """
+        return await self._fenced(_GIVE_BACK, run_id, fence, delay=delay, reason=reason)
 
     async def fail(self, run_id: StageRunId, fence: int, error_code: str) -> bool:
         """End the run badly. False where it was lost."""
         return await self._fenced(_FAIL, run_id, fence, error_code=error_code)
 
     async def stale(self, limit: int, resend_after: timedelta, *, after: StageRunId | None = None) -> list[StaleRun]:
-        """Return runs of live generations that need looking after, by id, from behind the given one.
+        """Return runs of live generations, paused ones left out, that need looking after, by id, from behind one.
 
         Running ones whose lease has expired; queued ones that are due, have no message waiting in the outbox, and
         were last sent longer ago than `resend_after`, doubled for each time they were sent again (64-fold at most).
@@ -262,6 +290,14 @@ class Runs:
         """End a stale run that has no attempt left. False where it is stale no more."""
         values = {"state": stale.state, "resend_after": resend_after, "error_code": error_code}
         return await self._fenced(_GIVE_UP, stale.id, stale.fence, **values)
+
+    async def wake(self, generation_id: GenerationId) -> list[tuple[Unit, timedelta]]:
+        """Return the waiting runs of a generation that goes on, which the caller has locked, and when each may start.
+
+        Each counts as sent: promise a message for every one in this transaction.
+        """
+        rows = await self.session.execute(_WAKE, {"generation": generation_id})
+        return [(_unit(row), row.wait) for row in rows]
 
     async def get(self, run_id: StageRunId) -> Run | None:
         """Return one run. After a lost COMMIT, `won_fence` says whose completion counted."""

@@ -58,12 +58,11 @@ async def test_an_order_told_by_many_at_once_is_accepted_once(db: Database, many
     assert timedelta(0) <= found.deadline_at - found.created_at - timedelta(hours=1) < timedelta(minutes=1)
 
 
-async def test_another_account_sees_nothing_and_cancels_nothing(db: Database) -> None:
+async def test_another_account_sees_nothing(db: Database) -> None:
     async with db.begin() as tx:
         generation, other = await made.generation(tx), await made.account(tx)
         assert await Generations(session=tx).get(other, generation) is None
-        assert not await Generations(session=tx).request_cancel(other, generation)
-        assert (await Generations(session=tx).lock(generation)).cancel_requested_at is None
+        assert await Generations(session=tx).of_account(other, 10) == []
 
 
 async def test_starting_twice_keeps_the_first_start(db: Database) -> None:
@@ -134,27 +133,6 @@ async def test_runs_that_were_planned_while_the_end_waited_are_cancelled_too(db:
     await ending
     async with db.begin() as tx:
         assert {run.state for run in await Runs(session=tx).of(generation)} == {RunState.CANCELLED}
-
-
-async def test_a_cancelled_generation_starts_and_completes_nothing_more(db: Database) -> None:
-    generation = await made.queued(db)
-    claim = await made.claimed(db, generation)
-    second = Unit(stage=Stage.AUDIO_MIXING)
-    async with db.begin() as tx:
-        await Runs(session=tx).plan(generation, [second], max_attempts=3)
-        owner = (await Generations(session=tx).lock(generation)).account_id
-        assert await Generations(session=tx).request_cancel(owner, generation)
-        first_asked = (await Generations(session=tx).lock(generation)).cancel_requested_at
-    async with db.begin() as tx:
-        assert await Generations(session=tx).request_cancel(owner, generation)
-        assert (await Generations(session=tx).lock(generation)).cancel_requested_at == first_asked
-        assert await Runs(session=tx).heartbeat(claim.run_id, claim.fence, LEASE, 0.1) is Pulse.CANCELLED
-        assert not await Runs(session=tx).complete(claim.run_id, claim.fence, {"type": "drawn"})
-        assert await Runs(session=tx).claim(second.run_id(generation), LEASE) is None
-        assert await Generations(session=tx).unfinished_cancelled(10) == [generation]
-        assert await Generations(session=tx).finish(generation, GenerationState.CANCELLED)
-        assert not await Generations(session=tx).request_cancel(owner, generation)
-        assert await Generations(session=tx).unfinished_cancelled(10) == []
 
 
 async def test_what_is_past_its_deadline_is_found_page_by_page(db: Database) -> None:
