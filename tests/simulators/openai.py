@@ -21,9 +21,10 @@ from PIL import Image
 
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
-Fault = Callable[[Send, Receive], Awaitable[int | None]]  # answers what it charged, if anything
+Fault = Callable[[Send, Receive], Awaitable[None]]
 
 RATE = 24_000
+_SOLD = {"/v1/chat/completions", "/v1/images/generations", "/v1/audio/speech"}
 _WORDS = ("the", "quiet", "sea", "keeps", "many", "bright", "and", "curious", "stories", "for", "people", "who")
 
 
@@ -37,17 +38,33 @@ class Asked:
 
 
 @dataclass
-class SimulatedOpenAI:
-    """The server's state: what it was asked, what it charged, and what it does wrong next.
+class Book:
+    """What the server was asked, and how many answers it charged."""
 
-    `always` is played at every request once `faults` are used up.
-    """
+    asked: list[Asked] = field(default_factory=list)
+    charged: int = 0
+
+
+@dataclass
+class SimulatedOpenAI:
+    """The server: its book, and what it does wrong next. `always` is played once `faults` are used up."""
 
     base_url: str = ""
-    asked: list[Asked] = field(default_factory=list)
+    book: Book = field(default_factory=Book)
     faults: list[Fault] = field(default_factory=list)
     always: Fault | None = None
-    charged: int = 0
+
+    @property
+    def asked(self) -> list[Asked]:
+        return self.book.asked
+
+    @property
+    def charged(self) -> int:
+        return self.book.charged
+
+    def begin_anew(self) -> None:
+        """Behave again, with an empty book; a request that still hangs ends in the old one."""
+        self.book, self.faults, self.always = Book(), [], None
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         assert scope["type"] == "http"
@@ -59,14 +76,17 @@ class SimulatedOpenAI:
                 break
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         asked = Asked(path=scope["path"], headers=headers, body=json.loads(body or b"{}"))
-        self.asked.append(asked)
+        book = self.book
+        book.asked.append(asked)
         fault = self.faults.pop(0) if self.faults else self.always
+        book.charged += getattr(fault, "charges", 0) if fault else int(asked.path in _SOLD)
         if fault is None:
-            self.charged += await self._answer(asked, send)
+            await self.answer(asked, send)
         else:
-            self.charged += await fault(send, receive) or 0
+            await fault(send, receive)
 
-    async def _answer(self, asked: Asked, send: Send) -> int:
+    async def answer(self, asked: Asked, send: Send) -> None:
+        """Give the sensible answer to a request."""
         if asked.path == "/v1/chat/completions":
             await give(send, chat(_content(asked.body)))
         elif asked.path == "/v1/images/generations":
@@ -75,8 +95,6 @@ class SimulatedOpenAI:
             await give(send, tones(asked.body["input"]), content_type="audio/wav")
         else:
             await give(send, error("no such route", code="not_found"), status=404)
-            return 0
-        return 1
 
 
 async def give(
@@ -98,10 +116,15 @@ def says(
 ) -> Fault:
     """Answer once with exactly this."""
 
-    async def fault(send: Send, _receive: Receive) -> int:
+    async def fault(send: Send, _receive: Receive) -> None:
         await give(send, body, status=status, content_type=content_type, headers=headers)
-        return int(status < 400)
 
+    return charging(fault) if status < 400 else fault
+
+
+def charging(fault: Fault) -> Fault:
+    """Mark a fault that takes its money first."""
+    fault.charges = 1  # type: ignore[attr-defined] - read where faults are played
     return fault
 
 
@@ -116,18 +139,19 @@ async def hangs(_send: Send, receive: Receive) -> None:
         pass
 
 
-async def swallows(send: Send, receive: Receive) -> int:
+@charging
+async def swallows(send: Send, receive: Receive) -> None:
     """Do the work and charge for it, then cut the connection without a word."""
     send.__self__.transport.abort()  # type: ignore[attr-defined] - uvicorn's own cycle behind the ASGI callable
     await hangs(send, receive)
-    return 1
 
 
-async def cuts(send: Send, receive: Receive) -> int:
+@charging
+async def cuts(send: Send, receive: Receive) -> None:
     """Do the work and charge for it, then cut the connection in the middle of the answer."""
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1000")]})
     await send({"type": "http.response.body", "body": b'{"choices": [', "more_body": True})
-    return await swallows(send, receive)
+    await swallows(send, receive)
 
 
 async def drips(send: Send, receive: Receive) -> None:

@@ -1,6 +1,7 @@
 """A fuse before each provider's model in this process: its circuit and its retry budget, with their metrics."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -26,9 +27,9 @@ class Health:
 class Fuse:
     """What stands before one model. Nothing here waits, so it serves any number of tasks of one event loop."""
 
-    def __init__(self, provider: str, model: str, *, circuit: Circuit | None = None) -> None:
+    def __init__(self, provider: str, model: str, *, clock: Callable[[], float]) -> None:
         self._names = (provider, model)
-        self._circuit = circuit or Circuit()
+        self._circuit = Circuit(clock=clock)
         self._budget = RetryBudget()
         self._show()
 
@@ -62,8 +63,8 @@ class Fuse:
         self._show()
 
     def may_retry(self) -> bool:
-        """Take one retry from the budget; False where failures have used it up."""
-        granted = self._budget.take()
+        """Take one retry from the budget; False where failures have used it up. An open circuit turns it away, free."""
+        granted = self._circuit.state is State.OPEN or self._budget.take()
         self._show()
         return granted
 
@@ -86,14 +87,15 @@ class Fuse:
 class Fuses:
     """One fuse for each (provider, model), made when it is first called."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._fuses: dict[tuple[str, str], Fuse] = {}
 
     def of(self, provider: str, model: str) -> Fuse:
         """Return the model's fuse."""
         key = (provider, model)
         if key not in self._fuses:
-            self._fuses[key] = Fuse(provider, model)
+            self._fuses[key] = Fuse(provider, model, clock=self._clock)
         return self._fuses[key]
 
     def health(self) -> Mapping[tuple[str, str], Health]:

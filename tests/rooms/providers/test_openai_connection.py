@@ -4,7 +4,6 @@ import base64
 import gzip
 import logging
 import time
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from email.utils import format_datetime
 
@@ -34,19 +33,6 @@ from tests.simulators.openai import (
 QUICK = CallBudget(total_s=15, attempt_s=0.5, first_wait_s=0.01, longest_wait_s=0.5, response_bytes=100_000)
 SECRET_PROMPT = "canary-prompt-9f31"
 SECRET_KEY = "sk-canary-77ab"
-
-
-@pytest.fixture(scope="module", autouse=True)
-async def warm() -> None:
-    """The SDK builds itself during the first call; a deadline that a test sets is about the server alone."""
-    async with simulated_openai() as running:
-        await ask(running, budget=CallBudget())
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[SimulatedOpenAI]:
-    async with simulated_openai() as running:
-        yield running
 
 
 async def ask(server: SimulatedOpenAI, *, model: str = "gpt-5.4-mini", budget: CallBudget = QUICK) -> Reply:

@@ -4,7 +4,6 @@ import base64
 import io
 import json
 import wave
-from collections.abc import AsyncIterator
 
 import numpy as np
 import pytest
@@ -25,16 +24,9 @@ from tests.simulators.openai import (
     huge_png_header,
     picture,
     says,
-    simulated_openai,
     tones,
     wav,
 )
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[SimulatedOpenAI]:
-    async with simulated_openai() as running:
-        yield running
 
 
 def line(server: SimulatedOpenAI) -> OpenAIConnection:

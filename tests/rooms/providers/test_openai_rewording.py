@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +12,7 @@ from reelwright.providers.catalogue import Craft, model_of
 from reelwright.providers.model import Brief, Facts, Part, ProposedBeat, ProposedStory, ProviderAway, Rewrite
 from reelwright.providers.openai_connection import CallBudget, OpenAIConnection
 from reelwright.providers.text import OpenAIText
-from tests.simulators.openai import SimulatedOpenAI, chat, part, says, simulated_openai
+from tests.simulators.openai import SimulatedOpenAI, chat, part, says
 
 CANARY = "zqxcanary"
 FACTS = Facts(
@@ -45,12 +44,6 @@ BRIEF = Brief(
     words=70,
     scenes=6,
 )
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[SimulatedOpenAI]:
-    async with simulated_openai() as running:
-        yield running
 
 
 def order(which: Part, *, take: int = 0, **change: Any) -> Rewrite:

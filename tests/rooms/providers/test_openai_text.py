@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -12,7 +11,7 @@ from reelwright.providers.catalogue import Craft, model_of
 from reelwright.providers.model import Brief, Facts, ProviderAway, ProviderRefused
 from reelwright.providers.openai_connection import CallBudget, OpenAIConnection
 from reelwright.providers.text import OpenAIText
-from tests.simulators.openai import SimulatedOpenAI, chat, fails, says, simulated_openai, stories, swallows
+from tests.simulators.openai import SimulatedOpenAI, chat, fails, says, stories, swallows
 
 FACTS = Facts(
     kind="url", title="Hearts", body="An octopus has three hearts. Its blood is blue.\n\nIt prefers to crawl."
@@ -29,12 +28,6 @@ BRIEF = Brief(
     variants=2,
 )
 ONE = replace(BRIEF, variants=1)
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[SimulatedOpenAI]:
-    async with simulated_openai() as running:
-        yield running
 
 
 def writer(server: SimulatedOpenAI, *, model: str = "gpt-4.1-mini") -> OpenAIText:
