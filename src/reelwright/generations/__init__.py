@@ -50,6 +50,7 @@ from reelwright.generations.outcomes import (
     Spoken,
     Written,
 )
+from reelwright.generations.progress import Dossier, Progress, Told
 from reelwright.generations.records import (
     AdmissionFacts,
     Claim,
@@ -88,6 +89,7 @@ __all__ = [
     "Counted",
     "DeadLetter",
     "DeadLetters",
+    "Dossier",
     "Draft",
     "DraftChanged",
     "Drafts",
@@ -110,6 +112,7 @@ __all__ = [
     "Part",
     "Planned",
     "Platform",
+    "Progress",
     "Pulse",
     "Reason",
     "Regenerated",
@@ -126,6 +129,7 @@ __all__ = [
     "StaleRun",
     "StoredArtefact",
     "Story",
+    "Told",
     "Tone",
     "Transition",
     "TransitionKind",

@@ -1,0 +1,139 @@
+"""What a worker reads and says around one run, in one statement each: this is what every delivery pays."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from reelwright.generations.model import Artefact, Draft, GenerationKind, GenerationState, Part, Source, Variant
+from reelwright.generations.records import Claim, Generation
+from reelwright.generations.tables import GENERATIONS
+from reelwright.ground.ids import GenerationId
+
+_WRITING = (GenerationKind.SCRIPT, GenerationKind.VIDEO, GenerationKind.REGENERATE_FULL)
+_COLUMNS = ", ".join(f"g.{column.name}" for column in GENERATIONS.c if column.name != "fingerprint")
+_TELL = text(
+    f"""
+    WITH told AS (
+        UPDATE generations g
+           SET event_seq = g.event_seq + 1, state = CASE WHEN :begins THEN 'running' ELSE g.state END,
+               started_at = CASE WHEN :begins THEN coalesce(g.started_at, clock_timestamp()) ELSE g.started_at END
+          FROM (SELECT id, state FROM generations WHERE id = :generation) was
+         WHERE g.id = was.id AND g.state IN ('queued', 'running')
+        RETURNING {_COLUMNS}, was.state AS was),
+    noted AS (
+        INSERT INTO generation_events (generation_id, seq, kind, data)
+        SELECT id, event_seq, :kind, CAST(:data AS jsonb) FROM told)
+    SELECT * FROM told
+    """  # noqa: S608 - put together from constants
+)
+# The variants are those that this generation wrote, or all of the draft's where its kind writes none; newest first.
+_DOSSIER = text(
+    """
+    SELECT CAST(jsonb_build_object(
+        'draft', to_jsonb(d),
+        'waited_ms', (SELECT extract(epoch FROM r.started_at - r.next_attempt_at) * 1000
+                        FROM stage_runs r WHERE r.id = :run),
+        'left_ms', extract(epoch FROM g.deadline_at - clock_timestamp()) * 1000,
+        'source', (SELECT to_jsonb(s) FROM sources s LEFT JOIN variants v ON v.id = g.variant_id
+                    WHERE s.draft_id = g.draft_id AND (s.generation_id = g.id OR NOT :writes)
+                    ORDER BY (s.generation_id = v.generation_id) DESC NULLS LAST, s.created_at DESC LIMIT 1),
+        'variants', (SELECT jsonb_agg(jsonb_build_object(
+                'id', v.id, 'position', v.position, 'version', v.version, 'story', to_jsonb(v),
+                'scenes', (SELECT coalesce(jsonb_agg(to_jsonb(c) || jsonb_build_object(
+                        'index', c.position,
+                        'motion', jsonb_build_object('kind', c.motion_kind, 'amount', c.motion_amount::float8),
+                        'transition', jsonb_build_object('kind', c.transition_kind, 'frames', c.transition_frames))
+                        ORDER BY c.position), '[]') FROM scenes c WHERE c.variant_id = v.id))
+                ORDER BY v.created_at DESC, v.generation_id, v.position)
+            FROM variants v WHERE v.draft_id = g.draft_id AND (v.generation_id = g.id OR NOT :writes)),
+        'artefacts', (SELECT jsonb_agg(to_jsonb(a) ORDER BY a.created_at DESC, a.round DESC, a.id)
+                        FROM artefacts a WHERE a.generation_id = g.id),
+        'judged', (SELECT jsonb_agg(jsonb_build_object('scene', r.scene, 'round', r.round, 'result', r.result))
+                     FROM stage_runs r WHERE r.generation_id = g.id AND r.state = 'succeeded'
+                      AND r.stage = 'VISUAL_VERIFICATION'),
+        'take', CASE WHEN g.part IS NOT NULL AND g.variant_id IS NOT NULL
+            THEN (SELECT count(*) FROM generations o
+                   WHERE o.variant_id = g.variant_id AND o.part = g.part AND o.state = 'succeeded'
+                     AND o.scene IS NOT DISTINCT FROM g.scene)
+            ELSE (SELECT count(DISTINCT v.generation_id) FROM variants v
+                   WHERE v.draft_id = g.draft_id AND v.generation_id <> g.id) END
+        ) AS text)
+      FROM generations g JOIN drafts d ON d.id = g.draft_id WHERE g.id = :generation
+    """
+)
+
+
+class Judgement(msgspec.Struct, frozen=True):
+    """One finished check of a scene's picture; `result` is its outcome as it is stored."""
+
+    scene: int
+    round: int
+    result: Mapping[str, Any]
+
+
+class Dossier(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a claimed run's stage may know, and how long the run has waited and may go on, in milliseconds."""
+
+    draft: Draft
+    waited_ms: float
+    left_ms: float
+    take: int
+    source: Source | None = None
+    variants: tuple[Variant, ...] | None = None
+    artefacts: tuple[Artefact, ...] | None = None
+    judged: tuple[Judgement, ...] | None = None
+
+    @property
+    def left(self) -> timedelta:
+        """How long the generation may still take."""
+        return timedelta(milliseconds=self.left_ms)
+
+
+_read = msgspec.json.Decoder(Dossier)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The generation after an event, and the state that it had before."""
+
+    generation: Generation
+    was: GenerationState
+
+    @property
+    def began(self) -> bool:
+        """Whether it had not been running before."""
+        return self.was is GenerationState.QUEUED and self.generation.state is GenerationState.RUNNING
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What happens to a live generation, inside one transaction."""
+
+    session: AsyncSession
+
+    async def tell(
+        self, generation_id: GenerationId, kind: str, data: Mapping[str, object], *, begins: bool = False
+    ) -> Told:
+        """Append an event and return the generation, which stays locked; `begins` moves it to running, if it isn't yet.
+
+        Raises LookupError where it has ended.
+        """
+        values = {"generation": generation_id, "kind": kind, "data": msgspec.json.encode(data).decode()}
+        row = (await self.session.execute(_TELL, values | {"begins": begins})).mappings().one_or_none()
+        if row is None:
+            raise LookupError(generation_id)
+        known: dict[str, Any] = dict(row)
+        was = GenerationState(known.pop("was"))
+        known |= {"kind": GenerationKind(row["kind"]), "state": GenerationState(row["state"])}
+        known["part"] = row["part"] and Part(row["part"])
+        return Told(Generation(**known), was)
+
+    async def dossier(self, claim: Claim, generation: Generation) -> Dossier:
+        """Return all that the claimed run's stage may know. Raises NoResultFound."""
+        values = {"run": claim.run_id, "generation": generation.id, "writes": generation.kind in _WRITING}
+        return _read.decode((await self.session.execute(_DOSSIER, values)).scalar_one())
