@@ -41,7 +41,7 @@ INVARIANTS = {
          WHERE (coalesce(b.available_micro, 0), coalesce(b.held_micro, 0), coalesce(b.debt_micro, 0))
             <> (coalesce(s.a, 0), coalesce(s.h, 0), coalesce(s.d, 0))
     """,  # noqa: S608 - of constants, above
-    "I3 an account's lines follow one another without a gap": f"""
+    "I3 the lines of an account follow one another without a gap": f"""
         SELECT source AS fact FROM (
             SELECT source, seq, available_after_micro, held_after_micro, debt_after_micro,
                    row_number() OVER lines AS n,
@@ -84,9 +84,9 @@ INVARIANTS = {
     """,  # noqa: S608 - of constants, above
     "I7 a hold is held once and settled once": """
         SELECT h.generation_id::text AS fact FROM credit_holds h
-          LEFT JOIN credit_journal held ON held.source = 'hold:' || generation_id || ':' || attempt
-          LEFT JOIN credit_journal taken ON taken.source = 'capture:' || h.generation_id || ':' || attempt
-          LEFT JOIN credit_journal freed ON freed.source = 'void:' || h.generation_id || ':' || attempt
+          LEFT JOIN credit_journal held ON held.source = 'hold:' || h.generation_id || ':' || h.attempt
+          LEFT JOIN credit_journal taken ON taken.source = 'capture:' || h.generation_id || ':' || h.attempt
+          LEFT JOIN credit_journal freed ON freed.source = 'void:' || h.generation_id || ':' || h.attempt
          WHERE held.amount_micro IS DISTINCT FROM h.amount_micro
             OR coalesce(taken.amount_micro, 0) <> coalesce(h.captured_micro, 0)
             OR coalesce(freed.amount_micro, 0) <> CASE h.state WHEN 'pending' THEN 0
