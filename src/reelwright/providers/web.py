@@ -15,9 +15,11 @@ import ada_url
 import httpx
 import msgspec
 
+from reelwright.ground import clock
 from reelwright.ground.errors import Outage, Refusal
 from reelwright.ground.log import logger
 from reelwright.providers import web_body
+from reelwright.providers.calls import retry_after_s, time_left
 from reelwright.providers.cleaning import words_in
 from reelwright.providers.guard import Target, blocked, checked_addresses, inspected
 from reelwright.providers.model import Page
@@ -42,7 +44,10 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """What one page may cost. The deadline covers lookup, every hop and the whole body; extraction has its own."""
+    """What one page may cost. The deadline covers lookup, every hop and the whole body; extraction has its own.
+
+    Neither lasts beyond what the run has left (`providers.deadline`).
+    """
 
     total_s: float = 15.0
     lookup_s: float = 5.0
@@ -85,7 +90,7 @@ class PageFetcher:
         Raises Refusal (source.not_allowed, not_html, too_large, unreadable, not_found, empty), Outage (unreachable).
         """
         final, html = await self._html(url)
-        article = await _article(html, final, seconds=self._budget.extract_s)
+        article = await _article(html, final, most_s=self._budget.extract_s)
         body = "\n\n".join(article.paragraphs) if article else ""
         if article is None or words_in(body) < FEWEST_WORDS:
             raise Refusal(
@@ -97,7 +102,7 @@ class PageFetcher:
 
     async def _html(self, url: str) -> tuple[str, str]:
         try:
-            async with asyncio.timeout(self._budget.total_s):
+            async with asyncio.timeout(time_left(self._budget.total_s)):
                 target = inspected(url, self._allowlist)
                 for _ in range(self._budget.redirects + 1):
                     answer = await self._visit(target)
@@ -210,8 +215,12 @@ class _Article(msgspec.Struct, frozen=True):
     site: str | None
 
 
-async def _article(html: str, url: str, *, seconds: float) -> _Article | None:
-    """Extract in a process of its own, under limits: a page built to exhaust a parser ends that process alone."""
+async def _article(html: str, url: str, *, most_s: float) -> _Article | None:
+    """Extract in a process of its own, under limits: a page built to exhaust a parser ends that process alone.
+
+    Raises Refusal for such a page, Outage where it is our run that had less time than that.
+    """
+    seconds = time_left(most_s)
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "reelwright.providers.article"),
         stdin=asyncio.subprocess.PIPE,
@@ -222,7 +231,7 @@ async def _article(html: str, url: str, *, seconds: float) -> _Article | None:
         async with asyncio.timeout(seconds):
             answer, _ = await child.communicate(msgspec.json.encode({"html": html, "url": url}))
     except TimeoutError:
-        raise web_body.unreadable() from None
+        raise (web_body.unreadable() if seconds >= most_s else _unreachable("deadline")) from None
     finally:
         if child.returncode is None:
             child.kill()
@@ -248,8 +257,8 @@ def _check_peer(response: httpx.Response, address: str) -> None:
 def _check_status(response: httpx.Response) -> None:
     status = response.status_code
     if status in _PASSING or status >= 520:  # noqa: PLR2004 - 520 and above: a content network's own failures
-        seconds = response.headers.get("retry-after", "")
-        raise _unreachable("status", wait_s=int(seconds) if seconds.isdigit() else 5)
+        asked_s = retry_after_s(response.headers.get("retry-after", ""), now=clock.now())
+        raise _unreachable("status", wait_s=5 if asked_s is None else asked_s)
     if status != httpx.codes.OK.value:
         raise Refusal(
             f"The page answered with status {status}: give the address of a page that opens without logging in.",
@@ -258,7 +267,7 @@ def _check_status(response: httpx.Response) -> None:
         )
 
 
-def _unreachable(reason: str, *, wait_s: int = 5) -> Outage:
+def _unreachable(reason: str, *, wait_s: float = 5) -> Outage:
     _log.info("source_unreachable", reason=reason)
     return Outage(
         "The page can't be reached just now: check that it opens in a browser, or paste its text instead.",

@@ -7,6 +7,7 @@ import tracemalloc
 import zlib
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from reelwright import providers
 from reelwright.ground.errors import Outage, Refusal
-from reelwright.providers.web import Budget, PageFetcher
+from reelwright.providers.web import Budget, PageFetcher, _article
 from tests.simulators import inward
 from tests.simulators.canary import connections
 from tests.simulators.pages import PARAGRAPHS, Pages, answer, article, redirect, serving
@@ -242,6 +244,22 @@ async def test_a_slow_page_ends_at_the_deadline(pages: Pages, script) -> None:
     assert outage.value.code == "source.unreachable"
 
 
+async def test_a_page_takes_no_longer_than_its_run_may(pages: Pages) -> None:
+    pages.routes["/"] = dripping
+    with providers.deadline(0.3), pytest.raises(Outage) as outage:
+        await asyncio.wait_for(reader(pages).read(pages.url()), 5)
+    assert outage.value.code == "source.unreachable"
+
+
+async def test_a_run_that_is_out_of_time_while_extracting_blames_no_page(pages: Pages) -> None:
+    """A refusal would end the reel as its author's mistake; a page that takes all the time there is gets one."""
+    with pytest.raises(Refusal), providers.deadline(60):
+        await _article(article().decode(), "https://a.example/", most_s=0.01)
+    with providers.deadline(0.01), pytest.raises(Outage) as outage:
+        await _article(article().decode(), "https://a.example/", most_s=60)
+    assert outage.value.code == "source.unreachable"
+
+
 @pytest.mark.parametrize(
     "route",
     [many_headers, answer(b"<html>", headers={"Content-Length": "900"}), b"nonsense\r\n\r\n", b""],
@@ -259,6 +277,11 @@ async def test_a_busy_page_says_how_long_to_wait(pages: Pages) -> None:
     with pytest.raises(Outage) as outage:
         await reader(pages).read(pages.url())
     assert outage.value.wait == timedelta(seconds=42)
+    in_a_minute = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
+    pages.routes["/"] = answer(b"", status="503 Service Unavailable", headers={"Retry-After": in_a_minute})
+    with pytest.raises(Outage) as outage:
+        await reader(pages).read(pages.url())
+    assert timedelta(seconds=50) < outage.value.wait <= timedelta(seconds=60)
 
 
 async def test_a_closed_port_is_an_outage(pages: Pages) -> None:
