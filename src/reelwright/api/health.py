@@ -1,14 +1,20 @@
 """Is it alive, is it ready, what does it count: for operators and their machines."""
 
-from typing import Any
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
 
 from litestar import MediaType, Response, get
 from litestar.di import NamedDependency
+from litestar.params import Dependency
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from reelwright.admission import Gate
 from reelwright.ground.errors import Outage
 from reelwright.ground.postgres import Database
+
+_PATIENCE_S = 2
+"""A load balancer asks every few seconds, and a server that hangs is away too."""
 
 
 @get("/health/live", include_in_schema=True, tags=["operations"], opt={"public": True})
@@ -18,17 +24,31 @@ async def live() -> dict[str, str]:
 
 
 @get("/health/ready", tags=["operations"], opt={"public": True})
-async def ready(db: NamedDependency[Database], gate: NamedDependency[Gate]) -> Response[dict[str, Any]]:
-    """Say whether PostgreSQL and Redis answer, so that traffic may come: 200 or 503."""
-    checks: dict[str, str] = {}
-    for name, asked in (("postgresql", db.ping), ("redis", gate.ping)):
-        try:
-            await asked()
-            checks[name] = "ok"
-        except Outage:
-            checks[name] = "unavailable"
-    good = set(checks.values()) == {"ok"}
-    return Response({"status": "ok" if good else "unavailable", "checks": checks}, status_code=200 if good else 503)
+async def ready(
+    db: NamedDependency[Database],
+    gate: NamedDependency[Gate],
+    stopping: Annotated[asyncio.Event | None, Dependency(default=None, skip_validation=True)] = None,
+) -> Response[dict[str, Any]]:
+    """Say whether traffic may come, 200 or 503: not to a process that is going, or whose PostgreSQL or Redis is away.
+
+    `status` is ok, unavailable or draining; `checks` says ok or unavailable of each server.
+    """
+    asked = {"postgresql": db.ping, "redis": gate.ping}
+    answers = await asyncio.gather(*(_answers(ping) for ping in asked.values()))
+    checks = {name: "ok" if good else "unavailable" for name, good in zip(asked, answers, strict=True)}
+    status = "ok" if all(answers) else "unavailable"
+    if stopping is not None and stopping.is_set():
+        status = "draining"
+    return Response({"status": status, "checks": checks}, status_code=200 if status == "ok" else 503)
+
+
+async def _answers(ping: Callable[[], Awaitable[None]]) -> bool:
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            await ping()
+    except (Outage, TimeoutError):
+        return False
+    return True
 
 
 @get("/metrics", include_in_schema=False, media_type=MediaType.TEXT, opt={"public": True})

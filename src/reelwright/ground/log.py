@@ -3,25 +3,87 @@
 import logging
 import re
 import sys
-from typing import Any
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, cast
 
 import structlog
 
 _SECRET_NAMES = re.compile(
-    r"authorization|cookie|token|secret|password|api_?key|signature|prompt|narration|body|text", re.IGNORECASE
+    r"authorization|cookie|token|secret|password|key|signature|prompt|narration|body|text|caption|topic|e_?mail",
+    re.IGNORECASE,
 )
-_SECRET_VALUES = re.compile(r"(rw_(?:live|test)_|sk-|whsec_|sig_)[A-Za-z0-9_\-]+|postgres(?:ql)?(?:\+\w+)?://[^\s]+")
+_SECRET_VALUES = re.compile(
+    r"(?:rw_(?:live|test)_|sk[-_]|whsec_|sig_)[A-Za-z0-9_\-]+|eyJ[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-.]+"
+    r"|(?:Bearer|Basic)\s+\S+|(?:postgres(?:ql)?(?:\+\w+)?|rediss?)://\S+|(?<=[^\s?])\?[^\s?=]+=\S*"
+)
+_LONGEST = 1000
+_PLAIN_ERRORS = (TypeError, AttributeError, NameError, ImportError, IndexError, RecursionError, MemoryError)
+"""Python writes their words itself, about our code. Others quote what they were given: a row, a page, a prompt."""
+_HIDDEN = "[redacted]"
 
 
 def shown(name: str, value: Any) -> Any:
-    """Return the value as a log line or a trace may show it under this name."""
+    """Return the value as a log line or a trace may show it under this name; numbers always, and inside as outside."""
+    if value is None or isinstance(value, int | float):
+        return value
     if _SECRET_NAMES.search(name):
-        return "[redacted]"
-    return _SECRET_VALUES.sub("[redacted]", value) if isinstance(value, str) else value
+        return _HIDDEN
+    if isinstance(value, str):
+        return _cleaned(value)[:_LONGEST]
+    if isinstance(value, Mapping):
+        inner = cast("Mapping[object, object]", value)
+        return {str(key): shown(str(key), one) for key, one in inner.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [shown("", one) for one in cast("Iterable[object]", value)]
+    return _cleaned(str(value))[:_LONGEST]
+
+
+def _cleaned(value: str) -> str:
+    return _SECRET_VALUES.sub(_HIDDEN, value)
+
+
+_OURS = frozenset({"event", "exception"})
+"""Names whose values we have written ourselves; they only lose what looks like a secret."""
 
 
 def _redact(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
-    return {name: shown(name if name != "event" else "", value) for name, value in event.items()}
+    for name, one in event.items():
+        if name in _OURS:
+            event[name] = _cleaned(str(one))
+        elif not name.startswith("_"):  # structlog's own record
+            event[name] = shown(name, one)
+    return event
+
+
+def _told_exception(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Replace `exc_info` by a traceback that names exceptions, with their words only where those are harmless."""
+    given = event.pop("exc_info", None)
+    error = sys.exc_info()[1] if given is True else given[1] if isinstance(given, tuple) else given
+    if isinstance(error, BaseException):
+        event["exception"] = "\n".join(reversed([*_chain(error)]))
+    return event
+
+
+def _chain(error: BaseException) -> Iterator[str]:
+    seen: set[int] = set()
+    while id(error) not in seen:
+        seen.add(id(error))
+        yield "".join(traceback.format_tb(error.__traceback__)) + _named(error)
+        cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        if cause is None:
+            return
+        error = cause
+
+
+def _named(error: BaseException) -> str:
+    """Say what kind of error it is: with its code, the database's state and constraint, or the system's words."""
+    facts = {name: getattr(error, name, None) for name in ("code", "sqlstate", "constraint_name", "strerror")}
+    if isinstance(error, _PLAIN_ERRORS):
+        facts["said"] = str(error)
+    told = " ".join(f"{name}={fact}" for name, fact in facts.items() if isinstance(fact, str | int))
+    inner = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+    return "\n  ".join([f"{type(error).__module__}.{type(error).__qualname__} {told}".rstrip(), *map(_named, inner)])
 
 
 def configure(*, level: str = "INFO", as_json: bool = True) -> None:
@@ -30,7 +92,7 @@ def configure(*, level: str = "INFO", as_json: bool = True) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        _told_exception,
         _redact,
     ]
     final: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=False)
