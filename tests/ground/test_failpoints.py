@@ -65,7 +65,8 @@ async def test_chance_follows_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "spec",
     ["x=kill9@1", "stage.INGESTION=kill9@1", "sweep.mid_batch=kill@1", "sweep.mid_batch=kill9",
-     "sweep.mid_batch=kill9@0", "sweep.mid_batch=sleep@1", "sweep.mid_batch=exit:-1@1", "sweep.mid_batch=hang@p2", "kill9"],
+     "sweep.mid_batch=kill9@0", "sweep.mid_batch=sleep@1", "sweep.mid_batch=exit:-1@1",
+     "sweep.mid_batch=hang@p2", "kill9"],
 )  # fmt: skip
 async def test_nonsense_is_refused_and_leaves_what_was_armed(spec: str) -> None:
     failpoints.arm("cancel.after=raise:bug@always")
