@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import tempfile
 from collections.abc import AsyncGenerator
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -12,12 +13,12 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.params import HeaderParameter, RawBody
 
-from reelwright import api, serving
+from reelwright import api, outbox, serving
 from reelwright.admission import Gate
 from reelwright.generations import Stage
-from reelwright.ground import tasks
+from reelwright.ground import log, tasks, telemetry
 from reelwright.ground.postgres import Database
-from reelwright.journeys import reconciliation, recovery
+from reelwright.journeys import invariants, reconciliation, recovery
 from reelwright.journeys.workroom import StageWork, Timings, Workroom
 from reelwright.providers import toolset
 from reelwright.settings import Settings
@@ -34,6 +35,10 @@ from worker.stages import (
     visual_generation,
     visual_verification,
 )
+
+_log = log.logger("worker.app")
+_LAST = timedelta(seconds=5)
+"""What is cut at the end of the grace has this long to be given back."""
 
 STAGES: dict[Stage, StageWork] = {
     Stage.INGESTION: ingestion.perform,
@@ -74,7 +79,7 @@ def workroom(wiring: Wiring, settings: Settings, stages: dict[Stage, StageWork])
     )
 
 
-@post("/worker/generate", status_code=204, include_in_schema=False)
+@post(outbox.GENERATE, status_code=204, include_in_schema=False)
 async def generate(
     body: RawBody,
     room: NamedDependency[Workroom],
@@ -85,23 +90,72 @@ async def generate(
     return await delivery.receive(body, signature, door=door, room=room)
 
 
+@post(outbox.TICK, status_code=204, include_in_schema=False)
+async def tick(
+    body: RawBody,
+    room: NamedDependency[Workroom],
+    door: NamedDependency[delivery.Door],
+    signature: Annotated[str | None, HeaderParameter(name="Upstash-Signature")] = None,
+) -> Response[None]:
+    """Take the schedule's minute: look after everything once. Nothing is lost where it never comes."""
+    return await delivery.tick(body, signature, door=door, room=room)
+
+
+@post(outbox.FAILED, status_code=204, include_in_schema=False)
+async def failed(
+    body: RawBody,
+    room: NamedDependency[Workroom],
+    door: NamedDependency[delivery.Door],
+    signature: Annotated[str | None, HeaderParameter(name="Upstash-Signature")] = None,
+) -> Response[None]:
+    """Hear of a message that the queue has given up on, and look after its run at once."""
+    return await delivery.failed(body, signature, door=door, room=room)
+
+
 def _background(wiring: Wiring) -> list[asyncio.Task[None]]:
     """Start what a worker does besides its deliveries."""
     settings, db, gate = wiring.settings, wiring.db, wiring.gate
-    sweeping = recovery.keep_sweeping(db=db, gate=gate, every=settings.sweep, resend_after=2 * settings.sweep)
-    reconciling = reconciliation.keep_reconciling(db=db, gate=gate, every=settings.reconcile)
-    return [asyncio.create_task(sweeping), asyncio.create_task(reconciling)]
+    jobs = (
+        recovery.keep_sweeping(
+            db=db, gate=gate, storage=wiring.storage, every=settings.sweep, resend_after=2 * settings.sweep
+        ),
+        reconciliation.keep_reconciling(db=db, gate=gate, every=settings.reconcile),
+        invariants.keep_checking(db=db, every=settings.invariants),
+        telemetry.keep_measuring_lag(),
+    )
+    return [asyncio.create_task(job) for job in jobs]
+
+
+async def _see_out(
+    stopping: asyncio.Event,
+    door: delivery.Door,
+    room: Workroom,
+    wiring: Wiring,
+    jobs: list[asyncio.Task[None]],
+) -> None:
+    """Once stopping: begin nothing, let what runs finish within the grace, cut the rest and give it back uncounted."""
+    await stopping.wait()
+    _log.info("worker.stopping", running=len(door.within))
+    wiring.relay.stop()
+    await tasks.end(*jobs)
+    if not await door.empty(within=wiring.settings.grace):
+        _log.warning("worker.cutting", running=len(door.within))
+        room.leaving.set()
+        await door.empty(within=_LAST)
+    if isinstance(stopping, serving.Stopping):
+        stopping.seen_out.set()
 
 
 def create_app(
     settings: Settings, *, stopping: asyncio.Event | None = None, stages: dict[Stage, StageWork] | None = None
 ) -> Litestar:
-    """Return the worker's app. `stopping`, once set, makes it take nothing new."""
+    """Return the worker's app. `stopping`, once set, makes it take nothing new and finish what it has."""
+    stop = stopping or asyncio.Event()
     door = delivery.Door(
         url=settings.worker_url,
         keys=(settings.qstash_current_signing_key, settings.qstash_next_signing_key),
         places=asyncio.Semaphore(settings.worker_concurrency),
-        stopping=stopping or asyncio.Event(),
+        stopping=stop,
     )
 
     @contextlib.asynccontextmanager
@@ -110,14 +164,20 @@ def create_app(
             app.state.db = wiring.db
             app.state.gate = wiring.gate
             app.state.room = workroom(wiring, settings, stages or STAGES)
-            background = _background(wiring)
+            jobs = _background(wiring)
+            if isinstance(stop, serving.Stopping):
+                stop.seen_out.clear()
+            leaving = asyncio.create_task(_see_out(stop, door, app.state.room, wiring, jobs))
             try:
                 yield
             finally:
-                await tasks.end(*background)
+                await tasks.end(leaving, *jobs)
 
     async def given_door() -> delivery.Door:
         return door
+
+    async def given_stop() -> asyncio.Event:
+        return stop
 
     async def room(state: State) -> Workroom:
         return state.room
@@ -129,8 +189,8 @@ def create_app(
         return state.gate
 
     return Litestar(
-        route_handlers=[generate, *api.operator_routes],
-        dependencies={"door": given_door, "room": room, "db": db, "gate": gate},
+        route_handlers=[generate, tick, failed, *api.operator_routes],
+        dependencies={"door": given_door, "room": room, "db": db, "gate": gate, "stopping": given_stop},
         lifespan=[lifespan],
         exception_handlers=api.HANDLERS,
         request_max_body_size=api.BODY_LIMIT,

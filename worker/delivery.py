@@ -13,7 +13,7 @@ from litestar import Response
 from reelwright import outbox
 from reelwright.ground import log, qstash, tasks, tracing
 from reelwright.ground.errors import Outage
-from reelwright.journeys import production
+from reelwright.journeys import production, recovery
 from reelwright.journeys.workroom import Workroom
 
 _log = log.logger("worker.delivery")
@@ -39,6 +39,7 @@ class Door:
     places: asyncio.Semaphore
     stopping: asyncio.Event
     within: set[object] = field(default_factory=set[object])
+    _left: asyncio.Event = field(default_factory=asyncio.Event)
 
     def opens(self, signature: str | None, body: bytes, path: str) -> bool:
         """Say whether the queue signed exactly this body for exactly this path of ours."""
@@ -57,7 +58,19 @@ class Door:
             yield
         finally:
             self.within.discard(visit)
+            self._left.set()
             self.places.release()
+
+    async def empty(self, *, within: timedelta) -> bool:
+        """Wait until nobody is inside, so long at most; say whether that came true."""
+        try:
+            async with asyncio.timeout(within.total_seconds()):
+                while self.within:
+                    self._left.clear()
+                    await self._left.wait()
+        except TimeoutError:
+            return False
+        return True
 
     async def _take(self) -> None:
         if not self.stopping.is_set():
@@ -109,24 +122,46 @@ async def _performed(message: outbox.StageDue, *, door: Door, room: Workroom) ->
     return Response(None, status_code=204)
 
 
+async def tick(body: bytes, signature: str | None, *, door: Door, room: Workroom) -> Response[None]:
+    """Look after everything once: 204 done, 401 not signed, 503 where something is away."""
+    if not door.opens(signature, body, outbox.TICK):
+        return Response(None, status_code=401)
+    if door.stopping.is_set():
+        return snooze(_LEAVING)
+    try:
+        await recovery.tick(db=room.db, gate=room.gate, storage=room.storage, resend_after=2 * room.timings.lease)
+    except Outage as outage:
+        return snooze(outage.wait)
+    return Response(None, status_code=204)
+
+
 class _GivenUp(msgspec.Struct):
     """What QStash says of a message that it gave up on; `sourceBody` is the message in base64. It says more."""
 
-    status: int = 0
     source_body: str = msgspec.field(default="", name="sourceBody")
-    retried: int = 0
+    status: int = 0
 
 
-def given_up(body: bytes) -> outbox.Message | None:
-    """Return the message that a failure callback is about, or None where that can't be read."""
+async def failed(body: bytes, signature: str | None, *, door: Door, room: Workroom) -> Response[None]:
+    """Look after the run whose message the queue has given up: 204, 401 not signed, 503 where PostgreSQL is away.
+
+    One that can't be read is no reason to be told again: the sweep finds its run.
+    """
+    if not door.opens(signature, body, outbox.FAILED):
+        return Response(None, status_code=401)
     try:
         said = msgspec.json.decode(body, type=_GivenUp)
         message = outbox.decoded(b64decode(said.source_body))
-    except (ValueError, msgspec.MsgspecError):
+    except ValueError:
         _log.error("delivery.given_up_unreadable")
-        return None
-    _log.warning("delivery.given_up", generation_id=str(message.generation_id), status=said.status)
-    return message
+        return Response(None, status_code=204)
+    try:
+        acted = await recovery.judge(message.run_id, db=room.db, gate=room.gate)
+    except Outage as outage:
+        return snooze(outage.wait)
+    names = {"generation_id": str(message.generation_id), "stage": message.stage, "scene": message.scene}
+    _log.warning("delivery.given_up", **names, status=said.status, sent_again=acted)
+    return Response(None, status_code=204)
 
 
 def snooze(wait: timedelta) -> Response[None]:

@@ -1,9 +1,12 @@
-"""Runs one of our apps under uvicorn, and tells it early when it should stop."""
+"""Runs one of our apps under uvicorn, and sees it out: told at the signal itself, waited for, never cut short."""
 
 import argparse
 import asyncio
+import os
+import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable
 from types import FrameType
 
@@ -15,15 +18,25 @@ from reelwright.ground.errors import Refusal
 from reelwright.settings import Settings, load
 
 _GRACE_S = 20
+_LAST_S = 10
 
 
-def command(create_app: Callable[[Settings, asyncio.Event], Litestar], *, prog: str, about: str, port: int) -> None:
+class Stopping(asyncio.Event):
+    """Set at the first signal. An app with work of its own clears `seen_out` and sets it when none is under way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen_out = asyncio.Event()
+        self.seen_out.set()
+
+
+def command(create_app: Callable[[Settings, Stopping], Litestar], *, prog: str, about: str, port: int) -> None:
     """Serve an app from the command line; every setting comes from the environment, and a wrong one is one line."""
     parser = argparse.ArgumentParser(prog=prog, description=about)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=port)
     chosen = parser.parse_args()
-    stopping = asyncio.Event()
+    stopping = Stopping()
     try:
         settings = load()
         log.configure(level=settings.log_level, as_json=settings.production)
@@ -34,19 +47,38 @@ def command(create_app: Callable[[Settings, asyncio.Event], Litestar], *, prog: 
 
 
 class _Server(uvicorn.Server):
-    """uvicorn waits for open streams before it ends the lifespan, so the streams are told at the signal itself."""
+    """uvicorn stops listening at the signal and waits for open answers before it ends the lifespan.
 
-    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
+    So streams are told at the signal itself, and a worker goes on listening, to say that it takes nothing new, until
+    what it has under way is finished or given back. A second SIGTERM changes nothing; a second Ctrl-C waits no more.
+    The signals are not raised anew at the end: a process that was asked to stop and did ends with 0.
+    """
+
+    def __init__(self, config: uvicorn.Config, stopping: Stopping) -> None:
         super().__init__(config)
         self._stopping = stopping
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn gives it
+        if self._stopping.is_set() and sig == signal.SIGINT:
+            self.should_exit = self.force_exit = True
         self._stopping.set()
-        super().handle_exit(sig, frame)
+        self.should_exit = self.should_exit or self._stopping.seen_out.is_set()
+
+    async def on_tick(self, counter: int) -> bool:
+        if self._stopping.is_set() and self._stopping.seen_out.is_set():
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        # A thread inside a library can't be stopped. What it works for has been given back: it may not keep us.
+        last = threading.Timer(_LAST_S, os._exit, (0,))
+        last.daemon = True
+        last.start()
 
 
-def serve(app: Litestar, *, host: str, port: int, stopping: asyncio.Event, grace_s: int = _GRACE_S) -> None:
-    """Serve until SIGTERM or SIGINT, then let what is open finish within the grace period."""
+def serve(app: Litestar, *, host: str, port: int, stopping: Stopping, grace_s: int = _GRACE_S) -> None:
+    """Serve until SIGTERM or SIGINT and until the app is seen out, then let open answers finish within the grace."""
     config = uvicorn.Config(
         app,
         host=host,

@@ -64,6 +64,18 @@ class Storage:
         except (BaseError, OSError) as error:
             raise Outage("The file storage is not answering.", code="storage.unavailable") from error
 
+    async def delete(self, key: str) -> None:
+        """Remove a stored file; one that is not there is removed already. Raises Outage."""
+        await asyncio.to_thread(self._delete, key)
+
+    def _delete(self, key: str) -> None:
+        try:
+            obstore.delete(self._store, key)
+        except FileNotFoundError:
+            pass
+        except (BaseError, OSError) as error:
+            raise Outage("The file storage is not answering.", code="storage.unavailable") from error
+
     async def stream(self, key: str, *, start: int, end: int) -> AsyncIterator[bytes]:
         """Yield the bytes [start, end) of a stored file, a megabyte at a time. Raises NotFound, Outage."""
         at = start

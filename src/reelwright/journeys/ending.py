@@ -7,14 +7,30 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from reelwright import ledger
 from reelwright.admission import Gate
-from reelwright.generations import Assignment, Claim, Generation, Generations, GenerationState, Outcome, Released, Runs
-from reelwright.ground import log
+from reelwright.generations import (
+    Claim,
+    DeadLetters,
+    Generation,
+    Generations,
+    GenerationState,
+    Outcome,
+    Released,
+    Runs,
+    StaleRun,
+)
+from reelwright.ground import clock, log, telemetry
 from reelwright.ground.errors import Outage, Refusal
 from reelwright.ground.ids import AccountId, GenerationId
 from reelwright.ground.postgres import Database
 from reelwright.journeys.workroom import Workroom
 
 _log = log.logger("journeys.ending")
+EXHAUSTED = Outage(
+    "A stage failed again and again on our side; nothing was charged. Start the reel again.", code="stage.exhausted"
+)
+TOO_LATE = Outage("The reel was not finished in time; nothing was charged. Start it again.", code="generation.deadline")
+BROKEN = Outage("A stage broke on our side; nothing was charged. Start the reel again.", code="stage.bug")
+_REASONS = {TOO_LATE.code: "deadline", BROKEN.code: "bug"}
 
 
 async def succeed(tx: AsyncSession, generation: Generation, outcome: Outcome) -> None:
@@ -27,36 +43,22 @@ async def succeed(tx: AsyncSession, generation: Generation, outcome: Outcome) ->
     await Generations(session=tx).note(generation.id, "succeeded", {})
 
 
-async def fail(claim: Claim, task: Assignment, *, room: Workroom, why: Refusal | Outage) -> None:
-    """End the generation as failed with everything given back: credits, unit, lease. Only the claim's holder may."""
-    _log.warning("generation.failed", code=why.code)
-    gate = why.extra.get("gate") if isinstance(why, Refusal) else None
+async def fail(claim: Claim, *, room: Workroom, why: Refusal | Outage) -> bool:
+    """End the generation as failed with everything given back: credits, unit, lease. Only the claim's holder may.
+
+    An outage is our failure and leaves a dead letter; a refusal is the user's to mend. Returns whether this ended it.
+    """
+    report = why.extra.get("gate") if isinstance(why, Refusal) else None
     async with room.db.begin() as tx:
         generation = await Generations(session=tx).lock(claim.generation_id)
         if generation is None or not await Runs(session=tx).fail(claim.run_id, claim.fence, error_code=why.code):
-            return
-        await _end_unpaid(tx, generation, GenerationState.FAILED, code=why.code, sentence=why.sentence, gate=gate)
-    await release_lease(task, room=room, refund=True)
-
-
-async def _end_unpaid(
-    tx: AsyncSession,
-    generation: Generation,
-    state: GenerationState,
-    *,
-    code: str,
-    sentence: str,
-    gate: object = None,
-) -> None:
-    report = cast("dict[str, object] | None", gate)
-    ended = await Generations(session=tx).finish(
-        generation.id, state, failure_code=code, failure_sentence=sentence, gate=report, units_back=True
-    )
-    if not ended:
-        return
-    if not generation.demo:
-        await ledger.void(tx, generation=generation.id)
-    await Generations(session=tx).note(generation.id, state.value, {"code": code, "sentence": sentence})
+            return False
+        await _end_unpaid(tx, generation, why, gate=report)
+        if isinstance(why, Outage):
+            await _bury(tx, why, claim)
+    told(generation, GenerationState.FAILED, code=why.code)
+    await release(room.gate, generation.account_id, generation.id, refund=True)
+    return True
 
 
 async def give_up(
@@ -65,27 +67,75 @@ async def give_up(
     db: Database,
     gate: Gate,
     why: Outage,
+    last: StaleRun | None = None,
     provided: Callable[[AsyncSession], Awaitable[bool]] | None = None,
 ) -> bool:
     """Fail a live generation that can't go on, and give everything back; return whether this call did.
 
-    `provided` is asked, and may write, in the same transaction; its no leaves all as it was. Raises Outage.
+    `provided` is asked, and may write, in the same transaction; its no leaves all as it was. `last` is the run that it
+    died of, if it was one's. Raises Outage.
     """
     async with db.begin() as tx:
         found = await Generations(session=tx).lock(generation)
         if found is None or not found.live or (provided is not None and not await provided(tx)):
             return False
-        await _end_unpaid(tx, found, GenerationState.FAILED, code=why.code, sentence=why.sentence)
-    await _release(gate, found.account_id, generation, refund=True)
+        await _end_unpaid(tx, found, why)
+        await _bury(tx, why, last or found)
+    told(found, GenerationState.FAILED, code=why.code)
+    await release(gate, found.account_id, generation, refund=True)
     return True
 
 
-async def release_lease(task: Assignment, *, room: Workroom, refund: bool = False) -> None:
+async def _end_unpaid(tx: AsyncSession, generation: Generation, why: Refusal | Outage, *, gate: object = None) -> None:
+    report = cast("dict[str, object] | None", gate)
+    ended = await Generations(session=tx).finish(
+        generation.id,
+        GenerationState.FAILED,
+        failure_code=why.code,
+        failure_sentence=why.sentence,
+        gate=report,
+        units_back=True,
+    )
+    if not ended:
+        return
+    if not generation.demo:
+        await ledger.void(tx, generation=generation.id)
+    said = {"code": why.code, "sentence": why.sentence}
+    await Generations(session=tx).note(generation.id, GenerationState.FAILED.value, said)
+
+
+async def _bury(tx: AsyncSession, why: Outage, died: Claim | StaleRun | Generation) -> None:
+    """Leave a dead letter, so that an operator sees what died of our failure and can set it going again."""
+    reason = _REASONS.get(why.code, "exhausted")
+    match died:
+        case Claim():
+            run, unit, attempts = died.run_id, died.unit, died.attempt
+        case StaleRun():
+            run, unit, attempts = died.id, died.unit, died.attempt
+        case Generation():
+            run, unit, attempts = None, None, 0
+    generation = died.id if isinstance(died, Generation) else died.generation_id
+    await DeadLetters(session=tx).add(
+        generation_id=generation, run_id=run, unit=unit, reason=reason, code=why.code, attempts=attempts
+    )
+
+
+def told(generation: Generation, state: GenerationState, *, code: str = "") -> None:
+    """Say in the log and in the metrics that a generation has ended. Call it behind the commit."""
+    took = clock.now() - generation.admitted_at
+    telemetry.GENERATION_SECONDS.labels(generation.kind.value, state.value).observe(took.total_seconds())
+    telemetry.GENERATIONS_ENDED.labels(generation.kind.value, state.value, code).inc()
+    event = "generation.completed" if state is GenerationState.SUCCEEDED else f"generation.{state.value}"
+    names = {
+        "generation_id": str(generation.id),
+        "kind": generation.kind.value,
+        "ms": round(took.total_seconds() * 1e3),
+    }
+    (_log.warning if code else _log.info)(event, **names, **({"code": code} if code else {}))
+
+
+async def release(gate: Gate, account: AccountId, generation: GenerationId, *, refund: bool = False) -> None:
     """Free the user's place, and give the pool unit back where asked. Redis away: the lease's expiry does."""
-    await _release(room.gate, task.account_id, task.generation_id, refund=refund)
-
-
-async def _release(gate: Gate, account: AccountId, generation: GenerationId, *, refund: bool) -> None:
     try:
         await gate.release(account, generation)
         if refund:

@@ -1,29 +1,30 @@
 """Perform one delivered stage run: claim it, check limits, do the work, and make its result true in one transaction."""
 
 import asyncio
-import contextlib
 import random
 import tempfile
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
 import structlog
 
-from reelwright.admission import Dispatch, enforce_or_raise, release_concurrency
-from reelwright.generations import Artefact, Assignment, Claim, Generation, Generations, Made, Pulse, Runs, pipeline
-from reelwright.ground import clock, log, tasks
+from reelwright.admission import Dispatch
+from reelwright.generations import Artefact, Claim, Generation, Made, Runs
+from reelwright.ground import clock, failpoints, log, tasks, telemetry, tracing
 from reelwright.ground.errors import Outage, Refusal
-from reelwright.ground.ids import GenerationId
-from reelwright.journeys import ending, recording
-from reelwright.journeys.creation import due as due_message
+from reelwright.journeys import ending, holding, recording
+from reelwright.journeys.calls import Calls
+from reelwright.journeys.creation import due
+from reelwright.journeys.holding import Busy, Lost
 from reelwright.journeys.workroom import Workroom
 from reelwright.outbox import StageDue, enqueue
-from reelwright.providers import RATE_LIMITED, ProviderAway
+from reelwright.providers import CIRCUIT_OPEN, RATE_LIMITED, ProviderAway, deadline, journaled
 
 _log = log.logger("journeys.production")
+_NOT_OURS_TO_HURRY = frozenset({RATE_LIMITED, CIRCUIT_OPEN})
 
 
 class Answer(StrEnum):
@@ -33,8 +34,14 @@ class Answer(StrEnum):
     SNOOZE = "snooze"
 
 
-class Lost(Exception):  # noqa: N818 - not an error: another worker holds the run, or it was cancelled
-    """This claim is over: whatever was made here must not be written."""
+class _End(StrEnum):
+    """How one attempt ended, as STAGE_SECONDS counts it."""
+
+    SUCCEEDED = "succeeded"
+    RETRIED = "retried"
+    FAILED = "failed"
+    LOST = "lost"
+    GIVEN_BACK = "given_back"
 
 
 @dataclass(slots=True)
@@ -59,161 +66,184 @@ class _Bench:
         self.done = min(1.0, max(self.done, done))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Attempt:
+    """One claimed run with everything that its attempt needs."""
+
+    claim: Claim
+    opened: recording.Opened
+    room: Workroom
+    request_id: str | None
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def stage(self) -> str:
+        return self.claim.unit.stage.value
+
+    @property
+    def generation(self) -> Generation:
+        return self.opened.told.generation
+
+    @property
+    def left(self) -> timedelta:
+        """How long the generation may still take."""
+        return self.opened.dossier.left - timedelta(seconds=time.monotonic() - self.began)
+
+    def bounded(self, wait: timedelta) -> timedelta:
+        """Return the wait, or the generation's rest of time where that is shorter: then the sweep will end it."""
+        return max(min(wait, self.left), timedelta(milliseconds=50))
+
+    def message(self) -> StageDue:
+        """Return what lets this run start again."""
+        return due(self.claim.generation_id, self.claim.unit, request_id=self.request_id)
+
+
 async def perform(message: StageDue, *, room: Workroom) -> Answer:
     """Run the stage run that a message says is due. Raises Outage only where nothing could be recorded."""
     names = {"generation_id": str(message.generation_id), "stage": message.stage, "scene": message.scene}
     with structlog.contextvars.bound_contextvars(**names, chunk=message.chunk, request_id=message.request_id):
         async with room.db.begin() as tx:
-            generation = await Generations(session=tx).lock(message.generation_id)
-            claim = await Runs(session=tx).claim(message.run_id, lease=room.timings.lease)
-            if generation is None or claim is None:
+            claim = await Runs(session=tx).claim(
+                message.run_id, room.timings.lease, longest=room.timings.stage_deadline + room.timings.lease
+            )
+            if claim is None:
                 return Answer.DONE
-            task = await recording.opened(tx, claim, generation)
-        _log.info("stage.started", attempt=claim.attempt)
-        dispatch = _dispatch(claim, generation, room)
-        try:
-            async with _admitted(dispatch, room):
-                made = await _worked(claim, task, dispatch, room)
-                await recording.keep(claim, task, made, room=room, request_id=message.request_id)
-        except Lost:
-            _log.info("stage.lost")
-        except Refusal as refusal:
-            await ending.fail(claim, task, room=room, why=refusal)
-        except Busy as busy:
-            await _give_back(claim, message, room=room, delay=busy.delay)
-        except Exception as error:  # noqa: BLE001 - an outage or a bug: recorded, retried, and in the end given up on
-            await _slow_down(dispatch, room, error)
-            await _try_again(claim, task, message, room=room, error=error)
+            opened = await recording.opened(tx, claim)
+        request_id = message.request_id or opened.told.generation.request_id
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        attempt = _Attempt(claim=claim, opened=opened, room=room, request_id=request_id)
+        await failpoints.reached(f"stage.{attempt.stage}.after_claim")
+        _begun(attempt)
+        end = await _attempted(attempt)
+        took = time.monotonic() - attempt.began
+        telemetry.STAGE_SECONDS.labels(attempt.stage, end.value).observe(took)
+        _log.info(f"stage.{_EVENTS[end]}", attempt=claim.attempt, ms=round(took * 1000))
         return Answer.DONE
 
 
-class Busy(Exception):  # noqa: N818 - a full provider or a limiter that is away: come back later, uncounted
-    def __init__(self, delay: timedelta) -> None:
-        super().__init__()
-        self.delay = delay
+_EVENTS = {
+    _End.SUCCEEDED: "completed",
+    _End.RETRIED: "will_retry",
+    _End.FAILED: "failed",
+    _End.LOST: "lost",
+    _End.GIVEN_BACK: "given_back",
+}
 
 
-def _dispatch(claim: Claim, generation: Generation, room: Workroom) -> Dispatch:
-    """Return what this run holds while it works: its generation's lease, and a place in that generation's lane."""
-    begins = pipeline.first(generation.kind, scenes=1, part=generation.part, scene=generation.scene)
-    return Dispatch(
-        account=generation.account_id,
-        lease=claim.generation_id,
-        holder=str(claim.run_id),
-        place=room.place(claim.unit.stage, generation.lane),
-        ttl=room.timings.lease,
-        inherits=claim.generation_id if claim.unit in begins else None,
-    )
+def _begun(attempt: _Attempt) -> None:
+    """Say that the run has begun, and its generation too where this is the first."""
+    waited = max(attempt.opened.dossier.waited_ms, 0.0)
+    telemetry.STAGE_WAIT_SECONDS.labels(attempt.stage).observe(waited / 1000)
+    if attempt.opened.told.began:
+        queued = (clock.now() - attempt.generation.admitted_at).total_seconds()
+        _log.info("generation.started", kind=attempt.generation.kind.value, queued_ms=round(queued * 1000))
+    _log.info("stage.started", attempt=attempt.claim.attempt, waited_ms=round(waited))
 
 
-@contextlib.asynccontextmanager
-async def _admitted(dispatch: Dispatch, room: Workroom) -> AsyncGenerator[None]:
-    """Renew the generation's lease and hold the provider's place while the block runs. Raises Busy."""
+async def _attempted(attempt: _Attempt) -> _End:
+    """Work, keep the result, and record whatever happens instead. Raises Outage where that could not be recorded."""
+    claim, task, room = attempt.claim, attempt.opened.task, attempt.room
+    held = holding.dispatch(claim, attempt.generation, room)
     try:
-        await enforce_or_raise(room.gate, dispatch, now=clock.now())
-    except Outage as away:
-        raise Busy(max(away.wait, room.timings.busy_delay)) from away
-    try:
-        yield
-    finally:
-        await _released(dispatch, room)
+        async with holding.admitted(held, room):
+            made = await _worked(attempt, held)
+            counted = await recording.keep(claim, task, made, room=room, request_id=attempt.request_id)
+            return _End.SUCCEEDED if counted else _End.LOST
+    except Lost:
+        return _End.LOST
+    except Refusal as refusal:
+        return await _failed(attempt, refusal)
+    except Busy as busy:
+        wait = busy.delay * random.uniform(1.0, 2.0)  # noqa: S311 - jitter: not together
+        return await _given_back(attempt, wait, busy.code)
+    except ProviderAway as away:
+        return await _put_off(attempt, away, held)
+    except Exception as error:  # noqa: BLE001 - an outage or a bug: recorded, retried, and in the end given up on
+        return await _try_again(attempt, error)
 
 
-async def _released(dispatch: Dispatch, room: Workroom) -> None:
-    """Give the place back; where Redis is away its expiry does."""
-    if dispatch.place is None:
-        return
-    try:
-        await asyncio.shield(release_concurrency(room.gate, dispatch.place, dispatch.holder))
-    except Outage:
-        _log.warning("place.left_to_expire")
+async def _worked(attempt: _Attempt, held: Dispatch) -> recording.Kept:
+    """Do the stage's work under a deadline and a heartbeat, then store its files. Raises Lost, Busy, and its own.
 
-
-async def _slow_down(dispatch: Dispatch, room: Workroom, error: Exception) -> None:
-    """Where the provider has too many calls from us, let its lane wait and narrow. Redis away: the next one does."""
-    if dispatch.place is None or not isinstance(error, ProviderAway) or error.code != RATE_LIMITED:
-        return
-    with contextlib.suppress(Outage):
-        left = await room.gate.places.slow_down(dispatch.place, wait=error.wait)
-        _log.warning("place.slowed", provider=dispatch.place.provider, lane=dispatch.place.lane, places=left)
-
-
-async def _worked(claim: Claim, task: Assignment, dispatch: Dispatch, room: Workroom) -> recording.Kept:
-    """Do the stage's work under a deadline and a heartbeat, then store its files. Raises Lost, and what it raises."""
+    A worker that leaves cuts what its grace did not suffice for, and gives it back: the stage's task is cancelled,
+    and with it its processes.
+    """
+    claim, room = attempt.claim, attempt.room
     room.workspace.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=room.workspace, prefix=f"{claim.run_id.hex[:12]}-") as folder:
         bench = _Bench(workspace=Path(folder), room=room)
-        work = asyncio.create_task(_stage(task, bench, room))
-        beat = asyncio.create_task(_heartbeats(claim, dispatch, bench, room))
+        work = asyncio.create_task(_stage(attempt, bench))
+        beat = asyncio.create_task(holding.heartbeats(claim, held, lambda: bench.done, room))
+        leaving = asyncio.create_task(room.leaving.wait())
         try:
-            await asyncio.wait({work, beat}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({work, beat, leaving}, return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
+                if not beat.done():
+                    raise Busy(timedelta(0), code="worker.leaving")
                 beat.result()  # raises what stopped the heart
                 raise Lost
-            made = work.result()
-            return await recording.store(claim, task, made, room=room)
+            return await recording.store(claim, attempt.opened.task, work.result(), room=room)
         finally:
-            await tasks.end(work, beat)
+            await tasks.end(work, beat, leaving)
 
 
-async def _stage(task: Assignment, bench: _Bench, room: Workroom) -> Made:
+async def _stage(attempt: _Attempt, bench: _Bench) -> Made:
+    """Do the work within the stage's time and what its generation has left. Raises Outage, and what the stage does."""
+    room, task, stage = attempt.room, attempt.opened.task, attempt.stage
+    most = min(room.timings.stage_deadline, attempt.left)
+    calls = Calls(db=room.db, claim=attempt.claim, account=task.account_id)
     try:
-        async with asyncio.timeout(room.timings.stage_deadline.total_seconds()):
-            return await room.stages[task.unit.stage](task, room.tools, bench)
+        with tracing.span(f"work {stage}"), journaled(calls), deadline(most.total_seconds()):
+            async with asyncio.timeout(most.total_seconds()):
+                await failpoints.reached(f"stage.{stage}.before_provider")
+                made = await room.stages[task.unit.stage](task, room.tools, bench)
+                await failpoints.reached(f"stage.{stage}.after_provider")
+                return made
     except TimeoutError as late:
         raise Outage("The stage took too long.", code="stage.deadline") from late
 
 
-async def _heartbeats(claim: Claim, dispatch: Dispatch, bench: _Bench, room: Workroom) -> None:
-    """Keep the claim, the lease and the place alive. Returns, or raises Lost, once the claim is no longer ours."""
-    missed = timedelta(0)
-    while True:
-        await asyncio.sleep(room.timings.heartbeat.total_seconds())
-        try:
-            async with room.db.begin() as tx:
-                beat = await Runs(session=tx).heartbeat(
-                    claim.run_id, claim.fence, lease=room.timings.lease, progress=bench.done
-                )
-            missed = timedelta(0)
-        except Outage:
-            missed += room.timings.heartbeat
-            if missed >= room.timings.lease:
-                raise Lost from None
-            continue
-        if beat is not Pulse.OK:
-            raise Lost
-        with contextlib.suppress(Outage):
-            await room.gate.renew(dispatch.account, dispatch.lease, ttl=dispatch.ttl, adopt=True)
-            if dispatch.place is not None:
-                await room.gate.places.renew(dispatch.place, dispatch.holder, ttl=dispatch.ttl)
+async def _failed(attempt: _Attempt, why: Refusal | Outage) -> _End:
+    return _End.FAILED if await ending.fail(attempt.claim, room=attempt.room, why=why) else _End.LOST
 
 
-async def _give_back(claim: Claim, message: StageDue, *, room: Workroom, delay: timedelta) -> None:
-    """Return the run uncounted, to be delivered again after the delay."""
-    wait = delay * random.uniform(1.0, 2.0)  # noqa: S311 - jitter, so that the refused don't come back together
-    async with room.db.begin() as tx:
-        if await Runs(session=tx).give_back(claim.run_id, claim.fence, delay=wait):
-            await enqueue(tx, message, delay=wait)
+async def _given_back(attempt: _Attempt, delay: timedelta, code: str) -> _End:
+    """Return the run uncounted, to be delivered again after the delay, and keep why."""
+    wait = attempt.bounded(delay) if delay else delay
+    async with attempt.room.db.begin() as tx:
+        if not await Runs(session=tx).give_back(attempt.claim.run_id, attempt.claim.fence, wait, reason=code):
+            return _End.LOST
+        await enqueue(tx, attempt.message(), delay=wait)
+    return _End.GIVEN_BACK
 
 
-async def _try_again(claim: Claim, task: Assignment, message: StageDue, *, room: Workroom, error: Exception) -> None:
+async def _put_off(attempt: _Attempt, away: ProviderAway, held: Dispatch) -> _End:
+    """Wait, uncounted, for a provider that has too many calls from us or rests; anything else is a failed attempt."""
+    if away.code not in _NOT_OURS_TO_HURRY:
+        return await _try_again(attempt, away)
+    if away.code == RATE_LIMITED:
+        await holding.slow_down(held, attempt.room, wait=away.wait)
+    wait = away.wait * random.uniform(1.0, 1.2)  # noqa: S311 - jitter: not together
+    return await _given_back(attempt, wait, away.code)
+
+
+async def _try_again(attempt: _Attempt, error: Exception) -> _End:
     """Record a failed attempt and promise another, or fail the generation when the attempts are used up."""
-    code = error.code if isinstance(error, Outage) else "stage.bug"
+    claim, room = attempt.claim, attempt.room
     if not isinstance(error, Outage):
         _log.error("stage.bug", error=type(error).__name__, exc_info=error)
+    why = error if isinstance(error, Outage) else ending.BROKEN
     if claim.last:
-        broken = Outage("A stage broke on our side; nothing was charged. Start the reel again.", code=code)
-        await ending.fail(claim, task, room=room, why=error if isinstance(error, Outage) else broken)
-        return
-    longest = room.timings.retry_delay * 2**claim.attempt
-    wait = max(longest * random.random(), timedelta(milliseconds=50))  # noqa: S311 - full jitter
-    if isinstance(error, Outage) and error.wait > wait:
-        wait = error.wait
-    _log.warning("stage.will_retry", code=code, attempt=claim.attempt, wait_s=round(wait.total_seconds(), 2))
+        return await _failed(attempt, why)
+    longest = min(room.timings.retry_delay * 2**claim.attempt, room.timings.longest_retry_delay)
+    jittered = longest * random.random()  # noqa: S311 - full jitter
+    asked = why.wait * random.uniform(1.0, 1.5) if why is error else jittered  # noqa: S311 - jitter: not together
+    wait = attempt.bounded(max(jittered, asked))
+    _log.warning(
+        "stage.attempt_failed", code=why.code, attempt=claim.attempt, wait_ms=round(wait.total_seconds() * 1e3)
+    )
     async with room.db.begin() as tx:
-        if await Runs(session=tx).retry_later(claim.run_id, claim.fence, delay=wait, error_code=code):
-            await enqueue(
-                tx,
-                due_message(GenerationId(message.generation_id), claim.unit, request_id=message.request_id),
-                delay=wait,
-            )
+        if not await Runs(session=tx).retry_later(claim.run_id, claim.fence, delay=wait, error_code=why.code):
+            return _End.LOST
+        await enqueue(tx, attempt.message(), delay=wait)
+    return _End.RETRIED

@@ -1,5 +1,6 @@
 """Open a claimed run's facts, store what it made, and write its result with everything that follows from it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -12,16 +13,20 @@ from reelwright.generations import (
     Artefacts,
     Assignment,
     Claim,
+    Dossier,
     Drafts,
     Generation,
     GenerationKind,
     Generations,
+    GenerationState,
     Ingested,
+    Judged,
     Made,
     NewArtefact,
     Outcome,
     Part,
     Planned,
+    Progress,
     Released,
     Rewritten,
     Runs,
@@ -29,19 +34,19 @@ from reelwright.generations import (
     Sources,
     Stage,
     StoredArtefact,
+    Told,
     Unit,
+    Uploads,
     Variant,
     Variants,
     Written,
     pipeline,
 )
-from reelwright.ground import log
+from reelwright.ground import failpoints
 from reelwright.ground.errors import Outage, Refusal
 from reelwright.ground.metering import Use
 from reelwright.journeys import creation, ending
 from reelwright.journeys.workroom import Workroom
-
-_log = log.logger("journeys.recording")
 
 
 class GateFailed(Refusal):
@@ -59,30 +64,39 @@ class Kept:
     uses: tuple[Use, ...]
 
 
-async def opened(tx: AsyncSession, claim: Claim, generation: Generation) -> Assignment:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A claimed run with its facts: what the stage may know, the generation, and whether this run is its first."""
+
+    task: Assignment
+    dossier: Dossier
+    told: Told
+
+
+async def opened(tx: AsyncSession, claim: Claim) -> Opened:
     """Read all that the claimed stage may know, and note that the generation runs."""
-    generations = Generations(session=tx)
-    await generations.start(claim.generation_id)
-    draft = await Drafts(session=tx).of_generation(claim.generation_id)
-    await generations.note(claim.generation_id, "stage_started", _named(claim.unit) | {"attempt": claim.attempt})
-    finished = await Runs(session=tx).finished(claim.generation_id)
-    variants = await Variants(session=tx).of_generation(claim.generation_id)
-    artefacts = await Artefacts(session=tx).of(claim.generation_id)
-    return Assignment(
+    progress = Progress(session=tx)
+    told = await progress.tell(
+        claim.generation_id, "stage_started", _named(claim.unit) | {"attempt": claim.attempt}, begins=True
+    )
+    generation = told.generation
+    dossier = await progress.dossier(claim, generation)
+    task = Assignment(
         generation_id=claim.generation_id,
         account_id=generation.account_id,
         kind=generation.kind,
         unit=claim.unit,
         attempt=claim.attempt,
-        draft=draft,
+        draft=dossier.draft,
         variants_wanted=generation.variants_wanted,
         variant_id=generation.variant_id,
-        source=await Sources(session=tx).of(claim.generation_id),
-        variants=tuple(_anew(variant, generation) for variant in variants),
-        artefacts=_ordered(artefacts, claim.unit, finished),
+        source=dossier.source,
+        variants=tuple(_anew(variant, generation) for variant in dossier.variants or ()),
+        artefacts=_ordered(dossier, claim.unit),
         part=generation.part,
-        take=await _take(tx, generation),
+        take=dossier.take,
     )
+    return Opened(task=task, dossier=dossier, told=told)
 
 
 def _anew(variant: Variant, generation: Generation) -> Variant:
@@ -93,39 +107,44 @@ def _anew(variant: Variant, generation: Generation) -> Variant:
     return replace(variant, scenes=tuple(scenes))
 
 
-async def _take(tx: AsyncSession, generation: Generation) -> int:
-    """Return how often this was done before: the draft written by others, or this part of this variant made anew."""
-    variants = Variants(session=tx)
-    if generation.part is not None and generation.variant_id is not None:
-        return await variants.rewritings(generation.variant_id, generation.part, generation.scene)
-    return await variants.writings(generation.draft_id, besides=generation.id)
-
-
-def _ordered(artefacts: list[Artefact], unit: Unit, finished: pipeline.Finished) -> tuple[Artefact, ...]:
+def _ordered(dossier: Dossier, unit: Unit) -> tuple[Artefact, ...]:
     """Put the picture that counts first: the one under judgement for its verification, else the best one."""
+    judged = {
+        Unit(stage=Stage.VISUAL_VERIFICATION, scene=j.scene, round=j.round): msgspec.convert(j.result, Judged)
+        for j in dossier.judged or ()
+    }
 
     def counts(artefact: Artefact) -> bool:
         if artefact.kind is not ArtefactKind.IMAGE or artefact.scene is None:
             return True
         if unit.stage is Stage.VISUAL_VERIFICATION:
             return artefact.round == unit.round
-        return artefact.round == pipeline.best_round(finished, artefact.scene)
+        return artefact.round == pipeline.best_round(judged, artefact.scene)
 
+    artefacts = dossier.artefacts or ()
     return tuple([a for a in artefacts if counts(a)] + [a for a in artefacts if not counts(a)])
 
 
-async def store(claim: Claim, task: Assignment, made: Made, *, room: Workroom) -> "Kept":
-    """Put the made files into storage; nothing points at them yet. Raises Outage.
+async def store(claim: Claim, task: Assignment, made: Made, *, room: Workroom) -> Kept:
+    """Put the made files into storage; nothing points at them yet, but what was begun is known. Raises Outage.
 
     The hash of the inputs names the file; run and fence stand behind it, so that a worker that lost its claim can't
     overwrite what the winner's row describes.
     """
-    files = [await _stored(task, file, claim, room) for file in made.artefacts]
+    keys = [_key(task, file, claim) for file in made.artefacts]
+    if keys:
+        async with room.db.begin() as tx:
+            await Uploads(session=tx).begin(keys, claim.run_id, claim.fence)
+    files = [await _stored(file, key, room) for file, key in zip(made.artefacts, keys, strict=True)]
+    await failpoints.reached(f"stage.{claim.unit.stage}.after_put")
     return Kept(outcome=made.outcome, files=tuple(files), uses=made.uses)
 
 
-async def _stored(task: Assignment, file: NewArtefact, claim: Claim, room: Workroom) -> StoredArtefact:
-    key = f"{task.account_id}/{file.kind.value}/{file.inputs_hash}-{claim.run_id.hex}-{claim.fence}{file.path.suffix}"
+def _key(task: Assignment, file: NewArtefact, claim: Claim) -> str:
+    return f"{task.account_id}/{file.kind.value}/{file.inputs_hash}-{claim.run_id.hex}-{claim.fence}{file.path.suffix}"
+
+
+async def _stored(file: NewArtefact, key: str, room: Workroom) -> StoredArtefact:
     facts = await room.storage.put(key, file.path)
     return StoredArtefact(
         kind=file.kind,
@@ -138,24 +157,34 @@ async def _stored(task: Assignment, file: NewArtefact, claim: Claim, room: Workr
     )
 
 
-async def keep(claim: Claim, task: Assignment, kept: "Kept", *, room: Workroom, request_id: str | None) -> None:
-    """Write result, files, usage and what follows, in one transaction. A claim that was lost writes nothing.
+async def keep(claim: Claim, task: Assignment, kept: Kept, *, room: Workroom, request_id: str | None) -> bool:
+    """Write result, files, usage and what follows, in one transaction; return whether it counted.
 
-    Raises GateFailed for a reel that must not be delivered. Raises Outage where the commit's outcome is unknown: the
-    next attempt finds the run finished, or does it again.
+    A claim that was lost writes nothing. Raises GateFailed for a reel that must not be delivered. Raises Outage where
+    the commit's outcome is unknown: the next attempt finds the run finished, or does it again.
     """
     if isinstance(kept.outcome, Released) and not kept.outcome.gate.get("passed"):
         raise GateFailed(_gate_sentence(kept.outcome.gate), extra={"gate": kept.outcome.gate})
-    ended = False
+    written = _Written(None)
     try:
         async with room.db.begin() as tx:
-            ended = await _write(tx, claim, task, kept, room=room, request_id=request_id)
+            written = await _write(tx, claim, task, kept, room=room, request_id=request_id)
     except Outage:
         if not await _already(claim, room):
             raise
-    _log.info("stage.completed", ended=ended)
-    if ended:
-        await ending.release_lease(task, room=room)
+    await failpoints.reached(f"stage.{claim.unit.stage}.after_commit")
+    if written.generation is not None and written.ended:
+        ending.told(written.generation, GenerationState.SUCCEEDED)
+        await ending.release(room.gate, task.account_id, task.generation_id)
+    return written.generation is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """The generation after a completion that counted, and whether it has ended with it."""
+
+    generation: Generation | None
+    ended: bool = False
 
 
 def _gate_sentence(gate: dict[str, object]) -> str:
@@ -165,28 +194,42 @@ def _gate_sentence(gate: dict[str, object]) -> str:
 
 
 async def _write(
-    tx: AsyncSession, claim: Claim, task: Assignment, kept: "Kept", *, room: Workroom, request_id: str | None
-) -> bool:
-    """Do what `keep` says inside the transaction; return whether the generation has ended."""
-    generation = await Generations(session=tx).lock(claim.generation_id)
+    tx: AsyncSession, claim: Claim, task: Assignment, kept: Kept, *, room: Workroom, request_id: str | None
+) -> _Written:
+    """Do what `keep` says inside the transaction."""
     runs = Runs(session=tx)
-    if generation is None or not await runs.complete(claim.run_id, claim.fence, kept.outcome):
-        return False
-    await Artefacts(session=tx).record(claim, list(kept.files))
+    if not await runs.complete(claim.run_id, claim.fence, kept.outcome):
+        return _Written(None)
+    told = await Progress(session=tx).tell(claim.generation_id, "stage_completed", _named(claim.unit))
+    generation = told.generation
+    if kept.files:
+        await Artefacts(session=tx).record(claim, kept.files)
+        await Uploads(session=tx).recorded([file.key for file in kept.files])
     await _conclude(tx, task, kept.outcome)
     await _meter(tx, generation, claim, kept.uses)
-    scenes = await Variants(session=tx).scene_count(claim.generation_id)
     finished = await runs.finished(claim.generation_id)
-    following = pipeline.due(generation.kind, finished, scenes=scenes, part=generation.part, scene=generation.scene)
-    await Generations(session=tx).note(claim.generation_id, "stage_completed", _named(claim.unit))
+    following = pipeline.due(
+        generation.kind, finished, scenes=_scenes(task, kept.outcome), part=generation.part, scene=generation.scene
+    )
+    await failpoints.reached(f"stage.{claim.unit.stage}.in_complete_tx")
     if following.ended:
         await _choose_take(tx, task, generation, finished)
         await ending.succeed(tx, generation, kept.outcome)
-        return True
+        return _Written(generation, ended=True)
     await creation.queue(
         tx, claim.generation_id, following.units, most_attempts=room.timings.most_attempts, request_id=request_id
     )
-    return False
+    return _Written(generation)
+
+
+def _scenes(task: Assignment, outcome: Outcome) -> int:
+    """Return how many scenes the rendered variant has by now, 0 before they are planned."""
+    if not task.variants:
+        return 0
+    if isinstance(outcome, Planned):
+        planned = dict(zip((variant.id for variant in task.variants), outcome.scenes, strict=True))
+        return len(planned[task.variant.id])
+    return len(task.variant.scenes)
 
 
 async def _conclude(tx: AsyncSession, task: Assignment, outcome: Outcome) -> None:
@@ -219,9 +262,9 @@ async def _choose_take(tx: AsyncSession, task: Assignment, generation: Generatio
     await Variants(session=tx).choose_take(task.variant.id, generation.scene, take)
 
 
-async def _meter(tx: AsyncSession, generation: Generation, claim: Claim, uses: tuple[Use, ...]) -> None:
+async def _meter(tx: AsyncSession, generation: Generation, claim: Claim, uses: Sequence[Use]) -> None:
     """Write one usage row for each call or step. A picture's second and third try are ours to pay."""
-    if generation.demo:
+    if generation.demo or not uses:
         return
     prices = await billing.Catalogue(session=tx).at(generation.price_version)
     rows = [

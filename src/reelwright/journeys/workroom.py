@@ -1,7 +1,8 @@
 """What a worker's journeys need around them: connections, tools, the stages' code and the timings."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,6 +23,7 @@ class Timings:
     lease: timedelta = timedelta(seconds=45)
     stage_deadline: timedelta = timedelta(minutes=10)
     retry_delay: timedelta = timedelta(seconds=2)
+    longest_retry_delay: timedelta = timedelta(minutes=1)
     busy_delay: timedelta = timedelta(milliseconds=500)
     """A run that found no place stays away this long at least; the line may tell it a longer wait."""
     most_attempts: int = 5
@@ -29,7 +31,10 @@ class Timings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workroom:
-    """One worker process's surroundings, made by the roof. `places` are the interactive lane's."""
+    """One worker process's surroundings, made by the roof. `places` are the interactive lane's.
+
+    `leaving`, once set, cuts the work that is still under way: it is given back, and counts as no attempt.
+    """
 
     db: Database
     gate: Gate
@@ -39,6 +44,7 @@ class Workroom:
     places: Mapping[Stage, Place]
     workspace: Path
     timings: Timings
+    leaving: asyncio.Event = field(default_factory=asyncio.Event)
 
     def place(self, stage: Stage, lane: str) -> Place | None:
         """Return the place that a stage needs in a lane while it runs; None where it calls no provider."""

@@ -1,6 +1,7 @@
 """Keeps the paid calls: each written down before it is made, so that one whose reply was lost is known of."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import text
@@ -27,6 +28,17 @@ _END = text(
     """
     UPDATE provider_calls SET state = :state, external_id = :external_id, ended_at = clock_timestamp()
      WHERE id = :id AND state = 'intended'
+    """
+)
+
+_LOSE = text(
+    """
+    UPDATE provider_calls SET state = 'unknown', ended_at = clock_timestamp()
+     WHERE id IN (
+        SELECT id FROM provider_calls
+         WHERE state = 'intended' AND began_at < clock_timestamp() - CAST(:older AS interval)
+         ORDER BY began_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+    RETURNING id
     """
 )
 
@@ -88,3 +100,7 @@ class PaidCalls:
     async def end(self, call: UUID, state: str, *, external_id: str | None) -> None:
         """Write down how an intended call ended: answered, failed or unknown; the first word counts."""
         await self.session.execute(_END, {"id": call, "state": state, "external_id": external_id})
+
+    async def lose(self, *, older: timedelta, limit: int) -> int:
+        """Settle some intents that nobody has answered for so long: their replies are lost. Returns how many."""
+        return len((await self.session.execute(_LOSE, {"older": older, "limit": limit})).all())
