@@ -9,7 +9,7 @@ from reelwright.api.creations import create
 from reelwright.api.dead_letters import list_dead_letters, read_dead_letter, redrive
 from reelwright.api.drafts import change_draft, read_draft
 from reelwright.api.files import captions, thumbnail, video
-from reelwright.api.generations import events, read_generation
+from reelwright.api.generations import cancel, events, list_generations, pause, read_generation
 from reelwright.api.health import live, metrics, ready
 from reelwright.api.limits import read_limits
 from reelwright.api.problems import HANDLERS
@@ -24,7 +24,7 @@ v1 = Router(
     dependencies={"account": account_of},
     route_handlers=[
         *(create, regenerate, read_generation, events, video, thumbnail, captions, read_draft, change_draft),
-        *(resume, read_limits, set_plan, grant_boost),
+        *(list_generations, cancel, pause, resume, read_limits, set_plan, grant_boost),
         *(list_dead_letters, read_dead_letter, redrive),
     ],
 )

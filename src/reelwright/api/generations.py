@@ -1,25 +1,98 @@
-"""GET /v1/generations/{id} and its events."""
+"""Generations: listed, read, followed, paused and cancelled."""
 
 import asyncio
 from collections.abc import AsyncGenerator
 from typing import Annotated
 
 import msgspec
-from litestar import get
+from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, HeaderParameter
+from litestar.params import FromPath, HeaderParameter, QueryParameter
 from litestar.response import Stream
+from litestar.status_codes import HTTP_202_ACCEPTED
 
 from reelwright.accounts import Account
-from reelwright.api.views import GenerationView, StageView, generation_view, stage_views
+from reelwright.admission import Gate
+from reelwright.api import cursors
+from reelwright.api.views import (
+    GenerationsView,
+    GenerationView,
+    StageView,
+    generation_summary,
+    generation_view,
+    stage_views,
+)
+from reelwright.generations import GenerationState
 from reelwright.ground.errors import Outage
 from reelwright.ground.ids import GenerationId
 from reelwright.ground.postgres import Database
-from reelwright.journeys import reading
+from reelwright.journeys import reading, stopping
 
 _LOOK_EVERY_S = 0.25
 _HEARTBEAT_S = 15.0
 _LONGEST_ID = 12
+
+
+@get("/generations", summary="List your generations", tags=["core"])
+async def list_generations(
+    account: NamedDependency[Account],
+    db: NamedDependency[Database],
+    *,
+    status: Annotated[GenerationState | None, QueryParameter(description="Only those in this state.")] = None,
+    cursor: Annotated[str | None, QueryParameter(description="`next_cursor` of the page before.")] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=100)] = 20,
+) -> GenerationsView:
+    """Return a page of generations, newest first."""
+    before = None
+    if cursor is not None:
+        at, last = cursors.opened(account.id, cursor)
+        before = at, GenerationId(last)
+    found = await reading.generations(account.id, state=status, before=before, limit=limit + 1, db=db)
+    more = found[limit - 1] if len(found) > limit else None
+    return GenerationsView(
+        generations=tuple(generation_summary(one) for one in found[:limit]),
+        next_cursor=more and cursors.after(account.id, more.created_at, more.id),
+    )
+
+
+@post(
+    "/generations/{generation_id:uuid}/cancel",
+    status_code=HTTP_202_ACCEPTED,
+    summary="Cancel a generation",
+    tags=["core"],
+)
+async def cancel(
+    generation_id: FromPath[GenerationId],
+    account: NamedDependency[Account],
+    db: NamedDependency[Database],
+    gate: NamedDependency[Gate],
+) -> GenerationView:
+    """End it now: what its finished stages used is charged, the rest given back, the unit too where nothing was used.
+
+    Cancelling again answers the same, with or without an Idempotency-Key; one that has ended otherwise is 409.
+    """
+    await stopping.cancel(account.id, generation_id, db=db, gate=gate)
+    return generation_view(await reading.generation(account.id, generation_id, db=db))
+
+
+@post(
+    "/generations/{generation_id:uuid}/pause",
+    status_code=HTTP_202_ACCEPTED,
+    summary="Pause a generation",
+    tags=["core"],
+)
+async def pause(
+    generation_id: FromPath[GenerationId],
+    account: NamedDependency[Account],
+    db: NamedDependency[Database],
+    gate: NamedDependency[Gate],
+) -> GenerationView:
+    """Let running stages finish and start no other until it is resumed; after seven days it is cancelled.
+
+    It still counts as one of your concurrent generations. Pausing again answers the same.
+    """
+    await stopping.pause(account.id, generation_id, db=db, gate=gate)
+    return generation_view(await reading.generation(account.id, generation_id, db=db))
 
 
 @get("/generations/{generation_id:uuid}", summary="Read a generation", tags=["core"])

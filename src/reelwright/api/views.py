@@ -10,6 +10,7 @@ from reelwright.generations import (
     ArtefactKind,
     Aspect,
     Draft,
+    Generation,
     GenerationKind,
     GenerationState,
     Part,
@@ -93,7 +94,10 @@ class CreditsView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GenerationView(msgspec.Struct, frozen=True, kw_only=True):
-    """One accepted run. `variant_id` is the variant it renders or changes, `part` and `scene` what of it it changes."""
+    """One accepted run. `variant_id` is the variant it renders or changes, `part` and `scene` what of it it changes.
+
+    `paused_at` is set while it is paused; `resumes` is the failed generation that it goes on from.
+    """
 
     id: GenerationId
     draft_id: DraftId
@@ -108,8 +112,34 @@ class GenerationView(msgspec.Struct, frozen=True, kw_only=True):
     failure: FailureView | None
     gate: dict[str, object] | None
     credits: CreditsView
+    resumes: GenerationId | None
     created_at: datetime
+    paused_at: datetime | None
     ended_at: datetime | None
+
+
+class GenerationSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """One accepted run, as a list shows it."""
+
+    id: GenerationId
+    draft_id: DraftId
+    kind: GenerationKind
+    part: Part | None
+    scene: int | None
+    variant_id: VariantId | None
+    status: GenerationState
+    failure: FailureView | None
+    resumes: GenerationId | None
+    created_at: datetime
+    paused_at: datetime | None
+    ended_at: datetime | None
+
+
+class GenerationsView(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of generations, newest first. `next_cursor` null: there is no more."""
+
+    generations: tuple[GenerationSummary, ...]
+    next_cursor: str | None
 
 
 class DraftView(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,7 +162,6 @@ class DraftView(msgspec.Struct, frozen=True, kw_only=True):
 def generation_view(shown: Shown) -> GenerationView:
     """Return what the owner may see."""
     found = shown.generation
-    failed = found.failure_code is not None
     return GenerationView(
         id=found.id,
         draft_id=found.draft_id,
@@ -144,14 +173,40 @@ def generation_view(shown: Shown) -> GenerationView:
         stages=tuple(stage_views(shown.runs)),
         variants=tuple(variant_view(variant) for variant in shown.variants),
         video=_video(found.id, shown.artefacts) if found.state is GenerationState.SUCCEEDED else None,
-        failure=FailureView(code=found.failure_code or "", detail=found.failure_sentence or "") if failed else None,
+        failure=_failure(found),
         gate=None if found.gate is None else dict(found.gate),
         credits=CreditsView(
             held=found.hold_micro / 1_000_000 if found.live else 0.0, charged=shown.charged_micro / 1_000_000
         ),
+        resumes=found.resumes,
         created_at=found.created_at,
+        paused_at=found.paused_at,
         ended_at=found.ended_at,
     )
+
+
+def generation_summary(found: Generation) -> GenerationSummary:
+    """Return what a list shows."""
+    return GenerationSummary(
+        id=found.id,
+        draft_id=found.draft_id,
+        kind=found.kind,
+        part=found.part,
+        scene=found.scene,
+        variant_id=found.variant_id,
+        status=found.state,
+        failure=_failure(found),
+        resumes=found.resumes,
+        created_at=found.created_at,
+        paused_at=found.paused_at,
+        ended_at=found.ended_at,
+    )
+
+
+def _failure(found: Generation) -> FailureView | None:
+    if found.failure_code is None:
+        return None
+    return FailureView(code=found.failure_code, detail=found.failure_sentence or "")
 
 
 def stage_views(runs: list[Run]) -> list[StageView]:

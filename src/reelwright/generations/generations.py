@@ -90,9 +90,14 @@ class Generations:
         query = select(*_COLUMNS).where(GENERATIONS.c.id == generation_id, GENERATIONS.c.account_id == account_id)
         return _found((await self.session.execute(query)).mappings().one_or_none())
 
-    async def lock(self, generation_id: GenerationId) -> Generation | None:
-        """Return the generation, whoever owns it, and keep everyone else from changing it until the commit."""
+    async def lock(self, generation_id: GenerationId, *, of: AccountId | None = None) -> Generation | None:
+        """Return the generation and keep everyone else from changing it until the commit.
+
+        None where there is none, or where it belongs to another than `of`, if that is given.
+        """
         query = select(*_COLUMNS).where(GENERATIONS.c.id == generation_id).with_for_update(key_share=True)
+        if of is not None:
+            query = query.where(GENERATIONS.c.account_id == of)
         return _found((await self.session.execute(query)).mappings().one_or_none())
 
     async def start(self, generation_id: GenerationId) -> Generation:
@@ -182,9 +187,15 @@ class Generations:
         late = and_(GENERATIONS.c.deadline_at <= func.clock_timestamp(), GENERATIONS.c.paused_at.is_(None))
         return await self._unfinished(late, limit, after)
 
-    async def paused_too_long(self, limit: int, *, after: GenerationId | None = None) -> list[GenerationId]:
-        """Return generations that were paused longer ago than `LONGEST_PAUSE`, by id, from behind the given one."""
-        return await self._unfinished(GENERATIONS.c.paused_at < func.clock_timestamp() - LONGEST_PAUSE, limit, after)
+    async def lock_paused_too_long(self) -> Generation | None:
+        """Lock one that was paused longer ago than `LONGEST_PAUSE` and that nobody else has locked, and return it."""
+        query = (
+            select(*_COLUMNS)
+            .where(GENERATIONS.c.ended_at.is_(None), GENERATIONS.c.paused_at < func.clock_timestamp() - LONGEST_PAUSE)
+            .limit(1)
+            .with_for_update(key_share=True, skip_locked=True)
+        )
+        return _found((await self.session.execute(query)).mappings().one_or_none())
 
     async def of_account(
         self,

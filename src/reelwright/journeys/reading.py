@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from reelwright import ledger
 from reelwright.generations import (
@@ -13,6 +14,7 @@ from reelwright.generations import (
     Event,
     Generation,
     Generations,
+    GenerationState,
     Run,
     Runs,
     Variant,
@@ -52,6 +54,19 @@ async def generation(account: AccountId, wanted: GenerationId, *, db: Database) 
             artefacts=await Artefacts(session=tx).of(wanted),
             charged_micro=await ledger.charged(tx, generation=wanted),
         )
+
+
+async def generations(
+    account: AccountId,
+    *,
+    state: GenerationState | None,
+    before: tuple[datetime, GenerationId] | None,
+    limit: int,
+    db: Database,
+) -> list[Generation]:
+    """Return an account's generations, newest first, from behind the one made then with that id. Raises Outage."""
+    async with db.begin() as tx:
+        return await Generations(session=tx).of_account(account, limit, state=state, before=before)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from reelwright.generations import (
     LONGEST_PAUSE,
     Drawn,
+    Generation,
     Generations,
     GenerationState,
     Pulse,
@@ -110,19 +111,24 @@ async def test_it_counts_as_live_and_holds_its_place_as_long_as_it_may_rest(db: 
     assert facts.live == ((generation, found.deadline_at + LONGEST_PAUSE),)
 
 
-async def test_a_pause_that_lasts_too_long_is_found(db: Database) -> None:
+async def overlong(db: Database) -> Generation | None:
+    async with db.begin() as tx:
+        return await Generations(session=tx).lock_paused_too_long()
+
+
+async def test_a_pause_that_lasts_too_long_is_found_by_one(db: Database) -> None:
     generation = await made.queued(db)
     await paused(db, generation)
     await moved(db, "paused_at", timedelta(minutes=1) - LONGEST_PAUSE)
-    async with db.begin() as tx:
-        assert await Generations(session=tx).paused_too_long(10) == []
+    assert await overlong(db) is None
     await moved(db, "paused_at", timedelta(minutes=-1))
     async with db.begin() as tx:
-        assert await Generations(session=tx).paused_too_long(10) == [generation]
-        assert await Generations(session=tx).paused_too_long(10, after=generation) == []
-        assert await Generations(session=tx).finish(generation, GenerationState.CANCELLED)
-        assert await Generations(session=tx).paused_too_long(10) == []
+        found = await Generations(session=tx).lock_paused_too_long()
+        assert await overlong(db) is None
+        assert found is not None
+        assert await Generations(session=tx).finish(found.id, GenerationState.CANCELLED)
         assert (await Generations(session=tx).lock(generation)).paused_at is None
+    assert await overlong(db) is None
 
 
 @pytest.mark.parametrize("state", [GenerationState.FAILED, GenerationState.CANCELLED])

@@ -1,0 +1,157 @@
+"""Stop a generation for good or for a while, and let a paused one go on: each is one transaction, safe to repeat.
+
+A run that is at work when its generation is cancelled is fenced off: its worker hears of it with the next heartbeat,
+stops, and gives the provider's place back; nothing that it still makes is kept or charged.
+"""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from reelwright import ledger, outbox
+from reelwright.admission import Gate
+from reelwright.generations import LONGEST_PAUSE, Generation, Generations, GenerationState, Runs
+from reelwright.ground import clock, failpoints, log
+from reelwright.ground.errors import Kind, NotFound, Outage, Refusal
+from reelwright.ground.ids import AccountId, GenerationId
+from reelwright.ground.postgres import Database
+from reelwright.journeys import creation, ending
+from reelwright.journeys.reading import GONE
+
+_log = log.logger("journeys.stopping")
+_NO_LEASE = timedelta(seconds=1)
+_RESTED_TOO_LONG = Refusal(
+    f"It was paused for more than {LONGEST_PAUSE.days} days, so it was cancelled: create it again when you want it.",
+    code="generation.paused_too_long",
+)
+
+
+class Ended(Refusal):
+    """What has ended can't be stopped; `extra` says how it ended."""
+
+    kind = Kind.CONFLICT
+    code = "generation.ended"
+
+
+async def cancel(account_id: AccountId, generation_id: GenerationId, *, db: Database, gate: Gate) -> Generation:
+    """End a live generation for its owner and return it; one that was cancelled before is returned as it is.
+
+    What finished stages used is charged and the rest given back; where nothing was used yet, the unit too.
+    Raises NotFound, Ended, Outage.
+    """
+    await failpoints.reached("cancel.before")
+    async with db.begin() as tx:
+        found = await _owned(tx, account_id, generation_id)
+        if found.live:
+            await _cancel(tx, found)
+        elif found.state is not GenerationState.CANCELLED:
+            raise _ended(found)
+        cancelled = await _owned(tx, account_id, generation_id)
+    await failpoints.reached("cancel.after")
+    if found.live:
+        ending.told(cancelled, GenerationState.CANCELLED)
+    await _release(cancelled, gate)  # of a repeat too: the process that cancelled it may have died before this
+    return cancelled
+
+
+async def pause(account_id: AccountId, generation_id: GenerationId, *, db: Database, gate: Gate) -> Generation:
+    """Let a live generation rest and return it: what runs finishes, nothing more starts.
+
+    It keeps its place among the account's concurrent ones. The sweep cancels what rests longer than `LONGEST_PAUSE`.
+    Raises NotFound, Ended, Outage.
+    """
+    async with db.begin() as tx:
+        found = await _owned(tx, account_id, generation_id)
+        if not found.live:
+            raise _ended(found)
+        if await Generations(session=tx).pause(generation_id):
+            await Generations(session=tx).note(generation_id, "paused", {})
+        paused = await _owned(tx, account_id, generation_id)
+    await _keep_lease(paused, gate, now=clock.now())
+    return paused
+
+
+async def proceed(account_id: AccountId, generation_id: GenerationId, *, db: Database, gate: Gate) -> Generation:
+    """Let a paused generation go on under its own id and return it; one that isn't paused just goes on.
+
+    Every run that waits is promised a message: what had come for it while it rested was turned away.
+    Raises NotFound, Ended, Outage.
+    """
+    async with db.begin() as tx:
+        found = await _owned(tx, account_id, generation_id)
+        if not found.live:
+            raise _ended(found)
+        if await Generations(session=tx).proceed(generation_id):
+            await Generations(session=tx).note(generation_id, "resumed", {})
+            for unit, wait in await Runs(session=tx).wake(generation_id):
+                due = creation.due(generation_id, unit, request_id=found.request_id)
+                await outbox.enqueue(tx, due, delay=wait)
+        going_on = await _owned(tx, account_id, generation_id)
+    await _keep_lease(going_on, gate, now=clock.now())
+    return going_on
+
+
+async def sweep_paused(*, db: Database, gate: Gate) -> int:
+    """Cancel what was paused too long and return how many. Any number of sweepers at once. Raises Outage."""
+    cancelled = 0
+    while True:
+        async with db.begin() as tx:
+            found = await Generations(session=tx).lock_paused_too_long()
+            if found is None:
+                return cancelled
+            await _cancel(tx, found, why=_RESTED_TOO_LONG)
+            ended = await _owned(tx, found.account_id, found.id)
+        ending.told(ended, GenerationState.CANCELLED, code=_RESTED_TOO_LONG.code)
+        await _release(ended, gate)
+        cancelled += 1
+
+
+async def _owned(tx: AsyncSession, account_id: AccountId, generation_id: GenerationId) -> Generation:
+    """Lock and return the account's generation. Raises NotFound."""
+    found = await Generations(session=tx).lock(generation_id, of=account_id)
+    if found is None:
+        raise NotFound(GONE)
+    return found
+
+
+async def _cancel(tx: AsyncSession, generation: Generation, *, why: Refusal | None = None) -> None:
+    """End a locked, live generation: charge what was used, free the rest, fence every run off, and tell it."""
+    used = 0 if generation.demo else await ledger.metered(tx, generation=generation.id)
+    begun = bool(await Runs(session=tx).finished(generation.id)) if generation.demo else used > 0
+    await Generations(session=tx).finish(
+        generation.id,
+        GenerationState.CANCELLED,
+        failure_code=why and why.code,
+        failure_sentence=why and why.sentence,
+        units_back=not begun,
+    )
+    if not generation.demo:
+        await (
+            ledger.capture(tx, generation=generation.id, micro=used)
+            if used
+            else ledger.void(tx, generation=generation.id)
+        )
+    said = {"code": why.code, "sentence": why.sentence} if why else {}
+    await Generations(session=tx).note(generation.id, GenerationState.CANCELLED.value, said)
+
+
+def _ended(found: Generation) -> Ended:
+    return Ended(
+        f"This generation has {found.state.value} already: there is nothing to stop.",
+        extra={"status": found.state.value},
+    )
+
+
+async def _release(cancelled: Generation, gate: Gate) -> None:
+    refund = cancelled.units_returned_at is not None
+    await ending.release(gate, cancelled.account_id, cancelled.id, refund=refund)
+
+
+async def _keep_lease(generation: Generation, gate: Gate, *, now: datetime) -> None:
+    """Hold the generation's place as long as it may live. Redis away: the rows are asked when it is back."""
+    rest = timedelta(0) if generation.paused_at is None else LONGEST_PAUSE
+    left = generation.deadline_at + rest - now
+    try:
+        await gate.renew(generation.account_id, generation.id, ttl=max(left, _NO_LEASE), adopt=True)
+    except Outage:
+        _log.warning("lease.not_renewed", generation_id=str(generation.id))
