@@ -16,6 +16,7 @@ from reelwright.generations import (
     ArtefactKind,
     Assignment,
     Drafts,
+    Generation,
     GenerationKind,
     Ingested,
     Judged,
@@ -31,7 +32,7 @@ from reelwright.ground.errors import Refusal
 from reelwright.ground.ids import GenerationId
 from reelwright.ground.metering import Action, Use
 from reelwright.ground.postgres import Database
-from reelwright.journeys import reading, resumption
+from reelwright.journeys import reading, resumption, stopping
 from reelwright.journeys.creation import OrderChanged, Started
 from reelwright.journeys.ordering import Terms
 from reelwright.journeys.resumption import NotResumable, Outdated, ResumedAlready, Wish
@@ -313,15 +314,31 @@ async def test_many_keys_at_once_start_one(room: Workroom, studio: Studio) -> No
     assert (exist["n"], used["generations_month"], used["concurrent"]) == (1, 1, 1)
 
 
+async def test_a_paused_one_goes_on_as_itself(account: Account, room: Workroom, studio: Studio, db: Database) -> None:
+    generation = (await order(account, db, room.gate)).generation_id
+    await stopping.pause(account.id, generation, db=db, gate=room.gate)
+    await deliver_all(room)
+    assert not studio.calls
+
+    wish = Wish(generation=generation, key="on")
+    gone_on = await resumption.resume(wish, account=account, db=db, gate=room.gate, terms=TERMS, now=clock.now())
+    await deliver_all(room)
+
+    assert isinstance(gone_on, Generation)
+    assert (gone_on.id, gone_on.paused_at) == (generation, None)
+    assert studio.calls == dict.fromkeys(UNITS, 1)
+    assert (await one(db, "SELECT state FROM generations"))["state"] == "succeeded"
+
+
 async def test_only_what_failed_is_resumed(account: Account, room: Workroom, studio: Studio, db: Database) -> None:
     started = await order(account, db, room.gate)
     with pytest.raises(NotResumable) as told:
         await go_on(started.generation_id, account, room)
-    assert told.value.extra == {"status": "queued"}
+    assert told.value.extra == {"generation_status": "queued"}
     await deliver_all(room)
     with pytest.raises(NotResumable) as told:
         await go_on(started.generation_id, account, room)
-    assert told.value.extra == {"status": "succeeded"}
+    assert told.value.extra == {"generation_status": "succeeded"}
 
 
 async def test_a_draft_that_was_changed_since_is_not_made_from_old_pieces(

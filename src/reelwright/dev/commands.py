@@ -11,6 +11,7 @@ import rich_click as click
 from rich.console import Console
 
 from reelwright.cli import admin as accounts
+from reelwright.cli import dead_letters
 from reelwright.cli import make as making
 from reelwright.dev.check import doctor
 from reelwright.dev.database import database_url, db
@@ -124,7 +125,10 @@ def worker(host: str, port: int) -> None:
 
 @click.group()
 def admin() -> None:
-    """What an operator does: accounts, for now."""
+    """What an operator does: accounts, and what died of our own failure."""
+
+
+admin.add_command(dead_letters.group(database_url, _DATA))
 
 
 @admin.command("create-user")

@@ -1,7 +1,7 @@
 """What died of our own failure: list it, show it with all that is known, and set it going again; for operators."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -242,17 +242,26 @@ async def _was_written(entry: Entry, heir: GenerationId, fingerprint: bytes, *, 
 async def redrive_all(
     *, code: str | None, by: Operator, db: Database, terms: Terms, pace: timedelta = PACE
 ) -> AsyncGenerator[Redriven | Refused]:
-    """Redrive all that is open now (of one code, where given), oldest first, at a pace; tell what became of each.
+    """Redrive all that is open now (of one code, where given), oldest first, as `redrive_these` does."""
+    entries = [entry.id for entry in await every(code=code, db=db)]
+    async for told in redrive_these(entries, by=by, db=db, terms=terms, pace=pace):
+        yield told
+
+
+async def redrive_these(
+    entries: Sequence[str], *, by: Operator, db: Database, terms: Terms, pace: timedelta = PACE
+) -> AsyncGenerator[Redriven | Refused]:
+    """Redrive one after the other, at a pace, and tell what became of each. A repeat starts nothing.
 
     Raises Outage; what was told before stays done.
     """
-    for number, entry in enumerate(await every(code=code, db=db)):
+    for number, entry in enumerate(entries):
         if number:
             await asyncio.sleep(pace.total_seconds())
         try:
-            yield await redrive(entry.id, key=entry.id, by=by, db=db, terms=terms)
+            yield await redrive(entry, key=entry, by=by, db=db, terms=terms)
         except Refusal as refusal:
-            yield Refused(entry.id, refusal)
+            yield Refused(entry, refusal)
 
 
 async def every(*, code: str | None, db: Database) -> list[Entry]:

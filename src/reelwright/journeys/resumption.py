@@ -25,7 +25,7 @@ from reelwright.generations import (
 from reelwright.ground.errors import Kind, NotFound, Refusal
 from reelwright.ground.ids import GenerationId
 from reelwright.ground.postgres import Database
-from reelwright.journeys import creation, previewing
+from reelwright.journeys import creation, previewing, stopping
 from reelwright.journeys.creation import Started
 from reelwright.journeys.ordering import Order, Prepared, Terms, resumption_id
 from reelwright.journeys.previewing import Preview
@@ -73,6 +73,8 @@ async def resume(
     is charged once. Raises NotFound, NotResumable, ResumedAlready, Outdated, and what `creation.start` does.
     """
     found = await _found(wish, account, db=db)
+    if found.live and found.paused_at is not None:
+        return await stopping.proceed(account.id, found.id, db=db, gate=gate)
     order = await _order(wish, found, account, db=db)
     return await creation.start(
         order=order, account=account, db=db, gate=gate, terms=terms, now=now, opening=carried_over
@@ -99,7 +101,7 @@ async def _order(wish: Wish, failed: Generation, account: Account, *, db: Databa
     if failed.state is not GenerationState.FAILED:
         raise NotResumable(
             f"This generation is {failed.state}: only a paused or a failed one can be resumed.",
-            extra={"status": failed.state.value},
+            extra={"generation_status": failed.state.value},
         )
     order = order_after(
         failed,
