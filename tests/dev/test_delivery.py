@@ -1,108 +1,18 @@
 """The local delivery server, driven by the unmodified qstash SDK against a real listener."""
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
-from typing import Any, Self
+from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
-import uvicorn
-from qstash import AsyncQStash, Receiver
+from qstash import Receiver
 from qstash.errors import QStashError
 
 from reelwright.dev.child import free_port
-from reelwright.dev.delivery import Credentials, DeliveryApp, Engine
 from reelwright.ground import qstash as ground_qstash
+from tests.dev.local_queue import Post, Worker
 from tests.waiting import wait_until
-
-
-@dataclass
-class Worker:
-    """Takes deliveries on a real socket, answers as told and remembers what came."""
-
-    base_url: str = ""
-    seen: list[dict[str, Any]] = field(default_factory=list)
-    answers: list[tuple[int, dict[str, str]]] = field(default_factory=list)
-    gate: asyncio.Event = field(default_factory=asyncio.Event)
-    under_way: int = 0
-    most_under_way: int = 0
-
-    async def __call__(self, scope, receive, send) -> None:
-        body = b""
-        while True:
-            event = await receive()
-            body += event.get("body", b"")
-            if not event.get("more_body"):
-                break
-        self.under_way += 1
-        self.most_under_way = max(self.under_way, self.most_under_way)
-        await self.gate.wait()
-        self.under_way -= 1
-        headers = {name.decode(): value.decode() for name, value in scope["headers"]}
-        query = "?" + scope["query_string"].decode() if scope["query_string"] else ""
-        path = scope["raw_path"].decode() + query
-        self.seen.append({"path": path, "headers": headers, "body": body, "method": scope["method"]})
-        status, extra = self.answers.pop(0) if self.answers else (204, {})
-        pairs = [(name.encode(), value.encode()) for name, value in extra.items()]
-        await send({"type": "http.response.start", "status": status, "headers": pairs})
-        await send({"type": "http.response.body", "body": b""})
-
-
-class Listening(uvicorn.Server):
-    """A uvicorn server inside the test's own loop."""
-
-    def __init__(self, app: Any) -> None:
-        self.port = free_port()
-        super().__init__(
-            uvicorn.Config(app, host="127.0.0.1", port=self.port, lifespan="off", log_config=None, access_log=False)
-        )
-
-    async def __aenter__(self) -> Self:
-        self.task = asyncio.create_task(self.serve())
-        await wait_until(lambda: self.started)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.should_exit = True
-        await self.task
-
-
-@dataclass
-class Post:
-    """The server under test: its client, its keys, its address."""
-
-    client: AsyncQStash
-    engine: Engine
-    base_url: str
-
-    @property
-    def keys(self) -> Credentials:
-        return self.engine.credentials
-
-
-@pytest.fixture
-async def worker() -> AsyncIterator[Worker]:
-    app = Worker()
-    app.gate.set()
-    async with Listening(app) as server:
-        app.base_url = f"http://127.0.0.1:{server.port}"
-        yield app
-        app.gate.set()  # a test that failed half-way must not hold up the listener's end
-
-
-@pytest.fixture
-async def post(worker: Worker, tmp_path) -> AsyncIterator[Post]:
-    state = tmp_path / "credentials.json"
-    async with (
-        Engine(Credentials.kept_in(state), allow=[worker.base_url], parallel=4, timeout_s=5) as engine,
-        Listening(DeliveryApp(engine, state=state)) as server,
-    ):
-        base_url = f"http://127.0.0.1:{server.port}"
-        client = ground_qstash.connect(token=engine.credentials.token, base_url=base_url)
-        yield Post(client, engine, base_url)
-        await ground_qstash.close(client)
 
 
 async def test_a_message_arrives_whole_and_signed_for_the_official_receiver(post: Post, worker: Worker) -> None:
@@ -138,7 +48,7 @@ async def test_a_deduplication_id_is_delivered_once(post: Post, worker: Worker) 
     first = await post.client.message.publish(url=worker.base_url + "/w", body="1", deduplication_id="run-1")
     again = await post.client.message.publish(url=worker.base_url + "/w", body="1", deduplication_id="run-1")
     await post.client.message.publish(url=worker.base_url + "/w", body="2", deduplication_id="run-2")
-    await wait_until(lambda: not post.engine.pending())
+    await wait_until(post.idle)
 
     assert (again.message_id, again.deduplicated) == (first.message_id, True)
     assert sorted(came["body"] for came in worker.seen) == [b"1", b"2"]
@@ -153,16 +63,16 @@ async def test_a_failed_delivery_is_tried_again_until_it_succeeds(post: Post, wo
 
     assert [came["headers"]["upstash-retried"] for came in worker.seen] == ["0", "1", "2"]
     assert {came["path"] for came in worker.seen} == {"/w"}
-    await wait_until(lambda: not post.engine.pending())
+    await wait_until(post.idle)
 
 
 async def test_retries_end(post: Post, worker: Worker) -> None:
     worker.answers = [(500, {})] * 5
     sent = await post.client.message.publish(url=worker.base_url + "/w", body="x", retries=1, retry_delay="1")
-    await wait_until(lambda: not post.engine.pending())
+    await wait_until(post.idle)
 
     assert len(worker.seen) == 2
-    assert post.engine.find(sent.message_id).state == "failed"
+    assert post.state_of(sent.message_id) == "failed"
 
 
 async def test_the_receivers_wish_wins_over_the_publishers(post: Post, worker: Worker) -> None:
@@ -176,7 +86,7 @@ async def test_the_receivers_wish_wins_over_the_publishers(post: Post, worker: W
 async def test_489_is_final_only_with_its_header(post: Post, worker: Worker, header: dict, deliveries: int) -> None:
     worker.answers = [(489, header)]
     await post.client.message.publish(url=worker.base_url + "/w", body="x", retries=2, retry_delay="1")
-    await wait_until(lambda: not post.engine.pending())
+    await wait_until(post.idle)
     assert len(worker.seen) == deliveries
 
 
@@ -184,17 +94,17 @@ async def test_nobody_there_is_a_failed_attempt(post: Post, worker: Worker) -> N
     """A worker that restarts is found again."""
     post.engine._allow += (f"http://127.0.0.1:{(port := free_port())}",)
     sent = await post.client.message.publish(url=f"http://127.0.0.1:{port}/w", body="x", retry_delay="1", retries=5)
-    message = post.engine.find(sent.message_id)
+    message = post.engine.messages[sent.message_id]
     await wait_until(lambda: message.retried >= 1)
-    await wait_until(lambda: not post.engine.pending())
+    await wait_until(post.idle)
     assert message.state == "failed"
 
 
 async def test_a_slow_worker_is_given_up_at_the_timeout(post: Post, worker: Worker) -> None:
     worker.gate.clear()
     sent = await post.client.message.publish(url=worker.base_url + "/w", body="x", retries=0, timeout="50ms")
-    await wait_until(lambda: not post.engine.pending())
-    assert post.engine.find(sent.message_id).state == "failed"
+    await wait_until(post.idle)
+    assert post.state_of(sent.message_id) == "failed"
     worker.gate.set()
 
 
@@ -205,8 +115,8 @@ async def test_a_delayed_message_waits_and_can_be_cancelled(post: Post, worker: 
     assert (shown.url, shown.body, shown.max_retries) == (worker.base_url + "/w", "later", 3)
 
     await post.client.message.cancel(sent.message_id)
-    await wait_until(lambda: not post.engine.pending())
-    assert post.engine.find(sent.message_id).state == "cancelled"
+    await wait_until(post.idle)
+    assert post.state_of(sent.message_id) == "cancelled"
     await post.client.message.publish(url=worker.base_url + "/w", body="soon", delay="20ms")
     await wait_until(lambda: worker.seen)
     assert [came["body"] for came in worker.seen] == [b"soon"]
@@ -222,7 +132,7 @@ async def test_a_batch_answers_in_order(post: Post, worker: Worker) -> None:
     made = await post.client.message.batch_json(
         [{"url": f"{worker.base_url}/w", "body": {"n": n}, "deduplication_id": f"b-{n}"} for n in (1, 2, 1)]
     )
-    await wait_until(lambda: not post.engine.pending())
+    await wait_until(post.idle)
     assert made[0].message_id == made[2].message_id != made[1].message_id
     assert sorted(came["body"] for came in worker.seen) == [b'{"n": 1}', b'{"n": 2}']
 
@@ -245,7 +155,7 @@ def _outside(base_url: str) -> list[str]:
 async def test_destinations_outside_the_allow_list_are_refused(post: Post, worker: Worker, number: int) -> None:
     with pytest.raises(QStashError, match="allow-list"):
         await post.client.message.publish(url=_outside(worker.base_url)[number], body="x")
-    assert not post.engine.pending()
+    assert post.idle()
 
 
 BAD: list[tuple[Callable[[str], dict[str, Any]], int]] = [
@@ -261,7 +171,7 @@ BAD: list[tuple[Callable[[str], dict[str, Any]], int]] = [
 async def test_a_bad_publish_is_refused(post: Post, worker: Worker, options: Callable, status: int) -> None:
     with pytest.raises(QStashError, match=f"status: {status}"):
         await post.client.message.publish(body="x", **options(worker.base_url + "/w"))
-    assert not post.engine.pending()
+    assert post.idle()
 
 
 async def test_only_its_token_opens_it(post: Post, worker: Worker) -> None:

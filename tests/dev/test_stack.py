@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from qstash import QStash
 
 from reelwright.dev import child, endpoints
 from reelwright.dev.stack import AlreadyRunning, Stack
@@ -68,6 +69,15 @@ def test_programs_are_told_everything_they_need(up: Stack) -> None:
         assert environment["QSTASH_TOKEN"] == kept["token"]
         assert environment["QSTASH_CURRENT_SIGNING_KEY"] == kept["current"]
         assert environment["QSTASH_NEXT_SIGNING_KEY"] == kept["next"]
+
+
+def test_the_local_queue_ticks_for_the_worker_each_minute(up: Stack) -> None:
+    """However often the queue's process begins anew: its schedule comes with its command line."""
+    kept = json.loads((up._data / "delivery" / "credentials.json").read_text())
+    client = QStash(kept["token"], base_url=up.endpoints.qstash_url, retry=False)
+    [tick] = client.schedule.list()
+    client.http._client.close()
+    assert (tick.destination, tick.cron) == (f"{up.endpoints.worker_url}/worker/tick", "* * * * *")
 
 
 @pytest.mark.parametrize("name", sorted(NAMES - {"supervisor"}))

@@ -26,9 +26,7 @@ def test_an_expression_gives_milliseconds(text: str, retried: int, seconds: floa
     assert waits.expression_s(text, retried=retried) == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize(
-    "text", ["retries", "True", "'x'", "1 if 2 else 3", "exp(10000)", "1/0", "sqrt(-1)", "(" * 190]
-)
+@pytest.mark.parametrize("text", ["retries", "'x'", "1 if 2 else 3", "exp(10000)", "1/0", "sqrt(-1)", "(" * 190])
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         waits.expression_s(text, retried=0)

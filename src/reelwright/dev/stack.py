@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from reelwright.dev import child, endpoints
-from reelwright.dev.delivery.credentials import Credentials
+from reelwright.dev.credentials import Credentials
 from reelwright.dev.endpoints import Endpoints
 from reelwright.dev.postgres import Postgres
 from reelwright.dev.program import Program
@@ -222,10 +222,10 @@ class Stack:
             return given | {"REELWRIGHT_WORKER_URL": self._given.get("REELWRIGHT_WORKER_URL") or workers[0]}
         state = child.open_folder(self._data / "delivery")
         credentials = Credentials.kept_in(state / "credentials.json")
-        port = child.free_port()
+        port, tick = child.free_port(), f"{workers[0]}/worker/tick"
         self._run(
             "delivery",
-            (*_DELIVERY, "--state", str(state), "--allow", workers[0], "--spread", ",".join(workers)),
+            (*_DELIVERY, "--state", str(state), "--allow", workers[0], "--spread", ",".join(workers), "--tick", tick),
             port=port,
             environment=self._given,
         )

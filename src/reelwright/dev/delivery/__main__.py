@@ -1,14 +1,30 @@
 """`python -m reelwright.dev.delivery --port N --state FOLDER --allow URL_PREFIX`: the server as its own process."""
 
 import argparse
-import asyncio
+import os
 from pathlib import Path
 
-import uvicorn
+import msgspec
+from aiohttp import web
 
-from reelwright.dev.delivery import Credentials, DeliveryApp, Engine
-from reelwright.dev.delivery.engine import DEFAULT_TIMEOUT_S
+from reelwright.dev.credentials import Credentials
+from reelwright.dev.delivery import DeliveryApp, Engine, Faults
+from reelwright.dev.delivery.message import Message
+from reelwright.dev.delivery.schedule import Schedule
 from reelwright.ground import log
+
+
+async def _served(chosen: argparse.Namespace) -> web.Application:
+    state: Path = chosen.state / "credentials.json"
+    spread = [url for url in chosen.spread.split(",") if url]
+    engine = Engine(Credentials.kept_in(state), allow=chosen.allow, spread=spread)
+    engine.set_faults(msgspec.json.decode(os.environ.get("REELWRIGHT_DELIVERY_FAULTS") or "{}", type=Faults))
+    if chosen.tick:
+        options = {"upstash-cron": "* * * * *", "upstash-retries": "0", "upstash-schedule-id": "tick"}
+        engine.schedule(Schedule(sample=Message(url=chosen.tick, body=b"", options=options)))
+    app = DeliveryApp(engine, state=state).served()
+    app.cleanup_ctx.append(lambda _: engine.delivering(parallel=chosen.parallel))
+    return app
 
 
 def main() -> None:
@@ -18,30 +34,11 @@ def main() -> None:
     parser.add_argument("--state", type=Path, required=True, help="folder that keeps token and keys")
     parser.add_argument("--allow", action="append", required=True, metavar="URL_PREFIX", help="may be delivered to")
     parser.add_argument("--spread", default="", metavar="URL,URL", help="take turns for what is sent to the first")
+    parser.add_argument("--tick", metavar="URL", help="has a schedule from the start: every minute")
     parser.add_argument("--parallel", type=int, default=16, help="deliveries under way at once")
-    parser.add_argument("--timeout-s", type=float, default=DEFAULT_TIMEOUT_S, help="for one delivery's answer")
     chosen = parser.parse_args()
     log.configure(as_json=False)
-    asyncio.run(_serve(chosen))
-
-
-async def _serve(chosen: argparse.Namespace) -> None:
-    state: Path = chosen.state / "credentials.json"
-    credentials = Credentials.kept_in(state)
-    spread = [url for url in chosen.spread.split(",") if url]
-    async with Engine(
-        credentials, allow=chosen.allow, spread=spread, parallel=chosen.parallel, timeout_s=chosen.timeout_s
-    ) as engine:
-        config = uvicorn.Config(
-            DeliveryApp(engine, state=state),
-            host="127.0.0.1",
-            port=chosen.port,
-            lifespan="off",
-            access_log=False,
-            log_config=None,
-            timeout_graceful_shutdown=1,
-        )
-        await uvicorn.Server(config).serve()
+    web.run_app(_served(chosen), host="127.0.0.1", port=chosen.port, access_log=None, print=None, shutdown_timeout=1)
 
 
 if __name__ == "__main__":

@@ -1,144 +1,168 @@
-"""The wire: a raw ASGI app, since destinations stand in the path with slashes that routers would mend."""
+"""The wire: QStash's HTTP for an engine. Paths are read raw, since destinations stand in them, slashes and all."""
 
-import json
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
-from urllib.parse import parse_qsl, quote, unquote
+from typing import Any, TypeVar
+from urllib.parse import unquote
+
+import msgspec
+from aiohttp import web
+from multidict import MultiMapping
 
 from reelwright.dev.delivery.engine import Engine
+from reelwright.dev.delivery.faults import Faults
 from reelwright.dev.delivery.message import Message, Refused
+from reelwright.dev.delivery.schedule import Schedule
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Reply = tuple[int, object]
-
+Kept = TypeVar("Kept")
+_Query = MultiMapping[str]
 _BODY_CAP_BYTES = 10 * 1024 * 1024
+_ONCE = {"delay", "not-before", "deduplication-id", "content-based-deduplication"}
+_NOT_FILTERS = {"cursor", "count", "fromDate", "toDate"}
+
+
+class _Item(msgspec.Struct):
+    """One of a batch."""
+
+    destination: str
+    headers: dict[str, str] | None = None
+    body: str | None = None
 
 
 class DeliveryApp:
-    """Speaks QStash's HTTP for an engine; rotated keys are kept in `state`."""
+    """Answers for an engine; rotated keys are kept in `state`."""
 
     def __init__(self, engine: Engine, *, state: Path) -> None:
         self._engine = engine
         self._state = state
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; errors as `{"error": sentence}`."""
-        if scope["type"] != "http":
-            return
-        try:
-            status, answer = await self._answer(scope, receive)
-        except Refused as refused:
-            status, answer = refused.status, {"error": refused.sentence}
-        content = json.dumps(answer).encode()
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": content})
+    def served(self) -> web.Application:
+        """Return the app to be served."""
+        app = web.Application(client_max_size=_BODY_CAP_BYTES)
+        app.router.add_route("*", "/{path:.*}", self._answer)
+        return app
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Reply:
-        path = cast("bytes", scope["raw_path"]).split(b"?")[0].decode("ascii")
-        query = cast("bytes", scope["query_string"]).decode("ascii")
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    async def _answer(self, request: web.Request) -> web.Response:
+        path, _, query = request.raw_path.partition("?")
         if path == "/health/ready":
-            return 200, {"status": "ready"}
-        asked = dict(parse_qsl(query))
-        shown = headers.pop("authorization", "").removeprefix("Bearer ") or asked.get("qstash_token", "")
-        if not secrets.compare_digest(shown.encode(), self._engine.credentials.token.encode()):
+            return web.json_response({"status": "ready"})
+        told = {name.lower(): text for name, text in (*request.query.items(), *request.headers.items())}
+        token = told.get("authorization", "").removeprefix("Bearer ") or told.get("qstash_token", "")
+        if not secrets.compare_digest(token.encode(), self._engine.credentials.token.encode()):
             raise Refused(401, "unauthorized: invalid token")
-        headers |= {name: value for name, value in asked.items() if name.startswith("upstash-")}
-        body = await _body(receive)
-        verb = str(scope["method"])
-        publish = "/v2/publish/"
-        if verb == "POST" and path.startswith(publish):
-            return self._publish(_destination(path.removeprefix(publish), query), body=body, headers=headers)
-        return self._manage(verb, path, body)
-
-    def _manage(self, verb: str, path: str, body: bytes) -> Reply:
-        match verb, path.strip("/").split("/")[1:]:
-            case "POST", ["batch"]:
-                return 200, [self._publish_item(item) for item in _json_list(body)]
-            case "GET", ["messages", message_id]:
-                return 200, self._engine.find(message_id).public()
-            case "DELETE", ["messages", message_id]:
-                self._engine.cancel(message_id)
-                return 200, {"cancelled": 1}
-            case "DELETE", ["messages"]:
-                return 200, {"cancelled": self._cancel_many(body)}
-            case "GET", ["keys"]:
-                return 200, self._keys()
-            case "POST", ["keys", "rotate"]:
-                self._engine.credentials = self._engine.credentials.rotated()
-                self._engine.credentials.keep_in(self._state)
-                return 200, self._keys()
-            case _:
-                raise Refused(404, f"{verb} {path} is not known here")
-
-    def _publish(self, url: str, *, body: bytes, headers: Mapping[str, str]) -> Reply:
-        message_id, repeated = self._engine.publish(Message.read(url=url, body=body, headers=headers))
-        return (202, {"messageId": message_id, "deduplicated": True}) if repeated else (201, {"messageId": message_id})
-
-    def _publish_item(self, item: Any) -> object:
+        body, what = await request.read(), path.removeprefix("/v2/").split("/")
         try:
-            headers = {str(name).lower(): str(value) for name, value in (item.get("headers") or {}).items()}
-            body = str(item.get("body") or "").encode()
-            return self._publish(_checked(str(item["destination"])), body=body, headers=headers)[1]
+            if request.method == "POST" and what[0] in {"publish", "schedules"} and what[-1] not in {"pause", "resume"}:
+                made = _message(_destination(path.partition(f"/{what[0]}/")[2], query), body, told)
+                found = self._publish(made) if what[0] == "publish" else self._schedule(made)
+            else:
+                found = self._manage(request.method, what, body, request.query)
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise Refused(400, str(error)) from error
+        return web.json_response(found, status=202 if "deduplicated" in found else 200)
+
+    def _publish(self, message: Message) -> Mapping[str, object]:
+        message_id, repeated = self._engine.publish(message)
+        return {"messageId": message_id} | ({"deduplicated": True} if repeated else {})
+
+    def _publish_item(self, item: _Item) -> Mapping[str, object]:
+        try:
+            return self._publish(_message(item.destination, (item.body or "").encode(), item.headers or {}))
         except Refused as refused:
-            return {"error": refused.sentence}
-        except (AttributeError, KeyError, TypeError) as error:
-            raise Refused(400, "each item of a batch needs a destination, and may have headers and a body") from error
+            return msgspec.json.decode(refused.text or "{}")
 
-    def _cancel_many(self, body: bytes) -> int:
-        if not body:
-            return sum(self._engine.cancel(message_id) for message_id in self._engine.pending())
-        try:
-            wanted = [str(message_id) for message_id in json.loads(body)["messageIds"]]
-        except (ValueError, KeyError, TypeError) as error:
-            raise Refused(400, "the body must be an object with messageIds") from error
-        known = set(self._engine.pending())
-        return sum(self._engine.cancel(message_id) for message_id in wanted if message_id in known)
+    def _schedule(self, sample: Message) -> Mapping[str, object]:
+        self._engine.schedule(made := Schedule(sample=sample))
+        return {"scheduleId": made.id}
 
-    def _keys(self) -> dict[str, str]:
-        return {"current": self._engine.credentials.current, "next": self._engine.credentials.next}
+    def _manage(self, verb: str, what: list[str], body: bytes, query: _Query) -> Any:  # noqa: C901, PLR0911, PLR0912 - the list of all there is
+        engine = self._engine
+        match verb, *what:
+            case "POST", "batch":
+                return [self._publish_item(item) for item in msgspec.json.decode(body, type=list[_Item])]
+            case "GET", "messages", name:
+                return _found(engine.messages, name).public()
+            case "DELETE", "messages", name:
+                return {"cancelled": int(engine.end(_found(engine.messages, name), "cancelled"))}
+            case "DELETE", "messages":
+                wanted = set(_named(body, "messageIds") if body else engine.messages)
+                chosen = [message for name, message in engine.messages.items() if name in wanted]
+                return {"cancelled": sum(engine.end(message, "cancelled") for message in chosen)}
+            case "GET", "schedules":
+                return [schedule.public() for schedule in engine.schedules.values()]
+            case "GET", "schedules", name:
+                return _found(engine.schedules, name).public()
+            case "DELETE", "schedules", name:
+                del engine.schedules[_found(engine.schedules, name).id]
+            case "PATCH" | "POST", "schedules", name, "pause" | "resume" as wish:
+                _found(engine.schedules, name).paused = wish == "pause"
+            case "GET", "dlq":
+                return self._dead_letters(query)
+            case "GET", "dlq", name:
+                return _found(engine.dead, name)[1]
+            case "DELETE", "dlq", *names:
+                dead = [engine.dead.pop(name, None) for name in names or _named(body, "dlqIds")]
+                return {"deleted": len(dead) - dead.count(None)}
+            case "POST", "dlq", "retry", name:
+                return self._revive(name)
+            case "POST", "dlq", "retry":
+                return {"responses": [self._revive(name) for name in query.getall("dlqIds", [])]}
+            case ("GET", "keys") | ("POST", "keys", "rotate"):
+                if verb == "POST":
+                    engine.credentials.rotate(self._state)
+                return {"current": engine.credentials.current, "next": engine.credentials.next}
+            case "GET" | "PUT", "local", "faults":
+                if verb == "PUT":
+                    engine.set_faults(msgspec.json.decode(body, type=Faults))
+                return msgspec.to_builtins(engine.faults)
+            case _:
+                raise Refused(404, f"{verb} /v2/{'/'.join(what)} is not known here")
+        return {}
+
+    def _revive(self, dead_id: str) -> Mapping[str, object]:
+        message, _ = _found(self._engine.dead, dead_id)
+        again = self._publish(message.anew(without=_ONCE))
+        del self._engine.dead[dead_id]
+        return again
+
+    def _dead_letters(self, query: _Query) -> Mapping[str, object]:
+        """Return one page: those after the cursor (the number of the last one seen) that match every filter."""
+        since, until = int(query.get("fromDate", 0)), int(query.get("toDate", 2**63))
+        after, most = int(query.get("cursor", 0)), min(100, int(query.get("count", 100)))
+        wanted = {name: text for name, text in query.items() if name not in _NOT_FILTERS}
+        found = [
+            (number, dead)
+            for name, (_, dead) in self._engine.dead.items()
+            if (number := int(name.rpartition("-")[2])) > after
+            and since <= dead["createdAt"] <= until
+            and all(str(dead.get(filtered)) == text for filtered, text in wanted.items())
+        ]
+        more = {"cursor": str(found[most - 1][0])} if len(found) > most else {}
+        return {"messages": [dead for _, dead in found[:most]]} | more
 
 
-async def _body(receive: Receive) -> bytes:
-    body, more = b"", True
-    while more:
-        event = await receive()
-        body += event.get("body", b"")
-        more = event.get("more_body", False)
-        if len(body) > _BODY_CAP_BYTES:
-            raise Refused(413, "the body is larger than 10 MB")
-    return body
+def _found(kept: Mapping[str, Kept], name: str) -> Kept:
+    if name not in kept:
+        raise Refused(404, f"{name} not found")
+    return kept[name]
+
+
+def _named(body: bytes, field: str) -> list[str]:
+    return msgspec.json.decode(body, type=dict[str, list[str]]).get(field, [])
+
+
+def _message(url: str, body: bytes, headers: Mapping[str, str]) -> Message:
+    """Read a publish request. Raises Refused."""
+    if not url.startswith(("http://", "https://")):
+        raise Refused(400, "invalid destination url: endpoint has invalid scheme, add http:// or https://")
+    lower = {name.lower(): text for name, text in headers.items()}
+    options = {name: text for name, text in lower.items() if name.startswith(("upstash-", "content-type"))}
+    return Message(url=url, body=body, options=options)
 
 
 def _destination(rest: str, query: str) -> str:
-    if rest.lower().startswith(("http%3a", "https%3a")):
-        rest = unquote(rest)
-    kept = [(name, value) for name, value in parse_qsl(query, keep_blank_values=True) if not _ours(name)]
-    if len(kept) != len(parse_qsl(query, keep_blank_values=True)):
-        query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in kept)
-    return _checked(f"{rest}?{query}" if query else rest)
-
-
-def _ours(name: str) -> bool:
-    return name == "qstash_token" or name.startswith("upstash-")
-
-
-def _checked(url: str) -> str:
-    if not url.startswith(("http://", "https://")):
-        raise Refused(400, "invalid destination url: endpoint has invalid scheme, add http:// or https://")
-    return url
-
-
-def _json_list(body: bytes) -> list[Any]:
-    try:
-        items = json.loads(body)
-    except ValueError as error:
-        raise Refused(400, "the body is not JSON") from error
-    if not isinstance(items, list):
-        raise Refused(400, "the body must be a list")
-    return cast("list[Any]", items)
+    """Return the URL behind a verb's path, with what of the query isn't meant for us."""
+    url = unquote(rest) if rest.lower().startswith(("http%3a", "https%3a")) else rest
+    theirs = [part for part in query.split("&") if part and not part.lower().startswith(("qstash_token=", "upstash-"))]
+    return "?".join([url, "&".join(theirs)] if theirs else [url])

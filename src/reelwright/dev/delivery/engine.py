@@ -1,165 +1,194 @@
 """Takes messages and sees each of them delivered, tried again or given up, side by side up to a cap."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import cycle
-from types import TracebackType
-from typing import Self
+import copy
+import random
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from itertools import count, cycle
+from typing import Any
 
-import httpx
+import aiohttp
+import yarl
 
-from reelwright.dev.delivery.credentials import Credentials
-from reelwright.dev.delivery.message import Message, Refused, State
-from reelwright.ground import log
+from reelwright.dev.credentials import Credentials
+from reelwright.dev.delivery.faults import Faults
+from reelwright.dev.delivery.message import Answer, Message, Refused, listed, shown
+from reelwright.dev.delivery.schedule import Schedule, next_tick
+from reelwright.ground import log, tasks
 
-DEFAULT_TIMEOUT_S = 900.0
-_REMEMBER_FINISHED_S = 30
-_DEDUPLICATION_WINDOW_S = 600
-_ANSWER_CAP_BYTES = 64 * 1024
+_REMEMBER_ENDED_S, _DEDUPLICATION_S, _MOST_DEAD, _ANSWER_CAP_BYTES = 30, 600, 10_000, 64 * 1024
+_KEEP_ALIVE_S = 2  # less than a receiver keeps a silent connection (uvicorn: 5 s)
+_OUR_OWN_HEADERS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 _NEVER_AGAIN = 489  # together with Upstash-NonRetryable-Error
 
 logger = log.logger("delivery")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a receiver said; status 0 means that it never did."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def good(self) -> bool:
-        return 200 <= self.status < 300  # noqa: PLR2004 - every 2xx, and nothing else, is success
-
-    @property
-    def final(self) -> bool:
-        return self.status == _NEVER_AGAIN and self.headers.get("upstash-nonretryable-error", "").lower() == "true"
-
-
 class Engine:
-    """Lives inside `async with`; leaving it drops what waits and cuts what is under way.
+    """Lives inside `delivering`; leaving that drops what waits and cuts what is under way.
 
     `allow` are the URL prefixes that may be delivered to. What is addressed to the first of `spread` goes to each of
     them in turn: one worker URL, as production has it, before several local processes.
     """
 
     def __init__(
-        self,
-        credentials: Credentials,
-        *,
-        allow: Sequence[str],
-        spread: Sequence[str] = (),
-        parallel: int = 16,
-        timeout_s: float = DEFAULT_TIMEOUT_S,
+        self, credentials: Credentials, *, allow: Sequence[str], spread: Sequence[str] = (), timeout_s: float = 900
     ) -> None:
         self.credentials = credentials
+        self.messages: dict[str, Message] = {}  # with those that ended a moment ago
+        self.schedules: dict[str, Schedule] = {}
+        self.dead: dict[str, tuple[Message, dict[str, Any]]] = {}  # each with how it is shown
         self._allow = tuple(prefix.rstrip("/") for prefix in allow)
         self._public, self._turns = (spread[0], cycle(spread)) if spread else ("", cycle([""]))
         self._timeout_s = timeout_s
-        self._places = asyncio.Semaphore(parallel)
-        self._messages: dict[str, Message] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
         self._taken_ids: dict[str, str] = {}
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=parallel)
-        self._client = httpx.AsyncClient(trust_env=False, follow_redirects=False, limits=limits)
+        self._numbers = count(1)
+        self._due = asyncio.Queue[Message]()  # what isn't due yet waits in the loop's own heap of timers
+        self._going = asyncio.Event()
+        self.set_faults(Faults())
 
-    async def __aenter__(self) -> Self:
-        return self
+    @asynccontextmanager
+    async def delivering(self, *, parallel: int = 16) -> AsyncGenerator[None]:
+        """Deliver so many side by side."""
+        async with aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            skip_auto_headers=_OUR_OWN_HEADERS,
+            auto_decompress=False,
+        ) as client:
+            deliverers = [asyncio.create_task(self._deliver_due(client)) for _ in range(parallel)]
+            try:
+                yield
+            finally:
+                self.schedules.clear()
+                await tasks.end(*deliverers)
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await self._client.aclose()
+    def set_faults(self, faults: Faults) -> None:
+        """Let this go wrong from now on, and nothing else."""
+        self.faults, self._dice = faults, random.Random(faults.seed)  # noqa: S311 - repeatable, not secret
+        (self._going.clear if faults.stopped else self._going.set)()
 
     def publish(self, message: Message) -> tuple[str, bool]:
         """Accept a message; return its id and whether it is an earlier one's repeat. Raises Refused."""
-        if not any(
-            message.url == prefix or message.url.startswith((f"{prefix}/", f"{prefix}?")) for prefix in self._allow
-        ):
-            raise Refused(400, f"invalid destination url: {message.url} is not on this server's allow-list")
-        key = message.deduplication_id
-        if key is not None:
+        self._check(message)
+        if key := message.deduplication_id:
             if key in self._taken_ids:
                 return self._taken_ids[key], True
             self._taken_ids[key] = message.id
-            asyncio.get_running_loop().call_later(_DEDUPLICATION_WINDOW_S, self._taken_ids.pop, key, None)
-        self._messages[message.id] = message
-        task = asyncio.create_task(self._see_through(message), name=message.id)
-        self._tasks[message.id] = task
-        task.add_done_callback(lambda _: self._finished(message.id))
+            self._in(_DEDUPLICATION_S, self._taken_ids.pop, key, None)
+        self.messages[message.id] = message
+        if self._dice.random() < self.faults.drop:
+            self.end(message, "delivered")
+            return message.id, False
+        for each in (message, *(copy.copy(message) for _ in range(self.faults.duplicate))):
+            self._deliver_in(message.wait_s, each)
         return message.id, False
 
-    def find(self, message_id: str) -> Message:
-        """Return a message that waits, is under way or ended a moment ago. Raises Refused."""
-        if message_id not in self._messages:
-            raise Refused(404, f"message {message_id} not found")
-        return self._messages[message_id]
+    def schedule(self, made: Schedule) -> None:
+        """Publish the schedule's message at each of its ticks, instead of an earlier one's of the same id."""
+        self._check(made.sample)
+        made.created = self.schedules.get(made.id, made).created
+        self.schedules[made.id] = made
+        self._in(made.due - time.time(), self._tick, made)
 
-    def cancel(self, message_id: str) -> bool:
-        """Give up a message; one that is under way may still arrive, once. Returns False for one that has ended."""
-        message = self.find(message_id)
-        under_way, task = message.state is State.ACTIVE, self._tasks.get(message_id)
-        if task is None:
-            return False
-        message.state = State.CANCELLED
-        if not under_way:
-            task.cancel()
-        return True
+    def end(self, message: Message, state: str) -> bool:
+        """Be done with a message, which may arrive still where it is under way; return False if it was over before."""
+        alive = message.state in {"waiting", "active"}
+        if alive:
+            message.state = state
+            self._in(_REMEMBER_ENDED_S, self.messages.pop, message.id, None)
+        return alive
 
-    def pending(self) -> list[str]:
-        """Return the ids of all messages that have not ended."""
-        return list(self._tasks)
+    def _check(self, message: Message) -> None:
+        """Refuse destinations and callbacks outside of the allow-list, and callbacks that can't be sent."""
+        nothing = Answer(0, {}, b"")
+        for each in (message, *(message.callback(kind, nothing) for kind in ("callback", "failure-callback"))):
+            if each and not any(
+                each.url == home or each.url.startswith((f"{home}/", f"{home}?")) for home in self._allow
+            ):
+                raise Refused(400, f"invalid destination url: {each.url} is not on this server's allow-list")
 
-    def _finished(self, message_id: str) -> None:
-        del self._tasks[message_id]
-        asyncio.get_running_loop().call_later(_REMEMBER_FINISHED_S, self._messages.pop, message_id, None)
+    def _in(self, wait_s: float, do: Any, *what: Any) -> None:
+        asyncio.get_running_loop().call_later(wait_s, do, *what)
 
-    async def _see_through(self, message: Message) -> None:
-        wait_s = message.wait_s
+    def _tick(self, schedule: Schedule) -> None:
+        if self.schedules.get(schedule.id) is schedule:  # neither deleted nor replaced
+            schedule.due = next_tick(schedule.cron, after=max(time.time(), schedule.due))
+            self._in(schedule.due - time.time(), self._tick, schedule)
+            if not schedule.paused:
+                self.publish(schedule.sample.anew())
+
+    def _deliver_in(self, wait_s: float, message: Message) -> None:
+        wait_s += self._dice.uniform(0, self.faults.delay_ms) / 1000
+        self._in(wait_s, self._due.put_nowait, message) if wait_s > 0 else self._due.put_nowait(message)
+
+    async def _deliver_due(self, client: aiohttp.ClientSession) -> None:
         while True:
-            await asyncio.sleep(wait_s)
-            async with self._places:
-                message.state = State.ACTIVE
-                answer = await self._deliver(message)
-            if message.state is not State.ACTIVE:  # cancelled while it was under way
-                return
-            if answer.good:
-                message.state = State.DELIVERED
-                return
-            if answer.final or message.retried >= message.retries:
-                message.state = State.FAILED
-                logger.warning("delivery given up", message_id=message.id, status=answer.status, url=message.url)
-                return
-            wait_s = message.retry_wait_s(answer.headers)
-            message.retried += 1
-            message.state = State.WAITING
-            logger.info("delivery failed", message_id=message.id, status=answer.status, again_in_s=round(wait_s, 3))
+            message = await self._due.get()
+            if not self._due.empty() and self._dice.random() < self.faults.reorder:
+                self._due.put_nowait(message)
+                message = self._due.get_nowait()
+            await self._going.wait()
+            if message.state == "waiting":  # not cancelled
+                message.state = "active"
+                answer = await self._deliver(message, client)
+                if self._dice.random() < self.faults.lose_reply:
+                    answer = Answer(0, {}, b"the reply was lost")
+                if message.state == "active" and self.messages.get(message.id) is message:  # not a fault's duplicate
+                    self._conclude(message, answer)
 
-    async def _deliver(self, message: Message) -> Answer:
-        signature = self.credentials.signature(url=message.url, body=message.body)
+    async def _deliver(self, message: Message, client: aiohttp.ClientSession) -> Answer:
+        headers = message.forwarded | {
+            "user-agent": "Upstash-QStash",
+            "upstash-signature": self.credentials.signature(url=message.url, body=message.body),
+            "upstash-message-id": message.id,
+            "upstash-retried": str(message.retried),
+            "upstash-region": "EU-CENTRAL-1",
+        }
+        url = yarl.URL(next(self._turns) + message.url.removeprefix(self._public), encoded=True)
+        within = asyncio.timeout(min(message.timeout_s, self._timeout_s))
         try:
             async with (
-                asyncio.timeout(min(message.timeout_s or self._timeout_s, self._timeout_s)),
-                self._client.stream(
-                    message.method,
-                    next(self._turns) + message.url.removeprefix(self._public),
-                    content=message.body,
-                    headers=message.delivery_headers(signature),
-                    timeout=None,
+                within,
+                client.request(
+                    message.method, url, data=message.body, headers=headers, allow_redirects=False
                 ) as response,
             ):
-                body = b""
-                async for piece in response.aiter_bytes():
+                body = bytearray()
+                async for piece in response.content.iter_any():
                     body += piece
                     if len(body) > _ANSWER_CAP_BYTES:
                         break
-                return Answer(response.status_code, dict(response.headers), body[:_ANSWER_CAP_BYTES])
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+                heard = {name.lower(): text for name, text in response.headers.items()}
+                return Answer(response.status, heard, bytes(body[:_ANSWER_CAP_BYTES]))
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             return Answer(0, {}, repr(error).encode())
+
+    def _conclude(self, message: Message, answer: Answer) -> None:
+        """Take the answer to an attempt: the message has arrived, has failed for good, or waits for another try."""
+        final = answer.status == _NEVER_AGAIN and answer.headers.get("upstash-nonretryable-error") == "true"
+        kinds, dead = ["callback"], dict[str, str]()
+        if 200 <= answer.status < 300:  # noqa: PLR2004 - every 2xx, and nothing else, is success
+            self.end(message, "delivered")
+        elif final or message.retried >= message.retries:
+            self.end(message, "failed")
+            kinds, dead = ["callback", "failure-callback"], {"dlqId": self._bury(message, answer)}
+            logger.warning("delivery given up", message_id=message.id, status=answer.status, url=message.url)
+        for told in (message.callback(kind, answer, **dead) for kind in kinds):
+            if told:
+                self.publish(told)
+        if message.state == "active":
+            wait_s = message.retry_wait_s(answer)
+            message.retried, message.state = message.retried + 1, "waiting"
+            self._deliver_in(wait_s, message)
+            logger.info("delivery failed", message_id=message.id, status=answer.status, again_in_s=round(wait_s, 3))
+
+    def _bury(self, message: Message, answer: Answer) -> str:
+        dead_id = f"{int(time.time() * 1000)}-{next(self._numbers)}"
+        said = {"dlqId": dead_id, "responseStatus": answer.status, "responseHeader": listed(answer.headers)}
+        self.dead[dead_id] = message, message.public() | said | shown("responseBody", answer.body)
+        if len(self.dead) > _MOST_DEAD:
+            del self.dead[next(iter(self.dead))]
+        return dead_id
