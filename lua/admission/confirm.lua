@@ -19,6 +19,7 @@ local receipt = redis.call("GET", KEYS[2])
 local state = string.match(receipt or "", "^%a+")
 redis.call("SET", KEYS[1], "done|" .. ARGV[4] .. "|" .. lease .. "|", "PX", ARGV[6])
 redis.call("ZREM", KEYS[5], member)
+redis.call("PEXPIRE", KEYS[5], "7200000") -- for whoever else waits there
 if state == "released" then return { "ended", text(now) } end
 
 local left = math.max(ARGV[5] - now, 0)

@@ -16,12 +16,12 @@ from reelwright.admission import (
     Gate,
     Held,
     Place,
-    Tcp,
     keys,
 )
 from reelwright.ground.ids import AccountId, DraftId
 from tests.machine.history import History
 from tests.machine.postgres import PLANS, Job, Postgres, millis, periods
+from tests.rooms.admission.reach import reach
 
 T = TypeVar("T")
 
@@ -83,7 +83,7 @@ class Machine(RuleBasedStateMachine):
         self.database = Postgres({account: [Held(plan="standard", version=1)] for account in ACCOUNTS})
         self.oracle = History(self.database)
         self.gate = Gate(
-            Tcp(self.redis), facts=self._facts, held=self._held, limits=PLANS, clock_ms=lambda: self.clock.ms,
+            reach(self.redis), facts=self._facts, held=self._held, limits=PLANS, clock_ms=lambda: self.clock.ms,
             patience=timedelta(seconds=20),
         )  # fmt: skip
         self.alive: list[Job] = []

@@ -29,9 +29,9 @@ _WEIGHED = 'if binding[1] or ARGV[2] == "1" then return answer end'
 _REPLAY = 'if claim == "done" or receipt and receipt ~= "pending" then'
 _LATE = (
     'if (claim == "done" or receipt and receipt ~= "pending") '
-    'and tonumber(got[4] or 0) < tonumber(string.match(ARGV[10], "%d+")) then'
+    'and tonumber(got[4] or 0) < tonumber(string.match(ARGV[11], "%d+")) then'
 )
-_RIVALS = 'math.max(redis.call("ZCOUNT", KEYS[12], live, "+inf"), tonumber(floor))'
+_RIVALS = 'math.max(redis.call("ZCOUNT", KEYS[12], live, "+inf"), tonumber(ARGV[15]))'
 _ASKED = 'not (got[2] and got[4] and got[6]) then return { "ask" } end'
 _ZERO = 'not got[2] then return { "ask" } end\ngot[4], got[6] = got[4] or "0", got[6] or "0"'
 _PURGE = 'redis.call("ZREMRANGEBYSCORE", KEYS[9], "-inf", text(now))'
@@ -54,6 +54,11 @@ MUTANTS = [
         'if not got[5] then redis.call("PEXPIRE", KEYS[5], text((ARGV[6] + 3) * 3600000 - now)) end',
     ),
     Mutant("the leases never end", "admit", 'if leases == 0 then redis.call("PEXPIRE", KEYS[9], "3630000") end'),
+    Mutant(
+        "the list of the unconfirmed never ends",
+        "admit",
+        'if known % 2 == 0 then redis.call("PEXPIRE", KEYS[10], "7200000") end',
+    ),
     Mutant("expired leases count", "admit", '"ZCOUNT", key, live', '"ZCOUNT", key, "-inf"'),
     Mutant("a missing counter is zero", "admit", _ASKED, _ZERO),
     Mutant("any plan is taken as known", "admit", "if got[3] ~= ARGV[5] or not", "if not"),
@@ -61,12 +66,12 @@ MUTANTS = [
     Mutant("the caller's clock names the period", "admit", "math.floor(now / 3600000) ~= tonumber(ARGV[6])", "false"),
     Mutant("an hour's end is in the hour", "admit", "math.floor(now / 3600000)", "math.floor((now - 1) / 3600000)"),
     Mutant("a retry takes second units", "admit", 'local held = receipt == "pending"', "local held = false"),
-    Mutant("a retry counts in its first hour", "admit", "hour == string.sub(ARGV[9], 8, 17)", "true"),
+    Mutant("a retry counts in its first hour", "admit", "hour == string.sub(ARGV[10], 8, 17)", "true"),
     Mutant("a key is another body's too", "admit", _REUSED, "false"),
     Mutant("a running key is taken over", "admit", "tonumber(claim_ends) > now then", "false then"),
-    Mutant("the rival lane is not seen", "admit", _RIVALS, "tonumber(floor)"),
+    Mutant("the rival lane is not seen", "admit", _RIVALS, "tonumber(ARGV[15])"),
     Mutant("the rival's floor is not kept", "admit", _RIVALS, 'redis.call("ZCOUNT", KEYS[12], live, "+inf")'),
-    Mutant("an admission overtakes the line", "admit", 'redis.call("EXISTS", KEYS[13]) == 1', "false"),
+    Mutant("an admission overtakes the line", "admit", "known < 2", "true"),
     Mutant(
         "a confirmed order is withdrawn", "withdraw", 'if state and state ~= "pending" then return { "confirmed" } end'
     ),

@@ -79,11 +79,14 @@ class Gate:
         Raises NotAdmitted, NoPlace, InProgress, KeyReused, Unavailable, and whatever `facts` and `held` raise.
         """
         try:
-            return await self._decided(order, now=now)
+            answer = await self._decide(order, now=now, dry=False)
         except NotAdmitted as refused:
             if not await self._rebuilding.doubted(order.account, refused, self._periods_at(refused.now)):
                 raise
-        return await self._decided(order, now=now)
+            answer = await self._decide(order, now=now, dry=False)
+        if answer is None:
+            raise TypeError("an order that may ask is always answered")
+        return answer
 
     async def would_admit(self, order: Order, *, now: datetime, ask: bool = True) -> Admitted | None:
         """Answer as `admit` would for a new key, and take nothing. Raises NotAdmitted, NoPlace, Unavailable.
@@ -242,12 +245,6 @@ class Gate:
     def now_text(self) -> str:
         """Return what scripts are told of the time: "" for the server's own clock."""
         return "" if self._clock_ms is None else str(self._clock_ms())
-
-    async def _decided(self, order: Order, *, now: datetime) -> Admitted | Replayed:
-        answer = await self._decide(order, now=now, dry=False)
-        if answer is None:
-            raise TypeError("an order that may ask is always answered")
-        return answer
 
     async def _decide(self, order: Order, *, now: datetime, dry: bool, ask: bool = True) -> Admitted | Replayed | None:
         periods = self._periods_at(now)

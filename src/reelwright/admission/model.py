@@ -115,8 +115,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         return {"policy": self.policy.value, "limit": self.limit, "used": self.used, "frees_at": frees_at}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Admitted:
+class Admitted(msgspec.Struct, frozen=True, kw_only=True):
     """Everything was taken at `at`, by Redis's clock, under `limits`. Unconfirmed, the lease ends at `lease_until`.
 
     `standings` are all policies that were weighed, this order counted in.

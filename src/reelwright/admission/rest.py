@@ -1,7 +1,6 @@
 """The second transport: Upstash's Redis over HTTPS, for places where no TCP connection to Redis can live."""
 
 import asyncio
-import re
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
@@ -11,14 +10,12 @@ import msgspec
 from upstash_redis.asyncio import Redis
 from upstash_redis.errors import UpstashError
 
-from reelwright.admission.scripts import PATIENCE, NoScript, Unreachable
+from reelwright.admission.scripts import PATIENCE, NoScript, Unreachable, refused
 
 _ANSWERED: Final = {200, 400}
 """What comes with a JSON answer: 400 says that the command itself failed."""
 _IDLE_S: Final = 30
 _CONNECTIONS: Final = 64
-_CODE: Final = re.compile(r"[A-Z]{3,}(?= )(?: max [a-z ]{1,40} exceeded| Dynamic keys are not allowed)?")
-"""The start of an error that never holds a key or an argument: its code, and the two that an operator must know."""
 
 
 class Rest:
@@ -41,11 +38,11 @@ class Rest:
             event_hooks={"response": [_is_answer]},
         )
 
-    async def call(self, words: Sequence[str]) -> Any:
+    async def call(self, words: Sequence[str], within_s: float | None = None) -> Any:
         """Return a command's reply: a string, an integer, None, or a list of these. Raises NoScript, Unreachable."""
         verb, *rest = words
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(self._timeout_s if within_s is None else within_s):
                 # In lower case, or the SDK would make tuples, dictionaries and booleans of the replies that it knows.
                 return await self._redis.execute([verb.lower(), *rest])
         except (UpstashError, httpx.HTTPError, httpx.InvalidURL, ValueError, TimeoutError) as error:
@@ -70,8 +67,7 @@ def _failure(error: Exception) -> NoScript | Unreachable:
         case UpstashError() if "NOSCRIPT" in str(error):
             return NoScript()
         case UpstashError():
-            code = _CODE.match(str(error))
-            return Unreachable(code[0] if code else "an error without a code")
+            return refused(str(error))
         case httpx.HTTPStatusError():
             return Unreachable(f"HTTP {error.response.status_code}")
         case TimeoutError() | httpx.TimeoutException():

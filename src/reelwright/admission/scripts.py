@@ -1,9 +1,10 @@
 """Runs the Lua scripts of this room: one round trip each, and an Outage for whatever Redis does wrong."""
 
-import asyncio
+import re
 from collections.abc import Sequence
 from datetime import timedelta
 from hashlib import sha1
+from time import monotonic
 from typing import Any, Final, Protocol
 
 from reelwright.admission.model import Unavailable
@@ -13,6 +14,8 @@ from reelwright.ground.packaged import packaged
 _log = logger(__name__)
 PATIENCE: Final = timedelta(milliseconds=250)
 """How long one call may take, connecting and a reload of the script included: decisions.md 12."""
+_CODE: Final = re.compile(r"[A-Z]{3,}(?= )(?: max [a-z ]{1,40} exceeded| Dynamic keys are not allowed)?")
+"""The start of an error that never holds a key or an argument: its code, and the two that an operator must know."""
 
 
 class NoScript(Exception):  # noqa: N818 - an answer, not an error: the server wants the script's text
@@ -28,13 +31,16 @@ class Unreachable(Exception):  # noqa: N818 - a finding; `Unavailable` is the er
 
 
 class Transport(Protocol):
-    """One way to reach a Redis-protocol server. It never retries, and closes what a cancelled call leaves behind."""
+    """One way to reach a Redis-protocol server. It never retries, and a cancelled call disturbs no other."""
 
     first_line: str
     """Put before every script, with its line end; "" where the server wants none."""
 
-    async def call(self, words: Sequence[str]) -> Any:
-        """Send one command and return its reply. Raises NoScript, Unreachable."""
+    async def call(self, words: Sequence[str], within_s: float | None = None) -> Any:
+        """Send one command and return its reply: text, integers, None, or a list of these.
+
+        It comes within so many seconds, connecting included, or not at all. Raises NoScript, Unreachable, TimeoutError.
+        """
         ...
 
     async def close(self) -> None:
@@ -58,13 +64,14 @@ class Scripts:
 
     async def run(self, name: str, *, keys: Sequence[str], args: Sequence[str]) -> list[str]:
         """Run a script and return its reply as text. EVAL where the server has forgotten it. Raises Unavailable."""
-        tail = (str(len(keys)), *keys, *args)
+        began = monotonic()
         try:
-            async with asyncio.timeout(self._patience_s):
-                try:
-                    reply = await self._call(("EVALSHA", self._digests[name], *tail))
-                except NoScript:
-                    reply = await self._call(("EVAL", self._texts[name], *tail))
+            try:
+                words = ("EVALSHA", self._digests[name], str(len(keys)), *keys, *args)
+                reply = await self._call(words, self._patience_s)
+            except NoScript:
+                words = ("EVAL", self._texts[name], str(len(keys)), *keys, *args)
+                reply = await self._call(words, self._patience_s - (monotonic() - began))
         except (Unreachable, NoScript, TimeoutError) as error:
             raise _unavailable(error, doing=name) from error
         return _texts(reply)
@@ -72,15 +79,22 @@ class Scripts:
     async def command(self, *words: str) -> list[str]:
         """Run one plain command and return its reply, missing values as "". Raises Unavailable."""
         try:
-            async with asyncio.timeout(self._patience_s):
-                reply: Any = await self._call(words)
+            reply: Any = await self._call(words, self._patience_s)
         except (Unreachable, NoScript, TimeoutError) as error:
             raise _unavailable(error, doing=words[0]) from error
         return _texts(reply if isinstance(reply, list) else [reply])
 
 
+def refused(words: str) -> NoScript | Unreachable:
+    """Name a server's error reply by its code alone: the rest of it may hold what was sent."""
+    code = _CODE.match(words)
+    if code and code[0] == "NOSCRIPT":
+        return NoScript()
+    return Unreachable(code[0] if code else "an error without a code")
+
+
 def _texts(cells: list[Any]) -> list[str]:
-    return [cell.decode() if type(cell) is bytes else "" if cell is None else str(cell) for cell in cells]
+    return [cell if type(cell) is str else "" if cell is None else str(cell) for cell in cells]
 
 
 def _unavailable(error: Exception, *, doing: str) -> Unavailable:

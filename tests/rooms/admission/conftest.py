@@ -11,6 +11,7 @@ from reelwright.admission import Tcp, Transport
 from reelwright.admission.rest import Rest
 from reelwright.ground.redis import connect
 from tests.rooms.admission.desk import Desk
+from tests.rooms.admission.reach import Faked
 from tests.simulators.upstash import TOKEN, SimulatedUpstash, simulated_upstash
 
 
@@ -67,7 +68,7 @@ def transport(backend: str, store: Redis, request: pytest.FixtureRequest) -> Tra
     """The gate's way to it."""
     if backend == "valkey":  # as the roof connects: the gate's patience alone bounds a call
         return Tcp(connect(request.getfixturevalue("valkey_url"), timeout_ms=None))
-    return request.getfixturevalue("shared") if backend == "upstash" else Tcp(store)
+    return request.getfixturevalue("shared") if backend == "upstash" else Faked(store)
 
 
 @pytest.fixture

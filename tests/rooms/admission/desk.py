@@ -19,10 +19,10 @@ from reelwright.admission import (
     Periods,
     Place,
     Replayed,
-    Tcp,
     Transport,
 )
 from reelwright.ground.ids import AccountId, DraftId, GenerationId
+from tests.rooms.admission.reach import reach
 
 PLAN = Limits(generations_month=7, generations_hour=5, full_regenerations_month=3, concurrent=4, cooldown_ms=30_000)
 ROOMY = Limits(
@@ -56,7 +56,7 @@ class Desk:
         self.held = Held(plan="pro", version=1)
         self.asked: list[tuple[AccountId, str, str]] = []
         self.asked_plan = 0
-        self._transport = transport or Tcp(redis)
+        self._transport = transport or reach(redis)
         self._patience = patience
         self._clocked = clocked
         self._plans = {"pro": ROOMY}

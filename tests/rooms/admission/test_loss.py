@@ -232,8 +232,8 @@ class Deaf:
     def __init__(self, real: Transport) -> None:
         self.real, self.hears, self.first_line = real, True, real.first_line
 
-    async def call(self, words: Sequence[str]) -> Any:
-        answer = await self.real.call(words)
+    async def call(self, words: Sequence[str], within_s: float | None = None) -> Any:
+        answer = await self.real.call(words, within_s)
         if not self.hears:
             raise Unreachable("timed out")
         return answer
