@@ -17,8 +17,8 @@ if state and state ~= "pending" then return { "confirmed" } end
 
 redis.call("ZREM", KEYS[2], lease)
 redis.call("ZREM", KEYS[3], member)
-redis.call("PEXPIRE", KEYS[3], "7200000") -- for whoever else waits there
 if not state then return { "unknown" } end
+redis.call("PEXPIRE", KEYS[3], "7200000") -- for whoever else waits there
 redis.call("ZREM", KEYS[8], member)
 redis.call("DEL", KEYS[1])
 local claimant = string.match(redis.call("GET", KEYS[9]) or "", "^pending|[^|]*|([^|]*)|")
