@@ -2,11 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Any
 
 from litestar import MediaType, Response, get
 from litestar.di import NamedDependency
-from litestar.params import Dependency
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from reelwright.admission import Gate
@@ -25,9 +24,7 @@ async def live() -> dict[str, str]:
 
 @get("/health/ready", tags=["operations"], opt={"public": True})
 async def ready(
-    db: NamedDependency[Database],
-    gate: NamedDependency[Gate],
-    stopping: Annotated[asyncio.Event | None, Dependency(default=None, skip_validation=True)] = None,
+    db: NamedDependency[Database], gate: NamedDependency[Gate], stopping: NamedDependency[asyncio.Event]
 ) -> Response[dict[str, Any]]:
     """Say whether traffic may come, 200 or 503: not to a process that is going, or whose PostgreSQL or Redis is away.
 
@@ -37,7 +34,7 @@ async def ready(
     answers = await asyncio.gather(*(_answers(ping) for ping in asked.values()))
     checks = {name: "ok" if good else "unavailable" for name, good in zip(asked, answers, strict=True)}
     status = "ok" if all(answers) else "unavailable"
-    if stopping is not None and stopping.is_set():
+    if stopping.is_set():
         status = "draining"
     return Response({"status": status, "checks": checks}, status_code=200 if status == "ok" else 503)
 
