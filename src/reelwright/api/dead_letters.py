@@ -104,12 +104,12 @@ class RedrivenView(msgspec.Struct, frozen=True, kw_only=True):
 async def list_dead_letters(
     db: NamedDependency[Database],
     *,
-    open_only: Annotated[bool, QueryParameter(name="open")] = True,
+    open: FromQuery[bool] = True,  # noqa: A002 - the parameter's public name, which a problem document quotes
     limit: Annotated[int, QueryParameter(ge=1, le=100)] = 50,
     cursor: FromQuery[str | None] = None,
 ) -> DeadLettersView:
     """Return what died of our own failure. `open=false` shows those that were set going again, too."""
-    found = await dead_letters.page(limit, after=cursor, open_only=open_only, db=db)
+    found = await dead_letters.page(limit, after=cursor, open_only=open, db=db)
     return DeadLettersView(dead_letters=tuple(map(_entry, found.entries)), next_cursor=found.next_cursor)
 
 
