@@ -18,7 +18,7 @@ from reelwright.providers import Craft, ProviderAway, model_of
 from reelwright.providers.openai_connection import CallBudget, OpenAIConnection
 from reelwright.providers.speech import OpenAISpeech
 from tests.builders import a_generation, an_account
-from tests.simulators.openai import SimulatedOpenAI, fails, hangs, says, simulated_openai, swallows
+from tests.simulators.openai import SimulatedOpenAI, fails, hangs, says, simulated_openai, swallows, warmed_up
 from tests.waiting import wait_until
 
 LEASE = timedelta(seconds=30)
@@ -28,6 +28,7 @@ CALL = {"provider": "openai", "model": "m", "craft": "text", "request_hash": "h"
 @pytest.fixture
 async def server() -> AsyncIterator[SimulatedOpenAI]:
     async with simulated_openai() as running:
+        await warmed_up(running)
         yield running
 
 
@@ -106,8 +107,9 @@ async def test_the_same_call_of_another_run_is_nobodys_repeat(run: Run, db: Data
     async with db.begin() as tx:
         (planned,) = await Runs(session=tx).of(other)
     another = Run(db, planned.id, run.account)
+    await another.claim()
     await (await another.calls()).begin(**CALL)
-    assert await another.rows() == [(1, 0, "intended", False)]
+    assert await another.rows() == [(2, 0, "intended", False)]
 
 
 async def test_a_lost_call_keeps_its_key_and_a_failed_one_gets_another(run: Run) -> None:
@@ -134,7 +136,7 @@ async def test_whoever_lost_the_run_may_not_pay_for_it(run: Run) -> None:
 
 
 def voice(server: SimulatedOpenAI, model: str) -> OpenAISpeech:
-    budget = CallBudget(total_s=10, attempt_s=0.4, first_wait_s=0.01)
+    budget = CallBudget(total_s=10, attempt_s=10, first_wait_s=0.01)
     connection = OpenAIConnection(api_key="k", base_url=server.base_url, budget=budget)
     return OpenAISpeech(connection, model_of("openai", Craft.SPEECH, model))
 

@@ -1,17 +1,16 @@
 """One simulated provider for all of these tests: begun once, and anew for each."""
 
 from collections.abc import AsyncIterator
-from importlib import import_module
 
 import pytest
 
-from tests.simulators.openai import SimulatedOpenAI, simulated_openai
+from tests.simulators.openai import SimulatedOpenAI, simulated_openai, warmed_up
 
 
 @pytest.fixture(scope="session")
 async def running_openai() -> AsyncIterator[SimulatedOpenAI]:
-    import_module("openai.resources")  # a second's work: a deadline that a test sets is about the server alone
     async with simulated_openai() as running:
+        await warmed_up(running)
         yield running
 
 

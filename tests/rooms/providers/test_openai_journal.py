@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID, uuid4
 
 import pytest
@@ -11,7 +11,6 @@ import pytest
 from reelwright import providers
 from reelwright.ground.errors import Outage
 from reelwright.providers import Brief, CallState, Craft, Facts, ProviderAway, ProviderRefused, model_of
-from reelwright.providers.fuses import Fuses
 from reelwright.providers.image import OpenAIPictures
 from reelwright.providers.openai_connection import CallBudget, OpenAIConnection
 from reelwright.providers.speech import OpenAISpeech
@@ -32,7 +31,7 @@ from tests.simulators.openai import (
 )
 from tests.waiting import wait_until
 
-BUDGET = CallBudget(total_s=10, attempt_s=0.4, first_wait_s=0.01)
+BUDGET = CallBudget(total_s=20, attempt_s=10, first_wait_s=0.01)
 BRIEF = Brief(
     topic="Octopus hearts",
     facts=Facts(kind="url", title="Hearts", body="An octopus has three hearts."),
@@ -74,17 +73,17 @@ class Journal:
         return [self.ended[call][0] for call in self.ids]
 
 
-def line(url: str, **changes: object) -> OpenAIConnection:
-    return OpenAIConnection(api_key="k", base_url=url, budget=BUDGET, fuses=Fuses(), **changes)  # type: ignore[arg-type]
+def line(url: str, *, attempt_s: float = 10) -> OpenAIConnection:
+    return OpenAIConnection(api_key="k", base_url=url, budget=replace(BUDGET, attempt_s=attempt_s))
 
 
-def voice(url: str) -> OpenAISpeech:
-    return OpenAISpeech(line(url), model_of("openai", Craft.SPEECH, "tts-1"))
+def voice(url: str, *, attempt_s: float = 10) -> OpenAISpeech:
+    return OpenAISpeech(line(url, attempt_s=attempt_s), model_of("openai", Craft.SPEECH, "tts-1"))
 
 
-async def spoken(url: str, journal: Journal) -> None:
+async def spoken(url: str, journal: Journal, *, attempt_s: float = 10) -> None:
     with providers.journaled(journal):
-        await voice(url).speak("The sea is calm.", voice="default", language="en")
+        await voice(url, attempt_s=attempt_s).speak("The sea is calm.", voice="default", language="en")
 
 
 async def test_the_intent_stands_before_the_request_does(server: SimulatedOpenAI) -> None:
@@ -127,7 +126,7 @@ async def test_each_try_is_written_down_as_it_ended(
         await spoken(server.base_url, journal)
     else:
         with pytest.raises((ProviderAway, ProviderRefused)):
-            await spoken(server.base_url, journal)
+            await spoken(server.base_url, journal, attempt_s=0.5 if faults[0] in {hangs, drips} else 10)
     assert journal.states == states
     assert len(server.asked) == len(states)
     assert len({call["request_hash"] for call in journal.begun}) == 1
@@ -204,8 +203,7 @@ async def test_an_order_is_known_again_by_its_hash_whatever_its_fence_or_the_fai
         for said in ("nonsense", json.dumps({"stories": []})):
             server.faults = [says(chat(said))]
             await writer.write(BRIEF)
-        other = Brief(**{name: getattr(BRIEF, name) for name in Brief.__slots__} | {"topic": "Squid"})
-        await writer.write(other)
+        await writer.write(replace(BRIEF, topic="Squid"))
     first, repair, again, repair_again, another = (call["request_hash"] for call in journal.begun)
     assert (first, repair) == (again, repair_again)
     assert len({first, repair, another}) == 3
