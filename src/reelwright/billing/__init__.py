@@ -1,6 +1,17 @@
 """The billing room: plans, price lists, quotes."""
 
-from reelwright.billing.catalogue import Catalogue, Line, OrderKind, PricedOrder, PriceList, Quote, priced, quote
+from reelwright.billing.catalogue import (
+    Catalogue,
+    Line,
+    OrderKind,
+    PricedOrder,
+    PriceList,
+    PublishedList,
+    Quote,
+    priced,
+    quote,
+)
+from reelwright.billing.periods import Period, anchored_period, calendar_period
 from reelwright.billing.plans import BOOST_DAYS, BOOST_PRICE_CENTS, MICRO, PACKS, PLANS, Plan, PlanTerms, effective_plan
 
 __all__ = [
@@ -12,11 +23,15 @@ __all__ = [
     "Catalogue",
     "Line",
     "OrderKind",
+    "Period",
     "Plan",
     "PlanTerms",
     "PriceList",
     "PricedOrder",
+    "PublishedList",
     "Quote",
+    "anchored_period",
+    "calendar_period",
     "effective_plan",
     "priced",
     "quote",

@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+from itertools import groupby
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,11 +21,42 @@ _CURRENT = text(
     """
 )
 _AT = text("SELECT version, action, unit_micro FROM action_costs WHERE version = :version")
+_LISTS = text(
+    """
+    SELECT v.version, v.effective_from, v.note, v.actor, v.source, action, unit_micro
+      FROM price_versions v JOIN action_costs c ON c.version = v.version
+     ORDER BY v.effective_from DESC, v.version DESC, action
+    """
+)
+_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended('price lists', 0))")
+_ADD = text(
+    """
+    INSERT INTO price_versions (version, effective_from, note, source, actor)
+    SELECT max(version) + 1, coalesce(CAST(:effective_from AS timestamptz), now()), :note, :source, :actor
+      FROM price_versions
+    RETURNING version, effective_from
+    """
+)
+_COPY = text(
+    """
+    INSERT INTO action_costs (version, action, unit_micro)
+    SELECT :version, action, unit_micro FROM action_costs
+     WHERE version = (SELECT version FROM price_versions WHERE version <> :version AND effective_from <= :effective_from
+                       ORDER BY effective_from DESC, version DESC LIMIT 1)
+    """
+)
+_CHANGE = text(
+    """
+    INSERT INTO action_costs (version, action, unit_micro) VALUES (:version, :action, :micro)
+    ON CONFLICT (version, action) DO UPDATE SET unit_micro = excluded.unit_micro
+    """
+)
 
 # The most that metering can reach. A scene's picture is paid once, later tries are ours. Milliseconds: the release gate
 # lets a reel exceed its target by a tenth. Characters: 180 words a minute of 7, space included, are 21 a second.
 _OVERRUN_PERCENT = 110
 _CHARACTERS_A_SECOND = 22
+_KNOWN = frozenset(Action)
 
 
 class OrderKind(StrEnum):
@@ -53,6 +87,18 @@ class PriceList:
     costs: Mapping[Action, int]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedList:
+    """A price list with its history. `costs` has every action of the table, those that this code doesn't know too."""
+
+    version: int
+    effective_from: datetime
+    note: str
+    actor: UUID | None
+    source: str | None
+    costs: Mapping[str, int]
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line of a quote, in the action's units and in micro-credits."""
@@ -73,7 +119,7 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Price lists, inside one transaction."""
+    """Price lists, inside one transaction. They are only ever added to: running work keeps its own."""
 
     session: AsyncSession
 
@@ -85,11 +131,47 @@ class Catalogue:
         """Return the list that running work was quoted by. Raises LookupError."""
         return self._list((await self.session.execute(_AT, {"version": version})).all())
 
+    async def lists(self) -> list[PublishedList]:
+        """Return every list, the one that comes into force last first."""
+        rows = (await self.session.execute(_LISTS)).all()
+        return [
+            PublishedList(
+                version=version,
+                effective_from=rows[0].effective_from,
+                note=rows[0].note,
+                actor=rows[0].actor,
+                source=rows[0].source,
+                costs={row.action: row.unit_micro for row in rows},
+            )
+            for version, rows in ((version, list(group)) for version, group in groupby(rows, lambda row: row.version))
+        ]
+
+    async def publish(
+        self, changes: Mapping[Action, int], *, source: str, actor: UUID, note: str, effective_from: datetime | None
+    ) -> PublishedList:
+        """Add a list: the one in force at that instant (now) with these prices changed. Once a source.
+
+        A repeat returns what was added then; compare it.
+        """
+        await self.session.execute(_ONE_AT_A_TIME)
+        found = next((known for known in await self.lists() if known.source == source), None)
+        if found is not None:
+            return found
+        values = {"effective_from": effective_from, "note": note, "source": source, "actor": actor}
+        added = (await self.session.execute(_ADD, values)).one()
+        values = {"version": added.version, "effective_from": added.effective_from}
+        await self.session.execute(_COPY, values)
+        rows = [{"version": added.version, "action": name.value, "micro": micro} for name, micro in changes.items()]
+        await self.session.execute(_CHANGE, rows)
+        return next(known for known in await self.lists() if known.version == added.version)
+
     @staticmethod
     def _list(rows: Sequence[Row[Any]]) -> PriceList:
         if not rows:
             raise LookupError("there is no such price list")
-        return PriceList(version=rows[0].version, costs={Action(row.action): row.unit_micro for row in rows})
+        # A newer release may have priced actions that this one doesn't know, while both are serving.
+        costs = {Action(row.action): row.unit_micro for row in rows if row.action in _KNOWN}
+        return PriceList(version=rows[0].version, costs=costs)
 
 
 def quote(order: PricedOrder, prices: PriceList) -> Quote:

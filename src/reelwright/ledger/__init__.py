@@ -15,7 +15,7 @@ from reelwright.ledger.credits import (
     hold,
     void,
 )
-from reelwright.ledger.lots import Lapsing, expire, grant, lapsed, lapsing
+from reelwright.ledger.lots import Lapsing, expire, grant, granted, lapsed, lapsing
 from reelwright.ledger.transactions import JournalLine, transaction, transactions
 from reelwright.ledger.usage import Metered, UsageCall, append_usage, calls, carry_usage, metered
 from reelwright.ledger.verify import Violation, mismatches, verify
@@ -48,6 +48,7 @@ __all__ = [
     "clawback",
     "expire",
     "grant",
+    "granted",
     "has_enough",
     "history",
     "hold",

@@ -11,6 +11,12 @@ from reelwright.ground.ids import AccountId
 from reelwright.ledger.account import Books, Origin, checked
 
 _GIVEN = text("SELECT EXISTS (SELECT FROM credit_journal WHERE source = :source)")
+_GRANTED = text(
+    """
+    SELECT sum(amount_micro)::bigint FROM credit_lots
+     WHERE account_id = :account AND (external_ref = :source OR starts_with(external_ref, :source || ':'))
+    """
+)
 _LAPSED = text(
     """
     SELECT DISTINCT account_id FROM credit_lots
@@ -87,3 +93,9 @@ async def lapsing(tx: AsyncSession, *, account: AccountId, until: datetime) -> l
     """Return what lapses up to an instant unless it is used, the soonest first."""
     rows = await tx.execute(_LAPSING, {"account": account, "until": until})
     return [Lapsing(row.micro, row.expires_at) for row in rows]
+
+
+async def granted(tx: AsyncSession, *, account: AccountId, source: str) -> int:
+    """Return what was granted under a source and under what begins with it and a colon; the balance is locked."""
+    await Books.locked(tx, account)
+    return await tx.scalar(_GRANTED, {"account": account, "source": f"grant:{source}"}) or 0

