@@ -138,7 +138,7 @@ async def _cancel(tx: AsyncSession, generation: Generation, *, why: Refusal | No
 def _ended(found: Generation) -> Ended:
     return Ended(
         f"This generation has {found.state.value} already: there is nothing to stop.",
-        extra={"status": found.state.value},
+        extra={"state": found.state.value},
     )
 
 
