@@ -2,21 +2,26 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from redis.asyncio import Redis
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from reelwright import ledger
 from reelwright.accounts import Account, Accounts
-from reelwright.admission import Gate
+from reelwright.admission import Admitted, Gate, NotAdmitted, Order, Replayed
 from reelwright.billing import Plan
 from reelwright.generations import Generations
-from reelwright.ground import clock
+from reelwright.ground import clock, telemetry, tracing
 from reelwright.ground.errors import Outage
 from reelwright.ground.postgres import Database
 from tests.builders import an_account
-from tests.journeys.conftest import order
+from tests.journeys.conftest import order, waiting
 
 
 @pytest.fixture
@@ -101,3 +106,63 @@ async def test_e48_an_order_is_written_under_the_plan_that_it_was_admitted_by(
         found = await Generations(session=tx).get(account.id, started.generation_id)
     assert found is not None
     assert found.plan == "standard"
+
+
+def refused(policy: str) -> float:
+    return telemetry.REFUSALS.labels(policy)._value.get()
+
+
+async def test_a_refusal_is_counted_once_by_its_policy(db: Database, gate: Gate, redis: Redis) -> None:
+    """Whoever said no: Redis, or the rows after Redis had forgotten."""
+    basic = await an_account(db, Plan.BASIC)
+    await order(basic, db, gate)
+    before = refused("concurrent")
+    with pytest.raises(NotAdmitted):
+        await order(basic, db, gate)
+    assert refused("concurrent") == before + 1
+    with pytest.raises(NotAdmitted):
+        await order(basic, db, Wiped(gate, redis))  # type: ignore[arg-type]
+    assert refused("concurrent") == before + 2
+    assert refused("generations_month") == 0
+
+
+class Wiped:
+    """A gate whose Redis forgets the account's leases just before it decides."""
+
+    def __init__(self, gate: Gate, redis: Redis) -> None:
+        self._gate, self._redis = gate, redis
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._gate, name)
+
+    async def admit(self, asked: Order, *, now: datetime) -> Admitted | Replayed:
+        leases = [key async for key in self._redis.scan_iter("app:conc:*:leases")]
+        await self._redis.delete(*leases)
+        return await self._gate.admit(asked, now=now)
+
+
+async def test_a_start_leaves_one_line_with_its_ids_and_its_trace_in_the_message(
+    db: Database, gate: Gate, account: Account, caplog: pytest.LogCaptureFixture
+) -> None:
+    spans = InMemorySpanExporter()
+    tracing.configure("test", endpoint=None, processor=SimpleSpanProcessor(spans))
+    try:
+        with caplog.at_level("INFO", logger="journeys.creation"):
+            started = await order(account, db, gate)
+    finally:
+        tracing.close()
+
+    lines: list[Any] = [record.msg for record in caplog.records if record.name == "journeys.creation"]
+    (line,) = [line for line in lines if line["event"] == "generation.queued"]
+    ids = {
+        "generation_id": str(started.generation_id),
+        "account_id": str(account.id),
+        "draft_id": str(started.draft_id),
+    }
+    assert ids.items() <= line.items()
+    assert "Cats" not in caplog.text
+    (message,) = await waiting(db)
+    (span,) = spans.get_finished_spans()
+    assert message.traceparent is not None
+    assert span.context is not None
+    assert (span.name, f"{span.context.trace_id:032x}") == ("generation.start", message.traceparent.split("-")[1])
