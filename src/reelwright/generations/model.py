@@ -331,7 +331,10 @@ class Assignment:
 class Bench(Protocol):
     """A stage's surroundings: an empty folder of its own, the files made so far, and a way to say how far it is."""
 
-    workspace: Path
+    @property
+    def workspace(self) -> Path:
+        """The folder: made when it is first asked for, gone with the run."""
+        ...
 
     def fetch(self, artefact: Artefact) -> Awaitable[Path]:
         """Return the artefact as a local file."""

@@ -9,16 +9,24 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from reelwright.generations.model import Artefact, Draft, GenerationKind, GenerationState, Part, Source, Variant
+from reelwright.generations.model import (
+    Artefact,
+    Draft,
+    GenerationKind,
+    GenerationState,
+    Part,
+    Source,
+    Stage,
+    Unit,
+    Variant,
+)
+from reelwright.generations.outcomes import Ingested, Outcome, Planned, Written
 from reelwright.generations.records import Claim, Generation
 from reelwright.generations.tables import GENERATIONS
-from reelwright.ground.ids import GenerationId
 
-_WRITING = (GenerationKind.SCRIPT, GenerationKind.VIDEO, GenerationKind.REGENERATE_FULL)
 _COLUMNS = ", ".join(f"g.{column.name}" for column in GENERATIONS.c if column.name != "fingerprint")
-_TELL = text(
-    f"""
-    WITH told AS (
+_TOLD = f"""
+    WITH g AS (
         UPDATE generations g
            SET event_seq = g.event_seq + 1, state = CASE WHEN :begins THEN 'running' ELSE g.state END,
                started_at = CASE WHEN :begins THEN coalesce(g.started_at, clock_timestamp()) ELSE g.started_at END
@@ -27,20 +35,20 @@ _TELL = text(
         RETURNING {_COLUMNS}, was.state AS was),
     noted AS (
         INSERT INTO generation_events (generation_id, seq, kind, data)
-        SELECT id, event_seq, :kind, CAST(:data AS jsonb) FROM told)
-    SELECT * FROM told
-    """  # noqa: S608 - put together from constants
-)
+        SELECT id, event_seq, :kind, CAST(:data AS jsonb) FROM g)
+"""  # noqa: S608 - put together from constants
+_WRITES = "g.kind IN ('script', 'video', 'regenerate_full')"
 # The variants are those that this generation wrote, or all of the draft's where its kind writes none; newest first.
-_DOSSIER = text(
-    """
-    SELECT CAST(jsonb_build_object(
+_OPEN = text(
+    f"""
+    {_TOLD}
+    SELECT g.*, CAST(jsonb_build_object(
         'draft', to_jsonb(d),
         'waited_ms', (SELECT extract(epoch FROM r.started_at - r.next_attempt_at) * 1000
                         FROM stage_runs r WHERE r.id = :run),
         'left_ms', extract(epoch FROM g.deadline_at - clock_timestamp()) * 1000,
         'source', (SELECT to_jsonb(s) FROM sources s LEFT JOIN variants v ON v.id = g.variant_id
-                    WHERE s.draft_id = g.draft_id AND (s.generation_id = g.id OR NOT :writes)
+                    WHERE s.draft_id = g.draft_id AND (s.generation_id = g.id OR NOT {_WRITES})
                     ORDER BY (s.generation_id = v.generation_id) DESC NULLS LAST, s.created_at DESC LIMIT 1),
         'variants', (SELECT jsonb_agg(jsonb_build_object(
                 'id', v.id, 'position', v.position, 'version', v.version, 'story', to_jsonb(v),
@@ -50,7 +58,7 @@ _DOSSIER = text(
                         'transition', jsonb_build_object('kind', c.transition_kind, 'frames', c.transition_frames))
                         ORDER BY c.position), '[]') FROM scenes c WHERE c.variant_id = v.id))
                 ORDER BY v.created_at DESC, v.generation_id, v.position)
-            FROM variants v WHERE v.draft_id = g.draft_id AND (v.generation_id = g.id OR NOT :writes)),
+            FROM variants v WHERE v.draft_id = g.draft_id AND (v.generation_id = g.id OR NOT {_WRITES})),
         'artefacts', (SELECT jsonb_agg(to_jsonb(a) ORDER BY a.created_at DESC, a.round DESC, a.id)
                         FROM artefacts a WHERE a.generation_id = g.id),
         'judged', (SELECT jsonb_agg(jsonb_build_object('scene', r.scene, 'round', r.round, 'result', r.result))
@@ -62,9 +70,20 @@ _DOSSIER = text(
                      AND o.scene IS NOT DISTINCT FROM g.scene)
             ELSE (SELECT count(DISTINCT v.generation_id) FROM variants v
                    WHERE v.draft_id = g.draft_id AND v.generation_id <> g.id) END
-        ) AS text)
-      FROM generations g JOIN drafts d ON d.id = g.draft_id WHERE g.id = :generation
-    """
+        ) AS text) AS facts
+      FROM g JOIN drafts d ON d.id = g.draft_id
+    """  # noqa: S608 - put together from constants
+)
+_COMPLETED = text(
+    f"""
+    {_TOLD}
+    SELECT g.*, (SELECT CAST(jsonb_agg(jsonb_build_object(
+        'stage', r.stage, 'scene', r.scene, 'chunk', r.chunk, 'round', r.round, 'state', r.state,
+        'type', r.result->>'type',
+        'result', CASE WHEN r.result->>'type' NOT IN ('ingested', 'written', 'planned') THEN r.result END)) AS text)
+        FROM stage_runs r WHERE r.generation_id = g.id) AS facts
+      FROM g
+    """  # noqa: S608 - put together from constants
 )
 
 
@@ -94,9 +113,6 @@ class Dossier(msgspec.Struct, frozen=True, kw_only=True):
         return timedelta(milliseconds=self.left_ms)
 
 
-_read = msgspec.json.Decoder(Dossier)
-
-
 @dataclass(frozen=True, slots=True)
 class Told:
     """The generation after an event, and the state that it had before."""
@@ -110,30 +126,66 @@ class Told:
         return self.was is GenerationState.QUEUED and self.generation.state is GenerationState.RUNNING
 
 
+class _Standing(msgspec.Struct, frozen=True):
+    stage: Stage
+    scene: int | None
+    chunk: int | None
+    round: int
+    state: str
+    type: str | None
+    result: Outcome | None
+
+
+_ELSEWHERE: Mapping[str | None, Outcome] = {
+    "ingested": Ingested(source=Source(kind="none", title="", body="")),
+    "written": Written(stories=()),
+    "planned": Planned(scenes=()),
+}
+"""What is kept in tables of its own: that it is there is all that a plan needs to know."""
+_dossier = msgspec.json.Decoder(Dossier)
+_standing = msgspec.json.Decoder(list[_Standing])
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What happens to a live generation, inside one transaction."""
+    """What happens to a generation whose row this transaction has locked by claiming or completing a run of it."""
 
     session: AsyncSession
 
-    async def tell(
-        self, generation_id: GenerationId, kind: str, data: Mapping[str, object], *, begins: bool = False
-    ) -> Told:
-        """Append an event and return the generation, which stays locked; `begins` moves it to running, if it isn't yet.
+    async def opened(self, claim: Claim, data: Mapping[str, object]) -> tuple[Told, Dossier]:
+        """Note that the claimed run has started, and the generation with its first, and read what its stage may know.
 
-        Raises LookupError where it has ended.
+        Raises LookupError where the generation has ended.
         """
-        values = {"generation": generation_id, "kind": kind, "data": msgspec.json.encode(data).decode()}
-        row = (await self.session.execute(_TELL, values | {"begins": begins})).mappings().one_or_none()
+        told, facts = await self._tell(_OPEN, claim, "stage_started", data, run=claim.run_id, begins=True)
+        return told, _dossier.decode(facts)
+
+    async def completed(
+        self, claim: Claim, data: Mapping[str, object]
+    ) -> tuple[Generation, dict[Unit, Outcome], set[Unit]]:
+        """Note that the run has ended well; return the generation, all that is concluded so far, and all planned units.
+
+        Raises LookupError where the generation has ended.
+        """
+        told, facts = await self._tell(_COMPLETED, claim, "stage_completed", data, begins=False)
+        planned: set[Unit] = set()
+        finished: dict[Unit, Outcome] = {}
+        for run in _standing.decode(facts):
+            unit = Unit(stage=run.stage, scene=run.scene, chunk=run.chunk, round=run.round)
+            planned.add(unit)
+            if run.state == "succeeded":
+                finished[unit] = run.result or _ELSEWHERE[run.type]
+        return told.generation, finished, planned
+
+    async def _tell(
+        self, statement: Any, claim: Claim, kind: str, data: Mapping[str, object], **values: object
+    ) -> tuple[Told, str]:
+        said = {"generation": claim.generation_id, "kind": kind, "data": msgspec.json.encode(data).decode()}
+        row = (await self.session.execute(statement, said | values)).mappings().one_or_none()
         if row is None:
-            raise LookupError(generation_id)
+            raise LookupError(claim.generation_id)
         known: dict[str, Any] = dict(row)
-        was = GenerationState(known.pop("was"))
+        facts, was = known.pop("facts"), GenerationState(known.pop("was"))
         known |= {"kind": GenerationKind(row["kind"]), "state": GenerationState(row["state"])}
         known["part"] = row["part"] and Part(row["part"])
-        return Told(Generation(**known), was)
-
-    async def dossier(self, claim: Claim, generation: Generation) -> Dossier:
-        """Return all that the claimed run's stage may know. Raises NoResultFound."""
-        values = {"run": claim.run_id, "generation": generation.id, "writes": generation.kind in _WRITING}
-        return _read.decode((await self.session.execute(_DOSSIER, values)).scalar_one())
+        return Told(Generation(**known), was), facts

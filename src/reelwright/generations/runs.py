@@ -13,7 +13,6 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import Row as Record
 from sqlalchemy import select, text
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from reelwright.generations.model import RunState, Source, Stage, Unit
@@ -49,6 +48,21 @@ _SILENT = """
     AND r.sent_at < clock_timestamp() - CAST(:resend_after AS interval) * power(2, least(r.resends, 6))
 """
 
+_PLAN = text(
+    """
+    INSERT INTO stage_runs (id, generation_id, stage, scene, chunk, round, max_attempts)
+    SELECT id, :generation, stage, scene, chunk, round, :max_attempts
+      FROM unnest(CAST(:ids AS uuid[]), CAST(:stages AS text[]), CAST(:scenes AS smallint[]),
+                  CAST(:chunks AS smallint[]), CAST(:rounds AS smallint[])) AS unit (id, stage, scene, chunk, round)
+    ON CONFLICT DO NOTHING RETURNING id
+    """
+)
+_FINISHED = text(
+    """
+    SELECT stage, scene, chunk, round, CAST(result AS text) AS result FROM stage_runs
+     WHERE generation_id = :generation AND state = 'succeeded'
+    """
+)
 _CLAIM = text(
     f"""
     WITH {_OPEN}
@@ -178,21 +192,18 @@ class Runs:
         """Queue these units' runs and return those that had not been planned before, in the order given."""
         if not units:
             return []
-        rows = [
-            {
-                "id": unit.run_id(generation_id),
-                "generation_id": generation_id,
-                "stage": unit.stage,
-                "scene": unit.scene,
-                "chunk": unit.chunk,
-                "round": unit.round,
-                "max_attempts": max_attempts,
-            }
-            for unit in units
-        ]
-        planned = insert(STAGE_RUNS).values(rows).on_conflict_do_nothing().returning(STAGE_RUNS.c.id)
-        new = set(await self.session.scalars(planned))
-        return [unit for unit in units if unit.run_id(generation_id) in new]
+        ids = {unit.run_id(generation_id): unit for unit in units}
+        values = {
+            "generation": generation_id,
+            "ids": list(ids),
+            "stages": [unit.stage.value for unit in units],
+            "scenes": [unit.scene for unit in units],
+            "chunks": [unit.chunk for unit in units],
+            "rounds": [unit.round for unit in units],
+            "max_attempts": max_attempts,
+        }
+        new = set(await self.session.scalars(_PLAN, values))
+        return [unit for run, unit in ids.items() if run in new]
 
     async def claim(self, run_id: StageRunId, lease: timedelta, *, longest: timedelta | None = None) -> Claim | None:
         """Start an attempt, or return None (`why_not` tells why). Who held the run before can write nothing more.
@@ -311,10 +322,8 @@ class Runs:
 
     async def finished(self, generation_id: GenerationId) -> dict[Unit, Outcome]:
         """Return what the finished runs concluded; of sources, stories and scenes only that there are some."""
-        query = select(*STAGE_RUNS.c).where(
-            STAGE_RUNS.c.generation_id == generation_id, STAGE_RUNS.c.state == "succeeded"
-        )
-        return {_unit(row): _outcome(row.result) for row in await self.session.execute(query)}
+        rows = await self.session.execute(_FINISHED, {"generation": generation_id})
+        return {_unit(row): _outcome(msgspec.json.decode(row.result)) for row in rows}
 
     async def _fenced(self, statement: Any, run_id: StageRunId, fence: int, **values: object) -> bool:
         return await self.session.scalar(statement, {"run": run_id, "fence": fence, **values}) is not None

@@ -15,6 +15,7 @@ from reelwright.admission import Dispatch
 from reelwright.generations import Artefact, Claim, Generation, Made, Runs
 from reelwright.ground import clock, failpoints, log, tasks, telemetry, tracing
 from reelwright.ground.errors import Outage, Refusal
+from reelwright.ground.ids import StageRunId
 from reelwright.journeys import ending, holding, recording
 from reelwright.journeys.calls import Calls
 from reelwright.journeys.creation import due
@@ -48,9 +49,23 @@ class _End(StrEnum):
 class _Bench:
     """One run's workspace, its files and its progress, as the stage sees them."""
 
-    workspace: Path
+    run: StageRunId
     room: Workroom
     done: float = 0.0
+    _folder: tempfile.TemporaryDirectory[str] | None = None
+
+    @property
+    def workspace(self) -> Path:
+        """The run's own folder; most stages never need one."""
+        if self._folder is None:
+            self.room.workspace.mkdir(parents=True, exist_ok=True)
+            self._folder = tempfile.TemporaryDirectory(dir=self.room.workspace, prefix=f"{self.run.hex[:12]}-")
+        return Path(self._folder.name)
+
+    def clear(self) -> None:
+        """Remove the folder with all that is in it."""
+        if self._folder is not None:
+            self._folder.cleanup()
 
     async def fetch(self, artefact: Artefact) -> Path:
         """Return the artefact as a local file, fetched once a run."""
@@ -169,22 +184,21 @@ async def _worked(attempt: _Attempt, held: Dispatch) -> recording.Kept:
     and with it its processes.
     """
     claim, room = attempt.claim, attempt.room
-    room.workspace.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=room.workspace, prefix=f"{claim.run_id.hex[:12]}-") as folder:
-        bench = _Bench(workspace=Path(folder), room=room)
-        work = asyncio.create_task(_stage(attempt, bench))
-        beat = asyncio.create_task(holding.heartbeats(claim, held, lambda: bench.done, room))
-        leaving = asyncio.create_task(room.leaving.wait())
-        try:
-            await asyncio.wait({work, beat, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            if not work.done():
-                if not beat.done():
-                    raise Busy(timedelta(0), code="worker.leaving")
-                beat.result()  # raises what stopped the heart
-                raise Lost
-            return await recording.store(claim, attempt.opened.task, work.result(), room=room)
-        finally:
-            await tasks.end(work, beat, leaving)
+    bench = _Bench(run=claim.run_id, room=room)
+    work = asyncio.create_task(_stage(attempt, bench))
+    beat = asyncio.create_task(holding.heartbeats(claim, held, lambda: bench.done, room))
+    leaving = asyncio.create_task(room.leaving.wait())
+    try:
+        await asyncio.wait({work, beat, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            if not beat.done():
+                raise Busy(timedelta(0), code="worker.leaving")
+            beat.result()  # raises what stopped the heart
+            raise Lost
+        return await recording.store(claim, attempt.opened.task, work.result(), room=room)
+    finally:
+        await tasks.end(work, beat, leaving)
+        bench.clear()
 
 
 async def _stage(attempt: _Attempt, bench: _Bench) -> Made:

@@ -75,12 +75,8 @@ class Opened:
 
 async def opened(tx: AsyncSession, claim: Claim) -> Opened:
     """Read all that the claimed stage may know, and note that the generation runs."""
-    progress = Progress(session=tx)
-    told = await progress.tell(
-        claim.generation_id, "stage_started", _named(claim.unit) | {"attempt": claim.attempt}, begins=True
-    )
+    told, dossier = await Progress(session=tx).opened(claim, _named(claim.unit) | {"attempt": claim.attempt})
     generation = told.generation
-    dossier = await progress.dossier(claim, generation)
     task = Assignment(
         generation_id=claim.generation_id,
         account_id=generation.account_id,
@@ -197,17 +193,14 @@ async def _write(
     tx: AsyncSession, claim: Claim, task: Assignment, kept: Kept, *, room: Workroom, request_id: str | None
 ) -> _Written:
     """Do what `keep` says inside the transaction."""
-    runs = Runs(session=tx)
-    if not await runs.complete(claim.run_id, claim.fence, kept.outcome):
+    if not await Runs(session=tx).complete(claim.run_id, claim.fence, kept.outcome):
         return _Written(None)
-    told = await Progress(session=tx).tell(claim.generation_id, "stage_completed", _named(claim.unit))
-    generation = told.generation
+    generation, finished, planned = await Progress(session=tx).completed(claim, _named(claim.unit))
     if kept.files:
         await Artefacts(session=tx).record(claim, kept.files)
         await Uploads(session=tx).recorded([file.key for file in kept.files])
     await _conclude(tx, task, kept.outcome)
     await _meter(tx, generation, claim, kept.uses)
-    finished = await runs.finished(claim.generation_id)
     following = pipeline.due(
         generation.kind, finished, scenes=_scenes(task, kept.outcome), part=generation.part, scene=generation.scene
     )
@@ -216,9 +209,8 @@ async def _write(
         await _choose_take(tx, task, generation, finished)
         await ending.succeed(tx, generation, kept.outcome)
         return _Written(generation, ended=True)
-    await creation.queue(
-        tx, claim.generation_id, following.units, most_attempts=room.timings.most_attempts, request_id=request_id
-    )
+    new = tuple(unit for unit in following.units if unit not in planned)
+    await creation.queue(tx, claim.generation_id, new, most_attempts=room.timings.most_attempts, request_id=request_id)
     return _Written(generation)
 
 

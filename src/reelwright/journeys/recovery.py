@@ -17,7 +17,7 @@ from reelwright.ground.errors import Outage
 from reelwright.ground.ids import GenerationId, StageRunId
 from reelwright.ground.postgres import Database
 from reelwright.ground.storage import Storage
-from reelwright.journeys import ending, invariants
+from reelwright.journeys import ending, invariants, stopping
 from reelwright.journeys.creation import due
 from reelwright.journeys.ending import EXHAUSTED, TOO_LATE
 from reelwright.journeys.reconciliation import settle_unconfirmed
@@ -190,6 +190,7 @@ async def rounds(*, db: Database, gate: Gate, storage: Storage, resend_after: ti
     parts: list[Callable[[], Awaitable[object]]] = [
         lambda: sweep(db=db, gate=gate, resend_after=resend_after),
         lambda: settle_unconfirmed(db=db, gate=gate, now=clock.now()),
+        lambda: stopping.sweep_paused(db=db, gate=gate),
         lambda: tidy(db=db, storage=storage),
     ]
     away: Outage | None = None
