@@ -21,9 +21,10 @@ async def perform(task: Assignment, tools: providers.Toolset, bench: Bench) -> M
     bench.progress(0.6)
     speed = fitting_speed(spoken_ms=speech.duration_ms, planned_ms=scene.duration_ms)
     if speech.words and abs(speed - 1.0) > _NEAR:
-        speech, more = await tools.speech.speak(
-            scene.narration, voice=draft.voice, language=draft.language, speed=speed
-        )
+        with providers.charged(*uses):
+            speech, more = await tools.speech.speak(
+                scene.narration, voice=draft.voice, language=draft.language, speed=speed
+            )
         uses = _both(uses, more)
     else:
         speed = 1.0

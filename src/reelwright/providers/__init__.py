@@ -5,7 +5,7 @@ from importlib import import_module
 from typing import Any
 
 from reelwright.ground.errors import Kind, Refusal
-from reelwright.providers.calls import CallJournal, CallState, deadline, journaled
+from reelwright.providers.calls import CallJournal, CallState, charged, deadline, journaled
 from reelwright.providers.catalogue import (
     DEFAULT_MODELS,
     MODELS,
@@ -91,6 +91,7 @@ __all__ = [
     "Toolset",
     "VisionProvider",
     "Word",
+    "charged",
     "checked_url",
     "deadline",
     "health",

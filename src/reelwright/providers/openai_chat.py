@@ -86,22 +86,10 @@ async def complete(
     """
     began = time.monotonic()
 
-    def use_of(used: _Usage) -> Use:
-        return Use(
-            action=action,
-            provider=model.provider,
-            model=model.name,
-            quantity=quantity,
-            prompt_tokens=used.prompt_tokens,
-            completion_tokens=used.completion_tokens,
-            images=1 if action is Action.VISION_CHECK else 0,
-            wall_ms=round((time.monotonic() - began) * 1000),
-            cost_nano_usd=model.price.of(prompt_tokens=used.prompt_tokens, completion_tokens=used.completion_tokens),
-        )
-
     async def read(body: bytes) -> tuple[T, list[str], Reply]:
         completion = decoded(body, _Completion)
-        use = use_of(completion.usage or _estimated(completion, messages))
+        used = completion.usage or _estimated(completion, messages)
+        use = _use(model, used, action=action, quantity=quantity, seconds=time.monotonic() - began)
         with charged(use):
             reply = _reply(completion, use)
             found, faults = parse(reply)
@@ -141,6 +129,20 @@ def _estimated(completion: _Completion, messages: Sequence[Message]) -> _Usage:
     said = sum(len(choice.message.content or "") for choice in completion.choices)
     return _Usage(
         prompt_tokens=len(str(messages)) // _CHARACTERS_A_TOKEN, completion_tokens=said // _CHARACTERS_A_TOKEN
+    )
+
+
+def _use(model: Model, used: _Usage, *, action: Action, quantity: int, seconds: float) -> Use:
+    return Use(
+        action=action,
+        provider=model.provider,
+        model=model.name,
+        quantity=quantity,
+        prompt_tokens=used.prompt_tokens,
+        completion_tokens=used.completion_tokens,
+        images=1 if action is Action.VISION_CHECK else 0,
+        wall_ms=round(seconds * 1000),
+        cost_nano_usd=model.price.of(prompt_tokens=used.prompt_tokens, completion_tokens=used.completion_tokens),
     )
 
 

@@ -46,9 +46,7 @@ class Ending(Enum):
     UNREACHED = _Kind("away", Verdict.UNREACHED, CallState.FAILED)
     LOST = _Kind("away", Verdict.FAILED, CallState.UNKNOWN)
     BROKEN = _Kind("broken", Verdict.FAILED, CallState.FAILED)
-    USELESS = _Kind(
-        "broken", Verdict.ANSWERED, CallState.FAILED
-    )  # as agreed and charged, but no good
+    USELESS = _Kind("broken", Verdict.ANSWERED, CallState.FAILED)  # as agreed and charged, but no good
     ABANDONED = _Kind("", Verdict.ABANDONED, CallState.UNKNOWN)
     UNSENT = _Kind("", Verdict.ABANDONED, CallState.FAILED)
 
