@@ -8,8 +8,8 @@ from typing import cast
 import pytest
 
 from reelwright.generations import ArtefactKind, Assignment, Spoken, Stage, Unit
-from reelwright.ground.metering import Action
-from reelwright.providers import ProviderRefused, Speech, Toolset
+from reelwright.ground.metering import Action, Use
+from reelwright.providers import ProviderAway, ProviderRefused, Speech, Toolset
 from reelwright.providers.offline.voice import OfflineVoice
 from tests.worker.test_visual_generation import Bench, files_in, task
 from worker.stages import tts_generation
@@ -63,6 +63,21 @@ async def test_two_recordings_are_both_on_the_ledger_and_one_is_charged(tmp_path
     made = await tts_generation.perform(narration(planned_ms=4000), TOOLS, Bench(tmp_path))
     assert [use.quantity for use in made.uses] == [0, len(TEXT)]
     assert all(use.characters == len(TEXT) for use in made.uses)
+
+
+async def test_a_second_recording_that_fails_tells_what_the_first_one_cost(tmp_path: Path) -> None:
+    class Tired(OfflineVoice):
+        async def speak(
+            self, text: str, *, voice: str, language: str, speed: float = 1.0
+        ) -> tuple[Speech, tuple[Use, ...]]:
+            if speed != 1.0:
+                raise ProviderAway("no")
+            return await super().speak(text, voice=voice, language=language, speed=speed)
+
+    tools = cast("Toolset", type("Tools", (), {"speech": Tired()})())
+    with pytest.raises(ProviderAway) as outage:
+        await tts_generation.perform(narration(planned_ms=4000), tools, Bench(tmp_path))
+    assert [use.characters for use in outage.value.uses] == [len(TEXT)]
 
 
 @pytest.mark.parametrize(
