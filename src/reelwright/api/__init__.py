@@ -5,7 +5,9 @@ from litestar import Router
 from reelwright.api.admin import grant_boost, set_plan
 from reelwright.api.arriving import BODY_LIMIT, json_only, request_id
 from reelwright.api.caller import account_of, known
+from reelwright.api.costs import calculate_cost, change_action_costs, list_action_costs
 from reelwright.api.creations import create
+from reelwright.api.credits import correct_credits, list_transactions, read_balance, read_transaction
 from reelwright.api.dead_letters import list_dead_letters, read_dead_letter, redrive
 from reelwright.api.drafts import change_draft, read_draft
 from reelwright.api.files import captions, thumbnail, video
@@ -26,6 +28,8 @@ v1 = Router(
         *(create, regenerate, read_generation, events, video, thumbnail, captions, read_draft, change_draft),
         *(list_generations, cancel, pause, resume, read_limits, set_plan, grant_boost),
         *(list_dead_letters, read_dead_letter, redrive),
+        *(read_balance, list_transactions, read_transaction, correct_credits),
+        *(calculate_cost, list_action_costs, change_action_costs),
     ],
 )
 operator_routes = [live, ready, metrics]

@@ -94,3 +94,12 @@ async def test_a_part_is_much_cheaper_than_the_reel(db: Database) -> None:
     }
     assert 0 < totals[OrderKind.REWRITE] < totals[OrderKind.SCRIPT] / 2
     assert 0 < totals[OrderKind.PICTURE] < totals[OrderKind.RENDER] / 2
+
+
+async def test_an_action_of_a_newer_release_is_skipped(db: Database) -> None:
+    """While two releases serve, the older one reads price lists that the newer one has migrated."""
+    async with db.begin() as tx:
+        await tx.execute(text("INSERT INTO action_costs VALUES (1, 'hologram', 5)"))
+        assert set((await Catalogue(session=tx).current()).costs) == set(Action)
+        assert (await Catalogue(session=tx).lists())[0].costs["hologram"] == 5
+        await tx.rollback()
