@@ -18,6 +18,7 @@ from reelwright.admission import Gate
 from reelwright.generations import Stage
 from reelwright.ground import log, tasks, telemetry
 from reelwright.ground.postgres import Database
+from reelwright.ground.workspace import own_folder
 from reelwright.journeys import invariants, reconciliation, recovery
 from reelwright.journeys.workroom import StageWork, Timings, Workroom
 from reelwright.providers import toolset
@@ -69,7 +70,7 @@ def workroom(wiring: Wiring, settings: Settings, stages: dict[Stage, StageWork])
         tools=tools,
         stages=stages,
         places=stage_places(settings),
-        workspace=Path(settings.workspace or Path(tempfile.gettempdir()) / "reelwright-work"),
+        workspace=own_folder(Path(settings.workspace or Path(tempfile.gettempdir()) / "reelwright-work")),
         timings=Timings(
             heartbeat=settings.heartbeat,
             lease=settings.lease,
