@@ -68,6 +68,13 @@ def group(reach: Reach, data: Callable[[Any], Any]) -> click.RichGroup:
         case = _run(reach, data, lambda db: journey.show(id, db=db))
         _print_json(case) if as_json else _case(case)
 
+    _add_redrive(commands, reach, data)
+    return commands
+
+
+def _add_redrive(commands: click.RichGroup, reach: Reach, data: Callable[[Any], Any]) -> None:
+    """Give the group its one command that changes something."""
+
     @commands.command("redrive")
     @click.argument("ids", nargs=-1)
     @click.option("--all", "everything", is_flag=True, help="All that is open, oldest first, one a second.")
@@ -93,8 +100,6 @@ def group(reach: Reach, data: Callable[[Any], Any]) -> click.RichGroup:
         if code and not everything:
             raise BadChoice("--code chooses among all: give --all too.", field="--code")
         _run(reach, data, lambda db: _redrive(ids, code, dry_run=dry_run, as_json=as_json, db=db))
-
-    return commands
 
 
 async def _redrive(ids: tuple[str, ...], code: str | None, *, dry_run: bool, as_json: bool, db: Database) -> None:
