@@ -32,6 +32,14 @@ async def test_a_message_arrives_whole_and_signed_for_the_official_receiver(post
     assert not ground_qstash.verified(signature=signature, body=came["body"] + b" ", url=url, keys=[post.keys.current])
 
 
+@pytest.mark.parametrize("path", ["/pause", "/v2/publish/x", "/w?upstash-x=1", "/a%2Fb", "/%20//"])
+async def test_a_destination_is_taken_as_it_stands(post: Post, worker: Worker, path: str) -> None:
+    """But for the parts of its query that are the queue's own."""
+    await post.client.message.publish(url=worker.base_url + path, body="x")
+    await wait_until(lambda: worker.seen)
+    assert worker.seen[0]["path"] == path.partition("?upstash-")[0]
+
+
 async def test_a_rotated_key_signs_what_the_next_key_verifies(post: Post, worker: Worker) -> None:
     before = await post.client.signing_key.get()
     after = await post.client.signing_key.rotate()

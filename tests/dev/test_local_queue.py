@@ -92,6 +92,15 @@ async def test_a_schedule_of_the_same_id_takes_the_earlier_ones_place(post: Post
         await api.create(destination=url, cron="soon")
 
 
+async def test_a_replaced_schedule_ticks_no_more(post: Post, worker: Worker, soon: None) -> None:
+    for path in ("/a", "/b"):
+        await post.client.schedule.create(destination=worker.base_url + path, cron="* * * * *", schedule_id="one")
+    await wait_until(post.idle)
+    worker.seen.clear()
+    await wait_until(lambda: len(worker.seen) >= 4)
+    assert {came["path"] for came in worker.seen} == {"/b"}
+
+
 async def test_a_failed_message_is_a_dead_letter_that_the_failure_callback_tells_of(post: Post, worker: Worker) -> None:
     worker.answers = [(500, {}), FINAL]
     sent = await post.client.message.publish_json(
@@ -271,6 +280,15 @@ async def test_faults_drop_duplicate_and_lose_replies(post: Post, worker: Worker
     assert worker.bodies()[3:] == [b"unheard"] * 2
     [(_, dead)] = post.engine.dead.values()
     assert dead["responseStatus"] == 0
+
+
+async def test_a_duplicates_answer_counts_for_nothing(post: Post, worker: Worker) -> None:
+    await _set(post, duplicate=2)
+    worker.answers = [(500, {})] * 3
+    await post.client.message.publish(url=sent_url(worker), body="x", retries=0)
+    await wait_until(lambda: len(worker.seen) == 3 and post.idle())
+    await wait_until(post.engine._due.empty)
+    assert len(post.engine.dead) == 1
 
 
 async def test_faults_delay_and_reorder_by_seed(post: Post, worker: Worker) -> None:

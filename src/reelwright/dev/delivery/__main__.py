@@ -10,7 +10,6 @@ from aiohttp import web
 from reelwright.dev.credentials import Credentials
 from reelwright.dev.delivery import DeliveryApp, Engine, Faults
 from reelwright.dev.delivery.message import Message
-from reelwright.dev.delivery.schedule import Schedule
 from reelwright.ground import log
 
 
@@ -21,7 +20,7 @@ async def _served(chosen: argparse.Namespace) -> web.Application:
     engine.set_faults(msgspec.json.decode(os.environ.get("REELWRIGHT_DELIVERY_FAULTS") or "{}", type=Faults))
     if chosen.tick:
         options = {"upstash-cron": "* * * * *", "upstash-retries": "0", "upstash-schedule-id": "tick"}
-        engine.schedule(Schedule(sample=Message(url=chosen.tick, body=b"", options=options)))
+        engine.schedule(Message(url=chosen.tick, body=b"", options=options))
     app = DeliveryApp(engine, state=state).served()
     app.cleanup_ctx.append(lambda _: engine.delivering(parallel=chosen.parallel))
     return app

@@ -13,7 +13,6 @@ from multidict import MultiMapping
 from reelwright.dev.delivery.engine import Engine
 from reelwright.dev.delivery.faults import Faults
 from reelwright.dev.delivery.message import Message, Refused
-from reelwright.dev.delivery.schedule import Schedule
 
 Kept = TypeVar("Kept")
 _Query = MultiMapping[str]
@@ -53,11 +52,12 @@ class DeliveryApp:
             raise Refused(401, "unauthorized: invalid token")
         body, what = await request.read(), path.removeprefix("/v2/").split("/")
         try:
-            if request.method == "POST" and what[0] in {"publish", "schedules"} and what[-1] not in {"pause", "resume"}:
-                made = _message(_destination(path.partition(f"/{what[0]}/")[2], query), body, told)
-                found = self._publish(made) if what[0] == "publish" else self._schedule(made)
-            else:
-                found = self._manage(request.method, what, body, request.query)
+            match request.method, *what:
+                case "POST", ("publish" | "schedules") as verb, scheme, *_ if ":" in unquote(scheme):
+                    made = _message(_destination(path.removeprefix(f"/v2/{verb}/"), query), body, told)
+                    found = self._publish(made) if verb == "publish" else {"scheduleId": self._engine.schedule(made)}
+                case _:
+                    found = self._manage(request.method, what, body, request.query)
         except (msgspec.MsgspecError, ValueError) as error:
             raise Refused(400, str(error)) from error
         return web.json_response(found, status=202 if "deduplicated" in found else 200)
@@ -72,10 +72,6 @@ class DeliveryApp:
         except Refused as refused:
             return msgspec.json.decode(refused.text or "{}")
 
-    def _schedule(self, sample: Message) -> Mapping[str, object]:
-        self._engine.schedule(made := Schedule(sample=sample))
-        return {"scheduleId": made.id}
-
     def _manage(self, verb: str, what: list[str], body: bytes, query: _Query) -> Any:  # noqa: C901, PLR0911, PLR0912 - the list of all there is
         engine = self._engine
         match verb, *what:
@@ -86,9 +82,8 @@ class DeliveryApp:
             case "DELETE", "messages", name:
                 return {"cancelled": int(engine.end(_found(engine.messages, name), "cancelled"))}
             case "DELETE", "messages":
-                wanted = set(_named(body, "messageIds") if body else engine.messages)
-                chosen = [message for name, message in engine.messages.items() if name in wanted]
-                return {"cancelled": sum(engine.end(message, "cancelled") for message in chosen)}
+                wanted = set(_named(body, "messageIds") if body else engine.messages) & engine.messages.keys()
+                return {"cancelled": sum(engine.end(engine.messages[name], "cancelled") for name in wanted)}
             case "GET", "schedules":
                 return [schedule.public() for schedule in engine.schedules.values()]
             case "GET", "schedules", name:
@@ -102,8 +97,7 @@ class DeliveryApp:
             case "GET", "dlq", name:
                 return _found(engine.dead, name)[1]
             case "DELETE", "dlq", *names:
-                dead = [engine.dead.pop(name, None) for name in names or _named(body, "dlqIds")]
-                return {"deleted": len(dead) - dead.count(None)}
+                return {"deleted": sum(bool(engine.dead.pop(n, None)) for n in names or _named(body, "dlqIds"))}
             case "POST", "dlq", "retry", name:
                 return self._revive(name)
             case "POST", "dlq", "retry":

@@ -86,12 +86,17 @@ class Engine:
             self._deliver_in(message.wait_s, each)
         return message.id, False
 
-    def schedule(self, made: Schedule) -> None:
-        """Publish the schedule's message at each of its ticks, instead of an earlier one's of the same id."""
-        self._check(made.sample)
+    def schedule(self, sample: Message) -> str:
+        """Publish such a message at each tick of its cron, instead of an earlier schedule's of that id; return the id.
+
+        Raises Refused.
+        """
+        self._check(sample)
+        made = Schedule(sample=sample)
         made.created = self.schedules.get(made.id, made).created
         self.schedules[made.id] = made
         self._in(made.due - time.time(), self._tick, made)
+        return made.id
 
     def end(self, message: Message, state: str) -> bool:
         """Be done with a message, which may arrive still where it is under way; return False if it was over before."""
@@ -103,8 +108,7 @@ class Engine:
 
     def _check(self, message: Message) -> None:
         """Refuse destinations and callbacks outside of the allow-list, and callbacks that can't be sent."""
-        nothing = Answer(0, {}, b"")
-        for each in (message, *(message.callback(kind, nothing) for kind in ("callback", "failure-callback"))):
+        for each in (message, message.callback("callback"), message.callback("failure-callback")):
             if each and not any(
                 each.url == home or each.url.startswith((f"{home}/", f"{home}?")) for home in self._allow
             ):
@@ -176,7 +180,7 @@ class Engine:
             self.end(message, "failed")
             kinds, dead = ["callback", "failure-callback"], {"dlqId": self._bury(message, answer)}
             logger.warning("delivery given up", message_id=message.id, status=answer.status, url=message.url)
-        for told in (message.callback(kind, answer, **dead) for kind in kinds):
+        for told in (message.callback(kind, message.outcome(answer) | dead) for kind in kinds if message.option(kind)):
             if told:
                 self.publish(told)
         if message.state == "active":

@@ -8,6 +8,7 @@ from base64 import b64encode
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from aiohttp import web
@@ -98,16 +99,19 @@ class Message:
         options = {name: text for name, text in self.options.items() if name.removeprefix("upstash-") not in without}
         return Message(url=self.url, body=self.body, options=options)
 
-    def callback(self, kind: str, answer: Answer, **more: str) -> "Message | None":
-        """Return the message that tells of an answer (`kind`: callback or failure-callback), where one is wanted."""
+    def callback(self, kind: str, told: Mapping[str, object] = MappingProxyType({})) -> "Message | None":
+        """Return the message that tells the publisher this, where it wants a callback (or failure-callback) at all."""
         if not self.option(kind):
             return None
-        said = {"status": answer.status, "header": listed(answer.headers), "body": b64encode(answer.body).decode()}
-        source = {"sourceHeader": listed(self.forwarded), "sourceBody": b64encode(self.body).decode()}
-        told = self.public() | said | source | {"sourceMessageId": self.id} | more
         options = {"content-type": "application/json", "upstash-retries": str(self.retries)}
         options |= {f"upstash-{name}": text for name, text in self._under(f"upstash-{kind}-").items()}
-        return Message(url=self.option(kind), body=json.dumps(told).encode(), options=options)
+        return Message(url=self.option(kind), body=json.dumps(dict(told)).encode(), options=options)
+
+    def outcome(self, answer: Answer) -> dict[str, Any]:
+        """Return what a callback tells of an attempt and its answer."""
+        said = {"status": answer.status, "header": listed(answer.headers), "body": b64encode(answer.body).decode()}
+        source = {"sourceHeader": listed(self.forwarded), "sourceBody": b64encode(self.body).decode()}
+        return self.public() | said | source | {"sourceMessageId": self.id}
 
     def public(self) -> dict[str, Any]:
         """Return the message as `GET /v2/messages/{id}` shows it; instants in milliseconds."""
