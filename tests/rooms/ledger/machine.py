@@ -133,13 +133,15 @@ class Machine(RuleBasedStateMachine):
             lambda tx: ledger.grant(tx, account=self.accounts[at], micro=micro, source=source, origin=origin, **values),
         )
 
-    @rule(days=st.sampled_from([1, 1, 2, 5]))
-    def wait(self, days: int) -> None:
-        """Time passes: every lot is so many days older."""
+    @rule(days=st.sampled_from([1, 1, 2, 5]), at=who, micro=small | amounts, then=st.booleans())
+    def wait(self, days: int, at: int, micro: int, *, then: bool) -> None:
+        """Time passes: every lot is so many days older. Perhaps work is the first to find that out."""
         self.run(lambda tx: tx.execute(LATER, {"time": timedelta(days=days), "accounts": self.accounts}))
         for oracle in self.oracles:
             oracle.wait(days)
         self.seen["wait"] += 1
+        if then:
+            self.hold(at, micro)
 
     @rule(at=who)
     def expire(self, at: int) -> None:
