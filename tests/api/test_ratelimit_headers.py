@@ -88,7 +88,7 @@ def an_account(plan: Plan = Plan.BASIC) -> Account:
 
 
 def admitted(at: datetime, standings: Sequence[Standing]) -> Admitted:
-    return Admitted(at=at, lease_until=at, boosted=False, limits=LIMITS, standings=standings)
+    return Admitted(at=at, lease_until=at, boosted=False, limits=LIMITS, weighed=lambda: standings)
 
 
 def row(policy: Policy, limit: int | None, used: int, frees_at: datetime | None) -> Standing:

@@ -1,6 +1,6 @@
 """What is asked of admission and what it answers: orders in, admissions out, and the refusals between."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -116,16 +116,18 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Admitted(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything was taken at `at`, by Redis's clock, under `limits`. Unconfirmed, the lease ends at `lease_until`.
-
-    `standings` are all policies that were weighed, this order counted in.
-    """
+    """Everything was taken at `at`, by Redis's clock, under `limits`. Unconfirmed, the lease ends at `lease_until`."""
 
     at: datetime
     lease_until: datetime
     boosted: bool
     limits: Limits
-    standings: Sequence[Standing]
+    weighed: Callable[[], Sequence[Standing]]
+
+    @property
+    def standings(self) -> Sequence[Standing]:
+        """All policies that were weighed, this order counted in. Worked out when asked for, after the decision."""
+        return self.weighed()
 
     @property
     def remaining(self) -> Mapping[Policy, int | None]:

@@ -166,38 +166,46 @@ def admission(verdict: str, cells: Sequence[str], order: Order, periods: Periods
     """Read an answer about limits. Raises NotAdmitted, NoPlace."""
     now, boosted = instant(cells[0]), bool(cells[1])
     limits = tariff.boosted if boosted else tariff.limits[order.held.plan]
-    counted = verdict == "admitted"
-    rows = _rows(cells, order, limits, periods, now=now, counted=counted)
-    if counted:
-        return Admitted(at=now, lease_until=now + UNCONFIRMED, boosted=boosted, limits=limits, standings=rows)
-    binding = cells[3].split(",")
-    violations = [row for row in rows if row.policy in binding]
+    rows = _Rows(cells, order, limits, periods, now, verdict == "admitted")
+    if verdict == "admitted":
+        return Admitted(at=now, lease_until=now + UNCONFIRMED, boosted=boosted, limits=limits, weighed=rows)
+    standings, binding = rows(), cells[3].split(",")
+    violations = [row for row in standings if row.policy in binding]
     if binding == [Policy.PROVIDER_PLACE]:
         raise NoPlace(violations, now=now)
-    raise NotAdmitted(violations, now=now, standings=rows)
+    raise NotAdmitted(violations, now=now, standings=standings)
 
 
-def _rows(
-    cells: Sequence[str], order: Order, limits: Limits, periods: Periods, *, now: datetime, counted: bool
-) -> list[Row]:
-    """Return a row for each policy that was weighed, in their order; admitted ones count this order in.
+class _Rows(msgspec.Struct, frozen=True):
+    """Each policy's standing as one answer told it, worked out when asked for. `counted`: it counts the order in."""
 
-    The third cell says that a first try took its units before: in this `month`, or in this `hour` too.
-    """
-    held, cooled_until, end = cells[2], cells[5], periods.month_end
-    units, full = (0, 0) if held or not counted else (order.generation_units, order.full_units)
-    hourly = 0 if held == "hour" or not counted else order.generation_units
-    rows = [
-        counter(Policy.GENERATIONS_MONTH, limits.generations_month, int(cells[6]) + units, end),
-        counter(Policy.GENERATIONS_HOUR, limits.generations_hour, int(cells[7]) + hourly, periods.hour_end),
-        counter(Policy.FULL_REGENERATIONS_MONTH, limits.full_regenerations_month, int(cells[8]) + full, end),
-        _places(Policy.CONCURRENT, limits.concurrent, cells[9:12], now=now, counted=counted),
-    ]
-    if cooled_until and instant(cooled_until) > now:
-        rows.insert(0, Row(policy=Policy.COOLDOWN, limit=1, used=1, frees_at=instant(cooled_until)))
-    if order.place is not None:
-        rows.append(_places(Policy.PROVIDER_PLACE, order.place.cap, cells[12:15], now=now, counted=counted))
-    return rows
+    cells: Sequence[str]
+    order: Order
+    limits: Limits
+    periods: Periods
+    now: datetime
+    counted: bool
+
+    def __call__(self) -> list[Row]:
+        """Return a row for each policy that was weighed, in their order.
+
+        The third cell says that a first try took its units before: in this `month`, or in this `hour` too.
+        """
+        cells, order, limits, now, counted = self.cells, self.order, self.limits, self.now, self.counted
+        held, cooled_until, end = cells[2], cells[5], self.periods.month_end
+        units, full = (0, 0) if held or not counted else (order.generation_units, order.full_units)
+        hourly = 0 if held == "hour" or not counted else order.generation_units
+        rows = [
+            counter(Policy.GENERATIONS_MONTH, limits.generations_month, int(cells[6]) + units, end),
+            counter(Policy.GENERATIONS_HOUR, limits.generations_hour, int(cells[7]) + hourly, self.periods.hour_end),
+            counter(Policy.FULL_REGENERATIONS_MONTH, limits.full_regenerations_month, int(cells[8]) + full, end),
+            _places(Policy.CONCURRENT, limits.concurrent, cells[9:12], now=now, counted=counted),
+        ]
+        if cooled_until and instant(cooled_until) > now:
+            rows.insert(0, Row(policy=Policy.COOLDOWN, limit=1, used=1, frees_at=instant(cooled_until)))
+        if order.place is not None:
+            rows.append(_places(Policy.PROVIDER_PLACE, order.place.cap, cells[12:15], now=now, counted=counted))
+        return rows
 
 
 def counter(policy: Policy, limit: int | None, used: int, frees_at: datetime | None) -> Row:
