@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
 _BLOCK = 1 << 16
+_LONGEST = 128
+"""No pattern is longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,6 +16,7 @@ class Fault:
 
     `swallow`: a request that holds these bytes is handed on, its reply never comes and the connection is cut.
     `withhold`: a request that holds them is not handed on, and the connection is cut. Each happens `times` times.
+    `after`: both only on a connection on which these bytes have gone by before, such as one transaction's own words.
     """
 
     latency_s: float = 0.0
@@ -21,6 +24,7 @@ class Fault:
     cut_after_bytes: int | None = None
     swallow: bytes | None = None
     withhold: bytes | None = None
+    after: bytes = b""
     times: int = 1
 
 
@@ -86,15 +90,17 @@ class Proxy:
             end.transport.abort()
 
     async def _requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, deaf: asyncio.Event) -> None:
-        before = b""
+        before, armed = b"", b""
         while block := await reader.read(_BLOCK):
             await self._going.wait()
             await asyncio.sleep(self.fault.latency_s)
-            seen, before = before + block, block[-64:]
-            if self._strikes(self.fault.withhold, seen):
-                return
-            if self._strikes(self.fault.swallow, seen):
-                deaf.set()
+            armed = self.fault.after if _arrives(self.fault.after, before, block) else armed
+            if armed == self.fault.after:
+                if self._strikes(self.fault.withhold, before, block):
+                    return
+                if self._strikes(self.fault.swallow, before, block):
+                    deaf.set()
+            before = block[-_LONGEST:]
             writer.write(block)
             await writer.drain()
 
@@ -111,11 +117,16 @@ class Proxy:
             if most is not None and sent >= most:
                 return
 
-    def _strikes(self, pattern: bytes | None, seen: bytes) -> bool:
-        if pattern is None or self._left <= 0 or pattern not in seen:
+    def _strikes(self, pattern: bytes | None, before: bytes, block: bytes) -> bool:
+        if pattern is None or self._left <= 0 or not _arrives(pattern, before, block):
             return False
         self._left, self.struck = self._left - 1, self.struck + 1
         return True
+
+
+def _arrives(pattern: bytes, before: bytes, block: bytes) -> bool:
+    """Say whether a pattern ends in this block, wherever it began: what had gone by whole is no request of now."""
+    return pattern in before[max(0, len(before) - len(pattern) + 1) :] + block
 
 
 @contextlib.asynccontextmanager

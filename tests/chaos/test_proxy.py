@@ -66,6 +66,17 @@ async def test_a_swallowed_reply_belongs_to_a_request_that_arrived(proxy: Proxy,
         assert await said(ends, b"commit\n") == b"COMMIT\n"
 
 
+async def test_a_fault_waits_for_what_it_comes_after(proxy: Proxy, heard: list[bytes]) -> None:
+    """Of many transactions one is meant: that with these words, and its own COMMIT, not one that had gone by."""
+    proxy.set(Fault(swallow=b"commit\n", after=b"cats"))
+    async with connected(proxy) as other, connected(proxy) as ends:
+        for line in (b"commit\n", b"insert cats\n", b"more\n"):
+            assert await said(ends, line) == line.upper()
+        assert await said(other, b"commit\n") == b"COMMIT\n"
+        assert (await said(ends, b"commit\n"), proxy.struck) == (b"", 1)
+    assert heard[-1] == b"commit\n"
+
+
 async def test_a_withheld_request_never_arrives(proxy: Proxy, heard: list[bytes]) -> None:
     proxy.set(Fault(withhold=b"commit"))
     async with connected(proxy) as ends:
