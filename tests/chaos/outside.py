@@ -27,7 +27,7 @@ async def faults(db: Database, redis: Redis, folder: Path) -> list[str]:
 
 
 def _left(workspace: Path) -> list[str]:
-    return [place.name for place in workspace.glob("*")]
+    return [str(place.relative_to(workspace)) for place in workspace.glob("*/*") if place.name != ".lock"]
 
 
 def _stored(folder: Path) -> dict[str, int]:

@@ -15,6 +15,9 @@ from reelwright.generations import Assignment, Bench, Made, Mixed, Stage, Writte
 from tests.journeys.conftest import Studio
 
 CALLS = "REELWRIGHT_CHAOS_CALLS"
+"""The file in which every call of a stage is written down."""
+ARMS = "REELWRIGHT_CHAOS_ARMS"
+"""The file that tells one process what is armed."""
 _SCENE_S = 10
 
 
