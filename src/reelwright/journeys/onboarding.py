@@ -29,6 +29,7 @@ async def create_user(
             account=account.id,
             micro=billing.PLANS[plan].credits_month_micro,
             source=f"plan:{account.id}:{now:%Y%m}",
+            origin=ledger.Origin.MONTHLY,
             reason="monthly allowance",
         )
     return Welcome(account=account, secret=secret)
