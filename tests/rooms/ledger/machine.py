@@ -97,6 +97,7 @@ class Machine(RuleBasedStateMachine):
     def begin(self, micro: int, lapses: int) -> None:
         """Whatever the walk leaves out, there is something to settle and something to refund."""
         for at in (0, 1):
+            self._grant(at, 3, Origin.PROMO, None, begins=0)
             self._grant(at, micro, Origin.MONTHLY, lapses, begins=0)
             for small_part in (6, 10, 4):
                 self.hold(at, small_part)
@@ -107,6 +108,7 @@ class Machine(RuleBasedStateMachine):
         self.adjust(0, -10_000, force=False)
         self.clawback(1, micro, 0)
         self.hold(1, 1)
+        self.void(-1, ours=False)
         self._grant(1, micro, Origin.PURCHASE, None, begins=0)
         self.void(1, ours=True)
         for name, command in list(self.done):
