@@ -27,7 +27,7 @@ MOST = 3
 UNITS = [Unit(stage=Stage.VISUAL_GENERATION, scene=scene) for scene in range(2)]
 LIVE = {RunState.QUEUED, RunState.RUNNING}
 _BACK = "{0} = {0} - CAST(:time AS interval)"
-LIVES = ("lost and done", "worn out", "out of time")
+LIVES = ("lost and done", "swept late", "worn out", "out of time")
 PASSING = [
     text(f"UPDATE {table} SET {', '.join(map(_BACK.format, columns))} WHERE {key} = :generation")  # noqa: S608 - constants
     for table, key, columns in (
@@ -129,6 +129,13 @@ class Machine(RuleBasedStateMachine):
                 self.claim(0)
                 self.conclude(0, 1, "complete")
                 self.conclude(0, 0, "complete")
+            case "swept late":
+                self.claim(0)
+                self.time_passes(50)
+                self.look()
+                self.claim(0)
+                self.time_passes(50)
+                self.sweep(again=True)
             case "worn out":
                 for _ in range(MOST - 1):
                     self.claim(0)
