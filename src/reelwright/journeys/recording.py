@@ -1,5 +1,9 @@
 """Open a claimed run's facts, store what it made, and write its result with everything that follows from it."""
 
+import asyncio
+import itertools
+import random
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -42,11 +46,13 @@ from reelwright.generations import (
     Written,
     pipeline,
 )
-from reelwright.ground import failpoints
+from reelwright.ground import failpoints, log
 from reelwright.ground.errors import Outage, Refusal
 from reelwright.ground.metering import Use
 from reelwright.journeys import creation, ending
 from reelwright.journeys.workroom import Workroom
+
+_log = log.logger("journeys.recording")
 
 
 class GateFailed(Refusal):
@@ -157,17 +163,11 @@ async def keep(claim: Claim, task: Assignment, kept: Kept, *, room: Workroom, re
     """Write result, files, usage and what follows, in one transaction; return whether it counted.
 
     A claim that was lost writes nothing. Raises GateFailed for a reel that must not be delivered. Raises Outage where
-    the commit's outcome is unknown: the next attempt finds the run finished, or does it again.
+    PostgreSQL doesn't answer for as long as a lease lasts: the next attempt finds the run finished, or does it again.
     """
     if isinstance(kept.outcome, Released) and not kept.outcome.gate.get("passed"):
         raise GateFailed(_gate_sentence(kept.outcome.gate), extra={"gate": kept.outcome.gate})
-    written = _Written(None)
-    try:
-        async with room.db.begin() as tx:
-            written = await _write(tx, claim, task, kept, room=room, request_id=request_id)
-    except Outage:
-        if not await _already(claim, room):
-            raise
+    written = await _written(claim, task, kept, room=room, request_id=request_id)
     await failpoints.reached(f"stage.{claim.unit.stage}.after_commit")
     if written.generation is not None and written.ended:
         ending.told(written.generation, GenerationState.SUCCEEDED)
@@ -181,6 +181,29 @@ class _Written:
 
     generation: Generation | None
     ended: bool = False
+
+
+async def _written(claim: Claim, task: Assignment, kept: Kept, *, room: Workroom, request_id: str | None) -> _Written:
+    """Write it, again and again while PostgreSQL doesn't answer: what was paid for isn't made anew for want of a row.
+
+    Where the answer to a COMMIT was lost, the next try waits for that transaction's locks and finds its own result.
+    Raises Outage.
+    """
+    ends, tried = time.monotonic() + room.timings.lease.total_seconds(), _Written(None)
+    for turn in itertools.count():
+        try:
+            async with room.db.begin() as tx:
+                written = await _write(tx, claim, task, kept, room=room, request_id=request_id)
+                tried = written if written.generation is not None else tried
+            ours = written.generation is None and tried.generation is not None and await _already(claim, room)
+        except Outage as away:
+            if time.monotonic() >= ends:
+                raise
+            _log.warning("stage.unwritten", code=away.code)
+            await asyncio.sleep(random.uniform(0, min(2.0, 0.1 * 2 ** min(turn, 5))))  # noqa: S311 - full jitter
+        else:
+            return tried if ours else written
+    raise AssertionError  # it returns or raises
 
 
 def _gate_sentence(gate: dict[str, object]) -> str:
@@ -283,7 +306,7 @@ def _named(unit: Unit) -> dict[str, object]:
 
 
 async def _already(claim: Claim, room: Workroom) -> bool:
-    """Say whether our own completion did commit although its answer was lost. Raises Outage while nobody can know."""
+    """Say whether our own completion did commit although its answer was lost. Raises Outage."""
     async with room.db.begin() as tx:
         run = await Runs(session=tx).get(claim.run_id)
     return run is not None and run.state is RunState.SUCCEEDED and run.won_fence == claim.fence
