@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -29,8 +30,12 @@ class Row(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING)
 
 
-# connection exceptions, insufficient resources, shutting down, read-only standby, a lock that was waited for too long
-_AWAY = ("08", "53", "57P0", "25006", "55P03")
+# connection exceptions, insufficient resources, shutting down, read-only standby, a transaction left idle too long,
+# a lock that was waited for too long, a statement that took too long
+_AWAY = ("08", "53", "57P0", "25006", "25P0", "55P03", "57014")
+_CONFLICT = "40"
+"""Two transactions met, and PostgreSQL undid this one: a deadlock, a serialization failure."""
+_SOON = timedelta(seconds=1)
 
 
 class Database:
@@ -42,7 +47,10 @@ class Database:
 
     @asynccontextmanager
     async def begin(self) -> AsyncGenerator[AsyncSession]:
-        """Open a transaction. Raises Outage where PostgreSQL is away; a lost COMMIT raises it too: re-read by key."""
+        """Open a transaction. Raises Outage where PostgreSQL is away, or has undone it for another's sake.
+
+        A lost COMMIT raises it too: re-read by key.
+        """
         try:
             async with self._sessions.begin() as session:
                 yield session
@@ -50,6 +58,8 @@ class Database:
             raise Outage("The database is not answering.", code="database.unavailable") from away
         except DBAPIError as error:
             state = str(getattr(error.orig, "sqlstate", "") or "")
+            if state.startswith(_CONFLICT):
+                raise Outage("Someone else was at it: ask again.", code="database.conflict", wait=_SOON) from error
             if error.connection_invalidated or state.startswith(_AWAY):
                 raise Outage("The database is not answering.", code="database.unavailable") from error
             raise
