@@ -1,7 +1,7 @@
 """What do lots, numbered lines and debts cost a hold and a capture, against the bare statement that knows none of them?
 
     python benchmarks/ledger.py            three rounds of 1,000 pairs a cell, and a million journal lines: minutes
-    python benchmarks/ledger.py --short    one round of 200, and 100,000 lines: less than half a minute, and noisy
+    python benchmarks/ledger.py --short    one round of 120, and 100,000 lines: less than half a minute, and noisy
 
 One PostgreSQL as `reelwright dev` runs it (commits reach the disk); one Python process on uvloop with our own sessions,
 eight connections. A pair is two transactions: hold, then capture of a part, so that there is something to void. The
@@ -224,8 +224,8 @@ async def measured(url: str, *, short: bool) -> bool:
     async with db.begin() as tx:
         for statement in FLOOR.split(";"):
             await (await tx.connection()).exec_driver_sql(statement)
-    hot, crowd = await people(db, 1, 3), await people(db, 100 if short else 1_000, 3)
-    rounds, count = (1, 200) if short else (3, 1_000)
+    hot, crowd = await people(db, 1, 3), await people(db, 40 if short else 1_000, 3)
+    rounds, count = (1, 120) if short else (3, 1_000)
     table = Table("hold + capture", "at once", "ours /s", "floor /s", "share", f"target {TARGET:.0%}")
     for name, accounts in (("one account", hot), (f"{len(crowd)} accounts", crowd)):
         for at_once in (1, 8):

@@ -109,6 +109,7 @@ class Machine(RuleBasedStateMachine):
         self.clawback(1, micro, 0)
         self.hold(1, 1)
         self.void(-1, ours=False)
+        self.run(self._compare)
         self._grant(1, micro, Origin.PURCHASE, None, begins=0)
         self.void(1, ours=True)
         for name, command in list(self.done):
