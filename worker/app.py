@@ -180,18 +180,9 @@ def create_app(
     async def given_stop() -> asyncio.Event:
         return stop
 
-    async def room(state: State) -> Workroom:
-        return state.room
-
-    async def db(state: State) -> Database:
-        return state.db
-
-    async def gate(state: State) -> Gate:
-        return state.gate
-
     return Litestar(
         route_handlers=[generate, tick, failed, *api.operator_routes],
-        dependencies={"door": given_door, "room": room, "db": db, "gate": gate, "stopping": given_stop},
+        dependencies={"door": given_door, "room": _room, "db": _db, "gate": _gate, "stopping": given_stop},
         lifespan=[lifespan],
         exception_handlers=api.HANDLERS,
         request_max_body_size=api.BODY_LIMIT,
@@ -199,6 +190,18 @@ def create_app(
         logging_config=None,
         debug=False,
     )
+
+
+async def _room(state: State) -> Workroom:
+    return state.room
+
+
+async def _db(state: State) -> Database:
+    return state.db
+
+
+async def _gate(state: State) -> Gate:
+    return state.gate
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ from datetime import timedelta
 from pathlib import Path
 from time import monotonic
 
+from reelwright.ground import failpoints
 from reelwright.ground.errors import Outage
 
 TAIL_BYTES = 64 * 1024
@@ -98,6 +99,7 @@ async def run(
     )
     tail: deque[bytes] = deque()
     try:
+        await failpoints.reached("render.spawned")
         async with asyncio.timeout(deadline.total_seconds()), asyncio.TaskGroup() as both:
             both.create_task(_keep_tail(child.stderr, tail))
             both.create_task(_tell(child.stdout, on_line))

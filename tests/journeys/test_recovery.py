@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -87,7 +88,8 @@ async def test_a_stage_may_last_no_longer_than_its_generation_has_left(
     studio.behave = behave
     async with room.db.begin() as tx:
         await tx.execute(text("UPDATE generations SET deadline_at = clock_timestamp() + interval '0.3 s'"))
-    await asyncio.wait_for(delivered_once(room), TIMINGS.stage_deadline.total_seconds() - 1)
+    deaf = replace(room, timings=replace(room.timings, heartbeat=timedelta(minutes=1)))
+    await asyncio.wait_for(delivered_once(deaf), TIMINGS.stage_deadline.total_seconds() - 1)
     assert cut.is_set()
     assert (await recovery.sweep(db=room.db, gate=room.gate)).overdue == 1
     letter = await one(room.db, "SELECT reason, code, run_id FROM dead_letters")

@@ -91,6 +91,9 @@ def connect(url: str, *, pool_size: int = 8, statement_timeout_ms: int = 10_000,
             "idle_in_transaction_session_timeout": "15000",
             "lock_timeout": "5000",
             "timezone": "UTC",
+            # Short statements, prepared once: planning them anew each time, or compiling them, costs more than running.
+            "plan_cache_mode": "force_generic_plan",
+            "jit": "off",
         },
         "timeout": 5,
     }
