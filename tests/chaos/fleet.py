@@ -41,6 +41,8 @@ from tests.waiting import wait_until
 
 WORKERS = 2
 LEASE, SWEEP = timedelta(seconds=2), timedelta(milliseconds=500)
+DURABLE = FAST | {"synchronous_commit": "on"}
+"""What was committed must outlive PostgreSQL's processes, though not the machine."""
 PATIENCE_S = 45.0
 """How long a test waits for what should take a second or five: two cores are shared with whatever else runs."""
 _ENDED = text("SELECT count(*) FROM generations WHERE id = ANY(:ids) AND ended_at IS NOT NULL")
@@ -67,12 +69,16 @@ class Member:
     async def arm(self, spec: str) -> None:
         """Return when these failpoints, and no others, are armed. `reached` counts from here."""
         self.orders += 1
-        self.log_from = self.program.log.stat().st_size
+        self.listen()
         done = arms_of(self.folder).with_suffix(".done")
         arms_of(self.folder).write_text(f"{self.orders}\n{spec}", encoding="utf-8")
         self.send(signal.SIGUSR1)
         expected = f"{self.pid} {self.orders}"
         await wait_until(lambda: done.exists() and done.read_text() == expected, message=f"{self.program.name} is deaf")
+
+    def listen(self) -> None:
+        """Let `said` and `reached` count from here."""
+        self.log_from = self.program.log.stat().st_size
 
     def said(self, *words: str) -> int:
         """Return how many lines with all these words it has logged since it was last armed."""
@@ -283,10 +289,10 @@ def _through(url: str, line: Proxy) -> str:
 
 
 @contextlib.asynccontextmanager
-async def sailing(nursery: Nursery) -> AsyncGenerator[Fleet]:
-    """Start everything, and end it at the end."""
+async def sailing(nursery: Nursery, **settings: str) -> AsyncGenerator[Fleet]:
+    """Start everything, and end it at the end. `settings`: of API and workers, above those of `_environment`."""
     folder = Path(tempfile.mkdtemp(prefix="reelwright-chaos-"))
-    pg, valkey = Postgres(folder / "postgres", settings=FAST), Valkey(folder / "valkey")
+    pg, valkey = Postgres(folder / "postgres", settings=DURABLE), Valkey(folder / "valkey")
     ports = [child.free_port() for _ in range(WORKERS + 2)]
     urls = [f"http://127.0.0.1:{port}" for port in ports]
     state = child.open_folder(folder / "delivery")
@@ -327,6 +333,7 @@ async def sailing(nursery: Nursery) -> AsyncGenerator[Fleet]:
             "QSTASH_TOKEN": credentials.token,
             "QSTASH_CURRENT_SIGNING_KEY": credentials.current,
             "QSTASH_NEXT_SIGNING_KEY": credentials.next,
+            **settings,
         }
         await asyncio.to_thread(migrations.upgrade, pg.url)
         names = {f"worker-{n}": ("worker", ports[n]) for n in range(WORKERS)} | {"api": ("api", ports[-1])}

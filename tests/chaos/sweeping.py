@@ -1,7 +1,8 @@
 """Cases F25 to F30: workers that only seem dead, sweepers that meet, sweepers that die, and a stage that kills."""
 
-import asyncio
 import signal
+
+from sqlalchemy import text
 
 from tests.chaos.cases import makes
 from tests.chaos.deliveries import once_each, published
@@ -11,6 +12,11 @@ from tests.chaos.stages import repeated
 from tests.waiting import wait_until
 
 _FENCE = "SELECT fence FROM stage_runs WHERE generation_id = :id AND stage = 'TTS_GENERATION'"
+_STATE_OF = "SELECT state FROM stage_runs WHERE generation_id = :id AND stage = 'TTS_GENERATION'"
+_HELD = text("SELECT FROM generations WHERE id = :id FOR UPDATE")
+_WAITING = """
+    SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'reelwright-worker'
+"""
 _SENT = "SELECT count(*) FROM outbox WHERE generation_id = :id"
 _END = "SELECT state, failure_code FROM generations WHERE id = :id"
 _KEPT = "SELECT coalesce(sum(captured_micro), 0) FROM credit_holds WHERE generation_id = :id"
@@ -26,18 +32,20 @@ async def _taken_over(on: Fleet, generation: object) -> None:
 
 @makes("F25")
 async def frozen(on: Fleet) -> None:
-    """Who wakes up after its lease finds another fence and writes nothing; its work is done once more."""
+    """Who wakes up after its lease finds another at its work, and writes nothing."""
     generation = await on.order()
     sleeper = await on.strike("stage.TTS_GENERATION.after_provider=sleep:400@1")
     sleeper.send(signal.SIGSTOP)
-    try:
-        await _taken_over(on, generation)
-        await succeeded(on, generation)
-    finally:
-        sleeper.send(signal.SIGCONT)
+    (other,) = (worker for worker in on.workers if worker is not sleeper)
+    await other.arm("stage.TTS_GENERATION.after_provider=hang@1")
+    await wait_until(other.reached, timeout=PATIENCE_S, message="nobody took the run over")
+    sleeper.send(signal.SIGCONT)
     await wait_until(lambda: sleeper.said("stage.lost"), timeout=PATIENCE_S, message="it did not notice")
+    assert await on.one(_STATE_OF, id=generation) == "running"
+    other.send(signal.SIGKILL)  # it would hang for ever; the sleeper, awake, does it in a third attempt
+    await succeeded(on, generation)
     assert sleeper.program.alive
-    assert repeated(on.calls(generation)) == {"TTS_GENERATION": 1}
+    assert repeated(on.calls(generation))["TTS_GENERATION"] == 2
 
 
 @makes("F26")
@@ -53,18 +61,25 @@ async def blocked(on: Fleet) -> None:
 
 @makes("F27", quick=True)
 async def two_sweepers(on: Fleet) -> None:
-    """Both have read that the run is silent; one of them sends it again."""
+    """Both have read that the run is silent, and both wait to send it again; one of them does."""
     await on.misdeliver(drop=1.0)
     generation = await on.order()
     await published(on, generation)
-    await asyncio.gather(*(worker.arm("sweep.after_select=sleep:700@always") for worker in on.workers))
+    for worker in on.workers:
+        await worker.arm("sweep.mid_batch=sleep:1@always")  # it comes there once it has handled a row
+    async with on.db.begin() as tx:
+        await tx.execute(_HELD, {"id": generation})
 
-    async def sent_again() -> bool:
-        return await on.one(_SENT, id=generation) > 1
+        async def both_wait() -> bool:
+            return await on.one(_WAITING) >= len(on.workers)
 
-    await wait_until(sent_again, timeout=PATIENCE_S)
-    assert all(worker.reached("sweep.after_select") for worker in on.workers)
-    assert await on.one(_SENT, id=generation) == 2
+        await wait_until(both_wait, timeout=PATIENCE_S, message="the sweepers never met")
+        before = await on.one(_SENT, id=generation)
+        for worker in on.workers:
+            worker.listen()
+    for worker in on.workers:
+        await wait_until(lambda w=worker: w.reached("sweep.mid_batch"), timeout=PATIENCE_S, message="it handled no row")
+    assert await on.one(_SENT, id=generation) == before + 1
     await on.misdeliver()
     await once_each(on, generation)
 
