@@ -100,9 +100,15 @@ WAIVED: dict[str, str] = {
     "F66": "account deletion is not built yet",
     "F68": "payments are not built yet",
     **dict.fromkeys(("F16", "F17", "F18", "F19"), LATER),
-    **dict.fromkeys((f"F{n}" for n in range(33, 63)), LATER),
+    **dict.fromkeys((f"F{n}" for n in range(58, 63)), LATER),
     **dict.fromkeys(("F64", "F67", *(f"F{n}" for n in range(69, 81))), LATER),
 }
+
+_STRESS = "tests/rooms/providers/test_openai_stress.py::"
+SHOWN = {
+    "F57": _STRESS + "test_f57_of_forty_that_race_after_the_rest_two_reach_the_provider",
+}
+"""Faults within one room that a test of its own makes over real sockets: nothing of them is seen from outside."""
 
 
 @dataclass(frozen=True, slots=True)

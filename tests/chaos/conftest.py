@@ -40,6 +40,13 @@ async def harbour() -> AsyncGenerator[Harbour]:
     await made.close()
 
 
+def elsewhere(number: str) -> str:
+    """Return what there is to say of a fault that this run doesn't make."""
+    if number in cases.WAIVED:
+        return f"waived: {cases.WAIVED[number]}"
+    return f"shown by {cases.SHOWN[number]}" if number in cases.SHOWN else "not run"
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print every number: held, broken, not drawn into this run, or waived with its reason."""
     told: dict[str, str] = {}
@@ -54,7 +61,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.section(f"faults (CHAOS_SEED={cases.SEED}{', CHAOS=all' if cases.EVERYTHING else ''})")
     for number, fault in cases.FAULTS.items():
         if number in told or cases.EVERYTHING:
-            outcome = told.get(number) or ("waived: " + cases.WAIVED[number] if number in cases.WAIVED else "not run")
+            outcome = told.get(number) or elsewhere(number)
             terminalreporter.write_line(f"{number}  {fault:<70}  {outcome}")
     left = len(cases.CASES) - len(told)
-    terminalreporter.write_line(f"{len(told)} played, {left} not drawn, {len(cases.WAIVED)} waived")
+    terminalreporter.write_line(
+        f"{len(told)} played, {left} not drawn, {len(cases.SHOWN)} elsewhere, {len(cases.WAIVED)} waived"
+    )

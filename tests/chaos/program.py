@@ -70,7 +70,7 @@ def _rename() -> None:
 
 def main() -> None:
     """Give birth until whoever started us is gone."""
-    worker_app.STAGES.update(dict.fromkeys(Stage, Pretence().perform))
+    worker_app.STAGES.update(dict.fromkeys(Stage, Pretence(real=dict(worker_app.STAGES)).perform))
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the dead are gone at once, and nobody need wait for them
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(sys.argv[1])

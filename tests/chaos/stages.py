@@ -1,17 +1,20 @@
 """Stages that only pretend, for real worker processes; each call of theirs is written down as a provider would bill it.
 
-The draft's topic tells them how to behave: `poison STAGE` kills the process whenever it comes to that stage.
+The draft's topic tells them how to behave: `poison STAGE` kills the process whenever it comes to that stage, `real
+STAGE` has that stage do what it does in production.
 """
 
 import os
 import signal
 from collections import Counter
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from reelwright.generations import Assignment, Bench, Made, Mixed, Stage, Written
+from reelwright.journeys.workroom import StageWork
 from tests.journeys.conftest import Studio
 
 CALLS = "REELWRIGHT_CHAOS_CALLS"
@@ -37,13 +40,19 @@ class Call:
         return self.stage, self.scene, self.chunk
 
 
+@dataclass
 class Pretence(Studio):
-    """One scene and one chunk for each ten seconds, and a line in a file for each call."""
+    """One scene and one chunk for each ten seconds, and a line in a file for each call. `real` are the stages' own."""
 
-    async def perform(self, task: Assignment, _tools: Any, bench: Bench) -> Made:
+    real: Mapping[Stage, StageWork] = field(default_factory=dict[Stage, StageWork])
+
+    async def perform(self, task: Assignment, tools: Any, bench: Bench) -> Made:
         _write(task)
-        if f"poison {task.unit.stage}" in (task.draft.topic or ""):
+        topic = task.draft.topic or ""
+        if f"poison {task.unit.stage}" in topic:
             os.kill(os.getpid(), signal.SIGKILL)
+        if f"real {task.unit.stage}" in topic:
+            return await self.real[task.unit.stage](task, tools, bench)
         return self.made(task, bench)
 
     def made(self, task: Assignment, bench: Bench) -> Made:

@@ -2,13 +2,24 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from tests.chaos import cases, deliveries, forgetting, kills, sweeping
+from tests.chaos import (
+    cases,
+    committing,
+    deliveries,
+    forgetting,
+    kills,
+    limiting,
+    providing,
+    publishing,
+    sweeping,
+)
 from tests.chaos.conftest import Harbour
 
-MODULES = (deliveries, forgetting, kills, sweeping)
+MODULES = (committing, deliveries, forgetting, kills, limiting, providing, publishing, sweeping)
 """Importing them enters their cases in the table."""
 
 
@@ -31,7 +42,13 @@ async def test_a_fault_breaks_no_promise(
 
 
 def test_every_number_is_tested_or_waived() -> None:
-    """A fault that nobody makes must be a decision."""
-    assert set(cases.CASES) | set(cases.WAIVED) == set(cases.FAULTS) == {f"F{n:02}" for n in range(1, 81)}
-    assert not set(cases.CASES) & set(cases.WAIVED), "tested, so no longer waived"
+    """A fault that nobody makes must be a decision, and a test that makes it elsewhere must be there."""
+    assert (
+        set(cases.CASES) | set(cases.SHOWN) | set(cases.WAIVED)
+        == set(cases.FAULTS)
+        == {f"F{n:02}" for n in range(1, 81)}
+    )
+    assert not set(cases.WAIVED) & (set(cases.CASES) | set(cases.SHOWN)), "tested, so no longer waived"
     assert all(cases.WAIVED.values())
+    for file, _, name in (shown.partition("::") for shown in cases.SHOWN.values()):
+        assert f"def {name}(" in Path(file).read_text(encoding="utf-8"), f"{name} is not in {file}"
