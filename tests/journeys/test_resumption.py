@@ -330,6 +330,23 @@ async def test_a_paused_one_goes_on_as_itself(account: Account, room: Workroom, 
     assert (await one(db, "SELECT state FROM generations"))["state"] == "succeeded"
 
 
+async def test_cancelled_before_it_did_anything_itself_it_costs_nothing(
+    account: Account, room: Workroom, studio: Studio, db: Database
+) -> None:
+    failed = await fail(room, studio, account, Unit(stage=Stage.AUDIO_MIXING))
+    async with db.begin() as tx:
+        owned = await ledger.balance(tx, account=account.id)
+
+    heir = (await go_on(failed, account, room)).generation_id
+    cancelled = await stopping.cancel(account.id, heir, db=db, gate=room.gate)
+
+    assert cancelled.units_returned_at is not None
+    async with db.begin() as tx:
+        assert await ledger.balance(tx, account=account.id) == owned
+        assert await ledger.metered(tx, generation=heir) > 0
+    assert await invariants.check(db) == ()
+
+
 async def test_only_what_failed_is_resumed(account: Account, room: Workroom, studio: Studio, db: Database) -> None:
     started = await order(account, db, room.gate)
     with pytest.raises(NotResumable) as told:

@@ -178,8 +178,9 @@ ALL = (
                   FROM credit_holds h WHERE h.generation_id = g.id) h
              WHERE h.micro <> g.hold_micro OR h.holds <> (g.hold_micro > 0)::int
                 OR h.pending <> (g.hold_micro > 0 AND g.ended_at IS NULL)::int
-                OR h.captured <> CASE WHEN g.state IN ('succeeded', 'cancelled') THEN least(g.hold_micro, (
-                    SELECT coalesce(sum(u.credits_micro), 0) FROM usage_ledger u WHERE u.generation_id = g.id))
+                OR h.captured <> CASE WHEN g.state IN ('succeeded', 'cancelled') AND g.units_returned_at IS NULL THEN
+                    least(g.hold_micro, (
+                        SELECT coalesce(sum(u.credits_micro), 0) FROM usage_ledger u WHERE u.generation_id = g.id))
                                  ELSE 0 END
             """,
             """
@@ -197,6 +198,9 @@ ALL = (
             SELECT id, 'unit kept after a failure, or given back after a success' FROM recent
              WHERE state = 'failed' AND units_returned_at IS NULL
                 OR state NOT IN ('failed', 'cancelled') AND units_returned_at IS NOT NULL
+                OR state = 'cancelled' AND units_returned_at IS NOT NULL AND EXISTS (
+                    SELECT FROM usage_ledger u
+                     WHERE u.generation_id = recent.id AND u.fence > 0 AND u.credits_micro > 0)
             """,
         ),
     ),

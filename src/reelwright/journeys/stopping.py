@@ -115,9 +115,15 @@ async def _owned(tx: AsyncSession, account_id: AccountId, generation_id: Generat
 
 
 async def _cancel(tx: AsyncSession, generation: Generation, *, why: Refusal | None = None) -> None:
-    """End a locked, live generation: charge what was used, free the rest, fence every run off, and tell it."""
-    used = 0 if generation.demo else await ledger.metered(tx, generation=generation.id)
-    begun = bool(await Runs(session=tx).finished(generation.id)) if generation.demo else used > 0
+    """End a locked, live generation: charge what was used, free the rest, fence every run off, and tell it.
+
+    What it carried over from a failed one was free there; it is charged only where paid work of its own came after it.
+    """
+    if generation.demo:
+        used, begun = 0, bool(await Runs(session=tx).finished(generation.id))
+    else:
+        begun = await ledger.metered(tx, generation=generation.id, carried=False) > 0
+        used = await ledger.metered(tx, generation=generation.id) if begun else 0
     await Generations(session=tx).finish(
         generation.id,
         GenerationState.CANCELLED,

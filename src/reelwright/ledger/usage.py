@@ -13,7 +13,12 @@ from reelwright.ground.metering import Use
 from reelwright.ledger.tables import UsageRow
 
 _USAGE: Table = cast("Table", UsageRow.__table__)  # not the class: its mapper would need every other room's tables
-_METERED = text("SELECT coalesce(sum(credits_micro), 0)::bigint FROM usage_ledger WHERE generation_id = :generation")
+_METERED = text(
+    """
+    SELECT coalesce(sum(credits_micro), 0)::bigint FROM usage_ledger
+     WHERE generation_id = :generation AND (fence > 0 OR :carried)
+    """
+)
 _CARRY = text(
     """
     INSERT INTO usage_ledger (account_id, generation_id, run_id, fence, call_no, stage, scene, action, provider, model,
@@ -85,9 +90,9 @@ async def carry_usage(tx: AsyncSession, *, runs: Mapping[StageRunId, StageRunId]
     await tx.execute(_CARRY, {"heir": heir, "old": [*runs], "new": [*runs.values()]})
 
 
-async def metered(tx: AsyncSession, *, generation: GenerationId) -> int:
-    """Return what a generation's finished steps cost so far, in micro-credits."""
-    return await tx.scalar(_METERED, {"generation": generation}) or 0
+async def metered(tx: AsyncSession, *, generation: GenerationId, carried: bool = True) -> int:
+    """Return what a generation's finished steps cost so far, in micro-credits: its own, and those it carried over."""
+    return await tx.scalar(_METERED, {"generation": generation, "carried": carried}) or 0
 
 
 async def calls(tx: AsyncSession, *, generation: GenerationId) -> list[UsageCall]:
