@@ -14,6 +14,7 @@ from reelwright.generations import Assignment, Made, Runs, StaleRun, Uploads
 from reelwright.ground.errors import Outage, Refusal
 from reelwright.ground.ids import GenerationId
 from reelwright.ground.postgres import Database
+from reelwright.journeys import credits as books
 from reelwright.journeys import production, recovery
 from reelwright.journeys.workroom import Workroom
 from reelwright.providers import CIRCUIT_OPEN, ProviderAway
@@ -60,6 +61,27 @@ async def test_what_dies_of_our_failure_leaves_one_letter_and_a_refusal_none(
     )
     expected = (0, None, None) if reason is None else (1, reason, TIMINGS.most_attempts)
     assert (letters["n"], letters["reason"], letters["tries"]) == expected
+
+
+async def lapsed(db: Database) -> None:
+    """Let every lot have lapsed an hour ago."""
+    async with db.begin() as tx:
+        past = "effective_at = now() - interval '2 hours', expires_at = now() - interval '1 hour'"
+        await tx.execute(text(f"UPDATE credit_lots SET {past}"))  # noqa: S608 - a constant
+
+
+@pytest.mark.parametrize(("error", "back"), [(Outage("Away.", code="web.away"), True), (Refusal("No."), False)])
+async def test_credits_that_lapsed_while_we_failed_come_back_and_the_sweep_takes_the_others(
+    generation: GenerationId, room: Workroom, studio: Studio, error: Exception, *, back: bool
+) -> None:
+    held = (await one(room.db, "SELECT hold_micro FROM generations"))["hold_micro"]
+    await lapsed(room.db)
+    studio.behave = always(error)
+    await deliver_all(room)
+    await recovery.rounds(db=room.db, gate=room.gate, storage=room.storage, resend_after=timedelta(minutes=1))
+    left = await one(room.db, "SELECT available_micro, held_micro FROM credit_balances")
+    assert (left["available_micro"], left["held_micro"]) == (held if back else 0, 0)
+    assert await books.verify(db=room.db) == ()
 
 
 async def test_a_resting_model_is_waited_for_without_an_attempt_and_no_longer_than_the_generation_lives(

@@ -99,7 +99,7 @@ async def _end_unpaid(tx: AsyncSession, generation: Generation, why: Refusal | O
     if not ended:
         return
     if not generation.demo:
-        await ledger.void(tx, generation=generation.id)
+        await ledger.void(tx, generation=generation.id, ours=isinstance(why, Outage))
     said = {"code": why.code, "sentence": why.sentence}
     await Generations(session=tx).note(generation.id, GenerationState.FAILED.value, said)
 

@@ -19,6 +19,7 @@ from reelwright.ground.postgres import Database
 from reelwright.ground.storage import Storage
 from reelwright.journeys import ending, invariants, stopping
 from reelwright.journeys.creation import due
+from reelwright.journeys.credits import sweep_lapsed
 from reelwright.journeys.ending import EXHAUSTED, TOO_LATE
 from reelwright.journeys.reconciliation import settle_unconfirmed
 from reelwright.providers import PaidCalls
@@ -29,6 +30,7 @@ _MOST = 500
 """So much of each kind is done in one sweep; the next goes on with what is left."""
 _ABANDONED = timedelta(hours=1)
 _POKE = timedelta(seconds=2)
+_RECENT = timedelta(hours=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +184,7 @@ async def _removed(db: Database, storage: Storage, older: timedelta) -> int:
 async def tick(*, db: Database, gate: Gate, storage: Storage, resend_after: timedelta) -> None:
     """Do once all that keeps the rows honest: sweep, settle, tidy and check. Raises Outage where a part must wait."""
     await rounds(db=db, gate=gate, storage=storage, resend_after=resend_after)
-    await invariants.check(db, window=timedelta(days=2))
+    await invariants.check(db, window=_RECENT)
 
 
 async def rounds(*, db: Database, gate: Gate, storage: Storage, resend_after: timedelta) -> None:
@@ -191,6 +193,7 @@ async def rounds(*, db: Database, gate: Gate, storage: Storage, resend_after: ti
         lambda: sweep(db=db, gate=gate, resend_after=resend_after),
         lambda: settle_unconfirmed(db=db, gate=gate, now=clock.now()),
         lambda: stopping.sweep_paused(db=db, gate=gate),
+        lambda: sweep_lapsed(db=db),
         lambda: tidy(db=db, storage=storage),
     ]
     away: Outage | None = None
