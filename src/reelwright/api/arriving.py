@@ -43,9 +43,14 @@ def request_id(app: ASGIApp) -> ASGIApp:
 
 
 async def json_only(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
-    """Let a body in only as application/json: a cross-site form can send text/plain with cookies. Raises 415."""
+    """Let a body in only as application/json: a cross-site form can send text/plain with cookies. Raises 415.
+
+    A request without body and type passes, as `curl -X POST` sends it; no browser's form can leave its type out.
+    """
     if connection.scope.get("method") not in _WITH_BODY:
         return
-    content_type = connection.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type != "application/json":
+    headers = connection.headers
+    content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    empty = "transfer-encoding" not in headers and headers.get("content-length", "0") == "0"
+    if content_type != "application/json" and (content_type or not empty):
         raise HTTPException(status_code=415, detail="Send the body as JSON, with `Content-Type: application/json`.")

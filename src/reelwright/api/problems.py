@@ -71,7 +71,8 @@ def document(
     more_headers: Mapping[str, str] | None = None,
 ) -> Response[dict[str, object]]:
     """Return the problem document with its headers: `Retry-After` in whole seconds, at least 1, where waiting helps."""
-    body: dict[str, object] = {
+    body: dict[str, object] = dict(extra or {})  # first, so that none of it stands in for a name of RFC 9457
+    body |= {
         "type": TYPE_BASE + code,
         "title": _TITLES.get(status, "The request was refused"),
         "status": status,
@@ -82,7 +83,6 @@ def document(
     }
     if field is not None:
         body["field"] = field
-    body.update(extra or {})
     headers = {} if wait is None else {"Retry-After": str(max(1, math.ceil(wait.total_seconds())))}
     if status == STATUS[Kind.UNAUTHENTICATED]:
         headers["WWW-Authenticate"] = 'Bearer realm="reelwright"'

@@ -23,7 +23,7 @@ async def test_a_cancelled_generation_says_so_and_holds_nothing(api: httpx.Async
     assert (answer.status_code, body["id"], body["status"]) == (202, generation, "cancelled")
     assert (body["credits"], body["failure"]) == ({"held": 0.0, "charged": 0.0}, None)
     assert [stage["status"] for stage in body["stages"]] == ["cancelled"]
-    again = await api.post(f"/v1/generations/{generation}/cancel", json={})
+    again = await api.post(f"/v1/generations/{generation}/cancel")  # as `curl -X POST` sends it: no body, no type
     assert (again.status_code, again.json()) == (202, body)
     assert (await api.get(f"/v1/generations/{generation}")).json() == body
     limits = {row["policy"]: row["used"] for row in (await api.get("/v1/limits")).json()["policies"]}
