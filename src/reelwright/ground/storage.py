@@ -49,20 +49,22 @@ class Storage:
             raise Outage("The file storage is not answering.", code="storage.unavailable") from error
         return Stored(size_bytes=path.stat().st_size, sha256=digest.hexdigest())
 
-    async def fetch(self, key: str, into: Path) -> Path:
-        """Copy a stored file to a local path. Raises NotFound, Outage."""
-        await asyncio.to_thread(self._fetch, key, into)
-        return into
+    async def fetch(self, key: str, into: Path) -> Stored:
+        """Copy a stored file to a local path and return what came. Raises NotFound, Outage."""
+        return await asyncio.to_thread(self._fetch, key, into)
 
-    def _fetch(self, key: str, into: Path) -> None:
+    def _fetch(self, key: str, into: Path) -> Stored:
+        digest, size = sha256(), 0
         try:
             with into.open("wb") as file:
                 for block in obstore.get(self._store, key).stream(min_chunk_size=_CHUNK):
-                    file.write(block)
+                    size += file.write(block)
+                    digest.update(block)
         except FileNotFoundError as gone:
             raise NotFound("That file is no longer stored.", code="storage.not_found") from gone
         except (BaseError, OSError) as error:
             raise Outage("The file storage is not answering.", code="storage.unavailable") from error
+        return Stored(size_bytes=size, sha256=digest.hexdigest())
 
     async def delete(self, key: str) -> None:
         """Remove a stored file; one that is not there is removed already. Raises Outage."""

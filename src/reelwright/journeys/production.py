@@ -14,7 +14,7 @@ import structlog
 from reelwright.admission import Dispatch
 from reelwright.generations import Artefact, Claim, Generation, Made, Runs
 from reelwright.ground import clock, failpoints, log, tasks, telemetry, tracing
-from reelwright.ground.errors import Outage, Refusal
+from reelwright.ground.errors import NotFound, Outage, Refusal
 from reelwright.ground.ids import StageRunId
 from reelwright.journeys import ending, holding, recording
 from reelwright.journeys.calls import Calls
@@ -56,10 +56,13 @@ class _Bench:
 
     @property
     def workspace(self) -> Path:
-        """The run's own folder; most stages never need one."""
+        """The run's own folder; most stages never need one. Raises Outage."""
         if self._folder is None:
-            self.room.workspace.mkdir(parents=True, exist_ok=True)
-            self._folder = tempfile.TemporaryDirectory(dir=self.room.workspace, prefix=f"{self.run.hex[:12]}-")
+            try:
+                self.room.workspace.mkdir(parents=True, exist_ok=True)
+                self._folder = tempfile.TemporaryDirectory(dir=self.room.workspace, prefix=f"{self.run.hex[:12]}-")
+            except OSError as unusable:
+                raise Outage("The worker has no room to work in.", code="worker.no_workspace") from unusable
         return Path(self._folder.name)
 
     def clear(self) -> None:
@@ -68,11 +71,19 @@ class _Bench:
             self._folder.cleanup()
 
     async def fetch(self, artefact: Artefact) -> Path:
-        """Return the artefact as a local file, fetched once a run."""
+        """Return the artefact as a local file, fetched once a run.
+
+        Raises Outage, also where what is stored isn't what was made: that is our failure, and nothing is built on it.
+        """
         local = self.workspace / f"in-{artefact.id.hex}{Path(artefact.key).suffix}"
         if not local.exists():
             arriving = local.with_suffix(local.suffix + ".part")
-            await self.room.storage.fetch(artefact.key, arriving)
+            try:
+                found = await self.room.storage.fetch(artefact.key, arriving)
+            except NotFound as gone:
+                raise Outage("A file of this reel is no longer stored.", code=gone.code) from gone
+            if found.sha256 != artefact.sha256:
+                raise Outage("A file of this reel came back with other bytes.", code="storage.corrupt")
             arriving.rename(local)
         return local
 
