@@ -128,9 +128,8 @@ async def _person(soak: Soak, number: int) -> None:
 async def _cancel(soak: Soak, account: Account, generation: UUID) -> None:
     headers = {"Authorization": f"Bearer {soak.on.secrets[account.id]}"}
     with contextlib.suppress(httpx.HTTPError):
-        answer = await soak.on.client.post(
-            f"/v1/generations/{generation}/cancel", headers=headers | {"Idempotency-Key": uuid4().hex}
-        )
+        headers["Idempotency-Key"] = uuid4().hex
+        answer = await soak.on.client.post(f"/v1/generations/{generation}/cancel", json={}, headers=headers)
         soak.answers[f"cancel {answer.status_code}"] += 1
 
 
