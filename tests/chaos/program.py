@@ -7,23 +7,33 @@ and forks for each `Birth` that comes through its socket; the child runs the pro
 environment. SIGUSR1 makes a child read its failpoints anew from the file in REELWRIGHT_CHAOS_ARMS.
 """
 
+import asyncio
 import ctypes
 import os
 import signal
 import socket
 import sys
+import threading
+import time
+import traceback
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from secrets import token_hex
 
 import msgspec
+from jwt import api_jwt
 
-from reelwright import app, outbox
+from reelwright import app
 from reelwright.generations import Stage
-from reelwright.ground import failpoints
+from reelwright.ground import clock, failpoints, telemetry
 from tests.chaos.stages import ARMS, Pretence
 from worker import app as worker_app
 
 _PR_SET_PDEATHSIG = 1
+CLOCK = "REELWRIGHT_CHAOS_CLOCK"
+"""By how many seconds a process's own clock is ahead."""
+STALLS = "REELWRIGHT_CHAOS_STALLS"
+"""For how many seconds of the processor's time a turn of the event loop may last without being logged."""
 MAINS = {"api": app.main, "worker": worker_app.main}
 
 
@@ -56,15 +66,61 @@ def _live(birth: Birth) -> None:
     os.environ.clear()
     os.environ.update(birth.environment)
     _rename()
+    _set_clock(float(birth.environment.get(CLOCK, "0")))
+    _watch_turns(float(birth.environment.get(STALLS, "0")))
     sys.argv = [birth.kind, *birth.arguments]
     MAINS[birth.kind]()
 
 
+def _set_clock(ahead_s: float) -> None:
+    """Let this process believe that it is so much later: our own clock, and the one that signatures are judged by."""
+    if not ahead_s:
+        return
+    ahead, real_time, real_now = timedelta(seconds=ahead_s), time.time, clock.now
+
+    class Shifted(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime.now(tz) + ahead
+
+    time.time = lambda: real_time() + ahead_s
+    clock.now = lambda: real_now() + ahead
+    setattr(api_jwt, "datetime", Shifted)  # noqa: B010 - it imports the name, which a stub calls final
+
+
+def _watch_turns(most_s: float) -> None:
+    """Look from a second thread how much processor time the main one has used since its loop last came round."""
+    if not most_s:
+        return
+    clock_id, came, told = time.pthread_getcpuclockid(threading.main_thread().ident or 0), [0.0], [0.0]
+    measure = telemetry.keep_measuring_lag
+
+    async def come_round() -> None:
+        while True:
+            came[0] = time.clock_gettime(clock_id)
+            await asyncio.sleep(0.005)
+
+    async def both() -> None:
+        await asyncio.gather(come_round(), measure())
+
+    def watch() -> None:
+        while True:
+            time.sleep(0.01)
+            if came[0] and came[0] != told[0] and time.clock_gettime(clock_id) - came[0] > most_s:
+                told[0] = came[0]
+                frame = sys._current_frames()[threading.main_thread().ident or 0]
+                where = "".join(traceback.format_stack(frame)[-4:]).replace("\n", " ")
+                print(f"chaos.stalled {where}", flush=True)  # noqa: T201 - a line of its log
+
+    telemetry.keep_measuring_lag = both
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def _rename() -> None:
     """A process's own name in notifications is drawn while the program loads, which forked ones would share."""
-    shared, own = outbox.HERE, token_hex(4)
-    for module in list(sys.modules.values()):
-        if vars(module).get("HERE") == shared:
+    own = token_hex(4)
+    for name, module in list(sys.modules.items()):
+        if name.startswith("reelwright.outbox") and "HERE" in vars(module):
             vars(module)["HERE"] = own
 
 

@@ -12,6 +12,7 @@ import httpx
 import uvicorn
 from sqlalchemy import text
 
+from reelwright import outbox
 from reelwright.accounts import Account
 from reelwright.generations import GenerationKind, Stage, Unit
 from reelwright.ground.ids import GenerationId
@@ -26,7 +27,7 @@ from tests.waiting import wait_until
 
 FIRST = Unit(stage=Stage.INGESTION)
 _SENDING = """
-    SELECT attempts, published_at, message_id, parked_at FROM outbox
+    SELECT id, attempts, published_at, message_id, parked_at FROM outbox
      WHERE generation_id = :id AND run_id = :run ORDER BY id LIMIT 1
 """
 _LAPSE = "UPDATE outbox SET claimed_until = clock_timestamp() WHERE published_at IS NULL"
@@ -74,13 +75,24 @@ async def message(on: Fleet, message_id: str) -> dict[str, Any]:
     return answer.json() if answer.status_code == 200 else {}
 
 
+async def known_by_its_id(on: Fleet, generation: GenerationId) -> bool:
+    """Say whether the queue knows a generation's first message, and no other, by the id that our row gives it."""
+    row, url = await sending(on, generation), f"{on.worker_urls[0]}{outbox.GENERATE}"
+    headers = {
+        "Authorization": f"Bearer {on.credentials.token}",
+        "Upstash-Deduplication-Id": f"{FIRST.run_id(generation).hex}-{row.id}",
+    }
+    answer = await on.client.post(f"{on.queue_url}/v2/publish/{url}", content=b"{}", headers=headers)
+    return answer.json() == {"messageId": row.message_id, "deduplicated": True}
+
+
 @makes("F43", quick=True)
 async def dies_before_marking(on: Fleet) -> None:
     """It is published twice under one deduplication id, and delivered once."""
     generation = await ordered_as_it_dies(on, "outbox.after_publish=kill9@1")
     await once_each(on, generation)
-    first = await published_again(on, generation)
-    assert first
+    await published_again(on, generation)
+    assert await known_by_its_id(on, generation)
     await once_each(on, generation)
 
 
@@ -102,6 +114,7 @@ async def acceptance_unheard(on: Fleet) -> None:
         generation = await on.order()
         await succeeded(on, generation)
         assert (line.struck, (await sending(on, generation)).attempts) == (1, 2)
+        assert await known_by_its_id(on, generation)
         await once_each(on, generation)
 
 
