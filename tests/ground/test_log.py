@@ -75,10 +75,23 @@ def test_what_is_named_like_a_text_or_a_secret_is_hidden(name: str) -> None:
 def test_what_an_operator_needs_is_there() -> None:
     """Ids, codes, durations and counts stay, also beside hidden things and under names that only count."""
     with lines() as told, structlog.contextvars.bound_contextvars(request_id="r-1", generation_id="g-1"):
-        log.logger("test").info("stage.completed", stage="TTS_GENERATION", took_ms=12.5, prompt_tokens=70, ended=False)
+        log.logger("test").info(
+            "stage.completed",
+            stage="TTS_GENERATION",
+            took_ms=12.5,
+            prompt_tokens=70,
+            ended=False,
+            code="worker.disk_full",
+        )
     (line,) = told
     wanted = {"event": "stage.completed", "request_id": "r-1", "generation_id": "g-1", "level": "info"}
-    wanted |= {"stage": "TTS_GENERATION", "took_ms": 12.5, "prompt_tokens": 70, "ended": False}
+    wanted |= {
+        "stage": "TTS_GENERATION",
+        "took_ms": 12.5,
+        "prompt_tokens": 70,
+        "ended": False,
+        "code": "worker.disk_full",
+    }
     assert {name: line.get(name) for name in wanted} == wanted
 
 

@@ -14,7 +14,7 @@ _SECRET_NAMES = re.compile(
     re.IGNORECASE,
 )
 _SECRET_VALUES = re.compile(
-    r"(?:rw_(?:live|test)_|sk[-_]|whsec_|sig_)[A-Za-z0-9_\-]+|eyJ[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-.]+"
+    r"(?:rw_(?:live|test)_|(?<![A-Za-z])sk[-_]|whsec_|sig_)[A-Za-z0-9_\-]+|eyJ[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-.]+"
     r"|(?:Bearer|Basic)\s+\S+|(?:postgres(?:ql)?(?:\+\w+)?|rediss?)://\S+|(?<=[^\s?])\?[^\s?=]+=\S*"
 )
 _LONGEST = 1000
