@@ -1,7 +1,7 @@
 """Stages that only pretend, for real worker processes; each call of theirs is written down as a provider would bill it.
 
 The draft's topic tells them how to behave: `poison STAGE` kills the process whenever it comes to that stage, `real
-STAGE` has that stage do what it does in production.
+STAGE` has that stage do what it does in production, and media.py knows some words more.
 """
 
 import os
@@ -15,6 +15,7 @@ from uuid import UUID
 
 from reelwright.generations import Assignment, Bench, Made, Mixed, Stage, Written
 from reelwright.journeys.workroom import StageWork
+from tests.chaos import media
 from tests.journeys.conftest import Studio
 
 CALLS = "REELWRIGHT_CHAOS_CALLS"
@@ -53,6 +54,7 @@ class Pretence(Studio):
             os.kill(os.getpid(), signal.SIGKILL)
         if f"real {task.unit.stage}" in topic:
             return await self.real[task.unit.stage](task, tools, bench)
+        await media.played(task, bench)
         return self.made(task, bench)
 
     def made(self, task: Assignment, bench: Bench) -> Made:
