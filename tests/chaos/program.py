@@ -23,9 +23,9 @@ from secrets import token_hex
 import msgspec
 from jwt import api_jwt
 
-from reelwright import app
+from reelwright import app, outbox
 from reelwright.generations import Stage
-from reelwright.ground import clock, failpoints, telemetry
+from reelwright.ground import clock, failpoints
 from tests.chaos.stages import ARMS, Pretence
 from worker import app as worker_app
 
@@ -93,15 +93,19 @@ def _watch_turns(most_s: float) -> None:
     if not most_s:
         return
     clock_id, came, told = time.pthread_getcpuclockid(threading.main_thread().ident or 0), [0.0], [0.0]
-    measure = telemetry.keep_measuring_lag
+    relay = outbox.Relay.run
 
     async def come_round() -> None:
         while True:
             came[0] = time.clock_gettime(clock_id)
             await asyncio.sleep(0.005)
 
-    async def both() -> None:
-        await asyncio.gather(come_round(), measure())
+    async def beside(self: outbox.Relay) -> None:  # which every process of ours runs
+        rounds = asyncio.create_task(come_round())
+        try:
+            await relay(self)
+        finally:
+            rounds.cancel()
 
     def watch() -> None:
         while True:
@@ -112,7 +116,7 @@ def _watch_turns(most_s: float) -> None:
                 where = "".join(traceback.format_stack(frame)[-4:]).replace("\n", " ")
                 print(f"chaos.stalled {where}", flush=True)  # noqa: T201 - a line of its log
 
-    telemetry.keep_measuring_lag = both
+    outbox.Relay.run = beside
     threading.Thread(target=watch, daemon=True).start()
 
 

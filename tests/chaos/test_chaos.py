@@ -10,16 +10,35 @@ from tests.chaos import (
     cases,
     committing,
     deliveries,
+    entitled,
+    flooding,
     forgetting,
     kills,
+    leaving,
     limiting,
     providing,
     publishing,
+    rendering,
+    storing,
     sweeping,
 )
 from tests.chaos.conftest import Harbour
 
-MODULES = (committing, deliveries, forgetting, kills, limiting, providing, publishing, sweeping)
+MODULES = (
+    committing,
+    deliveries,
+    entitled,
+    flooding,
+    forgetting,
+    kills,
+    leaving,
+    limiting,
+    providing,
+    publishing,
+    rendering,
+    storing,
+    sweeping,
+)
 """Importing them enters their cases in the table."""
 
 
