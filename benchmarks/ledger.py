@@ -24,7 +24,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright import ledger
 from reelwright.dev.postgres import Postgres
@@ -93,23 +93,23 @@ BARE_CAPTURE = text(
     """
 )
 Work = tuple[AccountId, GenerationId]
-Step = Callable[[AsyncSession, Work], Awaitable[None]]
+Step = Callable[[AsyncConnection, Work], Awaitable[None]]
 
 
-async def our_hold(tx: AsyncSession, work: Work) -> None:
+async def our_hold(tx: AsyncConnection, work: Work) -> None:
     await ledger.hold(tx, account=work[0], generation=work[1], micro=PRICE)
 
 
-async def our_capture(tx: AsyncSession, work: Work) -> None:
+async def our_capture(tx: AsyncConnection, work: Work) -> None:
     assert (await ledger.capture(tx, generation=work[1], micro=USED)).now
 
 
-async def bare_hold(tx: AsyncSession, work: Work) -> None:
+async def bare_hold(tx: AsyncConnection, work: Work) -> None:
     values = {"account": work[0], "generation": work[1], "micro": PRICE, "reference": f"{work[1]}:1"}
     assert await tx.scalar(BARE_HOLD, values) is not None
 
 
-async def bare_capture(tx: AsyncSession, work: Work) -> None:
+async def bare_capture(tx: AsyncConnection, work: Work) -> None:
     assert await tx.scalar(BARE_CAPTURE, {"generation": work[1], "micro": USED}) == USED
 
 

@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from redis.asyncio import Redis
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright import ledger
 from reelwright.accounts import Account, Accounts
@@ -38,7 +38,7 @@ def cutting(db: Database, monkeypatch: pytest.MonkeyPatch, *, committed: bool) -
     real = Database.begin
 
     @asynccontextmanager
-    async def begin(self: Database) -> AsyncGenerator[AsyncSession]:
+    async def begin(self: Database) -> AsyncGenerator[AsyncConnection]:
         wrote = False
         try:
             async with real(self) as tx:

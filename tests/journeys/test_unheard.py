@@ -8,7 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 from redis.asyncio import Redis
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.accounts import Account
 from reelwright.admission import Gate, InProgress
@@ -102,7 +102,7 @@ async def test_a_commit_that_the_server_is_still_at_is_waited_for(
     committing: list[asyncio.Task[None]] = []
 
     @asynccontextmanager
-    async def begin(self: Database) -> AsyncGenerator[AsyncSession]:
+    async def begin(self: Database) -> AsyncGenerator[AsyncConnection]:
         opened, gone = asyncio.get_running_loop().create_future(), asyncio.Event()
 
         async def serve() -> None:
@@ -148,7 +148,7 @@ async def test_a_request_that_is_given_up_in_its_commit_leaves_all_or_nothing(
     real, reached, hanging = Database.begin, failpoints.reached, asyncio.Event()
 
     @asynccontextmanager
-    async def begin(self: Database) -> AsyncGenerator[AsyncSession]:
+    async def begin(self: Database) -> AsyncGenerator[AsyncConnection]:
         monkeypatch.setattr(Database, "begin", real)
         async with real(self) as tx:
             yield tx

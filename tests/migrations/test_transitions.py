@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.ground.ids import GenerationId
 from reelwright.ground.postgres import Database
@@ -44,7 +44,7 @@ async def one(db: Database) -> GenerationId:
     return await a_generation(db)
 
 
-async def refused(tx: AsyncSession, statement: str) -> str | None:
+async def refused(tx: AsyncConnection, statement: str) -> str | None:
     """Try a statement and return the name of the constraint that refuses it; what it did is undone."""
     attempt = await tx.begin_nested()
     try:
@@ -56,7 +56,7 @@ async def refused(tx: AsyncSession, statement: str) -> str | None:
     return None
 
 
-async def put(tx: AsyncSession, table: str, state: str, columns: Mapping[str, str]) -> None:
+async def put(tx: AsyncConnection, table: str, state: str, columns: Mapping[str, str]) -> None:
     """Write the row as it is in a state, past the trigger: as if it had come there by the legal way."""
     await tx.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER legal_transition"))
     await tx.execute(text(f"UPDATE {table} SET state = '{state}', {columns[state]}"))  # noqa: S608 - constants

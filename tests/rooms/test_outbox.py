@@ -12,13 +12,14 @@ from sqlalchemy import text
 
 from reelwright import outbox
 from reelwright.generations import Stage, Unit
-from reelwright.ground import qstash
+from reelwright.ground import postgres, qstash, tasks
 from reelwright.ground.ids import GenerationId
 from reelwright.ground.postgres import Database
-from reelwright.outbox import Destination, Relay, StageDue
+from reelwright.outbox import Destination, Relay, StageDue, promises
 from tests.builders import a_generation
 
 TO = Destination("http://127.0.0.1:7777/worker/generate", failures="http://127.0.0.1:7777/worker/failed")
+FIRST = Unit(stage=Stage.INGESTION)
 
 
 class Queue:
@@ -212,15 +213,44 @@ async def test_a_stopped_relay_settles_what_it_has_sent_and_claims_nothing_more(
     assert await states(db) == {"published": 1, "parked": 0, "waiting": 1}
 
 
-async def test_a_relay_is_woken_by_its_own_process_at_once_and_by_others_a_moment_later(db: Database) -> None:
-    """Where every process's relay looks at every notification, most find nothing: the writer's own goes first."""
-    relay = Relay(db, Queue().client, TO)
-    relay.notified("another")
-    assert not relay.wake.is_set()
-    await asyncio.wait_for(relay.wake.wait(), 1)
-    relay.wake.clear()
-    relay.notified(outbox.HERE)
-    assert relay.wake.is_set()
+async def test_a_relay_is_woken_at_the_commit_and_only_where_there_is_none_are_others_notified(
+    db: Database, database_url: str, queue: Queue
+) -> None:
+    """PostgreSQL commits transactions that notify one after another: deliveries should not be among them."""
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    listening = asyncio.create_task(postgres.listen(database_url, outbox.CHANNEL, heard.put_nowait))
+    await asyncio.wait_for(heard.get(), 10)  # it listens
+    relay = Relay(db, queue.client, TO)
+    running = asyncio.create_task(relay.run())
+    queue.all = 1
+    async with asyncio.timeout(10):
+        await promise(db)
+        await queue.has_all.wait()
+        relay.stop()
+        await running
+    assert heard.empty()
+    await promise(db)
+    await asyncio.wait_for(heard.get(), 10)
+    await tasks.end(listening)
+
+
+async def test_a_relay_is_not_woken_by_what_was_rolled_back(db: Database) -> None:
+    woken = asyncio.Event()
+    generation = await a_generation(db)
+    message = StageDue(generation_id=generation, run_id=FIRST.run_id(generation), stage=FIRST.stage)
+    with promises.woken(woken.set):
+        with pytest.raises(RuntimeError):
+            async with db.begin() as tx:
+                await outbox.enqueue(tx, message)
+                raise RuntimeError
+        await db.ping()
+        async with db.begin() as tx:  # on the connection that the other had
+            await tx.execute(text("SELECT 1"))
+        assert not woken.is_set()
+        async with db.begin() as tx:
+            await outbox.enqueue(tx, message)
+            assert not woken.is_set()
+    assert woken.is_set()
 
 
 async def test_published_rows_are_forgotten_after_a_day_and_the_backlog_is_told(db: Database, queue: Queue) -> None:

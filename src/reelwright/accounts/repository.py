@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.accounts.keys import hashed, new_secret, shown, well_formed
 from reelwright.accounts.model import Account, ApiKey
@@ -103,7 +103,7 @@ class SourceUsed(Refusal):
 class Accounts:
     """Accounts, inside one transaction."""
 
-    session: AsyncSession
+    session: AsyncConnection
 
     async def create(self, *, email: str, role: str = "user", plan: str = "basic", demo: bool = False) -> Account:
         """Open an account. Raises EmailInvalid, EmailTaken."""

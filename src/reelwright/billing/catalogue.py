@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.ground.metering import Action, Use
 
@@ -121,7 +121,7 @@ class Quote:
 class Catalogue:
     """Price lists, inside one transaction. They are only ever added to: running work keeps its own."""
 
-    session: AsyncSession
+    session: AsyncConnection
 
     async def current(self) -> PriceList:
         """Return the list that prices new work. Raises LookupError where none is in force."""

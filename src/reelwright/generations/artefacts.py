@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row as Record
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.generations.model import Artefact, ArtefactKind
 from reelwright.generations.records import Claim, StoredArtefact
@@ -21,7 +21,7 @@ _NEWEST_FIRST = (ARTEFACTS.c.created_at.desc(), ARTEFACTS.c.round.desc(), ARTEFA
 class Artefacts:
     """Artefacts, inside one transaction."""
 
-    session: AsyncSession
+    session: AsyncConnection
 
     async def record(self, claim: Claim, stored: Sequence[StoredArtefact]) -> None:
         """Keep the files that a run made, one of a kind, beside its completion. Raises IntegrityError on a second."""

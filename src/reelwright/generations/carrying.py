@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row as Record
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.generations.model import Stage, Unit
 from reelwright.ground.ids import GenerationId, StageRunId, VariantId, derived
@@ -88,7 +88,7 @@ class Carried:
 class Carrying:
     """What one generation leaves to the next, inside one transaction. Whoever writes has locked the failed one."""
 
-    session: AsyncSession
+    session: AsyncConnection
 
     async def successor(self, failed: GenerationId, *, besides: GenerationId | None = None) -> GenerationId | None:
         """Return the generation that goes on from this one, if it is another than the given one, or None."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.generations.model import Stage, Unit
 from reelwright.ground import telemetry
@@ -69,7 +69,7 @@ class DeadLetter:
 class DeadLetters:
     """Dead letters, inside one transaction."""
 
-    session: AsyncSession
+    session: AsyncConnection
 
     async def add(
         self,

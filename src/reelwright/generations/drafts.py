@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.generations.model import Aspect, Draft, Platform, Tone
 from reelwright.generations.tables import DRAFTS, GENERATIONS, VARIANTS
@@ -47,7 +47,7 @@ class VariantUnknown(Refusal):
 class Drafts:
     """Drafts, inside one transaction."""
 
-    session: AsyncSession
+    session: AsyncConnection
 
     async def add(self, draft: Draft) -> bool:
         """Keep a new draft; False where a draft with this id exists."""

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import and_, func, literal, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.generations.model import GenerationKind, GenerationState, Part
 from reelwright.generations.records import LIVE, AdmissionFacts, Counted, Event, Generation, NewGeneration, Regenerated
@@ -72,7 +72,7 @@ class Generations:
     the generation first; it is locked FOR NO KEY UPDATE, which rows that merely point at it don't wait for.
     """
 
-    session: AsyncSession
+    session: AsyncConnection
 
     async def fingerprint_of(self, generation_id: GenerationId) -> bytes | None:
         """Return the fingerprint of the order that started this generation, or None where none did."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.generations.model import (
     Artefact,
@@ -150,7 +150,7 @@ _standing = msgspec.json.Decoder(list[_Standing])
 class Progress:
     """What happens to a generation whose row this transaction has locked by claiming or completing a run of it."""
 
-    session: AsyncSession
+    session: AsyncConnection
 
     async def opened(self, claim: Claim, data: Mapping[str, object]) -> tuple[Told, Dossier]:
         """Note that the claimed run has started, and the generation with its first, and read what its stage may know.

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row as Record
 from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.generations.model import (
     Attribution,
@@ -35,7 +35,7 @@ _WRITING = (GenerationKind.SCRIPT, GenerationKind.VIDEO, GenerationKind.REGENERA
 class Sources:
     """Ingested content, inside one transaction."""
 
-    session: AsyncSession
+    session: AsyncConnection
 
     async def keep(self, generation_id: GenerationId, draft_id: DraftId, source: Source) -> None:
         """Keep what this generation ingested for the draft; a repeat replaces it."""
@@ -76,7 +76,7 @@ class Sources:
 class Variants:
     """Variants and their scenes, inside one transaction. Lists are newest first, and by position within one writing."""
 
-    session: AsyncSession
+    session: AsyncConnection
 
     async def write(self, generation_id: GenerationId, draft_id: DraftId, stories: Sequence[Story]) -> list[Variant]:
         """Keep the stories as variants of the draft, numbered from 0. Raises IntegrityError where some were kept."""

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy import delete, text
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.generations.tables import UPLOADS
 from reelwright.ground.ids import StageRunId
@@ -32,7 +32,7 @@ class Uploads:
     The table holds what is under way or was left behind, so it stays small.
     """
 
-    session: AsyncSession
+    session: AsyncConnection
 
     async def begin(self, keys: Sequence[str], run_id: StageRunId, fence: int) -> None:
         """Note that these files are about to be put into storage. Doing it again changes nothing."""

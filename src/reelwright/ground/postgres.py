@@ -1,8 +1,8 @@
 """PostgreSQL: one engine a process, one transaction a `begin`, and the metadata every room's tables share."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +10,7 @@ import asyncpg
 from sqlalchemy import MetaData, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
 from reelwright.ground.errors import Outage
@@ -38,40 +38,72 @@ _CONFLICT = "40"
 _SOON = timedelta(seconds=1)
 
 
+_AFTER = "after the commit"
+
+
 class Database:
-    """The one way to a session: `async with db.begin() as tx`, which commits at its end or rolls back."""
+    """The one way to the rows: `async with db.begin() as tx`, which commits at its end or rolls back.
+
+    Statements go straight to a connection: an ORM session around each costs a delivery more than its SQL does.
+    """
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
-        self._sessions = async_sessionmaker(engine, expire_on_commit=False)
+        self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager
-    async def begin(self) -> AsyncGenerator[AsyncSession]:
+    async def begin(self) -> AsyncGenerator[AsyncConnection]:
         """Open a transaction. Raises Outage where PostgreSQL is away, or has undone it for another's sake.
 
         A lost COMMIT raises it too: re-read by key.
         """
-        try:
-            async with self._sessions.begin() as session:
-                yield session
-        except (InterfaceError, OperationalError, PoolTimeoutError, ConnectionError, TimeoutError) as away:
-            raise Outage("The database is not answering.", code="database.unavailable") from away
-        except DBAPIError as error:
-            state = str(getattr(error.orig, "sqlstate", "") or "")
-            if state.startswith(_CONFLICT):
-                raise Outage("Someone else was at it: ask again.", code="database.conflict", wait=_SOON) from error
-            if error.connection_invalidated or state.startswith(_AWAY):
-                raise Outage("The database is not answering.", code="database.unavailable") from error
-            raise
+        with _outages():
+            async with self.engine.begin() as tx:
+                tx.info.pop(_AFTER, None)  # PostgreSQL's connection is pooled, and so is what it carries
+                yield tx
+                after: Sequence[Callable[[], None]] = tx.info.pop(_AFTER, ())
+        for do in after:
+            do()
+
+    @asynccontextmanager
+    async def single(self) -> AsyncGenerator[AsyncConnection]:
+        """Open a connection for one statement, which is a transaction by itself: no BEGIN and no COMMIT go with it.
+
+        Raises Outage, as `begin` does.
+        """
+        with _outages():
+            async with self._single.connect() as tx:
+                yield tx
 
     async def ping(self) -> None:
         """Ask the server for one value. Raises Outage."""
-        async with self.begin() as tx:
+        async with self.single() as tx:
             await tx.execute(text("SELECT 1"))
 
     async def close(self) -> None:
         """Return every connection."""
         await self.engine.dispose()
+
+
+def after_commit(tx: AsyncConnection, do: Callable[[], None]) -> None:
+    """Call this once the transaction of `Database.begin` has committed; never where it did not."""
+    tx.info.setdefault(_AFTER, []).append(do)
+
+
+@contextmanager
+def _outages() -> Generator[None]:
+    """Tell what is PostgreSQL's absence, or another transaction's doing, from our bugs. Raises Outage."""
+    try:
+        yield
+    except (InterfaceError, OperationalError, PoolTimeoutError, ConnectionError, TimeoutError) as away:
+        raise Outage("The database is not answering.", code="database.unavailable") from away
+    except DBAPIError as error:
+        state = str(getattr(error.orig, "sqlstate", "") or "")
+        if state.startswith(_CONFLICT):
+            raise Outage("Someone else was at it: ask again.", code="database.conflict", wait=_SOON) from error
+        if error.connection_invalidated or state.startswith(_AWAY):
+            raise Outage("The database is not answering.", code="database.unavailable") from error
+        raise
 
 
 def async_url(url: str) -> str:

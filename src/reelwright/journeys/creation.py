@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright import admission, ledger, outbox
 from reelwright.accounts import Account, Accounts
@@ -31,7 +31,7 @@ class OrderChanged(Refusal):
     code = "idempotency.key_reused"
 
 
-Opening = Callable[[AsyncSession, Order, Prepared], Awaitable[tuple[Unit, ...]]]
+Opening = Callable[[AsyncConnection, Order, Prepared], Awaitable[tuple[Unit, ...]]]
 """Readies a generation that was just written and returns its first runs; what it raises undoes the order."""
 
 
@@ -45,7 +45,7 @@ class Started:
     price_micro: int = 0
 
 
-async def from_the_start(_tx: AsyncSession, order: Order, prepared: Prepared) -> tuple[Unit, ...]:
+async def from_the_start(_tx: AsyncConnection, order: Order, prepared: Prepared) -> tuple[Unit, ...]:
     """Return the first runs of an order that goes on from nothing."""
     return pipeline.first(order.kind, scenes=prepared.scenes, part=order.part, scene=order.scene)
 
@@ -131,7 +131,7 @@ def _names(order: Order, account: Account, draft: DraftId) -> dict[str, str | No
     }
 
 
-async def _repeated(tx: AsyncSession, order: Order, account: Account, seen: bytes) -> Started:
+async def _repeated(tx: AsyncConnection, order: Order, account: Account, seen: bytes) -> Started:
     if seen != order.fingerprint:
         raise OrderChanged(
             "This Idempotency-Key was used for another request: send a new key.", field="Idempotency-Key"
@@ -143,7 +143,7 @@ async def _repeated(tx: AsyncSession, order: Order, account: Account, seen: byte
 
 
 async def write(
-    tx: AsyncSession,
+    tx: AsyncConnection,
     order: Order,
     account: Account,
     prepared: Prepared,
@@ -194,7 +194,7 @@ async def write(
 
 
 async def queue(
-    tx: AsyncSession,
+    tx: AsyncConnection,
     generation: GenerationId,
     units: tuple[Unit, ...],
     *,

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright import outbox
 from reelwright.accounts import Accounts
@@ -191,7 +191,7 @@ async def redrive(wanted: str, *, key: str, by: Operator, db: Database, terms: T
 
 
 async def _redriven(
-    tx: AsyncSession,
+    tx: AsyncConnection,
     letter: DeadLetterId,
     heir: GenerationId,
     *,
@@ -276,7 +276,7 @@ async def every(*, code: str | None, db: Database) -> list[Entry]:
             return sorted(found, key=lambda entry: entry.at)
 
 
-async def _entry(tx: AsyncSession, wanted: str) -> Entry:
+async def _entry(tx: AsyncConnection, wanted: str) -> Entry:
     name = _named(wanted)
     if isinstance(name, int):
         for message in await outbox.parked(tx, 1, after=name - 1):

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import cast
 
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright import ledger
 from reelwright.admission import Gate
@@ -33,7 +33,7 @@ BROKEN = Outage("A stage broke on our side; nothing was charged. Start the reel 
 _REASONS = {TOO_LATE.code: "deadline", BROKEN.code: "bug"}
 
 
-async def succeed(tx: AsyncSession, generation: Generation, outcome: Outcome) -> None:
+async def succeed(tx: AsyncConnection, generation: Generation, outcome: Outcome) -> None:
     """Capture what was metered, give the rest of the hold back, and end the generation: in the caller's transaction."""
     gate = outcome.gate if isinstance(outcome, Released) else None
     if not generation.demo:
@@ -68,7 +68,7 @@ async def give_up(
     gate: Gate,
     why: Outage,
     last: StaleRun | None = None,
-    provided: Callable[[AsyncSession], Awaitable[bool]] | None = None,
+    provided: Callable[[AsyncConnection], Awaitable[bool]] | None = None,
 ) -> bool:
     """Fail a live generation that can't go on, and give everything back; return whether this call did.
 
@@ -86,7 +86,9 @@ async def give_up(
     return True
 
 
-async def _end_unpaid(tx: AsyncSession, generation: Generation, why: Refusal | Outage, *, gate: object = None) -> None:
+async def _end_unpaid(
+    tx: AsyncConnection, generation: Generation, why: Refusal | Outage, *, gate: object = None
+) -> None:
     report = cast("dict[str, object] | None", gate)
     ended = await Generations(session=tx).finish(
         generation.id,
@@ -104,7 +106,7 @@ async def _end_unpaid(tx: AsyncSession, generation: Generation, why: Refusal | O
     await Generations(session=tx).note(generation.id, GenerationState.FAILED.value, said)
 
 
-async def _bury(tx: AsyncSession, why: Outage, died: Claim | StaleRun | Generation) -> None:
+async def _bury(tx: AsyncConnection, why: Outage, died: Claim | StaleRun | Generation) -> None:
     """Leave a dead letter, so that an operator sees what died of our failure and can set it going again."""
     reason = _REASONS.get(why.code, "exhausted")
     match died:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright import ledger
 from reelwright.ground import log, telemetry
@@ -36,7 +36,7 @@ NOT_ROWS = {
 }
 """Numbers of the reference that no statement over our tables can judge, and who does."""
 
-Broken = Callable[[AsyncSession, dict[str, Any]], Awaitable[list[str]]]
+Broken = Callable[[AsyncConnection, dict[str, Any]], Awaitable[list[str]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,13 +71,13 @@ def _rows(*queries: str) -> Broken:
         """  # noqa: S608 - put together from constants
     )
 
-    async def broken(tx: AsyncSession, values: dict[str, Any]) -> list[str]:
+    async def broken(tx: AsyncConnection, values: dict[str, Any]) -> list[str]:
         return list(await tx.scalars(statement, values))
 
     return broken
 
 
-async def _unbalanced(tx: AsyncSession, _values: dict[str, Any]) -> list[str]:
+async def _unbalanced(tx: AsyncConnection, _values: dict[str, Any]) -> list[str]:
     return [f"balance and journal differ: {account}" for account in await ledger.mismatches(tx)]
 
 

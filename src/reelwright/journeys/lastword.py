@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright import billing
 from reelwright.accounts import Account, Accounts
@@ -32,7 +32,7 @@ def moment_of(account: Account, now: datetime) -> Moment:
     return Moment(at=now, plan=plan, limits=LIMITS[plan])
 
 
-async def spoken(tx: AsyncSession, order: Order, account: AccountId, moment: Moment) -> None:
+async def spoken(tx: AsyncConnection, order: Order, account: AccountId, moment: Moment) -> None:
     """Count the account's use again, the order's own row included, with all its other orders waiting.
 
     The account's row is the lock: taken last, after the hold, it is held for two statements and the commit. Raises
@@ -47,7 +47,7 @@ async def spoken(tx: AsyncSession, order: Order, account: AccountId, moment: Mom
 
 
 async def weighed(
-    tx: AsyncSession, order: Order, account: AccountId, moment: Moment, *, written: bool = False
+    tx: AsyncConnection, order: Order, account: AccountId, moment: Moment, *, written: bool = False
 ) -> NotAdmitted | None:
     """Return the refusal that the order earns by the rows alone, or None. `written`: its own row is among them."""
     periods, limits, generations = Periods.at(moment.at), moment.limits, Generations(session=tx)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright import admission, billing
 from reelwright.accounts import Account
@@ -143,7 +143,7 @@ def for_admission(order: Order, account: Account, terms: Terms) -> admission.Ord
     )
 
 
-async def prepare(tx: AsyncSession, order: Order, account: Account, now: datetime) -> Prepared:
+async def prepare(tx: AsyncConnection, order: Order, account: Account, now: datetime) -> Prepared:
     """Read draft, variant and prices, and refuse what the plan lacks or what isn't there.
 
     Raises PlanLacksIt, PriceChanged, NotFound.
@@ -179,7 +179,7 @@ def _permit(order: Order, plan: billing.Plan) -> None:
         )
 
 
-async def _variant_of(tx: AsyncSession, draft: Draft, order: Order) -> Variant:
+async def _variant_of(tx: AsyncConnection, draft: Draft, order: Order) -> Variant:
     """Return the variant that is meant: the wanted one, else the draft's selected one, else its newest.
 
     A render needs one with scenes, a part of a scene needs that scene. Raises NotFound.

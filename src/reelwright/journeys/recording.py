@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright import billing, ledger
 from reelwright.generations import (
@@ -79,7 +79,7 @@ class Opened:
     told: Told
 
 
-async def opened(tx: AsyncSession, claim: Claim) -> Opened:
+async def opened(tx: AsyncConnection, claim: Claim) -> Opened:
     """Read all that the claimed stage may know, and note that the generation runs."""
     told, dossier = await Progress(session=tx).opened(claim, _named(claim.unit) | {"attempt": claim.attempt})
     generation = told.generation
@@ -213,7 +213,7 @@ def _gate_sentence(gate: dict[str, object]) -> str:
 
 
 async def _write(
-    tx: AsyncSession, claim: Claim, task: Assignment, kept: Kept, *, room: Workroom, request_id: str | None
+    tx: AsyncConnection, claim: Claim, task: Assignment, kept: Kept, *, room: Workroom, request_id: str | None
 ) -> _Written:
     """Do what `keep` says inside the transaction."""
     if not await Runs(session=tx).complete(claim.run_id, claim.fence, kept.outcome):
@@ -247,7 +247,7 @@ def _scenes(task: Assignment, outcome: Outcome) -> int:
     return len(task.variant.scenes)
 
 
-async def _conclude(tx: AsyncSession, task: Assignment, outcome: Outcome) -> None:
+async def _conclude(tx: AsyncConnection, task: Assignment, outcome: Outcome) -> None:
     """Write what the stage concluded, besides its files."""
     match outcome:
         case Ingested(source=source):
@@ -266,7 +266,9 @@ async def _conclude(tx: AsyncSession, task: Assignment, outcome: Outcome) -> Non
             pass
 
 
-async def _choose_take(tx: AsyncSession, task: Assignment, generation: Generation, finished: pipeline.Finished) -> None:
+async def _choose_take(
+    tx: AsyncConnection, task: Assignment, generation: Generation, finished: pipeline.Finished
+) -> None:
     """Settle the winning take of a picture that was made anew. Every picture's file says which take it is."""
     if generation.part is not Part.SCENE_PICTURE or generation.scene is None:
         return
@@ -277,7 +279,7 @@ async def _choose_take(tx: AsyncSession, task: Assignment, generation: Generatio
     await Variants(session=tx).choose_take(task.variant.id, generation.scene, take)
 
 
-async def _meter(tx: AsyncSession, generation: Generation, claim: Claim, uses: Sequence[Use]) -> None:
+async def _meter(tx: AsyncConnection, generation: Generation, claim: Claim, uses: Sequence[Use]) -> None:
     """Write one usage row for each call or step. A picture's second and third try are ours to pay."""
     if generation.demo or not uses:
         return

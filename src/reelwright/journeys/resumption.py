@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright import ledger
 from reelwright.accounts import Account
@@ -144,7 +144,7 @@ def order_after(
     )
 
 
-async def _check(tx: AsyncSession, failed: GenerationId, *, besides: GenerationId) -> None:
+async def _check(tx: AsyncConnection, failed: GenerationId, *, besides: GenerationId) -> None:
     """Refuse a second heir, and one whose inheritance fits no more. Raises ResumedAlready, Outdated."""
     heir = await Carrying(session=tx).successor(failed, besides=besides)
     if heir is not None:
@@ -159,7 +159,7 @@ async def _check(tx: AsyncSession, failed: GenerationId, *, besides: GenerationI
         )
 
 
-async def carried_over(tx: AsyncSession, order: Order, prepared: Prepared) -> tuple[Unit, ...]:
+async def carried_over(tx: AsyncConnection, order: Order, prepared: Prepared) -> tuple[Unit, ...]:
     """Give the new generation all that the failed one had finished, and return what should exist now.
 
     The failed one is locked first: of two that would go on from it, the second waits and then finds the first. An open

@@ -6,7 +6,7 @@ stops, and gives the provider's place back; nothing that it still makes is kept 
 
 from datetime import datetime, timedelta
 
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright import ledger, outbox
 from reelwright.admission import Gate
@@ -106,7 +106,7 @@ async def sweep_paused(*, db: Database, gate: Gate) -> int:
         cancelled += 1
 
 
-async def _owned(tx: AsyncSession, account_id: AccountId, generation_id: GenerationId) -> Generation:
+async def _owned(tx: AsyncConnection, account_id: AccountId, generation_id: GenerationId) -> Generation:
     """Lock and return the account's generation. Raises NotFound."""
     found = await Generations(session=tx).lock(generation_id, of=account_id)
     if found is None:
@@ -114,7 +114,7 @@ async def _owned(tx: AsyncSession, account_id: AccountId, generation_id: Generat
     return found
 
 
-async def _cancel(tx: AsyncSession, generation: Generation, *, why: Refusal | None = None) -> None:
+async def _cancel(tx: AsyncConnection, generation: Generation, *, why: Refusal | None = None) -> None:
     """End a locked, live generation: charge what was used, free the rest, fence every run off, and tell it.
 
     What it carried over from a failed one was free there; it is charged only where paid work of its own came after it.

@@ -12,7 +12,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import Table, insert, text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.ground.ids import AccountId, fresh
 from reelwright.ledger.tables import JournalRow, LotRow
@@ -104,7 +104,7 @@ class Lot:
 class Books:
     """An account's balance and lots, locked. Amounts are micro-credits."""
 
-    session: AsyncSession
+    session: AsyncConnection
     account: AccountId
     now: datetime
     available: int
@@ -117,7 +117,7 @@ class Books:
     _changed: dict[UUID, Lot] = field(default_factory=dict[UUID, Lot])
 
     @classmethod
-    async def locked(cls, tx: AsyncSession, account: AccountId, *, also: "list[UUID] | None" = None) -> "Books":
+    async def locked(cls, tx: AsyncConnection, account: AccountId, *, also: "list[UUID] | None" = None) -> "Books":
         """Lock the account's balance, made where there is none, and read its live lots and `also` these."""
         values = {"account": account}
         row = (await tx.execute(_LOCK, values)).one_or_none()

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.ground.errors import Kind, Refusal
 from reelwright.ground.ids import AccountId, GenerationId
@@ -63,7 +63,7 @@ class Correction:
 
 
 async def refund(
-    tx: AsyncSession,
+    tx: AsyncConnection,
     *,
     generation: GenerationId,
     micro: int,
@@ -110,7 +110,7 @@ async def refund(
 
 
 async def clawback(
-    tx: AsyncSession, *, account: AccountId, micro: int, reference: str, reason: str, granted_by: str | None = None
+    tx: AsyncConnection, *, account: AccountId, micro: int, reference: str, reason: str, granted_by: str | None = None
 ) -> Correction:
     """Take back credits whose payment was: from the lot that was `granted_by` this source first, then from any.
 
@@ -136,7 +136,7 @@ async def clawback(
 
 
 async def adjust(
-    tx: AsyncSession,
+    tx: AsyncConnection,
     *,
     account: AccountId,
     micro: int,
@@ -171,7 +171,7 @@ async def adjust(
     return Correction(micro, short, now=True)
 
 
-async def _done(tx: AsyncSession, account: AccountId, source: str) -> Correction | None:
+async def _done(tx: AsyncConnection, account: AccountId, source: str) -> Correction | None:
     row = (await tx.execute(_DONE, {"account": account, "source": source})).one_or_none()
     return None if row is None else Correction(row.micro, row.debt, now=False)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.ground.errors import Kind, Refusal
 from reelwright.ground.ids import AccountId, GenerationId
@@ -166,7 +166,9 @@ class Settlement:
     now: bool
 
 
-async def hold(tx: AsyncSession, *, account: AccountId, generation: GenerationId, micro: int, attempt: int = 1) -> None:
+async def hold(
+    tx: AsyncConnection, *, account: AccountId, generation: GenerationId, micro: int, attempt: int = 1
+) -> None:
     """Reserve credits for a generation; doing it again for the same attempt changes nothing.
 
     The transaction has inserted or locked the generation before, so two holds of one attempt cannot meet; the primary
@@ -199,7 +201,7 @@ async def hold(tx: AsyncSession, *, account: AccountId, generation: GenerationId
     )
 
 
-async def capture(tx: AsyncSession, *, generation: GenerationId, micro: int) -> Settlement:
+async def capture(tx: AsyncConnection, *, generation: GenerationId, micro: int) -> Settlement:
     """Take what was used and free the rest; more than was held is never taken, what goes beyond is ours to bear.
 
     A hold settles once: a second capture or void changes nothing and returns how it ended. Taking nothing where nothing
@@ -211,7 +213,7 @@ async def capture(tx: AsyncSession, *, generation: GenerationId, micro: int) -> 
     return await _settle(tx, generation, state="captured", micro=micro, ours=False)
 
 
-async def void(tx: AsyncSession, *, generation: GenerationId, ours: bool = False) -> Settlement:
+async def void(tx: AsyncConnection, *, generation: GenerationId, ours: bool = False) -> Settlement:
     """Free everything that is held for a generation. A hold settles once, as above.
 
     What belonged to a lot that has lapsed meanwhile is gone, unless the failure was `ours` and the lot lapsed less
@@ -220,24 +222,24 @@ async def void(tx: AsyncSession, *, generation: GenerationId, ours: bool = False
     return await _settle(tx, generation, state="voided", micro=0, ours=ours)
 
 
-async def balance(tx: AsyncSession, *, account: AccountId) -> Balance:
+async def balance(tx: AsyncConnection, *, account: AccountId) -> Balance:
     """Return what the account has; an account that was never given credits has none. Lapsed credits don't count."""
     row = (await tx.execute(_BALANCE, {"account": account})).one_or_none()
     return Balance(0, 0) if row is None else Balance(row.available, row.held_micro, row.debt_micro)
 
 
-async def has_enough(tx: AsyncSession, *, account: AccountId, micro: int) -> bool:
+async def has_enough(tx: AsyncConnection, *, account: AccountId, micro: int) -> bool:
     """Say whether a hold of so much would succeed just now."""
     found = await balance(tx, account=account)
     return found.debt_micro == 0 and found.available_micro >= micro
 
 
-async def charged(tx: AsyncSession, *, generation: GenerationId) -> int:
+async def charged(tx: AsyncConnection, *, generation: GenerationId) -> int:
     """Return what was taken for a generation so far and not refunded, in micro-credits."""
     return await tx.scalar(_CHARGED, {"generation": generation}) or 0
 
 
-async def _settle(tx: AsyncSession, generation: GenerationId, *, state: str, micro: int, ours: bool) -> Settlement:
+async def _settle(tx: AsyncConnection, generation: GenerationId, *, state: str, micro: int, ours: bool) -> Settlement:
     values: dict[str, Any] = {"generation": generation, "state": state, "micro": micro}
     row = (await tx.execute(_SETTLE, values)).one_or_none()
     if row is not None:

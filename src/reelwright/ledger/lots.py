@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.ground.ids import AccountId
 from reelwright.ledger.account import Books, Origin, checked
@@ -43,7 +43,7 @@ class Lapsing:
 
 
 async def grant(
-    tx: AsyncSession,
+    tx: AsyncConnection,
     *,
     account: AccountId,
     micro: int,
@@ -75,7 +75,7 @@ async def grant(
     return True
 
 
-async def expire(tx: AsyncSession, *, account: AccountId) -> int:
+async def expire(tx: AsyncConnection, *, account: AccountId) -> int:
     """Let go what has lapsed and isn't held; return how much, in micro-credits. Once is enough, more often is fine."""
     books = await Books.locked(tx, account)
     gone = books.expire()
@@ -83,19 +83,19 @@ async def expire(tx: AsyncSession, *, account: AccountId) -> int:
     return gone
 
 
-async def lapsed(tx: AsyncSession, *, limit: int, after: AccountId | None = None) -> list[AccountId]:
+async def lapsed(tx: AsyncConnection, *, limit: int, after: AccountId | None = None) -> list[AccountId]:
     """Return accounts in order of their ids, behind the given one, that have lapsed credits to let go."""
     values = {"limit": limit, "after": after or UUID(int=0)}
     return [AccountId(account) for account in await tx.scalars(_LAPSED, values)]
 
 
-async def lapsing(tx: AsyncSession, *, account: AccountId, until: datetime) -> list[Lapsing]:
+async def lapsing(tx: AsyncConnection, *, account: AccountId, until: datetime) -> list[Lapsing]:
     """Return what lapses up to an instant unless it is used, the soonest first."""
     rows = await tx.execute(_LAPSING, {"account": account, "until": until})
     return [Lapsing(row.micro, row.expires_at) for row in rows]
 
 
-async def granted(tx: AsyncSession, *, account: AccountId, source: str) -> int:
+async def granted(tx: AsyncConnection, *, account: AccountId, source: str) -> int:
     """Return what was granted under a source and under what begins with it and a colon; the balance is locked."""
     await Books.locked(tx, account)
     return await tx.scalar(_GRANTED, {"account": account, "source": f"grant:{source}"}) or 0

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.ground.ids import AccountId
 
@@ -44,14 +44,14 @@ class JournalLine:
 
 
 async def transactions(
-    tx: AsyncSession, *, account: AccountId, before: int | None = None, limit: int = 50
+    tx: AsyncConnection, *, account: AccountId, before: int | None = None, limit: int = 50
 ) -> list[JournalLine]:
     """Return the account's journal, newest first, from the line before the given number."""
     values = {"account": account, "before": 2**63 - 1 if before is None else before, "limit": limit}
     return [JournalLine(**row) for row in (await tx.execute(_HISTORY, values)).mappings()]
 
 
-async def transaction(tx: AsyncSession, *, account: AccountId, seq: int) -> JournalLine | None:
+async def transaction(tx: AsyncConnection, *, account: AccountId, seq: int) -> JournalLine | None:
     """Return one line of the account's journal by its number."""
     row = (await tx.execute(_LINE, {"account": account, "seq": seq})).mappings().one_or_none()
     return None if row is None else JournalLine(**row)

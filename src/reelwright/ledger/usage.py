@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import cast
 
 from sqlalchemy import Table, insert, text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.ground.ids import AccountId, GenerationId, StageRunId
 from reelwright.ground.metering import Use
@@ -75,13 +75,13 @@ class Metered:
     succeeded: bool = True
 
 
-async def append_usage(tx: AsyncSession, rows: Sequence[Metered]) -> None:
+async def append_usage(tx: AsyncConnection, rows: Sequence[Metered]) -> None:
     """Write the rows. A step that is in the book already is a bug and raises IntegrityError."""
     if rows:
         await tx.execute(insert(_USAGE), [_values(row) for row in rows])
 
 
-async def carry_usage(tx: AsyncSession, *, runs: Mapping[StageRunId, StageRunId], heir: GenerationId) -> None:
+async def carry_usage(tx: AsyncConnection, *, runs: Mapping[StageRunId, StageRunId], heir: GenerationId) -> None:
     """Price another generation's finished steps for the one that goes on from it: `runs` are its own, by the old ones.
 
     Quantity and credits stay, because it is charged for the whole; what the provider billed, its tokens and the time
@@ -90,12 +90,12 @@ async def carry_usage(tx: AsyncSession, *, runs: Mapping[StageRunId, StageRunId]
     await tx.execute(_CARRY, {"heir": heir, "old": [*runs], "new": [*runs.values()]})
 
 
-async def metered(tx: AsyncSession, *, generation: GenerationId, carried: bool = True) -> int:
+async def metered(tx: AsyncConnection, *, generation: GenerationId, carried: bool = True) -> int:
     """Return what a generation's finished steps cost so far, in micro-credits: its own, and those it carried over."""
     return await tx.scalar(_METERED, {"generation": generation, "carried": carried}) or 0
 
 
-async def calls(tx: AsyncSession, *, generation: GenerationId) -> list[UsageCall]:
+async def calls(tx: AsyncConnection, *, generation: GenerationId) -> list[UsageCall]:
     """Return every call and step of a generation, in the order in which they were written."""
     return [UsageCall(**row) for row in (await tx.execute(_CALLS, {"generation": generation})).mappings()]
 

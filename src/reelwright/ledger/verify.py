@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.ground.ids import AccountId
 
@@ -143,11 +143,11 @@ class Violation:
     fact: str
 
 
-async def verify(tx: AsyncSession) -> tuple[Violation, ...]:
+async def verify(tx: AsyncConnection) -> tuple[Violation, ...]:
     """Return every broken invariant, at most twenty places each. It reads the whole ledger in one statement."""
     return tuple(Violation(row.name, row.fact) for row in await tx.execute(_VERIFY))
 
 
-async def mismatches(tx: AsyncSession) -> list[AccountId]:
+async def mismatches(tx: AsyncConnection) -> list[AccountId]:
     """Return the accounts whose balance is not what the journal, the lots and the holds add up to."""
     return [AccountId(UUID(account)) for account in await tx.scalars(_MISMATCHES)]

@@ -1,7 +1,7 @@
 """The outbox room: a message is promised in the transaction that makes it true, and published afterwards."""
 
 from reelwright.outbox.messages import FAILED, GENERATE, TICK, Message, NotOurs, NotYetKnown, StageDue, decoded, encoded
-from reelwright.outbox.promises import CHANNEL, HERE, Backlog, Parked, backlog, enqueue, forget, parked, unpark
+from reelwright.outbox.promises import CHANNEL, Backlog, Parked, backlog, enqueue, forget, parked, unpark
 from reelwright.outbox.relay import Destination, Relay
 from reelwright.outbox.tables import OutboxRow
 
@@ -9,7 +9,6 @@ __all__ = [
     "CHANNEL",
     "FAILED",
     "GENERATE",
-    "HERE",
     "TICK",
     "Backlog",
     "Destination",

@@ -1,19 +1,20 @@
 """Promises of messages: made in the transaction that makes them true, kept by a relay, looked after by the sweep."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from secrets import token_hex
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.ground.ids import GenerationId, StageRunId
+from reelwright.ground.postgres import after_commit
 from reelwright.outbox.messages import Message, encoded
 
 CHANNEL = "reelwright_outbox"
-HERE = token_hex(4)
-"""Names this process in its notifications: its own relay need not wait whether another is quicker."""
+_waking: set[Callable[[], None]] = set()
+"""Wakes the relays that run in this process."""
 
 _PROMISE = text(
     """
@@ -23,7 +24,7 @@ _PROMISE = text(
           FROM unnest(CAST(:generations AS uuid[]), CAST(:runs AS uuid[]), CAST(:bodies AS bytea[]))
             AS message (generation_id, run_id, body)
         RETURNING id)
-    SELECT pg_notify(:channel, :here) FROM promised LIMIT 1
+    SELECT pg_notify(:channel, '') FROM promised WHERE CAST(:tell AS boolean) LIMIT 1
     """
 )
 _PARKED = text(
@@ -37,7 +38,7 @@ _UNPARK = text(
     WITH back AS (
         UPDATE outbox SET parked_at = NULL, parked_reason = NULL, attempts = 0, claimed_until = NULL
          WHERE id = ANY(CAST(:ids AS bigint[])) AND parked_at IS NOT NULL RETURNING id)
-    SELECT count(*), CASE WHEN count(*) > 0 THEN CAST(pg_notify(:channel, :here) AS text) END FROM back
+    SELECT count(*), CASE WHEN count(*) > 0 THEN CAST(pg_notify(:channel, '') AS text) END FROM back
     """
 )
 _FORGET = text(
@@ -76,8 +77,12 @@ class Backlog:
     oldest_s: float
 
 
-async def enqueue(tx: AsyncSession, *messages: Message, delay: timedelta = timedelta(0)) -> None:
-    """Promise messages with this transaction; relays hear of it at the commit and publish them once `delay` is over."""
+async def enqueue(tx: AsyncConnection, *messages: Message, delay: timedelta = timedelta(0)) -> None:
+    """Promise messages with this transaction; a relay hears of it at the commit and publishes each after the `delay`.
+
+    One in this process is woken by itself. Only where there is none does PostgreSQL notify those of others: it lets
+    transactions that notify commit one by one.
+    """
     if not messages:
         return
     values: dict[str, object] = {
@@ -85,11 +90,25 @@ async def enqueue(tx: AsyncSession, *messages: Message, delay: timedelta = timed
         "runs": [message.run_id for message in messages],
         "bodies": [encoded(message) for message in messages],
         "delay": delay,
+        "channel": CHANNEL,
+        "tell": not _waking,
     }
-    await tx.execute(_PROMISE, values | {"channel": CHANNEL, "here": HERE})
+    await tx.execute(_PROMISE, values)
+    for wake in _waking:
+        after_commit(tx, wake)
 
 
-async def parked(tx: AsyncSession, limit: int, *, after: int = 0) -> list[Parked]:
+@contextmanager
+def woken(wake: Callable[[], None]) -> Generator[None]:
+    """Let this be called, while the block runs, whenever a transaction of this process has promised something."""
+    _waking.add(wake)
+    try:
+        yield
+    finally:
+        _waking.discard(wake)
+
+
+async def parked(tx: AsyncConnection, limit: int, *, after: int = 0) -> list[Parked]:
     """Return what can't be published as it is, by id, from behind the given one."""
     return [
         Parked(
@@ -104,18 +123,18 @@ async def parked(tx: AsyncSession, limit: int, *, after: int = 0) -> list[Parked
     ]
 
 
-async def unpark(tx: AsyncSession, ids: Sequence[int]) -> int:
+async def unpark(tx: AsyncConnection, ids: Sequence[int]) -> int:
     """Let relays try these parked ones anew, and return how many there were."""
-    return await tx.scalar(_UNPARK, {"ids": list(ids), "channel": CHANNEL, "here": HERE}) or 0
+    return await tx.scalar(_UNPARK, {"ids": list(ids), "channel": CHANNEL}) or 0
 
 
-async def forget(tx: AsyncSession, *, older: timedelta = timedelta(hours=24), limit: int = 1000) -> int:
+async def forget(tx: AsyncConnection, *, older: timedelta = timedelta(hours=24), limit: int = 1000) -> int:
     """Delete some of what was published that long ago and return how many; fewer than the limit: no more are left."""
     deleted = await tx.execute(_FORGET, {"older": older, "limit": limit})
     return int(getattr(deleted, "rowcount", 0))
 
 
-async def backlog(tx: AsyncSession) -> Backlog:
+async def backlog(tx: AsyncConnection) -> Backlog:
     """Return how much waits to be published, and how long."""
     row = (await tx.execute(_WAITING)).one()
     return Backlog(row.waiting, row.oldest_s)

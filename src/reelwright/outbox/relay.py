@@ -21,7 +21,7 @@ from sqlalchemy import text
 from reelwright.ground import failpoints, log, tasks, telemetry
 from reelwright.ground.errors import Outage
 from reelwright.ground.postgres import Database
-from reelwright.outbox.promises import HERE
+from reelwright.outbox.promises import woken
 
 _log = log.logger("outbox.relay")
 
@@ -30,8 +30,8 @@ _BATCHES_IN_FLIGHT = 4
 _SINGLES_IN_FLIGHT = 8
 _PARK_AFTER = 5
 _POLL_S = 1.0
-_LINGER_S = 0.02
-"""How long a relay lets rows gather while it has a batch under way, or while the process that wrote them is at it."""
+_GATHER_S, _MOST_GATHER_S = 0.005, 0.05
+"""After a batch rows gather for the next, so long for each row but one: not at all when idle, in tens when busy."""
 _RETRY_DELAY = "min(1000 * pow(3, retried), 300000)"  # milliseconds: a worker that restarts is back in seconds
 _STATUS = re.compile(r"status: (\d{3})")
 _NEVER = frozenset({400, 404, 412, 413, 422})
@@ -39,13 +39,18 @@ _NEVER = frozenset({400, 404, 412, 413, 422})
 
 _CLAIM = text(
     """
-    UPDATE outbox SET claimed_until = clock_timestamp() + interval '30 seconds', attempts = attempts + 1
-     WHERE id IN (
-        SELECT id FROM outbox
-         WHERE published_at IS NULL AND parked_at IS NULL AND deliver_at <= clock_timestamp()
-           AND (claimed_until IS NULL OR claimed_until < clock_timestamp())
-         ORDER BY deliver_at, id LIMIT :batch FOR UPDATE SKIP LOCKED)
-    RETURNING id, run_id, body, attempts
+    WITH claimed AS (
+        UPDATE outbox SET claimed_until = clock_timestamp() + interval '30 seconds', attempts = attempts + 1
+         WHERE id IN (
+            SELECT id FROM outbox
+             WHERE published_at IS NULL AND parked_at IS NULL AND deliver_at <= clock_timestamp()
+               AND (claimed_until IS NULL OR claimed_until < clock_timestamp())
+             ORDER BY deliver_at, id LIMIT :batch FOR UPDATE SKIP LOCKED)
+        RETURNING id, run_id, body, attempts),
+    next AS (
+        SELECT extract(epoch FROM min(deliver_at) - clock_timestamp())::float8 AS due_s FROM outbox
+         WHERE published_at IS NULL AND parked_at IS NULL AND deliver_at > clock_timestamp())
+    SELECT id, run_id, body, attempts, due_s FROM next LEFT JOIN claimed ON true
     """
 )
 _SETTLE = text(
@@ -58,10 +63,6 @@ _SETTLE = text(
                   CAST(:reasons AS text[])) AS said (id, message, wait, reason)
      WHERE outbox.id = said.id AND published_at IS NULL AND parked_at IS NULL
     """
-)
-_NEXT_DUE = text(
-    "SELECT extract(epoch FROM min(deliver_at) - clock_timestamp()) FROM outbox"
-    " WHERE published_at IS NULL AND parked_at IS NULL AND deliver_at > clock_timestamp()"
 )
 
 
@@ -110,17 +111,12 @@ class Relay:
         self._queue = queue
         self._to = destination
         self._sending: set[asyncio.Task[None]] = set()
-        self._lingering: asyncio.TimerHandle | None = None
         self._stopped = False
         self.wake = asyncio.Event()
 
-    def notified(self, sender: str = HERE) -> None:
-        """Look for rows: at once where this process wrote them, else after the relay of the one that did."""
-        if sender in {HERE, ""}:
-            self.wake.set()
-        elif self._lingering is None or self._lingering.when() <= asyncio.get_running_loop().time():
-            wait = _LINGER_S * random.uniform(1.0, 2.0)  # noqa: S311 - jitter, so that the others don't look together
-            self._lingering = asyncio.get_running_loop().call_later(wait, self.wake.set)
+    def notified(self, _said: str = "") -> None:
+        """Look for rows now."""
+        self.wake.set()
 
     def stop(self) -> None:
         """Claim nothing more; `run` returns when what is under way has been settled."""
@@ -131,14 +127,15 @@ class Relay:
         """Publish until stopped or cancelled; an outage of PostgreSQL or QStash only delays it."""
         pause = 0.0
         try:
-            while not self._stopped:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self.wake.wait(), timeout=pause)
-                self.wake.clear()
-                try:
-                    pause = await self._turn()
-                except Outage:
-                    pause = _POLL_S
+            with woken(self.wake.set):
+                while not self._stopped:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self.wake.wait(), timeout=pause)
+                    self.wake.clear()
+                    try:
+                        pause = await self._turn()
+                    except Outage:
+                        pause = _POLL_S
             if self._sending:
                 await asyncio.wait(self._sending)
         finally:
@@ -146,17 +143,17 @@ class Relay:
 
     async def _turn(self) -> float:
         """Claim one batch, send it on its way beside the next, and return how long to wait for that. Raises Outage."""
-        if self._stopped:
-            return 0.0
-        if self._sending:  # let the next batch fill while one is under way
-            await asyncio.wait(self._sending, timeout=_LINGER_S, return_when=asyncio.FIRST_COMPLETED)
         if len(self._sending) >= _BATCHES_IN_FLIGHT:
             await asyncio.wait(self._sending, return_when=asyncio.FIRST_COMPLETED)
+        if self._stopped:
+            return 0.0
         rows, pause = await self._claim()
         if rows:
             sending = asyncio.create_task(self._sent(rows))
             self._sending.add(sending)
             sending.add_done_callback(self._sending.discard)
+        if 1 < len(rows) < _BATCH:
+            await asyncio.sleep(min(_MOST_GATHER_S, _GATHER_S * (len(rows) - 1)))
         return pause
 
     async def _sent(self, rows: Sequence[_Claimed]) -> None:
@@ -174,15 +171,13 @@ class Relay:
 
     async def _claim(self) -> tuple[list[_Claimed], float]:
         """Claim a batch; return it and how long nothing more will be due: one second, the poll, at most."""
-        pause = 0.0
-        async with self._db.begin() as tx:
-            rows = (await tx.execute(_CLAIM, {"batch": _BATCH})).all()
-            if len(rows) < _BATCH:
-                seconds = await tx.scalar(_NEXT_DUE)
-                pause = _POLL_S if seconds is None else min(_POLL_S, max(0.01, float(seconds)))
+        async with self._db.single() as tx:
+            found = (await tx.execute(_CLAIM, {"batch": _BATCH})).all()
+        rows = [_Claimed(row.id, row.run_id.hex, row.body, row.attempts) for row in found if row.id is not None]
         if rows:
             await failpoints.reached("outbox.after_claim")
-        return [_Claimed(row.id, row.run_id.hex, row.body, row.attempts) for row in rows], pause
+        due_s = _POLL_S if found[0].due_s is None else max(0.01, found[0].due_s)
+        return rows, 0.0 if len(rows) == _BATCH else min(_POLL_S, due_s)
 
     async def _publish(self, rows: Sequence[_Claimed]) -> list[str | Exception]:
         """Publish the rows in one request, and each on its own that the queue didn't take so; return ids or errors."""
@@ -260,6 +255,6 @@ class Relay:
         if failed:
             _log.warning("outbox.publish_failed", rows=len(failed), error=type(failed[0]).__name__)
         values = {"ids": told.ids, "messages": told.messages, "waits": told.waits, "reasons": told.reasons}
-        async with self._db.begin() as tx:
+        async with self._db.single() as tx:
             await tx.execute(_SETTLE, values)
         telemetry.OUTBOX_PUBLISHED.inc(len(rows) - len(failed))

@@ -5,7 +5,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.ground.ids import AccountId, GenerationId, StageRunId
 
@@ -73,7 +73,7 @@ class Intent:
 class PaidCalls:
     """The rows of paid calls; the caller commits."""
 
-    def __init__(self, *, session: AsyncSession) -> None:
+    def __init__(self, *, session: AsyncConnection) -> None:
         self.session = session
 
     async def intend(self, call: PaidCall) -> Intent:

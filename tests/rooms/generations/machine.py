@@ -14,7 +14,7 @@ from typing import ClassVar, TypeVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.generations import Generations, GenerationState, Pulse, Run, Runs, RunState, Stage, StaleRun, Unit
 from reelwright.ground.ids import GenerationId
@@ -81,7 +81,7 @@ class Machine(RuleBasedStateMachine):
         self.listed: list[StaleRun] = []
         self.rules = 0
 
-    def run(self, command: Callable[[AsyncSession], Awaitable[T]]) -> T:
+    def run(self, command: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         async def once() -> T:
             async with self.db.begin() as tx:
                 return await command(tx)
@@ -165,7 +165,7 @@ class Machine(RuleBasedStateMachine):
     def time_passes(self, time: int) -> None:
         self.now += time
 
-        async def move(tx: AsyncSession) -> None:
+        async def move(tx: AsyncConnection) -> None:
             for statement in PASSING:
                 await tx.execute(statement, {"time": minutes(time), "generation": self.generation})
 
@@ -295,7 +295,7 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def the_rows_are_as_foretold(self) -> None:
-        async def seen(tx: AsyncSession) -> tuple[list[Run], list[GenerationId]]:
+        async def seen(tx: AsyncConnection) -> tuple[list[Run], list[GenerationId]]:
             return await Runs(session=tx).of(self.generation), await Generations(session=tx).unfinished_past_deadline(9)
 
         runs, late = self.run(seen)

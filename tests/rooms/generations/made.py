@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.accounts import Accounts
 from reelwright.generations import (
@@ -26,12 +26,12 @@ UNIT = Unit(stage=Stage.STORY_WRITING)
 NOW = datetime(2026, 3, 15, 12, 30, tzinfo=UTC)
 
 
-async def account(tx: AsyncSession, *, plan: str = "basic") -> AccountId:
+async def account(tx: AsyncConnection, *, plan: str = "basic") -> AccountId:
     made = await Accounts(session=tx).create(email=f"{uuid4().hex}@example.com", plan=plan)
     return made.id
 
 
-async def draft(tx: AsyncSession, owner: AccountId, **fields: object) -> Draft:
+async def draft(tx: AsyncConnection, owner: AccountId, **fields: object) -> Draft:
     values = {"id": DraftId(uuid4()), "account_id": owner, "topic": "Why do cats purr?"} | fields
     made = Draft(**values)
     assert await Drafts(session=tx).add(made)
@@ -54,7 +54,7 @@ def new_generation(owner: AccountId, on: DraftId, **fields: object) -> NewGenera
     return NewGeneration(**values)
 
 
-async def generation(tx: AsyncSession, owner: AccountId | None = None, **fields: object) -> GenerationId:
+async def generation(tx: AsyncConnection, owner: AccountId | None = None, **fields: object) -> GenerationId:
     """An accepted generation on a draft of its own, of a new account where none is given."""
     owner = owner or await account(tx)
     new = new_generation(owner, (await draft(tx, owner)).id, **fields)

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright import outbox
 from reelwright.generations import Drawn, Generations, Pulse, Runs, Uploads
@@ -65,7 +65,7 @@ class Counting(Database):
         self.most: dict[str, int] = {}
 
     @asynccontextmanager
-    async def begin(self) -> AsyncGenerator[AsyncSession]:
+    async def begin(self) -> AsyncGenerator[AsyncConnection]:
         async with super().begin() as tx:
             yield tx
             for row in await tx.execute(READ):

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.generations import (
     ArtefactKind,
@@ -69,7 +69,7 @@ FILE = StoredArtefact(
 )
 
 
-async def on(tx: AsyncSession, owner: AccountId, draft: DraftId, kind: GenerationKind) -> GenerationId:
+async def on(tx: AsyncConnection, owner: AccountId, draft: DraftId, kind: GenerationKind) -> GenerationId:
     new = made.new_generation(owner, draft, kind=kind)
     assert await Generations(session=tx).add_once(new)
     return new.id

@@ -10,7 +10,7 @@ from uuid import uuid4
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright import ledger
 from reelwright.ground.errors import Refusal
@@ -21,7 +21,7 @@ from tests.rooms.generations import made
 from tests.rooms.ledger.oracle import Oracle
 
 T = TypeVar("T")
-Command = Callable[[AsyncSession], Awaitable[Any]]
+Command = Callable[[AsyncConnection], Awaitable[Any]]
 
 LOTS = text(
     "SELECT external_ref, remaining_micro, held_micro FROM credit_lots WHERE account_id = ANY(:accounts) AND live"
@@ -58,7 +58,7 @@ class Machine(RuleBasedStateMachine):
         self.done: list[tuple[str, Command]] = []
         self.number = 0
 
-    def run(self, command: Callable[[AsyncSession], Awaitable[T]]) -> T:
+    def run(self, command: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         async def once() -> T:
             async with self.db.begin() as tx:
                 return await command(tx)
@@ -246,7 +246,7 @@ class Machine(RuleBasedStateMachine):
     def the_books_say_what_the_oracle_says(self) -> None:
         self.run(self._compare)
 
-    async def _compare(self, tx: AsyncSession) -> None:
+    async def _compare(self, tx: AsyncConnection) -> None:
         rows = {row[0]: tuple(row[1:]) for row in await tx.execute(BALANCES, {"accounts": self.accounts})}
         lots = {row[0]: tuple(row[1:]) for row in await tx.execute(LOTS, {"accounts": self.accounts})}
         for account, oracle in zip(self.accounts, self.oracles, strict=True):

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright import ledger
 from reelwright.ground import clock, postgres
@@ -21,7 +21,7 @@ from reelwright.ground.postgres import Database
 from tests.rooms.generations import made
 from tests.waiting import wait_until
 
-Act = Callable[[AsyncSession], Awaitable[Any]]
+Act = Callable[[AsyncConnection], Awaitable[Any]]
 WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'second' AND wait_event_type = 'Lock'")
 
 
@@ -79,10 +79,10 @@ async def test_capture_and_void_settle_once_whoever_comes_first(db: Database, ot
     for swapped in (False, True):
         owner, work = await prepared(db, credits=20, hold=12)
 
-        def capture(tx: AsyncSession, work: GenerationId = work) -> Awaitable[Any]:
+        def capture(tx: AsyncConnection, work: GenerationId = work) -> Awaitable[Any]:
             return ledger.capture(tx, generation=work, micro=7)
 
-        def void(tx: AsyncSession, work: GenerationId = work) -> Awaitable[Any]:
+        def void(tx: AsyncConnection, work: GenerationId = work) -> Awaitable[Any]:
             return ledger.void(tx, generation=work)
 
         first, second = await met(db, other, *((void, capture) if swapped else (capture, void)))
@@ -106,13 +106,13 @@ async def test_a_hold_finds_what_came_in_while_it_waited(db: Database, other: Da
     """Its statement began before the lot was there: it has to look a second time."""
     owner, work = await prepared(db, credits=20)
 
-    def grant(tx: AsyncSession) -> Awaitable[Any]:
+    def grant(tx: AsyncConnection) -> Awaitable[Any]:
         return ledger.grant(tx, account=owner, micro=100, source=f"{owner}:3")
 
-    def hold(tx: AsyncSession) -> Awaitable[Any]:
+    def hold(tx: AsyncConnection) -> Awaitable[Any]:
         return ledger.hold(tx, account=owner, generation=work, micro=20)
 
-    async def use_up(tx: AsyncSession) -> Any:
+    async def use_up(tx: AsyncConnection) -> Any:
         await ledger.adjust(tx, account=owner, micro=-15, reference="x", reason="", actor=owner)
         return await grant(tx)
 
@@ -126,10 +126,10 @@ async def test_a_hold_uses_what_was_freed_while_it_waited(db: Database, other: D
         late = await made.generation(tx, owner)
         await ledger.grant(tx, account=owner, micro=1, source=f"{owner}:3")
 
-    def void(tx: AsyncSession) -> Awaitable[Any]:
+    def void(tx: AsyncConnection) -> Awaitable[Any]:
         return ledger.void(tx, generation=work)
 
-    def hold(tx: AsyncSession) -> Awaitable[Any]:
+    def hold(tx: AsyncConnection) -> Awaitable[Any]:
         return ledger.hold(tx, account=owner, generation=late, micro=1)
 
     await met(db, other, void, hold)
@@ -162,10 +162,10 @@ async def test_lapsing_and_settling_meet(db: Database, other: Database) -> None:
                 )
             )
 
-        def expire(tx: AsyncSession, owner: AccountId = owner) -> Awaitable[Any]:
+        def expire(tx: AsyncConnection, owner: AccountId = owner) -> Awaitable[Any]:
             return ledger.expire(tx, account=owner)
 
-        def void(tx: AsyncSession, work: GenerationId = work) -> Awaitable[Any]:
+        def void(tx: AsyncConnection, work: GenerationId = work) -> Awaitable[Any]:
             return ledger.void(tx, generation=work)
 
         if swapped:
@@ -179,7 +179,7 @@ async def test_lapsing_and_settling_meet(db: Database, other: Database) -> None:
 async def test_one_source_is_granted_once_also_at_once(db: Database, other: Database) -> None:
     owner, _ = await prepared(db, credits=20)
 
-    def grant(tx: AsyncSession) -> Awaitable[Any]:
+    def grant(tx: AsyncConnection) -> Awaitable[Any]:
         return ledger.grant(tx, account=owner, micro=5, source=f"invoice:{owner}")
 
     assert await met(db, other, grant, grant) == (True, False)
@@ -189,10 +189,10 @@ async def test_one_source_is_granted_once_also_at_once(db: Database, other: Data
 async def test_a_debt_that_comes_while_a_hold_waits_stops_it(db: Database, other: Database) -> None:
     owner, work = await prepared(db, credits=20)
 
-    def clawback(tx: AsyncSession) -> Awaitable[Any]:
+    def clawback(tx: AsyncConnection) -> Awaitable[Any]:
         return ledger.clawback(tx, account=owner, micro=21, reference="dispute", reason="")
 
-    def hold(tx: AsyncSession) -> Awaitable[Any]:
+    def hold(tx: AsyncConnection) -> Awaitable[Any]:
         return ledger.hold(tx, account=owner, generation=work, micro=1)
 
     _, second = await met(db, other, clawback, hold)
