@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from reelwright.admission import Gate
 from reelwright.generations import Assignment, Made, Runs, StaleRun, Uploads
+from reelwright.ground import tasks
 from reelwright.ground.errors import Outage, Refusal
 from reelwright.ground.ids import GenerationId
 from reelwright.ground.postgres import Database
@@ -20,6 +21,7 @@ from reelwright.journeys.workroom import Workroom
 from reelwright.providers import CIRCUIT_OPEN, ProviderAway
 from tests.builders import an_account
 from tests.journeys.conftest import TIMINGS, Studio, deliver_all, due_now, one, order, waiting
+from tests.waiting import wait_until
 
 Behaviour = Callable[[Assignment], Awaitable[Made | None]]
 
@@ -211,3 +213,22 @@ async def test_a_call_whose_reply_never_came_is_settled_as_unknown(generation: G
     assert (await recovery.tidy(db=room.db, storage=room.storage)).calls == 1
     states = await one(room.db, "SELECT string_agg(state, ',' ORDER BY call_no) AS states FROM provider_calls")
     assert states["states"] == "intended,unknown"
+
+
+async def test_a_sweep_comes_right_behind_a_lease_that_ends(generation: GenerationId, room: Workroom) -> None:
+    """Else a dead worker's run would wait for its lease's end, and then for the next sweep's turn too."""
+    (message,) = await waiting(room.db)
+    async with room.db.begin() as tx:
+        assert await Runs(session=tx).claim(message.run_id, lease=timedelta(seconds=1))
+    hours = timedelta(hours=1)
+    sweeping = asyncio.create_task(
+        recovery.keep_sweeping(db=room.db, gate=room.gate, storage=room.storage, every=hours, resend_after=hours)
+    )
+
+    async def queued_anew() -> bool:
+        row = await one(room.db, "SELECT state, lease_until IS NULL AS free FROM stage_runs")
+        return row["state"] == "queued" and row["free"]
+
+    await wait_until(queued_anew)
+    await tasks.end(sweeping)
+    assert await one(room.db, "SELECT generation_id FROM stage_runs WHERE fence = 2") == {"generation_id": generation}

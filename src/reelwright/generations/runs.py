@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import Row as Record
 from sqlalchemy import select, text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.generations.model import RunState, Source, Stage, Unit
 from reelwright.generations.outcomes import Ingested, Outcome, Planned, Written
@@ -147,6 +147,12 @@ _STALE = text(
      ORDER BY r.id LIMIT :limit
     """  # noqa: S608 - put together from constants
 )
+_NEXT_LAPSE = text(
+    """
+    SELECT min(lease_until) - clock_timestamp() FROM stage_runs
+     WHERE state IN ('queued', 'running') AND state = 'running' AND lease_until > clock_timestamp()
+    """  # in the words of the index of what is live
+)
 _STILL = f"""
     FROM open
     WHERE r.id = :run AND r.generation_id = open.id AND open.paused_at IS NULL
@@ -186,7 +192,7 @@ _FOREVER = timedelta(days=365)
 class Runs:
     """Stage runs, inside one transaction."""
 
-    session: AsyncSession
+    session: AsyncConnection
 
     async def plan(self, generation_id: GenerationId, units: Sequence[Unit], *, max_attempts: int) -> list[Unit]:
         """Queue these units' runs and return those that had not been planned before, in the order given."""
@@ -292,6 +298,10 @@ class Runs:
             )
             for row in await self.session.execute(_STALE, values)
         ]
+
+    async def next_lapse(self) -> timedelta | None:
+        """Return in how long the first of the running ones' leases ends, unless its worker lives and renews it."""
+        return await self.session.scalar(_NEXT_LAPSE)
 
     async def rescue(self, stale: StaleRun, resend_after: timedelta) -> bool:
         """Queue a stale run to be sent again now. False where it is stale no more, or has no attempt left."""

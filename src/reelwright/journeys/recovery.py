@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright import outbox
 from reelwright.admission import Gate
@@ -31,6 +31,7 @@ _MOST = 500
 _ABANDONED = timedelta(hours=1)
 _POKE = timedelta(seconds=2)
 _RECENT = timedelta(hours=3)
+_BEHIND_S = (0.1, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,7 @@ async def _rescued(run: StaleRun, *, db: Database, resend_after: timedelta) -> b
 async def _given_up(run: StaleRun, *, db: Database, gate: Gate, resend_after: timedelta) -> bool:
     """End a generation whose run has no attempt left, unless its worker came back in this moment."""
 
-    async def still_stale(tx: AsyncSession) -> bool:
+    async def still_stale(tx: AsyncConnection) -> bool:
         return await Runs(session=tx).give_up(run, resend_after=resend_after, error_code=EXHAUSTED.code)
 
     return await ending.give_up(run.generation_id, db=db, gate=gate, why=EXHAUSTED, last=run, provided=still_stale)
@@ -209,11 +210,21 @@ async def rounds(*, db: Database, gate: Gate, storage: Storage, resend_after: ti
 async def keep_sweeping(
     *, db: Database, gate: Gate, storage: Storage, every: timedelta, resend_after: timedelta
 ) -> None:
-    """Sweep for ever, a little out of step with other sweepers; an outage is waited out."""
+    """Sweep for ever, a little out of step with other sweepers; an outage is waited out.
+
+    Where a lease ends before the next sweep would come, that comes right behind it: a dead worker's run is set going
+    again as soon as it may be.
+    """
+    pause_s = 0.0
     while True:
-        await asyncio.sleep(every.total_seconds() * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
+        await asyncio.sleep(pause_s)
+        pause_s = every.total_seconds() * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
         try:
             await rounds(db=db, gate=gate, storage=storage, resend_after=resend_after)
+            async with db.single() as tx:
+                lapse = await Runs(session=tx).next_lapse()
+            if lapse is not None:
+                pause_s = min(pause_s, lapse.total_seconds() + random.uniform(*_BEHIND_S))  # noqa: S311 - jitter
         except Outage:
             _log.warning("sweep.postponed")
         except Exception:  # noqa: BLE001 - a bug in one sweep must not end the sweeping; it is logged with its traceback
