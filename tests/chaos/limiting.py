@@ -137,7 +137,7 @@ async def _held(on: Fleet, holder: str) -> float:
     return longest
 
 
-@makes("F36", quick=True)
+@makes("F36")
 async def places_of_the_dead(on: Fleet) -> None:
     """A killed worker's place lapses with its lease, the work goes on, and an account's own place is never lost."""
     account = await on.customer(Plan.BASIC)  # one at a time: a lease that leaked would refuse the next order

@@ -35,8 +35,9 @@ from tests.simulators.openai import (
 )
 from tests.waiting import wait_until
 
-STAGE_S = 10.0
-"""How long a stage may take here: more than the provider's SDK needs to load on a busy machine."""
+STAGE_S = 12.0
+LEASE_S = 8.0
+"""How long a stage and a lease may last here: more than the provider's SDK needs to begin on a busy machine."""
 _STORY = (
     "SELECT id, state, attempt, fence, error_code FROM stage_runs WHERE generation_id = :id AND stage = 'STORY_WRITING'"
 )
@@ -75,6 +76,7 @@ def bought_at(url: str, model: str, **more: str) -> dict[str, str]:
         "OPENAI_API_KEY": "k",
         "OPENAI_BASE_URL": url,
         "REELWRIGHT_STAGE_DEADLINE": f"{STAGE_S:.0f}s",
+        "REELWRIGHT_LEASE": f"{LEASE_S:.0f}s",
         **more,
     }
 
