@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.generations.model import GenerationKind, GenerationState, Part
 from reelwright.generations.records import LIVE, AdmissionFacts, Counted, Event, Generation, NewGeneration, Regenerated
-from reelwright.generations.tables import EVENTS, GENERATIONS, STAGE_RUNS
+from reelwright.generations.tables import EVENTS, GENERATIONS
 from reelwright.ground.ids import AccountId, DraftId, GenerationId, VariantId
 
 LONGEST_PAUSE = timedelta(days=7)  # then the sweep cancels it
@@ -60,6 +60,21 @@ _NOTE = text(
     INSERT INTO generation_events (generation_id, seq, kind, data)
     SELECT id, event_seq, :kind, CAST(:data AS jsonb) FROM generation
     RETURNING seq
+    """
+)
+_END = text(
+    """
+    UPDATE generations
+       SET state = :state, paused_at = NULL, failure_code = :code, failure_sentence = :sentence,
+           gate = CAST(:gate AS jsonb), ended_at = clock_timestamp(),
+           units_returned_at = CASE WHEN CAST(:units_back AS boolean) THEN clock_timestamp() END
+     WHERE id = :generation AND state IN ('queued', 'running') RETURNING id
+    """
+)
+_CANCEL_REST = text(
+    """
+    UPDATE stage_runs SET state = 'cancelled', fence = fence + 1, lease_until = NULL, finished_at = clock_timestamp()
+     WHERE generation_id = :generation AND state IN ('queued', 'running')
     """
 )
 
@@ -128,29 +143,17 @@ class Generations:
         `units_back` gives its units back to the month. Two statements: runs that were planned while the first waited
         for the lock are only seen by a second.
         """
-        ended = (
-            update(GENERATIONS)
-            .where(GENERATIONS.c.id == generation_id, GENERATIONS.c.state.in_(LIVE))
-            .values(
-                state=state,
-                paused_at=None,
-                failure_code=failure_code,
-                failure_sentence=failure_sentence,
-                gate=gate,
-                ended_at=func.clock_timestamp(),
-                units_returned_at=func.clock_timestamp() if units_back else None,
-            )
-            .returning(GENERATIONS.c.id)
-        )
-        if await self.session.scalar(ended) is None:
+        values = {
+            "generation": generation_id,
+            "state": state,
+            "code": failure_code,
+            "sentence": failure_sentence,
+            "gate": None if gate is None else msgspec.json.encode(gate).decode(),
+            "units_back": units_back,
+        }
+        if await self.session.scalar(_END, values) is None:
             return False
-        await self.session.execute(
-            update(STAGE_RUNS)
-            .where(STAGE_RUNS.c.generation_id == generation_id, STAGE_RUNS.c.state.in_(LIVE))
-            .values(
-                state="cancelled", fence=STAGE_RUNS.c.fence + 1, lease_until=None, finished_at=func.clock_timestamp()
-            )
-        )
+        await self.session.execute(_CANCEL_REST, {"generation": generation_id})
         return True
 
     async def render_variant(self, generation_id: GenerationId, variant_id: VariantId) -> None:

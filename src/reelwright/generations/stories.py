@@ -1,7 +1,7 @@
 """What a generation tells: the source that was ingested, the variants that were written, their scenes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from sqlalchemy import Row as Record
@@ -29,6 +29,11 @@ from reelwright.ground.ids import AccountId, DraftId, GenerationId, VariantId, d
 
 # These kinds tell their own story; the others work on what the draft has.
 _WRITING = (GenerationKind.SCRIPT, GenerationKind.VIDEO, GenerationKind.REGENERATE_FULL)
+_source = insert(SOURCES)
+_KEEP = _source.on_conflict_do_update(
+    index_elements=["generation_id"],
+    set_={field.name: _source.excluded[field.name] for field in fields(Source)},
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +44,7 @@ class Sources:
 
     async def keep(self, generation_id: GenerationId, draft_id: DraftId, source: Source) -> None:
         """Keep what this generation ingested for the draft; a repeat replaces it."""
-        values = asdict(source)
-        added = insert(SOURCES).values(draft_id=draft_id, generation_id=generation_id, **values)
-        await self.session.execute(added.on_conflict_do_update(index_elements=["generation_id"], set_=values))
+        await self.session.execute(_KEEP, {"draft_id": draft_id, "generation_id": generation_id, **asdict(source)})
 
     async def of(self, generation_id: GenerationId) -> Source | None:
         """Return what this generation works from, or None where there is nothing.
