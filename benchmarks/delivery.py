@@ -78,7 +78,8 @@ LIVE = "SELECT count(*) FROM generations WHERE ended_at IS NULL AND id <> $1"
 TRAVELS = """
     SELECT extract(epoch FROM r.started_at - o.written)::float8 * 1000 AS waited_ms,
            extract(epoch FROM r.started_at)::float8 AS began, extract(epoch FROM r.finished_at)::float8 AS ended
-      FROM stage_runs r JOIN LATERAL (SELECT min(created_at) AS written FROM outbox WHERE run_id = r.id) o ON true
+      FROM stage_runs r JOIN LATERAL (
+        SELECT min(created_at) AS written FROM outbox WHERE generation_id = r.generation_id AND run_id = r.id) o ON true
      WHERE r.generation_id = ANY($1) AND r.state = 'succeeded'
 """
 CLAIM = """
