@@ -5,7 +5,6 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 import httpx
 import pytest
@@ -19,14 +18,14 @@ from reelwright.journeys import onboarding
 from reelwright.settings import Settings
 
 
-@pytest.fixture
-def settings(database_url: str, valkey_url: str, tmp_path: Path) -> Settings:
+@pytest.fixture(scope="session")
+def settings(database_url: str, valkey_url: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return Settings(
         environment="test",
         database_url=database_url,
         redis_url=valkey_url,
         redis_timeout=timedelta(seconds=10),
-        storage_url=f"file://{tmp_path}/artefacts",
+        storage_url=f"file://{tmp_path_factory.mktemp('api')}/artefacts",
         worker_url="http://127.0.0.1:9",
         qstash_url="http://127.0.0.1:9",
         qstash_token="token",
@@ -54,10 +53,17 @@ async def living(app: Litestar) -> AsyncGenerator[Litestar]:
         await life
 
 
-@pytest.fixture
-async def app(settings: Settings, db: Database, redis: object) -> AsyncGenerator[Litestar]:
+@pytest.fixture(scope="session")
+async def running_app(settings: Settings) -> AsyncGenerator[Litestar]:
+    """One API for all tests of a process: what it keeps, it keeps for accounts, and each test has its own."""
     async with living(create_app(settings)) as made:
         yield made
+
+
+@pytest.fixture
+def app(running_app: Litestar, db: Database, redis: object) -> Litestar:
+    """The API, with rows and Redis emptied after the test."""
+    return running_app
 
 
 @dataclass(frozen=True)
