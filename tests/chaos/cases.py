@@ -15,7 +15,7 @@ Play = Callable[[Fleet], Awaitable[None]]
 
 EVERYTHING = os.environ.get("CHAOS") == "all"
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
-SLICE = 3
+SLICE = 2
 """How many quick cases the default run plays, chosen by the seed."""
 
 FAULTS = {

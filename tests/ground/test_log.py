@@ -119,7 +119,7 @@ def test_a_traceback_names_places_and_classes_and_quotes_nobody() -> None:
         try:
             several()
         except ExceptionGroup:
-            logging.getLogger("uvicorn.error").exception("Exception in ASGI application")
+            logging.getLogger("a.library").exception("Exception in ASGI application")
     assert CANARY not in written(told)
     chain, key, group = (line["exception"] for line in told)
     assert chain.index("builtins.ValueError") < chain.index("Outage code=source.unreachable")

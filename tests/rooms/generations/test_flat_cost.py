@@ -1,9 +1,10 @@
 """What a delivery and a sweep read stays the same, whether a hundred runs were ever finished or a hundred thousand.
 
 PostgreSQL itself counts the rows that each transaction reads: a statement that left its partial index for another one,
-or for the table, would read what is finished too.
+or for the table, would read what is finished too. REELWRIGHT_FLAT_ROWS=100000 fills the tables up to the name.
 """
 
+import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -20,7 +21,7 @@ from reelwright.ground.postgres import Database
 from tests.rooms.generations import made
 from tests.rooms.generations.made import LEASE, UNIT
 
-FINISHED, WAITING, BATCH = 100_000, 5_000, 100
+FINISHED, WAITING, BATCH = int(os.environ.get("REELWRIGHT_FLAT_ROWS", "20000")), 5_000, 100
 RESEND = timedelta(seconds=30)
 MOST_ROWS = {"generations": 60, "stage_runs": 60, "uploads": 60, "artefacts": 60, "outbox": 6 * BATCH}
 """What a transaction may read for two live runs, and for a batch of messages; some of it more than once."""
