@@ -19,6 +19,16 @@ from reelwright.ground import redis as ground_redis
 log.configure(as_json=True)  # the default writes a page of colours, locals included, for every traceback
 
 SEEDED = frozenset({"alembic_version", "action_costs", "price_versions", "providers", "provider_models"})
+# Empties what a test has filled, and leaves what migrations have seeded. Tables without a page have never held a row.
+EMPTYING = text(
+    f"""
+    DO $$ BEGIN EXECUTE coalesce((
+        SELECT 'TRUNCATE ' || string_agg(format('%I', relname), ', ') || ' RESTART IDENTITY CASCADE'
+          FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND pg_relation_size(oid) > 0
+           AND relname <> ALL ('{{{",".join(sorted(SEEDED))}}}')
+    ), 'SELECT'); END $$
+    """  # noqa: S608 - assembled from constants
+)
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
 
 
@@ -86,14 +96,18 @@ def valkey_url(server_urls: tuple[str, str], worker_number: int) -> str:
     return server_urls[1].rsplit("/", 1)[0] + f"/{worker_number}"
 
 
-@pytest.fixture(scope="session")
-async def empty_database_url(postgres_url: str, worker_number: int) -> str:
-    """A database without any table. Only the fixture below uses it."""
-    name = f"reelwright_{worker_number}"
+async def new_database(postgres_url: str, name: str) -> str:
+    """Make an empty database on the server and return its address."""
     connection = await asyncpg.connect(postgres_url)
     await connection.execute(f"CREATE DATABASE {name}")
     await connection.close()
     return urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
+
+
+@pytest.fixture(scope="session")
+async def empty_database_url(postgres_url: str, worker_number: int) -> str:
+    """A database without any table. Only the fixture below uses it."""
+    return await new_database(postgres_url, f"reelwright_{worker_number}")
 
 
 @pytest.fixture(scope="session")
@@ -112,26 +126,18 @@ async def pool(database_url: str) -> AsyncIterator[postgres.Database]:
     await database.close()
 
 
-@pytest.fixture(scope="session")
-async def emptying(pool: postgres.Database) -> str:
-    """The one statement that empties what a test has filled, and leaves what migrations have seeded."""
-    async with pool.begin() as tx:
-        names = await tx.scalars(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"))
-        return "TRUNCATE " + ", ".join(f'"{name}"' for name in names if name not in SEEDED) + " RESTART IDENTITY"
-
-
 @pytest.fixture
-async def db(pool: postgres.Database, emptying: str) -> AsyncIterator[postgres.Database]:
+async def db(pool: postgres.Database) -> AsyncIterator[postgres.Database]:
     """The migrated database; empty again after the test."""
     yield pool
     async with pool.begin() as tx:
-        await tx.execute(text(emptying))
+        await tx.execute(EMPTYING)
 
 
 @pytest.fixture
 async def redis(valkey_url: str) -> AsyncIterator[Redis]:
     """A client of an empty Redis database. Fails the test that leaves a key without a TTL."""
-    client = ground_redis.connect(valkey_url, timeout_ms=2_000)
+    client = ground_redis.connect(valkey_url, timeout_ms=10_000)
     yield client
     immortal = [key async for key in client.scan_iter() if await client.pttl(key) == -1]
     await client.flushdb()

@@ -15,11 +15,13 @@ from litestar.params import HeaderParameter, RawBody
 
 from reelwright import api, outbox, serving
 from reelwright.admission import Gate
+from reelwright.chores import chores
 from reelwright.generations import Stage
 from reelwright.ground import log, tasks, telemetry
 from reelwright.ground.postgres import Database
 from reelwright.ground.workspace import own_folder
 from reelwright.journeys import invariants, reconciliation, recovery
+from reelwright.journeys.chores import keep_doing
 from reelwright.journeys.workroom import StageWork, Timings, Workroom
 from reelwright.providers import toolset
 from reelwright.settings import Settings
@@ -69,6 +71,7 @@ def workroom(wiring: Wiring, settings: Settings, stages: dict[Stage, StageWork])
         storage=wiring.storage,
         tools=tools,
         stages=stages,
+        chores=chores(wiring),
         places=stage_places(settings),
         workspace=own_folder(Path(settings.workspace or Path(tempfile.gettempdir()) / "reelwright-work")),
         timings=Timings(
@@ -113,7 +116,7 @@ async def failed(
     return await delivery.failed(body, signature, door=door, room=room)
 
 
-def _background(wiring: Wiring) -> list[asyncio.Task[None]]:
+def _background(wiring: Wiring, room: Workroom) -> list[asyncio.Task[None]]:
     """Start what a worker does besides its deliveries."""
     settings, db, gate = wiring.settings, wiring.db, wiring.gate
     jobs = (
@@ -122,6 +125,7 @@ def _background(wiring: Wiring) -> list[asyncio.Task[None]]:
         ),
         reconciliation.keep_reconciling(db=db, gate=gate, every=settings.reconcile),
         invariants.keep_checking(db=db, every=settings.invariants),
+        keep_doing(room.chores, every=settings.sweep),
         telemetry.keep_measuring_lag(),
     )
     return [asyncio.create_task(job) for job in jobs]
@@ -165,7 +169,7 @@ def create_app(
             app.state.db = wiring.db
             app.state.gate = wiring.gate
             app.state.room = workroom(wiring, settings, stages or STAGES)
-            jobs = _background(wiring)
+            jobs = _background(wiring, app.state.room)
             if isinstance(stop, serving.Stopping):
                 stop.seen_out.clear()
             leaving = asyncio.create_task(_see_out(stop, door, app.state.room, wiring, jobs))

@@ -14,6 +14,7 @@ from reelwright import outbox
 from reelwright.ground import log, qstash, tasks, tracing
 from reelwright.ground.errors import Outage
 from reelwright.journeys import production, recovery
+from reelwright.journeys.chores import once
 from reelwright.journeys.workroom import Workroom
 
 _log = log.logger("worker.delivery")
@@ -130,6 +131,7 @@ async def tick(body: bytes, signature: str | None, *, door: Door, room: Workroom
         return snooze(_LEAVING)
     try:
         await recovery.tick(db=room.db, gate=room.gate, storage=room.storage, resend_after=2 * room.timings.lease)
+        await once(room.chores)
     except Outage as outage:
         return snooze(outage.wait)
     return Response(None, status_code=204)

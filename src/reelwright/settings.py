@@ -62,6 +62,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     invariants: timedelta = timedelta(minutes=1)
     telemetry_endpoint: str | None = None
     failpoints: str = ""
+    stripe_secret_key: str | None = None
+    stripe_webhook_secret: str = ""
+    stripe_webhook_secret_next: str = ""
+    stripe_api_url: str = "https://api.stripe.com"
+    smtp_url: str | None = None
+    mail_from: str = "Reelwright <no-reply@localhost>"
+    mail_dir: str | None = None
+    webhook_allowlist: tuple[str, ...] = ()
 
     @property
     def production(self) -> bool:
@@ -80,6 +88,10 @@ VARIABLES: dict[str, str] = {
     "qstash_next_signing_key": "QSTASH_NEXT_SIGNING_KEY",
     "openai_api_key": "OPENAI_API_KEY",
     "openai_base_url": "OPENAI_BASE_URL",
+    "stripe_secret_key": "STRIPE_SECRET_KEY",
+    "stripe_webhook_secret": "STRIPE_WEBHOOK_SECRET",
+    "stripe_webhook_secret_next": "STRIPE_WEBHOOK_SECRET_NEXT",
+    "stripe_api_url": "STRIPE_API_URL",
     "telemetry_endpoint": "OTEL_EXPORTER_OTLP_ENDPOINT",
 }
 
@@ -134,6 +146,11 @@ def _checked(settings: Settings) -> Settings:
         raise SettingRefused(
             "REELWRIGHT_INGESTION_ALLOWLIST opens loopback pages and is for development only: unset it.",
             field="REELWRIGHT_INGESTION_ALLOWLIST",
+        )
+    if settings.production and settings.webhook_allowlist:
+        raise SettingRefused(
+            "REELWRIGHT_WEBHOOK_ALLOWLIST opens private addresses and is for development only: unset it.",
+            field="REELWRIGHT_WEBHOOK_ALLOWLIST",
         )
     if settings.production and settings.failpoints:
         raise SettingRefused(

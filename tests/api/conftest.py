@@ -12,10 +12,32 @@ from litestar import Litestar
 
 from reelwright.app import create_app
 from reelwright.billing import Plan
-from reelwright.ground import clock
+from reelwright.ground import clock, migrations, postgres
 from reelwright.ground.postgres import Database
 from reelwright.journeys import onboarding
 from reelwright.settings import Settings
+from tests.conftest import new_database
+
+
+@pytest.fixture(scope="session")
+def valkey_url(server_urls: tuple[str, str], worker_number: int) -> str:
+    """A Redis database that only the API's tests use."""
+    return server_urls[1].rsplit("/", 1)[0] + f"/{8 + worker_number}"
+
+
+@pytest.fixture(scope="session")
+async def database_url(postgres_url: str, worker_number: int) -> str:
+    """A database that only the API's tests use: its relay lives on between them, and sends whatever it finds."""
+    url = await new_database(postgres_url, f"reelwright_api_{worker_number}")
+    migrations.upgrade(url)
+    return url
+
+
+@pytest.fixture(scope="session")
+async def pool(database_url: str) -> AsyncGenerator[Database]:
+    database = postgres.connect(database_url, name="tests")
+    yield database
+    await database.close()
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from reelwright.admission import Gate, Place
 from reelwright.generations import Assignment, Bench, Made, Stage
 from reelwright.ground.postgres import Database
 from reelwright.ground.storage import Storage
+from reelwright.journeys.chores import Chore
 from reelwright.providers import Lane, Toolset, lane_places
 
 StageWork = Callable[[Assignment, Toolset, Bench], Awaitable[Made]]
@@ -45,6 +46,7 @@ class Workroom:
     workspace: Path
     timings: Timings
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
+    chores: Mapping[str, Chore] = field(default_factory=dict[str, Chore])
 
     def place(self, stage: Stage, lane: str) -> Place | None:
         """Return the place that a stage needs in a lane while it runs; None where it calls no provider."""
