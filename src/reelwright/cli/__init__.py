@@ -2,7 +2,6 @@
 
 import importlib
 import sys
-from typing import Any
 
 import rich_click as click
 
@@ -10,28 +9,46 @@ from reelwright import __version__
 from reelwright.ground.errors import Outage, Refusal
 
 _COMMANDS = {
-    "make": "reelwright.dev.commands:make",
-    "dev": "reelwright.dev.commands:dev",
-    "api": "reelwright.dev.commands:api",
-    "worker": "reelwright.dev.commands:worker",
-    "db": "reelwright.dev.commands:db",
-    "admin": "reelwright.dev.commands:admin",
-    "doctor": "reelwright.dev.commands:doctor",
+    "make": ("reelwright.dev.commands:make", "Make a reel from TOPIC, a web page or a text file."),
+    "dev": ("reelwright.dev.running:dev", "Run everything on this machine until Ctrl-C: servers, API and worker."),
+    "api": (
+        "reelwright.dev.commands:api",
+        "Serve the REST API; settings come from the environment (see .env.example).",
+    ),
+    "worker": (
+        "reelwright.dev.commands:worker",
+        "Take deliveries; settings come from the environment (see .env.example).",
+    ),
+    "db": ("reelwright.dev.database:db", "Look after the database."),
+    "admin": (
+        "reelwright.dev.administration:admin",
+        "What an operator does: accounts, and what died of our own failure.",
+    ),
+    "doctor": ("reelwright.dev.check:doctor", "Check every dependency and setting, and say what to do."),
 }
 
 
+def command(name: str) -> click.Command:
+    """Load a command by its name."""
+    module, _, attribute = _COMMANDS[name][0].partition(":")
+    found: click.Command = getattr(importlib.import_module(module), attribute)
+    return found
+
+
 class _Commands(click.RichGroup):
-    """Finds a command by its import path when it is asked for."""
+    """Lists its commands without loading them, and loads the one that is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
-        if cmd_name not in _COMMANDS:
-            return None
-        module, _, name = _COMMANDS[cmd_name].partition(":")
-        found: Any = getattr(importlib.import_module(module), name)
-        return found
+        return click.RichCommand(name=cmd_name, help=_COMMANDS[cmd_name][1]) if cmd_name in _COMMANDS else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, listed, rest = super().resolve_command(ctx, args)
+        return name, command(name) if name and listed else None, rest
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -19,7 +19,7 @@ from rich.table import Table
 from reelwright import settings
 from reelwright.admission import Unreachable, eviction
 from reelwright.dev import binaries, child
-from reelwright.dev.endpoints import default_data, running
+from reelwright.dev.endpoints import DATA, running
 from reelwright.ground import postgres, redis
 from reelwright.ground.errors import Outage, Refusal
 
@@ -218,7 +218,7 @@ def _settings(environment: Mapping[str, str]) -> Check:
 
 
 @click.command()
-@click.option("--data", type=click.Path(path_type=Path), default=default_data, help="The folder that keeps everything.")
+@DATA
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def doctor(data: Path, as_json: bool) -> None:  # noqa: FBT001 - a flag
     """Check every dependency and setting, and say what to do. Exit code 1 when something needed is missing."""

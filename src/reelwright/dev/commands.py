@@ -1,4 +1,4 @@
-"""The commands, put together: the roof's share of the command line. `reelwright.cli` finds them by name."""
+"""The commands that make reels and serve: the roof's share of the command line. `reelwright.cli` finds them by name."""
 
 import json
 import os
@@ -10,18 +10,9 @@ from typing import Any
 import rich_click as click
 from rich.console import Console
 
-from reelwright.cli import admin as accounts
-from reelwright.cli import dead_letters
 from reelwright.cli import make as making
-from reelwright.dev.check import doctor
-from reelwright.dev.database import database_url, db
-from reelwright.dev.running import default_data, dev, endpoints
-
-__all__ = ["admin", "api", "db", "dev", "doctor", "make", "worker"]
-
-_DATA = click.option(
-    "--data", type=click.Path(path_type=Path), default=default_data, help="The folder that keeps everything."
-)
+from reelwright.dev.endpoints import DATA
+from reelwright.dev.running import endpoints
 
 
 def _text_of(file: Path | None) -> str | None:
@@ -65,7 +56,7 @@ def _text_of(file: Path | None) -> str | None:
 @click.option("--language", default="en", show_default=True, help="The language of the narration.")
 @click.option("--music", type=click.Choice(["auto", "none"]), default="auto", show_default=True, help="Music bed.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-@_DATA
+@DATA
 def make(
     topic: str | None,
     url: str | None,
@@ -121,28 +112,3 @@ def api(host: str, port: int) -> None:
 def worker(host: str, port: int) -> None:
     """Take deliveries; settings come from the environment (see .env.example)."""
     os.execv(sys.executable, [sys.executable, "-m", "worker.app", "--host", host, "--port", str(port)])  # noqa: S606
-
-
-@click.group()
-def admin() -> None:
-    """What an operator does: accounts, and what died of our own failure."""
-
-
-admin.add_command(dead_letters.group(database_url, _DATA))
-
-
-@admin.command("create-user")
-@click.argument("email")
-@click.option("--plan", type=click.Choice(["basic", "standard", "pro"]), default="basic", show_default=True)
-@click.option("--admin", "is_admin", is_flag=True, help="Give the admin role.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@_DATA
-def create_user(email: str, plan: str, is_admin: bool, as_json: bool, data: Path) -> None:  # noqa: FBT001 - flags
-    """Make an account with a first API key and this month's credits."""
-    live = os.environ.get("REELWRIGHT_ENVIRONMENT", "development") == "production"
-    with database_url(data) as url:
-        made = accounts.create_user(url, email=email, plan=plan, admin=is_admin, live=live)
-    if as_json:
-        click.echo(json.dumps(made))
-    else:
-        click.echo(f"{made['email']} ({made['plan']})\nAPI key, shown this once: {made['api_key']}")

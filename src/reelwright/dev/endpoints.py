@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
+import rich_click as click
 
 from reelwright.dev import child
 
@@ -33,6 +34,11 @@ def default_data(environment: Mapping[str, str] = os.environ) -> Path:
         return Path(environment["REELWRIGHT_DATA"]).expanduser()
     home = environment.get("XDG_DATA_HOME") or "~/.local/share"
     return Path(home).expanduser() / "reelwright"
+
+
+DATA = click.option(
+    "--data", type=click.Path(path_type=Path), default=default_data, help="The folder that keeps everything."
+)
 
 
 def lock_file(data: Path) -> Path:

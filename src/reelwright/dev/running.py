@@ -4,28 +4,25 @@ import fcntl
 import os
 import signal
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 import rich_click as click
 
-from reelwright.cli.admin import first_users
 from reelwright.dev.child import open_folder
-from reelwright.dev.endpoints import Endpoints, default_data
+from reelwright.dev.endpoints import DATA, Endpoints
 from reelwright.dev.stack import AlreadyRunning, Stack
 from reelwright.ground import log
 from reelwright.ground.errors import Outage
-
-__all__ = ["default_data", "dev", "endpoints"]
 
 _START_WAIT_S = 120
 
 
 @click.command()
 @click.option("--port", type=click.IntRange(1, 65535), help="The API's port; a free one by default.")
-@click.option("--data", type=click.Path(path_type=Path), default=default_data, help="The folder that keeps everything.")
+@DATA
 @click.option("--workers", type=click.IntRange(1, 16), default=1, show_default=True, help="Worker processes.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON when ready.")
 def dev(port: int | None, data: Path, workers: int, as_json: bool) -> None:  # noqa: FBT001 - a flag
@@ -88,7 +85,13 @@ def _await_others(users: int) -> None:
 
 
 def _stack(data: Path, *, port: int | None = None, workers: int = 1) -> Stack:
-    return Stack(data, port=port, worker_processes=workers, prepare=first_users, environment=os.environ)
+    return Stack(data, port=port, worker_processes=workers, prepare=_prepared, environment=os.environ)
+
+
+def _prepared(database_url: str) -> Mapping[str, str]:
+    from reelwright.cli.admin import first_users  # noqa: PLC0415 - loads SQLAlchemy, which most commands never need
+
+    return first_users(database_url)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from reelwright.dev.endpoints import Endpoints
 from reelwright.dev.postgres import Postgres
 from reelwright.dev.program import Program
 from reelwright.dev.valkey import Valkey
-from reelwright.ground import log, migrations
+from reelwright.ground import log
 from reelwright.ground.errors import Kind, Outage, Refusal
 
 API = (sys.executable, "-m", "reelwright.app", "--host", "127.0.0.1")
@@ -49,6 +49,12 @@ class AlreadyRunning(Refusal):
 
     kind = Kind.CONFLICT
     code = "dev.already_running"
+
+
+def _migrated(database_url: str) -> None:
+    from reelwright.ground import migrations  # noqa: PLC0415 - loads Alembic: meanwhile the queue's process loads, too
+
+    migrations.upgrade(database_url)
 
 
 class Stack:
@@ -156,7 +162,7 @@ class Stack:
             "admin_api_key": "",
         }
         self._found["qstash_url"] = queue["QSTASH_URL"]
-        migrations.upgrade(database_url)
+        _migrated(database_url)
         self._found |= self._prepare(database_url)
         environment = {
             "REELWRIGHT_ENVIRONMENT": "development",
