@@ -12,13 +12,24 @@ from reelwright.billing.catalogue import (
     quote,
 )
 from reelwright.billing.periods import Period, anchored_period, calendar_period
-from reelwright.billing.plans import BOOST_DAYS, BOOST_PRICE_CENTS, MICRO, PACKS, PLANS, Plan, PlanTerms, effective_plan
+from reelwright.billing.plans import (
+    BOOST_DAYS,
+    BOOST_PRICE_CENTS,
+    MICRO,
+    PACK_PRICES_CENTS,
+    PACKS,
+    PLANS,
+    Plan,
+    PlanTerms,
+    effective_plan,
+)
 
 __all__ = [
     "BOOST_DAYS",
     "BOOST_PRICE_CENTS",
     "MICRO",
     "PACKS",
+    "PACK_PRICES_CENTS",
     "PLANS",
     "Catalogue",
     "Line",

@@ -74,6 +74,9 @@ PLANS = MappingProxyType(
 BOOST_PRICE_CENTS = 1_995
 BOOST_DAYS = 30
 PACKS = MappingProxyType({"starter": 500 * MICRO, "creator": 2_500 * MICRO, "studio": 10_000 * MICRO})
+PACK_PRICES_CENTS = MappingProxyType(  # a credit of them is dearer than in any plan
+    {"starter": 295, "creator": 1_195, "studio": 3_995}
+)
 
 
 def effective_plan(plan: str, boost_until: datetime | None, now: datetime) -> Plan:
