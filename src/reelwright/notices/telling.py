@@ -1,0 +1,141 @@
+"""Telling: a notice is written once, in the transaction that makes it true, together with its way to each endpoint."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from reelwright.ground.ids import AccountId, fresh
+from reelwright.notices.model import CHOOSABLE, Kind, Wanted
+
+_LARGEST_BYTES = 16_000
+"""Standard Webhooks 1.0.0 asks for payloads below 20 kB, and ours have a few fields around the facts."""
+
+_TELL = text(
+    """
+    WITH wanted AS (
+        SELECT coalesce(p.mail, :mail) AND NOT :quiet AS mail, coalesce(p.webhook, :webhook) AND NOT :quiet AS webhook
+          FROM (SELECT) AS once
+          LEFT JOIN notification_preferences p ON p.account_id = :account AND p.kind = :kind
+    ), told AS (
+        INSERT INTO notices (id, account_id, kind, key, facts, mail_state, mail_due_at)
+        SELECT :id, :account, :kind, :key, CAST(:facts AS jsonb), CASE WHEN mail THEN 'waiting' ELSE 'none' END,
+               CASE WHEN mail THEN clock_timestamp() END
+          FROM wanted
+        ON CONFLICT (account_id, kind, key) DO NOTHING RETURNING id
+    ), sent AS (
+        INSERT INTO webhook_deliveries (id, endpoint_id, notice_id)
+        SELECT gen_random_uuid(), e.id, told.id FROM told, wanted, webhook_endpoints e
+         WHERE e.account_id = :account AND e.disabled_at IS NULL AND wanted.webhook
+           AND (e.events = '{}' OR :event = ANY(e.events)))
+    SELECT id FROM told
+    """
+)
+_TEST = text(
+    """
+    WITH told AS (
+        INSERT INTO notices (id, account_id, kind, key, facts, mail_state)
+        SELECT :id, account_id, :kind, :key, CAST(:facts AS jsonb), 'none' FROM webhook_endpoints
+         WHERE id = :endpoint AND account_id = :account RETURNING id)
+    INSERT INTO webhook_deliveries (id, endpoint_id, notice_id) SELECT :delivery, :endpoint, id FROM told RETURNING id
+    """
+)
+_CHOSEN = text("SELECT kind, mail, webhook FROM notification_preferences WHERE account_id = :account")
+_CHOOSE = text(
+    """
+    INSERT INTO notification_preferences (account_id, kind, mail, webhook) VALUES (:account, :kind, :mail, :webhook)
+    ON CONFLICT (account_id, kind) DO UPDATE
+       SET mail = excluded.mail, webhook = excluded.webhook, updated_at = clock_timestamp()
+    """
+)
+_FORGET = text(
+    """
+    WITH old AS (
+        DELETE FROM webhook_deliveries WHERE id IN (
+            SELECT id FROM webhook_deliveries WHERE created_at < clock_timestamp() - CAST(:older AS interval)
+               AND state <> 'waiting' ORDER BY created_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+        RETURNING id
+    ), passing AS (
+        DELETE FROM notices WHERE id IN (
+            SELECT id FROM notices n WHERE told_at < clock_timestamp() - CAST(:older AS interval)
+               AND kind = ANY(CAST(:passing AS text[])) AND mail_state <> 'waiting'
+               AND NOT EXISTS (SELECT FROM webhook_deliveries d WHERE d.notice_id = n.id)
+             ORDER BY told_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+        RETURNING id)
+    SELECT (SELECT count(*) FROM old) + (SELECT count(*) FROM passing)
+    """
+)
+_PASSING = [Kind.GENERATION_SUCCEEDED, Kind.GENERATION_FAILED, Kind.WEBHOOK_TEST]
+"""What nobody could tell again: their rows go after a while, those that keep others from being repeated stay."""
+
+
+async def tell(
+    tx: AsyncConnection,
+    *,
+    account_id: AccountId,
+    kind: str,
+    key: str,
+    facts: Mapping[str, object],
+    quiet: bool = False,
+) -> bool:
+    """Tell an account something once for this kind and key; False where it was told before.
+
+    What goes out, by e-mail and to which endpoints, is decided here and sent later. A `quiet` one is only noted, so
+    that it can't be told any more. `facts` are the webhook's `data` and what the template shows: amounts with their
+    unit in the name (`_micro` credits, `_cents`), instants as datetime or ISO 8601, nothing that a person wrote. A
+    demo is told nothing: that is for the caller to know. Raises ValueError for an unknown kind, or too many facts.
+    """
+    chosen = Kind(kind)
+    encoded = msgspec.json.encode(dict(facts))
+    if len(encoded) > _LARGEST_BYTES:
+        raise ValueError(f"{len(encoded)} bytes of facts: a notice has at most {_LARGEST_BYTES}")
+    values: dict[str, object] = {
+        "id": fresh(),
+        "account": account_id,
+        "kind": chosen.value,
+        "key": key,
+        "facts": encoded.decode(),
+        "event": chosen.event,
+        "mail": chosen.wanted.mail,
+        "webhook": chosen.wanted.webhook,
+        "quiet": quiet,
+    }
+    return await tx.scalar(_TELL, values) is not None
+
+
+async def tell_test(tx: AsyncConnection, *, account_id: AccountId, endpoint: UUID) -> UUID | None:
+    """Promise a `webhook.test` to one endpoint, whatever it listens to; return the delivery, None without endpoint."""
+    notice, delivery = fresh(), fresh()
+    values = {
+        "id": notice,
+        "account": account_id,
+        "kind": Kind.WEBHOOK_TEST.value,
+        "key": notice.hex,
+        "facts": msgspec.json.encode({"endpoint_id": str(endpoint)}).decode(),
+        "endpoint": endpoint,
+        "delivery": delivery,
+    }
+    return await tx.scalar(_TEST, values)
+
+
+async def preferences(tx: AsyncConnection, account_id: AccountId) -> dict[Kind, Wanted]:
+    """Return how each kind goes out to an account, in the order of their declaration."""
+    rows = await tx.execute(_CHOSEN, {"account": account_id})
+    chosen = {row.kind: Wanted(mail=row.mail, webhook=row.webhook) for row in rows}
+    return {kind: chosen.get(kind.value, kind.wanted) for kind in CHOOSABLE}
+
+
+async def choose(tx: AsyncConnection, account_id: AccountId, chosen: Mapping[Kind, Wanted]) -> None:
+    """Remember how these kinds shall go out."""
+    for kind, wanted in chosen.items():
+        values = {"account": account_id, "kind": kind.value, "mail": wanted.mail, "webhook": wanted.webhook}
+        await tx.execute(_CHOOSE, values)
+
+
+async def forget(tx: AsyncConnection, *, older: timedelta = timedelta(days=30), limit: int = 500) -> int:
+    """Delete some settled deliveries that old, and notices that can't come again; return how many rows went."""
+    values = {"older": older, "limit": limit, "passing": [kind.value for kind in _PASSING]}
+    return await tx.scalar(_FORGET, values) or 0
