@@ -8,6 +8,7 @@ import reelwright.billing.tables
 import reelwright.generations.tables
 import reelwright.ledger.tables
 import reelwright.library.tables
+import reelwright.notices.tables
 import reelwright.outbox.tables
 import reelwright.providers.tables  # noqa: F401 - importing all of these fills the metadata
 from reelwright.ground.postgres import Row
