@@ -102,7 +102,7 @@ class Post:
 @asynccontextmanager
 async def serving(worker: Worker, state: Path) -> AsyncGenerator[Post]:
     """Serve with four deliveries side by side."""
-    engine = Engine(Credentials.kept_in(state), allow=[worker.base_url], timeout_s=5)
+    engine = Engine(Credentials.kept_in(state), allow=[worker.base_url])
     served = web.AppRunner(DeliveryApp(engine, state=state).served(), access_log=None)
     await served.setup()
     await web.TCPSite(served, "127.0.0.1", port := free_port()).start()

@@ -32,12 +32,11 @@ async def test_a_message_arrives_whole_and_signed_for_the_official_receiver(post
     assert not ground_qstash.verified(signature=signature, body=came["body"] + b" ", url=url, keys=[post.keys.current])
 
 
-@pytest.mark.parametrize("path", ["/pause", "/v2/publish/x", "/w?upstash-x=1", "/a%2Fb", "/%20//"])
+@pytest.mark.parametrize("path", ["/pause", "/v2/publish/x", "/w?x=//y", "/a%2Fb", "/%20//"])
 async def test_a_destination_is_taken_as_it_stands(post: Post, worker: Worker, path: str) -> None:
-    """But for the parts of its query that are the queue's own."""
     await post.client.message.publish(url=worker.base_url + path, body="x")
     await wait_until(lambda: worker.seen)
-    assert worker.seen[0]["path"] == path.partition("?upstash-")[0]
+    assert worker.seen[0]["path"] == path
 
 
 async def test_a_rotated_key_signs_what_the_next_key_verifies(post: Post, worker: Worker) -> None:
@@ -130,12 +129,6 @@ async def test_a_delayed_message_waits_and_can_be_cancelled(post: Post, worker: 
     assert [came["body"] for came in worker.seen] == [b"soon"]
 
 
-async def test_not_before_delays_too(post: Post, worker: Worker) -> None:
-    sent = await post.client.message.publish(url=worker.base_url + "/w", body="x", not_before=4_000_000_000)
-    assert (await post.client.message.get(sent.message_id)).not_before == pytest.approx(4_000_000_000_000, abs=1000)
-    assert await post.client.message.cancel_all() == 1
-
-
 async def test_a_batch_answers_in_order(post: Post, worker: Worker) -> None:
     made = await post.client.message.batch_json(
         [{"url": f"{worker.base_url}/w", "body": {"n": n}, "deduplication_id": f"b-{n}"} for n in (1, 2, 1)]
@@ -188,7 +181,9 @@ async def test_only_its_token_opens_it(post: Post, worker: Worker) -> None:
             f"{post.base_url}/v2/publish/{worker.base_url}/w", headers={"Authorization": "Bearer no"}
         )
         huge = await client.post(
-            f"{post.base_url}/v2/publish/{worker.base_url}/w?qstash_token={post.keys.token}", content=b"x" * 11_000_000
+            f"{post.base_url}/v2/publish/{worker.base_url}/w",
+            content=b"x" * 11_000_000,
+            headers={"Authorization": f"Bearer {post.keys.token}"},
         )
     assert (refused.status_code, huge.status_code) == (401, 413)
     assert not worker.seen

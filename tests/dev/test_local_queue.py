@@ -10,8 +10,8 @@ import pytest
 from qstash import QStash
 from qstash.errors import QStashError
 
-from reelwright.dev.delivery import schedule
-from reelwright.dev.delivery.message import Message, Refused
+from reelwright.dev.delivery import Faults
+from reelwright.dev.delivery.message import Message, Refused, next_tick
 from tests.dev.local_queue import Post, Worker
 from tests.waiting import wait_until
 
@@ -22,8 +22,8 @@ FINAL = (489, {"Upstash-NonRetryable-Error": "true", "X-Why": "broken"})
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every schedule tick each 30 ms."""
     ticking = lambda cron, *, after: schedule_next(cron, after=after) and after + 0.03  # noqa: E731
-    schedule_next = schedule.next_tick
-    monkeypatch.setattr("reelwright.dev.delivery.schedule.next_tick", ticking)
+    schedule_next = next_tick
+    monkeypatch.setattr("reelwright.dev.delivery.message.next_tick", ticking)
     monkeypatch.setattr("reelwright.dev.delivery.engine.next_tick", ticking)
 
 
@@ -39,7 +39,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_cron_expression_names_instants(cron: str, then: str) -> None:
     """The vectors of QStash's own client tests."""
     after = datetime(2026, 3, 8, 20, tzinfo=UTC).timestamp()
-    assert datetime.fromtimestamp(schedule.next_tick(cron, after=after), UTC).isoformat()[:16] == then
+    assert datetime.fromtimestamp(next_tick(cron, after=after), UTC).isoformat()[:16] == then
 
 
 @pytest.mark.parametrize(
@@ -47,13 +47,11 @@ def test_a_cron_expression_names_instants(cron: str, then: str) -> None:
 )
 def test_another_cron_expression_is_refused(cron: str) -> None:
     with pytest.raises(Refused) as refusal:
-        schedule.next_tick(cron, after=time.time())
+        next_tick(cron, after=time.time())
     assert refusal.value.status == 400
 
 
-async def test_a_schedule_publishes_until_it_is_paused_and_again_when_resumed(
-    post: Post, worker: Worker, soon: None
-) -> None:
+async def test_a_schedule_publishes_until_it_is_deleted(post: Post, worker: Worker, soon: None) -> None:
     api, url = post.client.schedule, f"{worker.base_url}/tick?x=%20"
     name = await api.create_json(destination=url, cron="* * * * *", body={"n": 1}, retries=1, headers={"X-A": "b"})
     await wait_until(lambda: len(worker.seen) >= 3)
@@ -61,29 +59,27 @@ async def test_a_schedule_publishes_until_it_is_paused_and_again_when_resumed(
     assert (came["path"], came["body"]) == ("/tick?x=%20", b'{"n": 1}')
     assert (came["headers"]["x-a"], came["headers"]["upstash-schedule-id"]) == ("b", name)
     assert len({each["headers"]["upstash-message-id"] for each in worker.seen}) == len(worker.seen)
+    [shown] = await api.list()
+    assert (shown.schedule_id, shown.destination, shown.cron, shown.retries) == (name, url, "* * * * *", 1)
 
-    await api.pause(name)
-    await wait_until(post.idle)
-    shown, before, due = await api.get(name), len(worker.seen), post.engine.schedules[name].due
-    await wait_until(lambda: post.engine.schedules[name].due > due + 0.1, message="paused ticks pass")
-    assert (shown.paused, shown.destination, shown.cron, shown.retries) == (True, url, "* * * * *", 1)
-    assert len(worker.seen) == before
-
-    await api.resume(name)
-    await wait_until(lambda: len(worker.seen) > before)
     await api.delete(name)
     assert await api.list() == []
+    await wait_until(post.idle)
+    before = len(worker.seen)
+    again = await api.create(destination=f"{worker.base_url}/other", cron="* * * * *")
+    await wait_until(lambda: [came["path"] for came in worker.seen[before:]].count("/other") >= 3)
+    assert {came["path"] for came in worker.seen[before:]} == {"/other"}
     with pytest.raises(QStashError, match="404"):
-        await api.get(name)
+        await api.delete(name)
+    await api.delete(again)
 
 
 async def test_a_schedule_of_the_same_id_takes_the_earlier_ones_place(post: Post, worker: Worker) -> None:
     api, url = post.client.schedule, worker.base_url
     assert await api.create(destination=f"{url}/a", cron="0 4 * * *", schedule_id="nightly") == "nightly"
-    first = await api.get("nightly")
     await api.create(destination=f"{url}/b", cron="CRON_TZ=Europe/Rome 0 5 * * *", schedule_id="nightly")
     [second] = await api.list()
-    assert (second.destination, second.created_at) == (f"{url}/b", first.created_at)
+    assert (second.schedule_id, second.destination) == ("nightly", f"{url}/b")
     assert second.next_schedule_time is not None
     assert second.next_schedule_time > time.time() * 1000
     with pytest.raises(QStashError, match="allow-list"):
@@ -109,22 +105,15 @@ async def test_a_failed_message_is_a_dead_letter_that_the_failure_callback_tells
         retries=3,
         retry_delay="1",
         failure_callback=f"{worker.base_url}/failed",
-        failure_callback_headers={"Upstash-Failure-Callback-Forward-X-Secret": "s", "Retries": "0"},
-        label="reel",
     )
     await wait_until(lambda: len(worker.seen) == 3)
     [dead] = (await post.client.dlq.list()).messages
-    assert (dead.message_id, dead.url, dead.body, dead.label) == (
-        sent.message_id,
-        sent_url(worker),
-        '{"run": 1}',
-        "reel",
-    )
+    assert (dead.message_id, dead.url, dead.body) == (sent.message_id, sent_url(worker), '{"run": 1}')
     assert (dead.response_status, dead.response_headers["X-Why"]) == (489, ["broken"])
-    assert base64.b64decode(dead.response_body_base64) == b"said \xff"
+    assert dead.response_body == "said \ufffd"
 
     told = json.loads(worker.seen[2]["body"])
-    assert (worker.seen[2]["path"], worker.seen[2]["headers"]["x-secret"]) == ("/failed", "s")
+    assert worker.seen[2]["path"] == "/failed"
     assert base64.b64decode(told["sourceBody"]) == b'{"run": 1}'
     assert base64.b64decode(told["body"]) == b"said \xff"
     assert {
@@ -138,8 +127,6 @@ async def test_a_failed_message_is_a_dead_letter_that_the_failure_callback_tells
         "url": f"{worker.base_url}/w",
         "method": "POST",
     }
-    assert told["sourceHeader"]["Content-Type"] == ["application/json"]
-    assert (await post.client.dlq.get(dead.dlq_id)).message_id == sent.message_id
 
 
 def sent_url(worker: Worker) -> str:
@@ -158,58 +145,11 @@ async def test_a_dead_letter_is_tried_again_under_a_new_id_whatever_its_deduplic
 
     first, second = (await post.client.dlq.list()).messages
     one = await post.ask("POST", f"/v2/dlq/retry/{first.dlq_id}")
-    many = await post.ask("POST", f"/v2/dlq/retry?dlqIds={second.dlq_id}")
+    two = await post.ask("POST", f"/v2/dlq/retry/{second.dlq_id}")
     await wait_until(lambda: len(worker.seen) == 4 and post.idle())
     assert sorted(worker.bodies()[2:]) == [b"1", b"2"]
-    assert not {one["messageId"], many["responses"][0]["messageId"]} & {each.message_id for each in sent}
+    assert not {one["messageId"], two["messageId"]} & {each.message_id for each in sent}
     assert (await post.client.dlq.list()).messages == []
-
-
-async def test_dead_letters_are_listed_by_pages_and_filters_and_deleted(post: Post, worker: Worker) -> None:
-    worker.answers = [FINAL] * 5
-    sent = [await post.client.message.publish(url=sent_url(worker), body=f"{n}") for n in range(5)]
-    await wait_until(lambda: len(post.engine.dead) == 5)
-    api = post.client.dlq
-    first = await api.list(count=3)
-    rest = await api.list(cursor=first.cursor)
-    assert (len(first.messages), len(rest.messages), rest.cursor) == (3, 2, None)
-    assert {each.message_id for each in first.messages + rest.messages} == {each.message_id for each in sent}
-    [found] = (await api.list(filter={"message_id": sent[3].message_id, "response_status": 489})).messages
-    assert found.body == "3"
-    assert (await api.list(filter={"response_status": 500})).messages == []
-    assert (await api.list(filter={"from_time": int(time.time() * 1000) + 60_000})).messages == []
-
-    await api.delete(found.dlq_id)
-    assert await api.delete_many([each.dlq_id for each in first.messages] + [found.dlq_id, "1-1"]) == len(
-        {each.dlq_id for each in first.messages} - {found.dlq_id}
-    )
-    with pytest.raises(QStashError, match="404"):
-        await api.get(found.dlq_id)
-
-
-async def test_a_callback_tells_of_every_attempt(post: Post, worker: Worker) -> None:
-    worker.answers = [(500, {})]
-    await post.client.message.publish(
-        url=sent_url(worker), body="x", retries=1, retry_delay="200", callback=f"{worker.base_url}/told"
-    )
-    await wait_until(lambda: len(worker.seen) == 4 and post.idle())
-    told = [json.loads(came["body"]) for came in worker.seen if came["path"] == "/told"]
-    assert [(each["status"], each["retried"]) for each in told] == [(500, 0), (204, 1)]
-    assert await post.client.message.cancel_all() == 0
-    with pytest.raises(QStashError, match="allow-list"):
-        await post.client.message.publish(url=sent_url(worker), callback="http://example.com/")
-    with pytest.raises(QStashError, match="412"):
-        await post.client.message.publish(
-            url=sent_url(worker), callback=f"{worker.base_url}/told", callback_headers={"Retries": "9"}
-        )
-
-
-async def test_equal_content_is_delivered_once_where_asked(post: Post, worker: Worker) -> None:
-    publish, url = post.client.message.publish, sent_url(worker)
-    once = [await publish(url=url, body=body, content_based_deduplication=True) for body in ("a", "a", "b")]
-    await wait_until(lambda: len(worker.seen) == 2)
-    assert once[0].message_id == once[1].message_id != once[2].message_id
-    assert sorted(worker.bodies()) == [b"a", b"b"]
 
 
 async def test_a_deduplication_id_is_free_again_after_ten_minutes(
@@ -227,17 +167,16 @@ async def test_a_deduplication_id_is_free_again_after_ten_minutes(
 
 
 async def test_the_synchronous_sdk_is_served_too(post: Post, worker: Worker) -> None:
-    def use() -> tuple[str, int, bool]:
+    def use() -> tuple[str, None]:
         client = QStash(post.keys.token, base_url=post.base_url, retry=False)
         sent = client.message.publish_json(url=sent_url(worker), body={"n": 1}, delay="1h")
         name = client.schedule.create(destination=sent_url(worker), cron="0 4 * * *")
-        paused = client.schedule.pause(name) or client.schedule.get(name).paused
         client.schedule.delete(name)
-        found = client.message.get(sent.message_id).url, client.message.cancel_many([sent.message_id, "msg_x"]), paused
+        found = client.message.get(sent.message_id).url, client.message.cancel(sent.message_id)
         client.http._client.close()
         return found
 
-    assert await asyncio.to_thread(use) == (sent_url(worker), 1, True)
+    assert await asyncio.to_thread(use) == (sent_url(worker), None)
     assert post.idle()
 
 
@@ -313,4 +252,4 @@ async def test_faults_delay_and_reorder_by_seed(post: Post, worker: Worker) -> N
 async def test_nonsense_faults_are_refused(post: Post, worker: Worker, faults: str) -> None:
     with pytest.raises(QStashError, match="400"):
         await post.ask("PUT", "/v2/local/faults", faults)
-    assert (await post.ask("GET", "/v2/local/faults"))["drop"] == 0
+    assert post.engine.faults == Faults()

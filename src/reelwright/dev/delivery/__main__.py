@@ -1,23 +1,19 @@
 """`python -m reelwright.dev.delivery --port N --state FOLDER --allow URL_PREFIX`: the server as its own process."""
 
 import argparse
-import os
 from pathlib import Path
 
-import msgspec
 from aiohttp import web
 
 from reelwright.dev.credentials import Credentials
-from reelwright.dev.delivery import DeliveryApp, Engine, Faults
+from reelwright.dev.delivery import DeliveryApp, Engine
 from reelwright.dev.delivery.message import Message
 from reelwright.ground import log
 
 
 async def _served(chosen: argparse.Namespace) -> web.Application:
     state: Path = chosen.state / "credentials.json"
-    spread = [url for url in chosen.spread.split(",") if url]
-    engine = Engine(Credentials.kept_in(state), allow=chosen.allow, spread=spread)
-    engine.set_faults(msgspec.json.decode(os.environ.get("REELWRIGHT_DELIVERY_FAULTS") or "{}", type=Faults))
+    engine = Engine(Credentials.kept_in(state), allow=chosen.allow, spread=[*filter(None, chosen.spread.split(","))])
     if chosen.tick:
         options = {"upstash-cron": "* * * * *", "upstash-retries": "0", "upstash-schedule-id": "tick"}
         engine.schedule(Message(url=chosen.tick, body=b"", options=options))

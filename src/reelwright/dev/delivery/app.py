@@ -4,37 +4,22 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import unquote
 
 import msgspec
 from aiohttp import web
-from multidict import MultiMapping
 
-from reelwright.dev.delivery.engine import Engine
-from reelwright.dev.delivery.faults import Faults
+from reelwright.dev.delivery.engine import Engine, Faults
 from reelwright.dev.delivery.message import Message, Refused
 
 Kept = TypeVar("Kept")
-_Query = MultiMapping[str]
 _BODY_CAP_BYTES = 10 * 1024 * 1024
-_ONCE = {"delay", "not-before", "deduplication-id", "content-based-deduplication"}
-_NOT_FILTERS = {"cursor", "count", "fromDate", "toDate"}
-
-
-class _Item(msgspec.Struct):
-    """One of a batch."""
-
-    destination: str
-    headers: dict[str, str] | None = None
-    body: str | None = None
 
 
 class DeliveryApp:
     """Answers for an engine; rotated keys are kept in `state`."""
 
     def __init__(self, engine: Engine, *, state: Path) -> None:
-        self._engine = engine
-        self._state = state
+        self._engine, self._state = engine, state
 
     def served(self) -> web.Application:
         """Return the app to be served."""
@@ -43,22 +28,23 @@ class DeliveryApp:
         return app
 
     async def _answer(self, request: web.Request) -> web.Response:
-        path, _, query = request.raw_path.partition("?")
+        path = request.raw_path.partition("?")[0]
         if path == "/health/ready":
             return web.json_response({"status": "ready"})
-        told = {name.lower(): text for name, text in (*request.query.items(), *request.headers.items())}
-        token = told.get("authorization", "").removeprefix("Bearer ") or told.get("qstash_token", "")
+        token = request.headers.get("authorization", "").removeprefix("Bearer ")
         if not secrets.compare_digest(token.encode(), self._engine.credentials.token.encode()):
             raise Refused(401, "unauthorized: invalid token")
         body, what = await request.read(), path.removeprefix("/v2/").split("/")
+        url = request.raw_path.removeprefix(f"/v2/{what[0]}/")
         try:
             match request.method, *what:
-                case "POST", ("publish" | "schedules") as verb, scheme, *_ if ":" in unquote(scheme):
-                    made = _message(_destination(path.removeprefix(f"/v2/{verb}/"), query), body, told)
-                    found = self._publish(made) if verb == "publish" else {"scheduleId": self._engine.schedule(made)}
+                case "POST", "publish", *_:
+                    found = self._publish(_message(url, body, request.headers))
+                case "POST", "schedules", scheme, *_ if scheme.endswith(":"):
+                    found = {"scheduleId": self._engine.schedule(_message(url, body, request.headers))}
                 case _:
-                    found = self._manage(request.method, what, body, request.query)
-        except (msgspec.MsgspecError, ValueError) as error:
+                    found = self._manage(request.method, what, body)
+        except (msgspec.MsgspecError, LookupError, TypeError, ValueError) as error:
             raise Refused(400, str(error)) from error
         return web.json_response(found, status=202 if "deduplicated" in found else 200)
 
@@ -66,84 +52,52 @@ class DeliveryApp:
         message_id, repeated = self._engine.publish(message)
         return {"messageId": message_id} | ({"deduplicated": True} if repeated else {})
 
-    def _publish_item(self, item: _Item) -> Mapping[str, object]:
+    def _publish_item(self, item: Mapping[str, Any]) -> Mapping[str, object]:
         try:
-            return self._publish(_message(item.destination, (item.body or "").encode(), item.headers or {}))
+            return self._publish(_message(item["destination"], (item["body"] or "").encode(), item["headers"] or {}))
         except Refused as refused:
             return msgspec.json.decode(refused.text or "{}")
 
-    def _manage(self, verb: str, what: list[str], body: bytes, query: _Query) -> Any:  # noqa: C901, PLR0911, PLR0912 - the list of all there is
+    def _manage(self, verb: str, what: list[str], body: bytes) -> Any:  # noqa: C901, PLR0911 - the list of all there is
         engine = self._engine
         match verb, *what:
             case "POST", "batch":
-                return [self._publish_item(item) for item in msgspec.json.decode(body, type=list[_Item])]
+                return [self._publish_item(item) for item in msgspec.json.decode(body)]
             case "GET", "messages", name:
                 return _found(engine.messages, name).public()
             case "DELETE", "messages", name:
                 return {"cancelled": int(engine.end(_found(engine.messages, name), "cancelled"))}
             case "DELETE", "messages":
-                wanted = set(_named(body, "messageIds") if body else engine.messages) & engine.messages.keys()
-                return {"cancelled": sum(engine.end(engine.messages[name], "cancelled") for name in wanted)}
+                return {"cancelled": sum(engine.end(message, "cancelled") for message in [*engine.messages.values()])}
             case "GET", "schedules":
                 return [schedule.public() for schedule in engine.schedules.values()]
-            case "GET", "schedules", name:
-                return _found(engine.schedules, name).public()
             case "DELETE", "schedules", name:
-                del engine.schedules[_found(engine.schedules, name).id]
-            case "PATCH" | "POST", "schedules", name, "pause" | "resume" as wish:
-                _found(engine.schedules, name).paused = wish == "pause"
+                return {"deleted": engine.schedules.pop(_found(engine.schedules, name).id).id}
             case "GET", "dlq":
-                return self._dead_letters(query)
-            case "GET", "dlq", name:
-                return _found(engine.dead, name)[1]
-            case "DELETE", "dlq", *names:
-                return {"deleted": sum(bool(engine.dead.pop(n, None)) for n in names or _named(body, "dlqIds"))}
+                return {"messages": [dead for _, dead in engine.dead.values()]}
             case "POST", "dlq", "retry", name:
                 return self._revive(name)
-            case "POST", "dlq", "retry":
-                return {"responses": [self._revive(name) for name in query.getall("dlqIds", [])]}
             case ("GET", "keys") | ("POST", "keys", "rotate"):
                 if verb == "POST":
                     engine.credentials.rotate(self._state)
                 return {"current": engine.credentials.current, "next": engine.credentials.next}
-            case "GET" | "PUT", "local", "faults":
-                if verb == "PUT":
-                    engine.set_faults(msgspec.json.decode(body, type=Faults))
+            case "PUT", "local", "faults":
+                engine.set_faults(msgspec.json.decode(body, type=Faults))
                 return msgspec.to_builtins(engine.faults)
             case _:
                 raise Refused(404, f"{verb} /v2/{'/'.join(what)} is not known here")
-        return {}
 
     def _revive(self, dead_id: str) -> Mapping[str, object]:
         message, _ = _found(self._engine.dead, dead_id)
-        again = self._publish(message.anew(without=_ONCE))
+        again = self._publish(message.anew("delay", "deduplication-id"))
         del self._engine.dead[dead_id]
         return again
-
-    def _dead_letters(self, query: _Query) -> Mapping[str, object]:
-        """Return one page: those after the cursor (the number of the last one seen) that match every filter."""
-        since, until = int(query.get("fromDate", 0)), int(query.get("toDate", 2**63))
-        after, most = int(query.get("cursor", 0)), min(100, int(query.get("count", 100)))
-        wanted = {name: text for name, text in query.items() if name not in _NOT_FILTERS}
-        found = [
-            (number, dead)
-            for name, (_, dead) in self._engine.dead.items()
-            if (number := int(name.rpartition("-")[2])) > after
-            and since <= dead["createdAt"] <= until
-            and all(str(dead.get(filtered)) == text for filtered, text in wanted.items())
-        ]
-        more = {"cursor": str(found[most - 1][0])} if len(found) > most else {}
-        return {"messages": [dead for _, dead in found[:most]]} | more
 
 
 def _found(kept: Mapping[str, Kept], name: str) -> Kept:
     if name not in kept:
         raise Refused(404, f"{name} not found")
     return kept[name]
-
-
-def _named(body: bytes, field: str) -> list[str]:
-    return msgspec.json.decode(body, type=dict[str, list[str]]).get(field, [])
 
 
 def _message(url: str, body: bytes, headers: Mapping[str, str]) -> Message:
@@ -153,10 +107,3 @@ def _message(url: str, body: bytes, headers: Mapping[str, str]) -> Message:
     lower = {name.lower(): text for name, text in headers.items()}
     options = {name: text for name, text in lower.items() if name.startswith(("upstash-", "content-type"))}
     return Message(url=url, body=body, options=options)
-
-
-def _destination(rest: str, query: str) -> str:
-    """Return the URL behind a verb's path, with what of the query isn't meant for us."""
-    url = unquote(rest) if rest.lower().startswith(("http%3a", "https%3a")) else rest
-    theirs = [part for part in query.split("&") if part and not part.lower().startswith(("qstash_token=", "upstash-"))]
-    return "?".join([url, "&".join(theirs)] if theirs else [url])

@@ -1,23 +1,29 @@
-"""One message: read from a publish request's headers, tried until it is over, shown as the SDK expects it."""
+"""One message, read from a publish request and shown as the SDK expects it; and schedules, which make such ones."""
 
 import json
+import math
 import re
 import secrets
 import time
 from base64 import b64encode
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
-from types import MappingProxyType
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
-
-from reelwright.dev.delivery import waits
+from cronsim import CronSim, CronSimError
 
 _MOST_RETRIES = 5  # what QStash's own development server allows
 _DEDUPLICATION_ID = re.compile(r"[\x21-\x39\x3b-\x7e]{0,256}")
-_SHOWN = {"callback": "callback", "failure-callback": "failureCallback", "schedule-id": "scheduleId", "label": "label"}
+_UNITS_S = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_DAY_S = 86_400.0
+_MATH = {name: getattr(math, name) for name in ("pow", "sqrt", "exp", "floor", "ceil")}
+_FUNCTIONS = {**_MATH, "abs": abs, "round": round, "min": min, "max": max}
+_WORDS = rf"(?:{'|'.join(_FUNCTIONS)})(?=\()|retried|\d++(?:\.\d++)?|[-+*/%(), ]"
+_ARITHMETIC = re.compile(rf"(?!.*(?:\*\s*\*|/\s*/))(?:{_WORDS})+")
 
 
 class Refused(web.HTTPException):
@@ -29,10 +35,10 @@ class Refused(web.HTTPException):
 
 
 class Answer(NamedTuple):
-    """What a receiver said (header names in lower case); status 0 means that it never did."""
+    """What a receiver said; status 0 means that it never did."""
 
     status: int
-    headers: dict[str, str]
+    headers: Mapping[str, str]  # whatever their case
     body: bytes
 
 
@@ -53,17 +59,15 @@ class Message:
 
     def __post_init__(self) -> None:
         try:
-            self.wait_s = waits.duration_s(self.option("delay", "0s"))
-            if not_before := self.option("not-before"):
-                self.wait_s = max(0.0, int(not_before) - self.created)
-            self.timeout_s = waits.duration_s(self.option("timeout", "1d"))
+            self.wait_s = duration_s(self.option("delay", "0s"))
+            self.timeout_s = duration_s(self.option("timeout", "15m"))
             self.retries = int(self.option("retries", "3"))
-            waits.expression_s(self.option("retry-delay", "0"), retried=0)
+            expression_s(self.option("retry-delay", "0"), retried=0)
         except ValueError as error:
             raise Refused(400, str(error)) from error
         if not 0 <= self.retries <= _MOST_RETRIES:
             raise Refused(412, f"quota maxRetries exceeded: at most {_MOST_RETRIES} retries")
-        if not _DEDUPLICATION_ID.fullmatch(self.deduplication_id):
+        if not _DEDUPLICATION_ID.fullmatch(self.option("deduplication-id")):
             raise Refused(400, "DeduplicationId cannot contain ':' or spaces, nor be longer than 256 characters")
 
     def option(self, name: str, default: str = "") -> str:
@@ -71,66 +75,39 @@ class Message:
         return self.options.get(f"upstash-{name}", default)
 
     @property
-    def method(self) -> str:
-        return self.option("method", "POST").upper()
-
-    @property
-    def deduplication_id(self) -> str:
-        """The publisher's, or one made of all that would arrive, or ""."""
-        if self.option("content-based-deduplication").lower() == "true":
-            return sha256(repr((self.url, self.body, sorted(self.forwarded.items()))).encode()).hexdigest()
-        return self.option("deduplication-id")
-
-    @property
     def forwarded(self) -> dict[str, str]:
         """The headers that travel with the body."""
         plain = {name: self.options[name] for name in ("content-type", "upstash-schedule-id") if name in self.options}
-        return plain | self._under("upstash-forward-")
+        wrapped = {name.partition("upstash-forward-")[2]: text for name, text in self.options.items()}
+        return plain | {name: text for name, text in wrapped.items() if name}
 
     def retry_wait_s(self, answer: Answer) -> float:
         """Return the wait before the next attempt: the receiver's wish, else the publisher's, else the back-off."""
-        wished_s = waits.wished_s(answer.headers)
-        if wished_s is None and self.option("retry-delay"):
-            return waits.expression_s(self.option("retry-delay"), retried=self.retried)
-        return waits.backoff_s(self.retried + 1) if wished_s is None else wished_s
+        if (wish := answer.headers.get("retry-after", "")).isdecimal():
+            return float(wish)
+        if expression := self.option("retry-delay"):
+            return expression_s(expression, retried=self.retried)
+        return min(_DAY_S, math.exp(2.5 * (self.retried + 1)))  # seconds: QStash, "Retry"
 
-    def anew(self, *, without: Collection[str] = ()) -> "Message":
+    def anew(self, *without: str) -> "Message":
         """Return the same order under a new id, some options left out."""
         options = {name: text for name, text in self.options.items() if name.removeprefix("upstash-") not in without}
         return Message(url=self.url, body=self.body, options=options)
 
-    def callback(self, kind: str, told: Mapping[str, object] = MappingProxyType({})) -> "Message | None":
-        """Return the message that tells the publisher this, where it wants a callback (or failure-callback) at all."""
-        if not self.option(kind):
-            return None
-        options = {"content-type": "application/json", "upstash-retries": str(self.retries)}
-        options |= {f"upstash-{name}": text for name, text in self._under(f"upstash-{kind}-").items()}
-        return Message(url=self.option(kind), body=json.dumps(dict(told)).encode(), options=options)
-
-    def outcome(self, answer: Answer) -> dict[str, Any]:
-        """Return what a callback tells of an attempt and its answer."""
+    def failure(self, answer: Answer, dead_id: str) -> "Message":
+        """Return the message that tells the publisher what became of this one, for its failure callback."""
         said = {"status": answer.status, "header": listed(answer.headers), "body": b64encode(answer.body).decode()}
-        source = {"sourceHeader": listed(self.forwarded), "sourceBody": b64encode(self.body).decode()}
-        return self.public() | said | source | {"sourceMessageId": self.id}
+        source = {"sourceMessageId": self.id, "sourceBody": b64encode(self.body).decode(), "dlqId": dead_id}
+        options = {"content-type": "application/json", "upstash-retries": str(self.retries)}
+        told = json.dumps(self.public() | said | source).encode()
+        return Message(url=self.option("failure-callback"), body=told, options=options)
 
     def public(self) -> dict[str, Any]:
         """Return the message as `GET /v2/messages/{id}` shows it; instants in milliseconds."""
-        return {
-            "messageId": self.id,
-            "url": self.url,
-            "method": self.method,
-            "maxRetries": self.retries,
-            "notBefore": int((self.created + self.wait_s) * 1000),
-            "createdAt": int(self.created * 1000),
-            "header": listed(self.forwarded),
-            "retried": self.retried,
-            "state": self.state,
-            **shown("body", self.body),
-            **{shown_as: self.option(name) for name, shown_as in _SHOWN.items() if self.option(name)},
-        }
-
-    def _under(self, prefix: str) -> dict[str, str]:
-        return {name.removeprefix(prefix): text for name, text in self.options.items() if name.startswith(prefix)}
+        what = {"messageId": self.id, "url": self.url, "header": listed(self.forwarded), "state": self.state}
+        how = {"method": self.option("method", "POST"), "maxRetries": self.retries, "retried": self.retried}
+        when = {"createdAt": int(self.created * 1000), "notBefore": int((self.created + self.wait_s) * 1000)}
+        return what | how | when | {"body": self.body.decode(errors="replace")}
 
 
 def listed(headers: Mapping[str, str]) -> dict[str, list[str]]:
@@ -138,9 +115,46 @@ def listed(headers: Mapping[str, str]) -> dict[str, list[str]]:
     return {name.title(): [text] for name, text in headers.items()}
 
 
-def shown(name: str, body: bytes) -> dict[str, str]:
-    """Return a body as QStash shows it: as text, else under another name in base64."""
+def next_tick(cron: str, *, after: float) -> float:
+    """Return the next instant (s) that "*/5 * * * *" or "CRON_TZ=Europe/Rome 0 4 * * 1" names. Raises Refused."""
     try:
-        return {name: body.decode()}
-    except UnicodeDecodeError:
-        return {f"{name}Base64": b64encode(body).decode()}
+        zone, *fields = cron.removeprefix("CRON_TZ=").split() if cron.startswith("CRON_TZ=") else ["UTC", *cron.split()]
+        since = datetime.fromtimestamp(after, UTC).astimezone(ZoneInfo(zone))
+        minute, hour, day, month, weekday = (field.upper() for field in fields)
+        return next(CronSim(f"{minute} {hour} {day} {month} {weekday}", since)).timestamp()
+    except (CronSimError, StopIteration, LookupError, OSError, ValueError) as error:
+        raise Refused(400, f"invalid cron: {cron!r} (five fields, and CRON_TZ=Zone before them if need be)") from error
+
+
+class Schedule:
+    """`sample` is what each message is like; due in seconds. Raises Refused."""
+
+    def __init__(self, sample: Message) -> None:
+        self.id = sample.option("schedule-id") or f"scd_{secrets.token_hex(14)}"
+        self.cron = sample.option("cron")
+        self.due = next_tick(self.cron, after=sample.created)
+        self.sample, sample.options = sample, {**sample.options, "upstash-schedule-id": self.id}
+
+    def public(self) -> dict[str, Any]:
+        """Return the schedule as `GET /v2/schedules/{id}` shows it; instants in milliseconds."""
+        own = {"scheduleId": self.id, "destination": self.sample.url, "cron": self.cron, "isPaused": False}
+        return self.sample.public() | own | {"retries": self.sample.retries, "nextScheduleTime": int(self.due * 1000)}
+
+
+def duration_s(text: str) -> float:
+    """Return the seconds of "1d10h30m" or "250ms". Raises ValueError."""
+    parts = _PART.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ValueError(f"invalid duration: {text!r}")
+    return sum(float(number) * _UNITS_S[unit] for number, unit in parts)
+
+
+def expression_s(text: str, *, retried: int) -> float:
+    """Work out a Retry-Delay: arithmetic in `retried`, giving milliseconds; a day at most. Raises ValueError."""
+    try:
+        if len(text) > 200 or not _ARITHMETIC.fullmatch(text):  # noqa: PLR2004 - long
+            raise ValueError("a retry delay is short, and holds numbers, `retried`, + - * / % and QStash's functions")
+        value = float(eval(text, {"__builtins__": {}, "retried": float(retried), **_FUNCTIONS}))  # noqa: S307 - arithmetic
+    except (SyntaxError, TypeError, ArithmeticError, RecursionError, MemoryError) as error:
+        raise ValueError(f"invalid retry delay expression: {text!r}") from error
+    return 0.0 if math.isnan(value) or value < 0 else min(_DAY_S, value / 1000)
