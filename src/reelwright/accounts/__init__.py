@@ -1,7 +1,27 @@
-"""The accounts room: who asks, with which key, and which plan and boost they hold."""
+"""The accounts room: who asks, with which key, and which plan, subscriptions and boosts they hold."""
 
+from reelwright.accounts.boosts import Boosts
 from reelwright.accounts.keys import well_formed
-from reelwright.accounts.model import Account, ApiKey
+from reelwright.accounts.model import GRACE, Account, ApiKey, Boost, PaidPeriod, Subscription, SubscriptionTold
 from reelwright.accounts.repository import Accounts, BoostNotNeeded, EmailInvalid, EmailTaken, SourceUsed
+from reelwright.accounts.subscriptions import CustomerTaken, Subscriptions, SubscriptionTaken
 
-__all__ = ["Account", "Accounts", "ApiKey", "BoostNotNeeded", "EmailInvalid", "EmailTaken", "SourceUsed", "well_formed"]
+__all__ = [
+    "GRACE",
+    "Account",
+    "Accounts",
+    "ApiKey",
+    "Boost",
+    "BoostNotNeeded",
+    "Boosts",
+    "CustomerTaken",
+    "EmailInvalid",
+    "EmailTaken",
+    "PaidPeriod",
+    "SourceUsed",
+    "Subscription",
+    "SubscriptionTaken",
+    "SubscriptionTold",
+    "Subscriptions",
+    "well_formed",
+]

@@ -1,9 +1,13 @@
-"""Accounts and API keys as plain values."""
+"""Accounts, API keys, subscriptions and boosts as plain values."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from uuid import UUID
 
 from reelwright.ground.ids import AccountId, ApiKeyId
+
+GRACE = timedelta(days=3)
+"""How long a plan is kept whose payment has failed: decisions, 19."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,4 +38,77 @@ class ApiKey:
     live: bool
     created_at: datetime
     last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionTold:
+    """A subscription as Stripe showed it at `told_at`: its whole state, not what changed.
+
+    The period is its items' current one; `anchor` the instant whose day every period begins on. `next_plan` takes the
+    place of `plan` at the period's end.
+    """
+
+    external_id: str
+    external_customer_id: str
+    plan: str
+    status: str
+    period_start: datetime
+    period_end: datetime
+    anchor: datetime | None
+    cancel_at_period_end: bool
+    next_plan: str | None
+    ended_at: datetime | None
+    told_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription(SubscriptionTold):
+    """What was told last, for whom, and since when its payment is due."""
+
+    id: UUID
+    account_id: AccountId
+    past_due_since: datetime | None
+
+    def live(self, now: datetime) -> bool:
+        """Whether it gives its plan: paid for or on trial, or at most three days past due; and not run out."""
+        if self.ended_at is not None or (self.cancel_at_period_end and now >= self.period_end):
+            return False
+        if self.past_due_since is not None:
+            return now < self.past_due_since + GRACE
+        return self.status in {"trialing", "active"}
+
+    def plan_at(self, now: datetime) -> str:
+        """Return the plan that it gives while it is live: the next one from the period's end on."""
+        return self.next_plan if self.next_plan is not None and now >= self.period_end else self.plan
+
+    def turns_at(self, now: datetime) -> datetime | None:
+        """Return the next instant at which time alone changes what it gives, None where there is none."""
+        if not self.live(now):
+            return None
+        instants = [self.past_due_since + GRACE] if self.past_due_since else []
+        if self.cancel_at_period_end or self.next_plan is not None:
+            instants.append(self.period_end)
+        return min((at for at in instants if at > now), default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaidPeriod:
+    """A period that an invoice's line paid for."""
+
+    source: str
+    plan: str
+    starts_at: datetime
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boost:
+    """A stretch of Pro from `starts_at` until just before `ends_at`; a revoked one ended then, if it had begun."""
+
+    id: UUID
+    account_id: AccountId
+    source: str | None
+    starts_at: datetime
+    ends_at: datetime
     revoked_at: datetime | None

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,6 +16,7 @@ from reelwright.ground.errors import Kind, NotFound, Refusal
 from reelwright.ground.ids import AccountId, ApiKeyId, fresh
 
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]+\.[^@\s\x00-\x1f\x7f.]{2,}")
+_NO_ID = UUID(int=2**128 - 1)
 _EMAIL_LENGTH = 254  # RFC 5321, 4.5.3.1.3: a path is 256 octets, brackets included
 
 _ACCOUNT = """
@@ -38,7 +40,7 @@ _BY_ID = text(f"{_ACCOUNT} WHERE u.id = :id AND u.deleted_at IS NULL")
 _BY_EMAIL = text(f"{_ACCOUNT} WHERE lower(u.email) = lower(:email) AND u.deleted_at IS NULL")
 _CREATE = text(
     """
-    INSERT INTO users (id, email, role, plan, demo) VALUES (:id, :email, :role, :plan, :demo)
+    INSERT INTO users (id, email, role, plan, given_plan, demo) VALUES (:id, :email, :role, :plan, :plan, :demo)
     ON CONFLICT DO NOTHING RETURNING plan_version
     """
 )
@@ -60,9 +62,44 @@ _REVOKE = text(
     " RETURNING id"
 )
 _SET_PLAN = text(
-    "UPDATE users SET plan = :plan, plan_version = plan_version + 1, updated_at = now()"
+    "UPDATE users SET plan = :plan, given_plan = :plan, plan_version = plan_version + 1, updated_at = now(),"
+    " allowance_due_at = 'epoch' WHERE id = :id AND deleted_at IS NULL RETURNING id"
+)
+_HOLD_PLAN = text(
+    """
+    UPDATE users u SET plan = held.plan, plan_version = plan_version + (u.plan <> held.plan)::int, updated_at = now(),
+                       allowance_due_at = 'epoch'
+      FROM (SELECT id, coalesce(CAST(:plan AS text), given_plan) AS plan FROM users WHERE id = :id) AS held
+     WHERE u.id = held.id AND u.deleted_at IS NULL
+    """
+)
+_SET_DEMO = text(
+    "UPDATE users SET demo = :demo, updated_at = now(), allowance_due_at = 'epoch'"
     " WHERE id = :id AND deleted_at IS NULL RETURNING id"
 )
+_LIST = text(
+    f"""
+    {_ACCOUNT}
+     WHERE u.deleted_at IS NULL AND u.id < :before
+       AND (CAST(:q AS text) IS NULL OR strpos(lower(u.email), lower(:q)) > 0)
+       AND (CAST(:plan AS text) IS NULL OR u.plan = :plan)
+     ORDER BY u.id DESC LIMIT :limit
+    """
+)
+_ALLOWANCE_DUE = text(
+    """
+    SELECT allowance_due_at, id FROM users
+     WHERE deleted_at IS NULL AND NOT demo AND allowance_due_at <= :now AND (allowance_due_at, id) > (:at, :after)
+     ORDER BY allowance_due_at, id LIMIT :limit
+    """
+)
+_CLAIM_ALLOWANCE = text(
+    """
+    SELECT id FROM users WHERE id = :id AND deleted_at IS NULL AND NOT demo AND allowance_due_at <= :now
+       AND pg_try_advisory_xact_lock(hashtextextended('allowance:' || id, 0))
+    """
+)
+_ALLOWANCE_NEXT = text("UPDATE users SET allowance_due_at = :at WHERE id = :id")
 _NEXT_VERSION = text("UPDATE users SET plan_version = plan_version + 1, updated_at = now() WHERE id = :id")
 _LOCK = text("SELECT id FROM users WHERE id = :id AND deleted_at IS NULL FOR NO KEY UPDATE")
 _TOLD = text("SELECT account_id, ends_at - starts_at AS length FROM boosts WHERE source = :source")
@@ -172,10 +209,46 @@ class Accounts:
             raise _no_such_account()
 
     async def set_plan(self, account_id: AccountId, plan: str) -> Account:
-        """Give the account another plan of its own, and return it as it is then. Raises NotFound."""
+        """Give the account another plan by hand, and return it as it is then. Raises NotFound."""
         if await self.session.scalar(_SET_PLAN, {"id": account_id, "plan": plan}) is None:
             raise _no_such_account()
         return await self._present(account_id)
+
+    async def hold_plan(self, account_id: AccountId, plan: str | None) -> Account:
+        """Let the account hold this plan, or with None the one given by hand; return it as it is then.
+
+        Its version grows only where the plan is another. Raises NotFound.
+        """
+        await self.session.execute(_HOLD_PLAN, {"id": account_id, "plan": plan})
+        return await self._present(account_id)
+
+    async def set_demo(self, account_id: AccountId, *, demo: bool) -> Account:
+        """Make the account a demo, or one no longer, and return it as it is then. Raises NotFound."""
+        if await self.session.scalar(_SET_DEMO, {"id": account_id, "demo": demo}) is None:
+            raise _no_such_account()
+        return await self._present(account_id)
+
+    async def listed(
+        self, *, limit: int, before: UUID | None = None, q: str | None = None, plan: str | None = None
+    ) -> list[Account]:
+        """Return accounts, the newest first, behind this id; `q` is part of their address, `plan` their own."""
+        values = {"before": before or _NO_ID, "q": q, "plan": plan, "limit": limit}
+        return [Account(**dict(row)) for row in (await self.session.execute(_LIST, values)).mappings()]
+
+    async def allowances_due(
+        self, *, now: datetime, limit: int, after: tuple[datetime, UUID]
+    ) -> list[tuple[datetime, AccountId]]:
+        """Return accounts whose month's credits may be due, longest due first, behind this instant and id."""
+        values = {"now": now, "limit": limit, "at": after[0], "after": after[1]}
+        return [(row.allowance_due_at, row.id) for row in await self.session.execute(_ALLOWANCE_DUE, values)]
+
+    async def claim_allowance(self, account_id: AccountId, *, now: datetime) -> bool:
+        """Say whether to look at the account's allowance now: it is due, and no other transaction is at it."""
+        return await self.session.scalar(_CLAIM_ALLOWANCE, {"id": account_id, "now": now}) is not None
+
+    async def allowance_next(self, account_id: AccountId, at: datetime) -> None:
+        """Note when to look at the account's allowance again."""
+        await self.session.execute(_ALLOWANCE_NEXT, {"id": account_id, "at": at})
 
     async def grant_boost(self, account_id: AccountId, *, days: int = 30, source: str | None = None) -> Account:
         """Lift the account to Pro for so many days of 24 hours, after any boost it has; return it as it is then.

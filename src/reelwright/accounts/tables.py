@@ -1,4 +1,4 @@
-"""Users, their API keys, the plans they hold and their boosts."""
+"""Users, their API keys, the plans they hold and pay for, and their boosts."""
 
 from datetime import datetime
 from uuid import UUID
@@ -10,17 +10,25 @@ from reelwright.ground.postgres import Row
 
 _INSTANT = DateTime(timezone=True)
 _PLANS = "plan IN ('basic', 'standard', 'pro')"
+_GIVEN = "deleted_at IS NULL AND NOT demo"
 
 
 class UserRow(Row):
-    """One account. `plan` is the plan it holds itself; a boost lifts it while it lasts; `plan_version` counts both."""
+    """One account. `plan` is the plan it holds itself; a boost lifts it while it lasts; `plan_version` counts both.
+
+    `given_plan` is the plan it holds when no subscription holds another: Basic, or what an administrator set.
+    `allowance_due_at` is only when to look next whether a month's credits are due: the books know what was given.
+    """
 
     __tablename__ = "users"
     __table_args__ = (
         CheckConstraint("role IN ('user', 'admin')", name="role"),
         CheckConstraint(_PLANS, name="plan"),
+        CheckConstraint(f"given_{_PLANS}", name="given_plan"),
         CheckConstraint("char_length(email) BETWEEN 3 AND 254", name="email_length"),
         Index("uq_users_email_lower", text("lower(email)"), unique=True, postgresql_where=text("deleted_at IS NULL")),
+        Index("uq_users_external_customer_id", "external_customer_id", unique=True),
+        Index("ix_users_allowance_due_at", "allowance_due_at", "id", postgresql_where=text(_GIVEN)),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -28,6 +36,9 @@ class UserRow(Row):
     role: Mapped[str] = mapped_column(Text, server_default="user")
     plan: Mapped[str] = mapped_column(Text, server_default="basic")
     plan_version: Mapped[int] = mapped_column(BigInteger, server_default="1")
+    given_plan: Mapped[str] = mapped_column(Text, server_default="basic")
+    external_customer_id: Mapped[str | None] = mapped_column(Text)
+    allowance_due_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=text("'1970-01-01 00:00:00+00'"))
     demo: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
@@ -58,42 +69,76 @@ class ApiKeyRow(Row):
 
 
 class SubscriptionRow(Row):
-    """A plan paid for through Stripe, as Stripe last told it."""
+    """A plan paid for through Stripe, as Stripe told it at `told_at`.
+
+    `settle_at` is when time alone may change the plan that the account holds by it: grace over, period over.
+    """
 
     __tablename__ = "subscriptions"
     __table_args__ = (
         CheckConstraint(_PLANS, name="plan"),
+        CheckConstraint(f"next_{_PLANS}", name="next_plan"),
         CheckConstraint(
             "status IN ('incomplete', 'incomplete_expired', 'trialing', 'active', 'past_due', 'unpaid', 'canceled',"
             " 'paused')",
             name="status",
         ),
         CheckConstraint("period_start < period_end", name="period"),
+        CheckConstraint("(status = 'past_due') = (past_due_since IS NOT NULL)", name="past_due_since"),
         Index("uq_subscriptions_external_id", "external_id", unique=True),
         Index("ix_subscriptions_account_id", "account_id", "status"),
+        Index("ix_subscriptions_settle_at", "settle_at", "account_id", postgresql_where=text("settle_at IS NOT NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     account_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
     plan: Mapped[str] = mapped_column(Text)
     status: Mapped[str] = mapped_column(Text)
-    external_id: Mapped[str | None] = mapped_column(Text)
-    external_customer_id: Mapped[str | None] = mapped_column(Text, index=True)
-    period_start: Mapped[datetime | None] = mapped_column(_INSTANT)
-    period_end: Mapped[datetime | None] = mapped_column(_INSTANT)
+    external_id: Mapped[str] = mapped_column(Text)
+    external_customer_id: Mapped[str] = mapped_column(Text, index=True)
+    period_start: Mapped[datetime] = mapped_column(_INSTANT)
+    period_end: Mapped[datetime] = mapped_column(_INSTANT)
+    anchor: Mapped[datetime | None] = mapped_column(_INSTANT)
     cancel_at_period_end: Mapped[bool] = mapped_column(server_default=text("false"))
+    next_plan: Mapped[str | None] = mapped_column(Text)
+    past_due_since: Mapped[datetime | None] = mapped_column(_INSTANT)
+    ended_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    told_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
+    settle_at: Mapped[datetime | None] = mapped_column(_INSTANT)
     created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
 
 
+class PaidPeriodRow(Row):
+    """A period that an invoice's line paid for: a month, or a year whose months are given one after the other."""
+
+    __tablename__ = "paid_periods"
+    __table_args__ = (
+        CheckConstraint(_PLANS, name="plan"),
+        CheckConstraint("starts_at < ends_at", name="period"),
+        Index("ix_paid_periods_account_id", "account_id", "ends_at"),
+    )
+
+    source: Mapped[str] = mapped_column(Text, primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    plan: Mapped[str] = mapped_column(Text)
+    starts_at: Mapped[datetime] = mapped_column(_INSTANT)
+    ends_at: Mapped[datetime] = mapped_column(_INSTANT)
+    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
+
+
 class BoostRow(Row):
-    """One bought or granted stretch of Pro. Boosts of one account follow one another without overlap."""
+    """One bought or granted stretch of Pro. Boosts of one account follow one another without overlap.
+
+    A revoked one lasted until `revoked_at`, if it had begun. `closed_at` says that its end has been told.
+    """
 
     __tablename__ = "boosts"
     __table_args__ = (
         CheckConstraint("starts_at < ends_at", name="period"),
         Index("uq_boosts_source", "source", unique=True),
         Index("ix_boosts_account_id", "account_id", "ends_at"),
+        Index("ix_boosts_ends_at", "ends_at", "id", postgresql_where=text("closed_at IS NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -102,4 +147,5 @@ class BoostRow(Row):
     starts_at: Mapped[datetime] = mapped_column(_INSTANT)
     ends_at: Mapped[datetime] = mapped_column(_INSTANT)
     revoked_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    closed_at: Mapped[datetime | None] = mapped_column(_INSTANT)
     created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())

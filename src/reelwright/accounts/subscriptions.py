@@ -1,0 +1,149 @@
+"""Subscriptions and the periods they paid for, in PostgreSQL, and whom a payment provider's customer is."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from reelwright.accounts.model import PaidPeriod, Subscription, SubscriptionTold
+from reelwright.ground.errors import Kind, NotFound, Refusal
+from reelwright.ground.ids import AccountId, fresh
+
+_COLUMNS = """
+    id, account_id, external_id, external_customer_id, plan, status, period_start, period_end, anchor,
+    cancel_at_period_end, next_plan, past_due_since, ended_at, told_at
+"""
+# A state that was seen earlier changes nothing. Whoever settles the account afterwards says when it is due again.
+_TOLD = text(
+    """
+    INSERT INTO subscriptions AS known
+           (id, account_id, external_id, external_customer_id, plan, status, period_start, period_end, anchor,
+            cancel_at_period_end, next_plan, past_due_since, ended_at, told_at, settle_at)
+    VALUES (:id, :account, :external_id, :external_customer_id, :plan, :status, :period_start, :period_end, :anchor,
+            :cancel_at_period_end, :next_plan,
+            CASE WHEN CAST(:status AS text) = 'past_due' THEN CAST(:told_at AS timestamptz) END,
+            :ended_at, :told_at, :told_at)
+    ON CONFLICT (external_id) DO UPDATE
+       SET external_customer_id = excluded.external_customer_id, plan = excluded.plan, status = excluded.status,
+           period_start = excluded.period_start, period_end = excluded.period_end, anchor = excluded.anchor,
+           cancel_at_period_end = excluded.cancel_at_period_end, next_plan = excluded.next_plan,
+           past_due_since = CASE WHEN excluded.status = 'past_due'
+                                 THEN coalesce(known.past_due_since, excluded.past_due_since) END,
+           ended_at = excluded.ended_at, told_at = excluded.told_at, settle_at = excluded.settle_at,
+           updated_at = now()
+     WHERE known.account_id = excluded.account_id AND known.told_at <= excluded.told_at
+    """
+)
+_OWNER_OF = text("SELECT account_id FROM subscriptions WHERE external_id = :external_id")
+_OF = text(f"SELECT {_COLUMNS} FROM subscriptions WHERE account_id = :account ORDER BY created_at, id")  # noqa: S608 - constants
+_TURNS = text("UPDATE subscriptions SET settle_at = :at WHERE id = :id")
+_DUE = text(
+    """
+    SELECT DISTINCT account_id FROM subscriptions WHERE settle_at <= :now AND account_id > :after
+     ORDER BY account_id LIMIT :limit
+    """
+)
+_CUSTOMER = text("SELECT external_customer_id FROM users WHERE id = :account AND deleted_at IS NULL")
+_SET_CUSTOMER = text(
+    """
+    UPDATE users SET external_customer_id = :customer, updated_at = now()
+     WHERE id = :account AND deleted_at IS NULL AND (external_customer_id IS NULL OR external_customer_id = :customer)
+    RETURNING id
+    """
+)
+_FORGET_CUSTOMER = text("UPDATE users SET external_customer_id = NULL WHERE external_customer_id = :customer")
+_OWNER = text("SELECT id FROM users WHERE external_customer_id = :customer AND deleted_at IS NULL")
+_PAID = text(
+    """
+    INSERT INTO paid_periods (source, account_id, plan, starts_at, ends_at)
+    VALUES (:source, :account, :plan, :starts_at, :ends_at) ON CONFLICT DO NOTHING
+    """
+)
+_PAID_FOR = text(
+    """
+    SELECT source, plan, starts_at, ends_at FROM paid_periods
+     WHERE account_id = :account AND ends_at > :start AND starts_at < :end ORDER BY starts_at, created_at, source
+    """
+)
+
+
+class CustomerTaken(Refusal):
+    """The account has another customer at the payment provider, or the customer another account."""
+
+    kind = Kind.CONFLICT
+    code = "accounts.customer_taken"
+
+
+class SubscriptionTaken(Refusal):
+    """The subscription is another account's."""
+
+    kind = Kind.CONFLICT
+    code = "accounts.subscription_taken"
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriptions:
+    """What accounts pay for, inside one transaction."""
+
+    session: AsyncConnection
+
+    async def told(self, account_id: AccountId, told: SubscriptionTold) -> None:
+        """Keep a subscription's state, unless a later one is known; settle the account afterwards.
+
+        Raises SubscriptionTaken.
+        """
+        await self.session.execute(_TOLD, asdict(told) | {"id": fresh(), "account": account_id})
+        if await self.session.scalar(_OWNER_OF, {"external_id": told.external_id}) != account_id:
+            raise SubscriptionTaken("This subscription is another account's.")
+
+    async def of(self, account_id: AccountId) -> list[Subscription]:
+        """Return every subscription that the account has or had, oldest first."""
+        rows = (await self.session.execute(_OF, {"account": account_id})).mappings()
+        return [Subscription(**dict(row)) for row in rows]
+
+    async def turns(self, subscription: Subscription, *, now: datetime) -> None:
+        """Note that the account has been settled, and when it is due again."""
+        await self.session.execute(_TURNS, {"id": subscription.id, "at": subscription.turns_at(now)})
+
+    async def due(self, *, now: datetime, limit: int, after: AccountId) -> list[AccountId]:
+        """Return accounts, in order of their ids, that must be settled because something was told or time has come."""
+        values = {"now": now, "limit": limit, "after": after}
+        return [AccountId(account) for account in await self.session.scalars(_DUE, values)]
+
+    async def customer(self, account_id: AccountId) -> str | None:
+        """Return the account's customer id at the payment provider, None where it has none yet."""
+        return await self.session.scalar(_CUSTOMER, {"account": account_id})
+
+    async def set_customer(self, account_id: AccountId, external_customer_id: str) -> None:
+        """Note the account's only customer id; the same again is fine. Raises NotFound, CustomerTaken."""
+        values = {"account": account_id, "customer": external_customer_id}
+        taken = CustomerTaken("This account has another customer at the payment provider, or the customer another one.")
+        try:
+            async with self.session.begin_nested():
+                if await self.session.scalar(_SET_CUSTOMER, values) is not None:
+                    return
+        except IntegrityError as another:
+            raise taken from another
+        if await self.customer(account_id) is None:
+            raise NotFound("There is no such account.", code="accounts.not_found")
+        raise taken
+
+    async def forget_customer(self, external_customer_id: str) -> None:
+        """Let a customer go that the payment provider has deleted."""
+        await self.session.execute(_FORGET_CUSTOMER, {"customer": external_customer_id})
+
+    async def owner(self, external_customer_id: str) -> AccountId | None:
+        """Return whose customer id this is, or None."""
+        return await self.session.scalar(_OWNER, {"customer": external_customer_id})
+
+    async def paid(self, account_id: AccountId, period: PaidPeriod) -> None:
+        """Note once a source which period an invoice's line has paid for."""
+        values = asdict(period) | {"account": account_id}
+        await self.session.execute(_PAID, values)
+
+    async def paid_for(self, account_id: AccountId, *, start: datetime, end: datetime) -> list[PaidPeriod]:
+        """Return the paid periods that share an instant with [start, end), the earliest first."""
+        rows = await self.session.execute(_PAID_FOR, {"account": account_id, "start": start, "end": end})
+        return [PaidPeriod(**dict(row)) for row in rows.mappings()]
