@@ -1,20 +1,16 @@
-"""Decides which addresses the program may fetch: a URL's spelling, its host's name, and every address behind it."""
+"""Which web pages may be read: what `ground.addresses` lets through, and one refusal for all the rest."""
 
-import re
-import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 
-import ada_url
-
+from reelwright.ground import addresses
+from reelwright.ground.addresses import LONGEST_URL, Blocked, Target, is_public
 from reelwright.ground.errors import Refusal
 from reelwright.ground.log import logger
 
-_log = logger(__name__)
+__all__ = ["LONGEST_URL", "Target", "blocked", "blocking", "checked_addresses", "checked_url", "inspected", "is_public"]
 
-LONGEST_URL = 2048
-_PORTS = {"http": 80, "https": 443}
+_log = logger(__name__)
 
 # One sentence for every block, so that an answer never tells what stands behind a private address.
 BLOCKED_CODE = "source.not_allowed"
@@ -22,52 +18,6 @@ _BLOCKED = (
     "This address can't be read: give the http or https address of a public web page, "
     "spelt as in a browser's address bar, without a user name or an unusual port."
 )
-
-# IANA special-purpose registries (IPv4 and IPv6, 2024-10) and the clouds' own addresses. `ipaddress.is_global` is not
-# used: on Python 3.11 and 3.12 it calls NAT64, 6to4, multicast and Azure's 168.63.129.16 global.
-_CLOSED_V4 = tuple(
-    IPv4Network(block)
-    for block in (
-        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
-        *("192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16"),
-        *("192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
-        "168.63.129.16/32",
-    )
-)
-_OPEN_V6 = IPv6Network("2000::/3")
-_CLOSED_V6 = tuple(
-    IPv6Network(block) for block in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "2620:4f:8000::/48")
-)
-_ISATAP = {0x00005EFE, 0x02005EFE}
-
-_INWARD_SUFFIXES = (
-    *("localhost", "local", "localdomain", "internal", "intranet", "lan", "corp", "home", "private"),
-    *("home.arpa", "onion", "in-addr.arpa", "ip6.arpa"),
-)
-_METADATA_NAMES = {"metadata.google.internal", "metadata.tencentyun.com", "metadata.goog", "instance-data.ec2.internal"}
-
-_AUTHORITY = re.compile(r"(https?)://([^/?#]+)(?=[/?#]|$)", re.IGNORECASE)
-_HOST_PORT = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]]+)(?::([1-9][0-9]{0,4}))?", re.IGNORECASE)
-_NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9_-]{1,63}(?<!-))*")
-_LETTERS = {"Ll", "Lm", "Lo", "Lu", "Mn", "Mc", "Nd"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """A URL that may be looked up. `url` is its one spelling; `exempt` says that the allow-list names its host:port."""
-
-    url: str
-    scheme: str
-    host: str
-    port: int
-    path: str
-    exempt: bool
-
-    @property
-    def authority(self) -> str:
-        """The Host header: the port only where it isn't the scheme's own."""
-        shown = f"[{self.host}]" if ":" in self.host else self.host
-        return shown if self.port == _PORTS[self.scheme] else f"{shown}:{self.port}"
 
 
 def checked_url(url: str, allowlist: frozenset[str] = frozenset()) -> str:
@@ -80,99 +30,26 @@ def checked_url(url: str, allowlist: frozenset[str] = frozenset()) -> str:
 
 def inspected(url: str, allowlist: frozenset[str] = frozenset()) -> Target:
     """Take a URL apart once, and refuse what no public page has. Raises Refusal (`source.not_allowed`)."""
-    written = _written(url)
-    parsed = _parsed(url)
-    scheme = parsed.protocol.rstrip(":")
-    host = parsed.hostname.lower().strip("[]").removesuffix(".")
-    port = int(parsed.port) if parsed.port else _PORTS[scheme]
-    exempt = f"{host}:{port}" in allowlist
-    path = parsed.pathname + parsed.search
-    target = Target(url="", scheme=scheme, host=host, port=port, path=path, exempt=exempt)
-    literal = _literal(host)
-    if written.isascii() and written != host and (literal is None or _literal(written) != literal):
-        raise blocked("disguised address")
-    if not exempt:
-        _check_public(target, literal)
-    spelt = f"{scheme}://{target.authority}{path}"
-    return Target(url=spelt, scheme=scheme, host=host, port=port, path=path, exempt=exempt)
+    with blocking():
+        return addresses.inspected(url, allowlist)
 
 
-def checked_addresses(target: Target, addresses: Sequence[str]) -> tuple[str, ...]:
+def checked_addresses(target: Target, found: Sequence[str]) -> tuple[str, ...]:
     """Return the addresses to connect to, IPv4 first. One bad address spoils them all. Raises Refusal."""
-    if not addresses:
-        raise blocked("no address")
-    if not target.exempt and not all(is_public(address) for address in addresses):
-        raise blocked("address not public")
-    return tuple(sorted(dict.fromkeys(addresses), key=lambda address: ":" in address))
+    with blocking():
+        return addresses.checked_addresses(target, found)
 
 
-def is_public(address: str) -> bool:
-    """Say whether a literal address belongs to the public internet, by our own table."""
+@contextmanager
+def blocking() -> Generator[None]:
+    """Turn every block into the one refusal."""
     try:
-        parsed = ip_address(address)
-    except ValueError:
-        return False
-    if isinstance(parsed, IPv4Address):
-        return not any(parsed in block for block in _CLOSED_V4)
-    return _is_public_v6(parsed)
+        yield
+    except Blocked as block:
+        raise blocked(block.reason) from None
 
 
 def blocked(reason: str) -> Refusal:
     """Return the one refusal that every block gives; the reason goes to the log and nowhere else."""
     _log.info("source_blocked", reason=reason)
     return Refusal(_BLOCKED, field="url", code=BLOCKED_CODE)
-
-
-def _is_public_v6(address: IPv6Address) -> bool:
-    if address.scope_id is not None or address not in _OPEN_V6 or any(address in block for block in _CLOSED_V6):
-        return False
-    return (int(address) >> 32) & 0xFFFFFFFF not in _ISATAP
-
-
-def _written(url: str) -> str:
-    """Return the host as it was written, after the checks that must come before any parser sees the string."""
-    if not 0 < len(url) <= LONGEST_URL:
-        raise blocked("length")
-    if any(c == "\\" or c.isspace() or unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co", "Cn"} for c in url):
-        raise blocked("character")
-    authority = _AUTHORITY.match(url)
-    if authority is None:
-        raise blocked("scheme")
-    place = authority[2]
-    if "@" in place or "%" in place or unicodedata.normalize("NFKC", place) != place:
-        raise blocked("authority")
-    split = _HOST_PORT.fullmatch(place)
-    if split is None:
-        raise blocked("authority")
-    host = split[1]
-    if not host.isascii() and not all(c in ".-_" or unicodedata.category(c) in _LETTERS for c in host):
-        raise blocked("host character")
-    return host.lower().strip("[]").removesuffix(".")
-
-
-def _parsed(url: str) -> ada_url.URL:
-    try:
-        return ada_url.URL(url)
-    except ValueError:
-        raise blocked("unparsable") from None
-
-
-def _literal(host: str) -> IPv4Address | IPv6Address | None:
-    try:
-        return ip_address(host)
-    except ValueError:
-        return None
-
-
-def _check_public(target: Target, literal: IPv4Address | IPv6Address | None) -> None:
-    if target.port != _PORTS[target.scheme]:
-        raise blocked("port")
-    if literal is not None:
-        if not is_public(target.host):
-            raise blocked("address not public")
-        return
-    labels = target.host.split(".")
-    if len(target.host) > 253 or _NAME.fullmatch(target.host) is None or len(labels) == 1 or labels[-1][0].isdigit():  # noqa: PLR2004 - RFC 1035, section 2.3.4
-        raise blocked("name")
-    if target.host in _METADATA_NAMES or any(target.host.endswith(f".{suffix}") for suffix in _INWARD_SUFFIXES):
-        raise blocked("inward name")

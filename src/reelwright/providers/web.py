@@ -3,25 +3,22 @@
 import asyncio
 import contextlib
 import re
-import socket
 import ssl
 import sys
-from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
 
 import ada_url
 import httpx
 import msgspec
 
-from reelwright.ground import clock
+from reelwright.ground import clock, pinned
 from reelwright.ground.errors import Outage, Refusal
 from reelwright.ground.log import logger
 from reelwright.providers import web_body
 from reelwright.providers.calls import retry_after_s, time_left
 from reelwright.providers.cleaning import words_in
-from reelwright.providers.guard import Target, blocked, checked_addresses, inspected
+from reelwright.providers.guard import Target, blocked, blocking, inspected
 from reelwright.providers.model import Page
 
 _log = logger(__name__)
@@ -31,15 +28,12 @@ _REDIRECTS = {301, 302, 303, 307, 308}
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _ADDRESSES_TRIED = 3
-_MOST_ADDRESSES = 16
 _HEADERS = {
     "User-Agent": "Reelwright/1 (article reader)",
     "Accept": "text/html,application/xhtml+xml;q=0.9",
     "Accept-Encoding": "identity",
     "Connection": "close",
 }
-
-Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +53,6 @@ class Budget:
     redirects: int = 5
 
 
-async def lookup(host: str, port: int) -> Sequence[str]:
-    """Return every address of a name, as the system's resolver gives them. Raises OSError."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(address[0]) for *_, address in found]
-
-
 class PageFetcher:
     """The one way to a user's URL. `allowlist` (host:port) exempts development pages from the address rules.
 
@@ -75,7 +63,7 @@ class PageFetcher:
         self,
         allowlist: frozenset[str] = frozenset(),
         *,
-        resolve: Resolve = lookup,
+        resolve: pinned.Resolve = pinned.lookup,
         budget: Budget | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
@@ -111,6 +99,8 @@ class PageFetcher:
                     target = answer
         except TimeoutError:
             raise _unreachable("deadline") from None
+        except pinned.NoAnswer:
+            raise _unreachable("lookup") from None
         except httpx.HTTPError as error:
             raise _unreachable(type(error).__name__) from None
         raise Refusal(
@@ -121,53 +111,17 @@ class PageFetcher:
 
     async def _visit(self, target: Target) -> str | Target:
         """Fetch one hop: return its HTML, or where it redirects to."""
-        for address in checked_addresses(target, await self._addresses(target))[:_ADDRESSES_TRIED]:
-            with contextlib.suppress(httpx.ConnectError, httpx.ConnectTimeout):
-                return await self._ask(target, address)
+        with blocking():
+            found = await pinned.addresses_of(target, resolve=self._resolve, within_s=self._budget.lookup_s)
+            for address in found[:_ADDRESSES_TRIED]:
+                with contextlib.suppress(httpx.ConnectError, httpx.ConnectTimeout):
+                    return await self._ask(target, address)
         raise _unreachable("connection")
 
-    async def _addresses(self, target: Target) -> Sequence[str]:
-        """Resolve the name, once. A name that doesn't exist is answered as a private one is."""
-        if ":" in target.host or target.host.replace(".", "").isdigit():
-            return (target.host,)
-        try:
-            async with asyncio.timeout(self._budget.lookup_s):
-                found = await self._resolve(target.host, target.port)
-        except socket.gaierror as error:
-            if error.errno == socket.EAI_AGAIN:
-                raise _unreachable("lookup") from None
-            raise blocked("no such name") from None
-        except (OSError, UnicodeError):
-            raise _unreachable("lookup") from None
-        if len(found) > _MOST_ADDRESSES:
-            raise blocked("too many addresses")
-        return found
-
     async def _ask(self, target: Target, address: str) -> str | Target:
-        """Connect to the checked address alone, while TLS and Host speak the name.
-
-        The transport is used bare: a client would parse Location by itself, keep cookies and look for proxies.
-        """
-        wait_s = self._budget.total_s
-        timeout = {"connect": self._budget.connect_s, "read": wait_s, "write": wait_s, "pool": wait_s}
-        request = httpx.Request(
-            "GET",
-            httpx.URL(scheme=target.scheme, host=address, port=target.port, path="/"),
-            headers={"Host": target.authority, **_HEADERS},
-            extensions={
-                "sni_hostname": target.host,
-                "target": target.path.encode("ascii"),
-                "timeout": timeout,
-            },
-        )
-        limits = httpx.Limits(max_connections=1, max_keepalive_connections=0)
-        async with httpx.AsyncHTTPTransport(verify=self._tls or _trust(), trust_env=False, limits=limits) as transport:
-            response = await transport.handle_async_request(request)
-            try:
-                _check_peer(response, address)
-                return await self._answer(target, response)
-            finally:
-                await response.aclose()
+        patience = pinned.Patience(connect_s=self._budget.connect_s, total_s=self._budget.total_s)
+        async with pinned.answered(target, address, headers=_HEADERS, patience=patience, tls=self._tls) as response:
+            return await self._answer(target, response)
 
     async def _answer(self, target: Target, response: httpx.Response) -> str | Target:
         if sum(len(name) + len(value) for name, value in response.headers.raw) > self._budget.header_bytes:
@@ -240,18 +194,6 @@ async def _article(html: str, url: str, *, most_s: float) -> _Article | None:
         _log.warning("extraction_failed", status=child.returncode)
         raise web_body.unreadable()
     return msgspec.json.decode(answer, type=_Article | None)
-
-
-@cache
-def _trust() -> ssl.SSLContext:
-    return httpx.create_ssl_context(trust_env=False)
-
-
-def _check_peer(response: httpx.Response, address: str) -> None:
-    """Make sure that the connection ended where it was pinned."""
-    peer = response.extensions["network_stream"].get_extra_info("server_addr")
-    if not peer or str(peer[0]) != address:
-        raise blocked("unpinned")
 
 
 def _check_status(response: httpx.Response) -> None:
