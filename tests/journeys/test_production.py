@@ -24,7 +24,7 @@ async def ledgered_once(db: Database) -> bool:
     """Exactly one set of usage rows for each run that was to be metered, by count and not only by sum."""
     row = await one(
         db,
-        "SELECT count(*) AS rows, count(DISTINCT run_id) AS runs FROM usage_ledger",
+        "SELECT count(*) AS rows, count(DISTINCT run_id) AS runs FROM usage_ledger WHERE outcome = 'succeeded'",
     )
     return row["rows"] == row["runs"] == 2 + 3 * SCENES
 
@@ -115,7 +115,7 @@ async def test_a_worker_killed_in_the_middle_is_resumed_at_its_stage_and_scene(
     assert await nothing_is_held(room.db, redis)
 
 
-async def test_a_worker_that_lost_its_claim_writes_nothing(
+async def test_a_worker_that_lost_its_claim_writes_nothing_but_what_it_cost_us(
     generation: GenerationId, room: Workroom, studio: Studio
 ) -> None:
     """It was only slow: somebody else claimed the run meanwhile, and the fence keeps the late result out."""
@@ -145,6 +145,8 @@ async def test_a_worker_that_lost_its_claim_writes_nothing(
     await deliver_all(room)
     assert (await one(room.db, "SELECT count(*) AS n FROM variants"))["n"] == 1
     assert await ledgered_once(room.db)
+    wasted = await one(room.db, "SELECT stage, credits_micro FROM usage_ledger WHERE outcome = 'failed'")
+    assert tuple(wasted.values()) == ("STORY_WRITING", 0)
 
 
 async def test_an_outage_is_tried_again_and_costs_nothing_more(

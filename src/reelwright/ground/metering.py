@@ -17,6 +17,11 @@ class Action(StrEnum):
     MIX = "mix"
     RENDER = "render"
 
+    @property
+    def compute(self) -> bool:
+        """Whether our own machines do it, not a model."""
+        return self in {Action.INGESTION, Action.MUSIC, Action.MIX, Action.RENDER}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:

@@ -47,6 +47,12 @@ RETRY_BUDGET = Gauge(
     "reelwright_retry_budget", "Retries that a provider's model may still be asked for.", ["provider", "model"]
 )
 
+USAGE_UNTRACKED = Counter(
+    "reelwright_usage_untracked",
+    "Calls and requests that are missing in the usage figures, by source and by what kept them out; alarm on any.",
+    ["source", "reason"],
+)
+
 OUTBOX_PUBLISHED = Counter("reelwright_outbox_published", "Messages handed to the queue.")
 OUTBOX_PARKED = Counter("reelwright_outbox_parked", "Messages that can never be published.")
 OUTBOX_WAITING = Gauge("reelwright_outbox_waiting", "Messages not yet published.")

@@ -1,11 +1,13 @@
 """Writes down the paid calls of one claim, each in a transaction of its own: before it is made, and as it ended."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from reelwright.generations import Claim, Runs
 from reelwright.ground import ids, log, telemetry
 from reelwright.ground.errors import Outage
 from reelwright.ground.ids import AccountId
+from reelwright.ground.metering import Use
 from reelwright.ground.postgres import Database
 from reelwright.providers import PaidCall, PaidCalls
 
@@ -13,13 +15,14 @@ _log = log.logger("journeys.calls")
 
 
 class Calls:
-    """A `providers.CallJournal` for the work of one claim."""
+    """A `providers.CallJournal` for the work of one claim. `lost`: what was charged for calls that were cut off."""
 
     def __init__(self, db: Database, claim: Claim, account: AccountId) -> None:
         self._db = db
         self._claim = claim
         self._account = account
         self._made = 0
+        self.lost = list[Use]()
         self._keys: dict[UUID, str] = {}
 
     async def begin(self, *, provider: str, model: str, craft: str, request_hash: str) -> UUID:
@@ -60,3 +63,7 @@ class Calls:
         """Write down how the call ended. Raises Outage."""
         async with self._db.begin() as tx:
             await PaidCalls(session=tx).end(call, state, external_id=external_id)
+
+    def cut(self, uses: Sequence[Use]) -> None:
+        """Remember what was charged for work that was cut off; whoever records how the claim ended writes it."""
+        self.lost += uses

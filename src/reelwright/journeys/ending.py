@@ -1,6 +1,6 @@
 """How a generation ends: its credits captured or given back, its lease and places released, its story told."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,7 +21,9 @@ from reelwright.generations import (
 from reelwright.ground import clock, log, telemetry
 from reelwright.ground.errors import Outage, Refusal
 from reelwright.ground.ids import AccountId, GenerationId
+from reelwright.ground.metering import Use
 from reelwright.ground.postgres import Database
+from reelwright.journeys import spending
 from reelwright.journeys.workroom import Workroom
 
 _log = log.logger("journeys.ending")
@@ -43,15 +45,20 @@ async def succeed(tx: AsyncConnection, generation: Generation, outcome: Outcome)
     await Generations(session=tx).note(generation.id, "succeeded", {})
 
 
-async def fail(claim: Claim, *, room: Workroom, why: Refusal | Outage) -> bool:
+async def fail(claim: Claim, *, room: Workroom, why: Refusal | Outage, uses: Sequence[Use] = ()) -> bool:
     """End the generation as failed with everything given back: credits, unit, lease. Only the claim's holder may.
 
-    An outage is our failure and leaves a dead letter; a refusal is the user's to mend. Returns whether this ended it.
+    An outage is our failure and leaves a dead letter; a refusal is the user's to mend. `uses` is what the attempt has
+    cost us, which is written whoever holds the claim. Returns whether this ended it.
     """
     report = why.extra.get("gate") if isinstance(why, Refusal) else None
     async with room.db.begin() as tx:
         generation = await Generations(session=tx).lock(claim.generation_id)
-        if generation is None or not await Runs(session=tx).fail(claim.run_id, claim.fence, error_code=why.code):
+        if generation is None:
+            return False
+        ours = await Runs(session=tx).fail(claim.run_id, claim.fence, error_code=why.code)
+        await spending.wasted(tx, generation, claim, uses)
+        if not ours:
             return False
         await _end_unpaid(tx, generation, why, gate=report)
         if isinstance(why, Outage):

@@ -16,13 +16,14 @@ from reelwright.generations import Artefact, Claim, Generation, Made, Runs
 from reelwright.ground import clock, failpoints, log, tasks, telemetry, tracing
 from reelwright.ground.errors import NotFound, Outage, Refusal
 from reelwright.ground.ids import StageRunId
-from reelwright.journeys import ending, holding, recording
+from reelwright.ground.metering import Use
+from reelwright.journeys import ending, holding, recording, spending
 from reelwright.journeys.calls import Calls
 from reelwright.journeys.creation import due
 from reelwright.journeys.holding import Busy, Lost
 from reelwright.journeys.workroom import Workroom
 from reelwright.outbox import StageDue, enqueue
-from reelwright.providers import CIRCUIT_OPEN, RATE_LIMITED, ProviderAway, deadline, journaled
+from reelwright.providers import CIRCUIT_OPEN, RATE_LIMITED, ProviderAway, ProviderRefused, deadline, journaled
 
 _log = log.logger("journeys.production")
 _NOT_OURS_TO_HURRY = frozenset({RATE_LIMITED, CIRCUIT_OPEN})
@@ -94,13 +95,14 @@ class _Bench:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Attempt:
-    """One claimed run with everything that its attempt needs."""
+    """One claimed run with everything that its attempt needs. `uses` is what it has cost so far."""
 
     claim: Claim
     opened: recording.Opened
     room: Workroom
     request_id: str | None
     began: float = field(default_factory=time.monotonic)
+    uses: list[Use] = field(default_factory=list[Use])
 
     @property
     def stage(self) -> str:
@@ -140,7 +142,7 @@ async def perform(message: StageDue, *, room: Workroom) -> Answer:
         attempt = _Attempt(claim=claim, opened=opened, room=room, request_id=request_id)
         await failpoints.reached(f"stage.{attempt.stage}.after_claim")
         _begun(attempt)
-        end = await _attempted(attempt)
+        end = await _recorded(attempt)
         took = time.monotonic() - attempt.began
         telemetry.STAGE_SECONDS.labels(attempt.stage, end.value).observe(took)
         _log.info(f"stage.{_EVENTS[end]}", attempt=claim.attempt, ms=round(took * 1000))
@@ -166,6 +168,17 @@ def _begun(attempt: _Attempt) -> None:
     _log.info("stage.started", attempt=attempt.claim.attempt, waited_ms=round(waited))
 
 
+async def _recorded(attempt: _Attempt) -> _End:
+    """Make the attempt. Raises Outage where how it ended could not be recorded; what it cost is missing then."""
+    try:
+        return await _attempted(attempt)
+    except Outage as away:
+        if attempt.uses and not attempt.generation.demo:
+            telemetry.USAGE_UNTRACKED.labels("calls", away.code).inc(len(attempt.uses))
+            _log.exception("usage.untracked", source="calls", code=away.code, calls=len(attempt.uses))
+        raise
+
+
 async def _attempted(attempt: _Attempt) -> _End:
     """Work, keep the result, and record whatever happens instead. Raises Outage where that could not be recorded."""
     claim, task, room = attempt.claim, attempt.opened.task, attempt.room
@@ -174,9 +187,9 @@ async def _attempted(attempt: _Attempt) -> _End:
         async with holding.admitted(held, room):
             made = await _worked(attempt, held)
             counted = await recording.keep(claim, task, made, room=room, request_id=attempt.request_id)
-            return _End.SUCCEEDED if counted else _End.LOST
+            return _End.SUCCEEDED if counted else await _lost(attempt)
     except Lost:
-        return _End.LOST
+        return await _lost(attempt)
     except Refusal as refusal:
         return await _failed(attempt, refusal)
     except Busy as busy:
@@ -206,7 +219,9 @@ async def _worked(attempt: _Attempt, held: Dispatch) -> recording.Kept:
                 raise Busy(timedelta(0), code="worker.leaving")
             beat.result()  # raises what stopped the heart
             raise Lost
-        return await recording.store(claim, attempt.opened.task, work.result(), room=room)
+        made = work.result()
+        attempt.uses.extend(made.uses)
+        return await recording.store(claim, attempt.opened.task, made, room=room)
     finally:
         await tasks.end(work, beat, leaving)
         bench.clear()
@@ -224,19 +239,35 @@ async def _stage(attempt: _Attempt, bench: _Bench) -> Made:
                 made = await room.stages[task.unit.stage](task, room.tools, bench)
                 await failpoints.reached(f"stage.{stage}.after_provider")
                 return made
+    except (ProviderAway, ProviderRefused) as error:
+        attempt.uses.extend(error.uses)
+        raise
     except TimeoutError as late:
         raise Outage("The stage took too long.", code="stage.deadline") from late
+    finally:
+        attempt.uses.extend(calls.lost)
 
 
 async def _failed(attempt: _Attempt, why: Refusal | Outage) -> _End:
-    return _End.FAILED if await ending.fail(attempt.claim, room=attempt.room, why=why) else _End.LOST
+    ended = await ending.fail(attempt.claim, room=attempt.room, why=why, uses=attempt.uses)
+    return _End.FAILED if ended else _End.LOST
+
+
+async def _lost(attempt: _Attempt) -> _End:
+    """Write down what this attempt cost although another's counts. Raises Outage."""
+    if attempt.uses:
+        async with attempt.room.db.begin() as tx:
+            await spending.wasted(tx, attempt.generation, attempt.claim, attempt.uses)
+    return _End.LOST
 
 
 async def _given_back(attempt: _Attempt, delay: timedelta, code: str) -> _End:
     """Return the run uncounted, to be delivered again after the delay, and keep why."""
     wait = attempt.bounded(delay) if delay else delay
     async with attempt.room.db.begin() as tx:
-        if not await Runs(session=tx).give_back(attempt.claim.run_id, attempt.claim.fence, wait, reason=code):
+        ours = await Runs(session=tx).give_back(attempt.claim.run_id, attempt.claim.fence, wait, reason=code)
+        await spending.wasted(tx, attempt.generation, attempt.claim, attempt.uses)
+        if not ours:
             return _End.LOST
         await enqueue(tx, attempt.message(), delay=wait)
     return _End.GIVEN_BACK
@@ -268,7 +299,9 @@ async def _try_again(attempt: _Attempt, error: Exception) -> _End:
         "stage.attempt_failed", code=why.code, attempt=claim.attempt, wait_ms=round(wait.total_seconds() * 1e3)
     )
     async with room.db.begin() as tx:
-        if not await Runs(session=tx).retry_later(claim.run_id, claim.fence, delay=wait, error_code=why.code):
+        ours = await Runs(session=tx).retry_later(claim.run_id, claim.fence, delay=wait, error_code=why.code)
+        await spending.wasted(tx, attempt.generation, claim, attempt.uses)
+        if not ours:
             return _End.LOST
         await enqueue(tx, attempt.message(), delay=wait)
     return _End.RETRIED

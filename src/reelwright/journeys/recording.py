@@ -4,13 +4,11 @@ import asyncio
 import itertools
 import random
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from reelwright import billing, ledger
 from reelwright.generations import (
     Artefact,
     ArtefactKind,
@@ -49,7 +47,7 @@ from reelwright.generations import (
 from reelwright.ground import failpoints, log
 from reelwright.ground.errors import Outage, Refusal
 from reelwright.ground.metering import Use
-from reelwright.journeys import creation, ending
+from reelwright.journeys import creation, ending, spending
 from reelwright.journeys.workroom import Workroom
 
 _log = log.logger("journeys.recording")
@@ -223,7 +221,7 @@ async def _write(
         await Artefacts(session=tx).record(claim, kept.files)
         await Uploads(session=tx).recorded([file.key for file in kept.files])
     await _conclude(tx, task, kept.outcome)
-    await _meter(tx, generation, claim, kept.uses)
+    await spending.spent(tx, generation, claim, kept.uses)
     following = pipeline.due(
         generation.kind, finished, scenes=_scenes(task, kept.outcome), part=generation.part, scene=generation.scene
     )
@@ -277,30 +275,6 @@ async def _choose_take(
     won = next(a for a in pictures if (a.scene, a.round) == (generation.scene, best))
     take = msgspec.convert(won.meta["take"], int)
     await Variants(session=tx).choose_take(task.variant.id, generation.scene, take)
-
-
-async def _meter(tx: AsyncConnection, generation: Generation, claim: Claim, uses: Sequence[Use]) -> None:
-    """Write one usage row for each call or step. A picture's second and third try are ours to pay."""
-    if generation.demo or not uses:
-        return
-    prices = await billing.Catalogue(session=tx).at(generation.price_version)
-    rows = [
-        ledger.Metered(
-            account_id=generation.account_id,
-            generation_id=claim.generation_id,
-            run_id=claim.run_id,
-            fence=claim.fence,
-            call_no=call,
-            stage=claim.unit.stage.value,
-            scene=claim.unit.scene,
-            use=use,
-            credits_micro=billing.priced(use, prices) if claim.unit.round == 0 else 0,
-            plan=generation.plan,
-            price_version=prices.version,
-        )
-        for call, use in enumerate(uses)
-    ]
-    await ledger.append_usage(tx, rows)
 
 
 def _named(unit: Unit) -> dict[str, object]:

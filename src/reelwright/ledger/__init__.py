@@ -17,7 +17,15 @@ from reelwright.ledger.credits import (
 )
 from reelwright.ledger.lots import Lapsing, expire, grant, granted, lapsed, lapsing
 from reelwright.ledger.transactions import JournalLine, transaction, transactions
-from reelwright.ledger.usage import Metered, UsageCall, append_usage, calls, carry_usage, metered
+from reelwright.ledger.usage import (
+    Metered,
+    UsageCall,
+    calls,
+    carry_usage,
+    metered,
+    track_ai_usage,
+    track_compute_usage,
+)
 from reelwright.ledger.verify import Violation, mismatches, verify
 
 reserve, charge, history = hold, capture, transactions  # the same under the names that are usual elsewhere
@@ -38,7 +46,6 @@ __all__ = [
     "UsageCall",
     "Violation",
     "adjust",
-    "append_usage",
     "balance",
     "calls",
     "capture",
@@ -58,6 +65,8 @@ __all__ = [
     "mismatches",
     "refund",
     "reserve",
+    "track_ai_usage",
+    "track_compute_usage",
     "transaction",
     "transactions",
     "verify",

@@ -3,7 +3,7 @@
 The books carry no foreign keys to generations or runs: they outlive what they tell about.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import (
@@ -11,6 +11,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Computed,
+    Date,
     DateTime,
     ForeignKey,
     Identity,
@@ -115,6 +116,7 @@ class LotRow(Row):
         CheckConstraint("remaining_micro + held_micro <= amount_micro", name="parts"),
         CheckConstraint("effective_at < expires_at", name="period"),
         Index("uq_credit_lots_external_ref", "external_ref", unique=True),
+        Index("ix_credit_lots_account_id", "account_id", "created_at"),
         Index("ix_credit_lots_live", "account_id", postgresql_where=text("live")),
         Index("ix_credit_lots_lapsing", "expires_at", postgresql_where=text("live AND expires_at IS NOT NULL")),
         {"postgresql_with": {"fillfactor": 70}},
@@ -211,3 +213,69 @@ class UsageRow(Row):
     plan: Mapped[str] = mapped_column(Text)
     price_version: Mapped[int] = mapped_column(Integer)
     at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
+
+
+class UsageDayRow(Row):
+    """What an account used in a UTC day, of one kind: a projection of usage ledger and journal, made anew at will.
+
+    Measures and cost are of the day of the call. Credits are of the day on which they were charged, and only what was
+    charged: a capture is spread over the generation's calls, `other` is what had none, a `refund` is negative.
+    """
+
+    __tablename__ = "usage_daily"
+    __table_args__ = (Index("ix_usage_daily_day", "day"), {"postgresql_with": {"fillfactor": 80}})
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    action: Mapped[str] = mapped_column(Text, primary_key=True)
+    provider: Mapped[str] = mapped_column(Text, primary_key=True)
+    model: Mapped[str] = mapped_column(Text, primary_key=True)
+    plan: Mapped[str] = mapped_column(Text, primary_key=True)
+    outcome: Mapped[str] = mapped_column(Text, primary_key=True)
+    calls: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    quantity: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    prompt_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    completion_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    images: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    characters: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    wall_ms: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    cost_nano_usd: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    credits_micro: Mapped[int] = mapped_column(BigInteger, server_default="0")
+
+
+class RollupRow(Row):
+    """How far a book is in the daily figures: every row up to this id is, and none behind it."""
+
+    __tablename__ = "usage_rollups"
+
+    book: Mapped[str] = mapped_column(Text, primary_key=True)
+    upto: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
+
+
+class RequestDayRow(Row):
+    """How often an account asked something of the API in a UTC day: analytics, written late and in batches.
+
+    No foreign key: one request of a vanished account must not hold up a batch.
+    """
+
+    __tablename__ = "requests_daily"
+
+    account_id: Mapped[UUID] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    route: Mapped[str] = mapped_column(Text, primary_key=True)
+    outcome: Mapped[str] = mapped_column(Text, primary_key=True)
+    requests: Mapped[int] = mapped_column(BigInteger)
+
+
+class TrackingFailureRow(Row):
+    """How much of one source could not be tracked on a UTC day, and why."""
+
+    __tablename__ = "tracking_failures"
+
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    source: Mapped[str] = mapped_column(Text, primary_key=True)
+    reason: Mapped[str] = mapped_column(Text, primary_key=True)
+    lost: Mapped[int] = mapped_column(BigInteger)
+    first_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
+    last_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())

@@ -1,11 +1,16 @@
-"""Usage: one row for each provider call and compute step, written in the transaction that makes the work true."""
+"""Usage: one row for each provider call and compute step, written in the transaction that makes the work true.
+
+`track_ai_usage` and `track_compute_usage` are the only way in.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import cast
 
-from sqlalchemy import Table, insert, text
+from sqlalchemy import Table, text
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.ground.ids import AccountId, GenerationId, StageRunId
@@ -13,6 +18,9 @@ from reelwright.ground.metering import Use
 from reelwright.ledger.tables import UsageRow
 
 _USAGE: Table = cast("Table", UsageRow.__table__)  # not the class: its mapper would need every other room's tables
+_WRITE = insert(_USAGE)
+# Of an attempt whose own completion turns out to be committed, the calls are in the book under the same numbers.
+_WRITE_ONCE = insert(_USAGE).on_conflict_do_nothing(index_elements=["run_id", "fence", "call_no"])
 _METERED = text(
     """
     SELECT coalesce(sum(credits_micro), 0)::bigint FROM usage_ledger
@@ -75,10 +83,17 @@ class Metered:
     succeeded: bool = True
 
 
-async def append_usage(tx: AsyncConnection, rows: Sequence[Metered]) -> None:
-    """Write the rows. A step that is in the book already is a bug and raises IntegrityError."""
-    if rows:
-        await tx.execute(insert(_USAGE), [_values(row) for row in rows])
+async def track_ai_usage(tx: AsyncConnection, rows: Sequence[Metered]) -> None:
+    """Write calls of models: tokens, images, characters, time, cost. Raises ValueError for what isn't one.
+
+    What succeeded and is in the book already is a bug and raises IntegrityError; what failed is there at most once.
+    """
+    await _track(tx, rows, compute=False)
+
+
+async def track_compute_usage(tx: AsyncConnection, rows: Sequence[Metered]) -> None:
+    """Write steps that our own machines did: sources fetched, milliseconds rendered and mixed. Raises as above."""
+    await _track(tx, rows, compute=True)
 
 
 async def carry_usage(tx: AsyncConnection, *, runs: Mapping[StageRunId, StageRunId], heir: GenerationId) -> None:
@@ -98,6 +113,14 @@ async def metered(tx: AsyncConnection, *, generation: GenerationId, carried: boo
 async def calls(tx: AsyncConnection, *, generation: GenerationId) -> list[UsageCall]:
     """Return every call and step of a generation, in the order in which they were written."""
     return [UsageCall(**row) for row in (await tx.execute(_CALLS, {"generation": generation})).mappings()]
+
+
+async def _track(tx: AsyncConnection, rows: Sequence[Metered], *, compute: bool) -> None:
+    strange = {row.use.action.value for row in rows if row.use.action.compute is not compute}
+    if strange:
+        raise ValueError(strange)
+    for succeeded, alike in groupby(rows, key=lambda row: row.succeeded):
+        await tx.execute(_WRITE if succeeded else _WRITE_ONCE, [_values(row) for row in alike])
 
 
 def _values(row: Metered) -> dict[str, object]:

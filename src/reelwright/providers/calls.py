@@ -1,7 +1,7 @@
 """What surrounds a paid call: the journal that knows of it, the time it has left, and what a request is known by."""
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
@@ -39,6 +39,10 @@ class CallJournal(Protocol):
 
     async def end(self, call: UUID, state: str, *, external_id: str | None = None) -> None:
         """Write down how the call ended. Raises Outage: then it stays an intent, which counts as a lost reply."""
+        ...
+
+    def cut(self, uses: Sequence[Use]) -> None:
+        """Hear of what was charged for work that was then cut off: by a deadline, a leaving worker, a bug."""
         ...
 
 
@@ -99,9 +103,16 @@ def retry_after_s(header: str, *, now: datetime) -> float | None:
 
 @contextmanager
 def charged(*uses: Use) -> Generator[None]:
-    """Let a failure inside tell what was charged already: its `uses` belong in the ledger though nothing came of it."""
+    """Let a failure inside tell what was charged already: its `uses` belong in the ledger though nothing came of it.
+
+    What is cut off can carry nothing: then the journal hears of it.
+    """
     try:
         yield
     except (ProviderAway, ProviderRefused) as error:
         error.uses = (*uses, *error.uses)
+        raise
+    except BaseException:
+        if (kept := journal()) is not None:
+            kept.cut(uses)
         raise

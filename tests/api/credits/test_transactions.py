@@ -26,7 +26,7 @@ async def worked(api: httpx.AsyncClient, user: Person, db: Database) -> str:
         for micro in (0, 5_000_000)
     ]  # fmt: skip
     async with db.begin() as tx:
-        await ledger.append_usage(tx, rows)
+        await ledger.track_ai_usage(tx, rows)
         await ledger.capture(tx, generation=work, micro=await ledger.metered(tx, generation=work))
     return str(work)
 
