@@ -178,7 +178,7 @@ class Fleet:
         return hit
 
     async def misdeliver(self, **faults: Any) -> None:
-        """Let this go wrong with the queue's messages from now on (dev/delivery/faults.py), and nothing else."""
+        """Let this go wrong with the queue's messages from now on (dev/delivery/engine.py), and nothing else."""
         headers = {"Authorization": f"Bearer {self.credentials.token}"}
         answer = await self.client.put(f"{self.queue_url}/v2/local/faults", json=faults, headers=headers)
         assert answer.status_code == 200, answer.text

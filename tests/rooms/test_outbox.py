@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -15,7 +16,7 @@ from reelwright.generations import Stage, Unit
 from reelwright.ground import postgres, qstash, tasks
 from reelwright.ground.ids import GenerationId
 from reelwright.ground.postgres import Database
-from reelwright.outbox import Destination, Relay, StageDue, promises
+from reelwright.outbox import Destination, Relay, StageDue, depth, promises
 from tests.builders import a_generation
 
 TO = Destination("http://127.0.0.1:7777/worker/generate", failures="http://127.0.0.1:7777/worker/failed")
@@ -287,3 +288,41 @@ def test_a_message_reads_back_as_it_was_and_a_newer_one_is_told_from_nonsense() 
     for wrong in (b"", b"{}", b"[]", b'{"message":1}', b'{"message":"<script>"}', b'{"message":"stage_due.v1"'):
         with pytest.raises(outbox.NotOurs):
             outbox.decoded(wrong)
+
+
+@pytest.fixture
+def two_deep(db: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let an outbox be too deep with three messages in it, and let this test's findings end with it."""
+    monkeypatch.setattr(depth, "_DEEPEST", 2)
+    depth._known.clear()
+    yield
+    depth._known.clear()
+
+
+async def test_new_work_is_refused_while_too_much_waits_to_be_sent(
+    db: Database, two_deep: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is not due yet, parked or sent is no burden. Within a second PostgreSQL is not asked again."""
+    monkeypatch.setattr(depth, "_KNOWN_FOR_S", -1.0)
+    await promise(db, 2)
+    await promise(db, delay=timedelta(hours=1))
+    await outbox.check_depth(db)
+    await promise(db)
+    with pytest.raises(outbox.TooDeep) as refusal:
+        await outbox.check_depth(db)
+    assert refusal.value.wait == timedelta(seconds=30)
+
+    monkeypatch.setattr(depth, "_KNOWN_FOR_S", 60.0)
+    async with db.begin() as tx:
+        await tx.execute(text("UPDATE outbox SET published_at = now()"))
+    with pytest.raises(outbox.TooDeep):
+        await outbox.check_depth(db)
+    monkeypatch.setattr(depth, "_KNOWN_FOR_S", -1.0)
+    await outbox.check_depth(db)
+
+
+async def test_the_depth_is_read_from_the_index_of_what_waits(db: Database) -> None:
+    async with db.begin() as tx:
+        await tx.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = "\n".join(await tx.scalars(text(f"EXPLAIN {depth._TOO_DEEP.text}"), {"deepest": 50_000}))
+    assert "ix_outbox_waiting" in plan

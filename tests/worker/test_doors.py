@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from reelwright import outbox
 from reelwright.admission import Gate
+from reelwright.api import health
 from reelwright.dev.credentials import Credentials
 from reelwright.generations import Stage
 from reelwright.ground.postgres import Database
@@ -126,3 +127,14 @@ async def test_what_the_queue_gave_up_is_sent_again_with_growing_patience(
     assert [again.run_id for again in await waiting(db)] == [message.run_id]
     for unreadable in (b"", b"{}", b'{"sourceBody":"%%"}', b'{"sourceBody":"e30="}'):
         assert (await send(client, FAILED, unreadable)).status_code == 204
+
+
+async def test_a_worker_with_a_full_disk_is_not_ready(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would fail whatever it renders."""
+    answer = await client.get("/health/ready")
+    assert (answer.status_code, answer.json()["checks"]["disk"]) == (200, "ok")
+    monkeypatch.setattr(health, "_LEAST_FREE_BYTES", 2**62)
+    answer = await client.get("/health/ready")
+    assert (answer.status_code, answer.json()["checks"]["disk"]) == (503, "unavailable")

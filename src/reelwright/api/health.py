@@ -1,10 +1,14 @@
 """Is it alive, is it ready, what does it count: for operators and their machines."""
 
 import asyncio
+import functools
+import shutil
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from litestar import MediaType, Response, get
+from litestar.datastructures import State
 from litestar.di import NamedDependency
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -14,6 +18,8 @@ from reelwright.ground.postgres import Database
 
 _PATIENCE_S = 2
 """A load balancer asks every few seconds, and a server that hangs is away too."""
+_LEAST_FREE_BYTES = 512 * 1024 * 1024
+"""What the files of a few renderings under way may take."""
 
 
 @get("/health/live", include_in_schema=True, tags=["operations"], opt={"public": True})
@@ -24,19 +30,32 @@ async def live() -> dict[str, str]:
 
 @get("/health/ready", tags=["operations"], opt={"public": True})
 async def ready(
-    db: NamedDependency[Database], gate: NamedDependency[Gate], stopping: NamedDependency[asyncio.Event]
+    db: NamedDependency[Database], gate: NamedDependency[Gate], stopping: NamedDependency[asyncio.Event], state: State
 ) -> Response[dict[str, Any]]:
     """Say whether traffic may come, 200 or 503: not to a process that is going, or whose PostgreSQL or Redis is away.
 
-    `status` is ok, unavailable or draining; `checks` says ok or unavailable of each server.
+    Nor to a worker whose disk is full. `status` is ok, unavailable or draining; `checks` says ok or unavailable of
+    each server, and of a worker's disk.
     """
-    asked = {"postgresql": db.ping, "redis": gate.ping}
+    asked: dict[str, Callable[[], Awaitable[None]]] = {"postgresql": db.ping, "redis": gate.ping}
+    if room := state.get("room"):
+        asked["disk"] = functools.partial(_has_room, room.workspace)
     answers = await asyncio.gather(*(_answers(ping) for ping in asked.values()))
     checks = {name: "ok" if good else "unavailable" for name, good in zip(asked, answers, strict=True)}
     status = "ok" if all(answers) else "unavailable"
     if stopping.is_set():
         status = "draining"
     return Response({"status": status, "checks": checks}, status_code=200 if status == "ok" else 503)
+
+
+async def _has_room(workspace: Path) -> None:
+    """Raises Outage."""
+    try:
+        free = await asyncio.to_thread(shutil.disk_usage, workspace)
+    except OSError as unusable:
+        raise Outage("The worker's folder can't be used.", code="worker.no_workspace") from unusable
+    if free.free < _LEAST_FREE_BYTES:
+        raise Outage("The worker's disk is full.", code="worker.disk_full")
 
 
 async def _answers(ping: Callable[[], Awaitable[None]]) -> bool:

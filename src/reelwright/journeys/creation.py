@@ -85,6 +85,7 @@ async def _started(
         if seen is not None:
             return await _repeated(tx, order, account, seen)
         prepared = await prepare(tx, order, account, now)
+    await outbox.check_depth(db)
     request = for_admission(order, account, terms)
     answer = await enforce_or_raise(gate, request, now=now)
     admitted = answer if isinstance(answer, Admitted) else None

@@ -1,5 +1,6 @@
 """The outbox room: a message is promised in the transaction that makes it true, and published afterwards."""
 
+from reelwright.outbox.depth import TooDeep, check_depth
 from reelwright.outbox.messages import FAILED, GENERATE, TICK, Message, NotOurs, NotYetKnown, StageDue, decoded, encoded
 from reelwright.outbox.promises import CHANNEL, Backlog, Parked, backlog, enqueue, forget, parked, unpark
 from reelwright.outbox.relay import Destination, Relay
@@ -19,7 +20,9 @@ __all__ = [
     "Parked",
     "Relay",
     "StageDue",
+    "TooDeep",
     "backlog",
+    "check_depth",
     "decoded",
     "encoded",
     "enqueue",

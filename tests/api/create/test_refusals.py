@@ -6,12 +6,14 @@ import httpx
 import msgspec
 import pytest
 from litestar import Litestar
+from redis.asyncio import Redis
 from sqlalchemy import text
 
 from reelwright import ledger
 from reelwright.app import create_app
 from reelwright.ground.ids import AccountId
 from reelwright.ground.postgres import Database
+from reelwright.outbox import depth
 from reelwright.settings import Settings
 from tests.api.conftest import Person, living, person
 
@@ -100,3 +102,21 @@ async def test_redis_away_is_503_quickly_and_charges_nothing(settings: Settings,
     assert int(answer.headers["Retry-After"]) >= 1
     assert (ready.status_code, ready.json()["checks"]["redis"]) == (503, "unavailable")
     assert await total(db, "generations") == await total(db, "credit_holds") == 0
+
+
+async def test_while_too_much_waits_to_be_sent_it_is_503_and_takes_nothing(
+    api: httpx.AsyncClient, db: Database, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A repeat of what was accepted is answered all the same."""
+    first = await api.post("/v1/create", json=TOPIC, headers={"Idempotency-Key": "first"})
+    monkeypatch.setattr(depth, "_DEEPEST", 0)
+    depth._known.clear()
+    before = sorted([key async for key in redis.scan_iter()])
+    refused = await api.post("/v1/create", json=TOPIC, headers={"Idempotency-Key": "second"})
+    again = await api.post("/v1/create", json=TOPIC, headers={"Idempotency-Key": "first"})
+    depth._known.clear()
+    assert (refused.status_code, refused.json()["code"]) == (503, "outbox.too_deep")
+    assert refused.headers["Retry-After"] == "30"
+    assert (again.status_code, again.json()["generation_id"]) == (202, first.json()["generation_id"])
+    assert await total(db, "generations") == 1
+    assert sorted([key async for key in redis.scan_iter()]) == before
