@@ -1,4 +1,4 @@
-"""The billing room: plans, price lists, quotes."""
+"""The billing room: plans, price lists, quotes, and Stripe: its door, its events, what was bought and paid."""
 
 from reelwright.billing.catalogue import (
     Catalogue,
@@ -11,7 +11,20 @@ from reelwright.billing.catalogue import (
     priced,
     quote,
 )
-from reelwright.billing.periods import Period, anchored_period, calendar_period
+from reelwright.billing.checkout import CURRENCY, ITEMS, Item, ItemKind
+from reelwright.billing.events import (
+    FAMILIES,
+    Event,
+    EventUnreadable,
+    EventUnusable,
+    Family,
+    SignatureWrong,
+    check_signature,
+    event_of,
+    parsed,
+)
+from reelwright.billing.inbox import LEASE, Claim, ClaimLost, Inbox, StoredEvent, review_since
+from reelwright.billing.periods import Period, anchored_period, calendar_period, paid_month
 from reelwright.billing.plans import (
     BOOST_DAYS,
     BOOST_PRICE_CENTS,
@@ -23,27 +36,64 @@ from reelwright.billing.plans import (
     PlanTerms,
     effective_plan,
 )
+from reelwright.billing.purchases import NewPayment, Payment, Purchase, Purchases
+from reelwright.billing.stripe_client import API_VERSION, NewCheckout, PaymentRefused, StripeDoor, Unknown
+from reelwright.billing.told import Charged, CheckoutSession, Invoiced, InvoiceLine, Subscribed
 
 __all__ = [
+    "API_VERSION",
     "BOOST_DAYS",
     "BOOST_PRICE_CENTS",
+    "CURRENCY",
+    "FAMILIES",
+    "ITEMS",
+    "LEASE",
     "MICRO",
     "PACKS",
     "PACK_PRICES_CENTS",
     "PLANS",
     "Catalogue",
+    "Charged",
+    "CheckoutSession",
+    "Claim",
+    "ClaimLost",
+    "Event",
+    "EventUnreadable",
+    "EventUnusable",
+    "Family",
+    "Inbox",
+    "InvoiceLine",
+    "Invoiced",
+    "Item",
+    "ItemKind",
     "Line",
+    "NewCheckout",
+    "NewPayment",
     "OrderKind",
+    "Payment",
+    "PaymentRefused",
     "Period",
     "Plan",
     "PlanTerms",
     "PriceList",
     "PricedOrder",
     "PublishedList",
+    "Purchase",
+    "Purchases",
     "Quote",
+    "SignatureWrong",
+    "StoredEvent",
+    "StripeDoor",
+    "Subscribed",
+    "Unknown",
     "anchored_period",
     "calendar_period",
+    "check_signature",
     "effective_plan",
+    "event_of",
+    "paid_month",
+    "parsed",
     "priced",
     "quote",
+    "review_since",
 ]

@@ -2,9 +2,10 @@
 
 from calendar import monthrange
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 _MONTHS = 12
+_LONGEST_MONTH = timedelta(days=32)  # 31 days, and what a provider's clock may add
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,18 @@ def anchored_period(anchor: datetime, at: datetime) -> Period:
     if _shifted(anchor, months) > at:
         months -= 1
     return Period(start=_shifted(anchor, months), end=_shifted(anchor, months + 1))
+
+
+def paid_month(paid: Period, at: datetime) -> Period:
+    """Return the month of a paid period that an instant is in: the period itself, or one of the months of a year.
+
+    A year's months are counted from its start. An instant outside belongs to the first month, or to the last.
+    """
+    if paid.end - paid.start <= _LONGEST_MONTH:
+        return paid
+    inside = min(max(at, paid.start), paid.end - timedelta(microseconds=1))
+    month = anchored_period(paid.start, inside)
+    return Period(start=month.start, end=min(month.end, paid.end))
 
 
 def _shifted(anchor: datetime, months: int) -> datetime:

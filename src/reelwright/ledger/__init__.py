@@ -15,7 +15,7 @@ from reelwright.ledger.credits import (
     hold,
     void,
 )
-from reelwright.ledger.lots import Lapsing, expire, grant, granted, lapsed, lapsing
+from reelwright.ledger.lots import Lapsing, expire, grant, granted, lapsed, lapsing, unspent
 from reelwright.ledger.transactions import JournalLine, transaction, transactions
 from reelwright.ledger.usage import (
     Metered,
@@ -69,6 +69,7 @@ __all__ = [
     "track_compute_usage",
     "transaction",
     "transactions",
+    "unspent",
     "verify",
     "void",
 ]

@@ -17,6 +17,13 @@ _GRANTED = text(
      WHERE account_id = :account AND (external_ref = :source OR starts_with(external_ref, :source || ':'))
     """
 )
+_UNSPENT = text(
+    """
+    SELECT sum(remaining_micro)::bigint FROM credit_lots
+     WHERE account_id = :account AND (expires_at IS NULL OR expires_at > statement_timestamp())
+       AND (external_ref = :source OR starts_with(external_ref, :source || ':'))
+    """
+)
 _LAPSED = text(
     """
     SELECT DISTINCT account_id FROM credit_lots
@@ -99,3 +106,9 @@ async def granted(tx: AsyncConnection, *, account: AccountId, source: str) -> in
     """Return what was granted under a source and under what begins with it and a colon; the balance is locked."""
     await Books.locked(tx, account)
     return await tx.scalar(_GRANTED, {"account": account, "source": f"grant:{source}"}) or 0
+
+
+async def unspent(tx: AsyncConnection, *, account: AccountId, source: str) -> int:
+    """Return what nobody has used, holds or let lapse of what `granted` counts; the balance is locked."""
+    await Books.locked(tx, account)
+    return await tx.scalar(_UNSPENT, {"account": account, "source": f"grant:{source}"}) or 0
