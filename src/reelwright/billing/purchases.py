@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -109,7 +110,8 @@ class Purchases:
         values |= {"fingerprint": fingerprint, "version": CATALOGUE_VERSION}
         await self.session.execute(_BEGIN, values)
         row = (await self.session.execute(_GET, {"id": purchase})).mappings().one()
-        return Purchase(**{**row, "kind": ItemKind(row["kind"])})
+        found: dict[str, Any] = {**row, "kind": ItemKind(row["kind"])}
+        return Purchase(**found)
 
     async def opened(self, purchase: UUID, *, session: str, url: str) -> None:
         """Note which checkout Stripe has made of it."""
@@ -131,7 +133,8 @@ class Purchases:
     async def paid_by(self, payment_intent: str) -> list[Payment]:
         """Return what a payment brought, locked."""
         rows = (await self.session.execute(_BY_INTENT, {"intent": payment_intent})).mappings()
-        return [Payment(**{**row, "kind": ItemKind(row["kind"])}) for row in rows]
+        found: list[dict[str, Any]] = [{**row, "kind": ItemKind(row["kind"])} for row in rows]
+        return [Payment(**one) for one in found]
 
     async def turn(self, payment: Payment, *, clawed_micro: int, disputed: bool, boost_source: str | None) -> None:
         """Note what is taken back of a payment from now on. It must be locked."""

@@ -53,6 +53,16 @@ USAGE_UNTRACKED = Counter(
     ["source", "reason"],
 )
 
+STRIPE_EVENTS = Counter(
+    "reelwright_stripe_events",
+    "Stripe's events, by what they are about; outcome is stored, repeated, ignored, refused, done, postponed or failed."
+    " Alarm on any that failed or were refused.",
+    ["family", "outcome"],
+)
+STRIPE_OTHER_VERSION = Counter(
+    "reelwright_stripe_other_version", "Events that Stripe wrote in another API version than the one we read."
+)
+
 OUTBOX_PUBLISHED = Counter("reelwright_outbox_published", "Messages handed to the queue.")
 OUTBOX_PARKED = Counter("reelwright_outbox_parked", "Messages that can never be published.")
 OUTBOX_WAITING = Gauge("reelwright_outbox_waiting", "Messages not yet published.")
