@@ -2,10 +2,17 @@
 
 from collections.abc import Mapping
 
+from reelwright.ground import clock
+from reelwright.journeys import allowances, plans, usage
 from reelwright.journeys.chores import Chore
 from reelwright.wiring import Wiring
 
 
-def chores(wiring: Wiring) -> Mapping[str, Chore]:  # noqa: ARG001 - each part adds its own
+def chores(wiring: Wiring) -> Mapping[str, Chore]:
     """Return every chore by name."""
-    return {}
+    db, gate = wiring.db, wiring.gate
+    return {
+        "plans": lambda: plans.sweep(db=db, gate=gate, now=clock.now()),
+        "allowances": lambda: allowances.refill_due(db=db, now=clock.now()),
+        "usage": lambda: usage.roll_up(db=db),
+    }

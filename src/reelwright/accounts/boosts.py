@@ -12,7 +12,6 @@ from reelwright.ground.ids import AccountId
 
 _COLUMNS = "id, account_id, source, starts_at, ends_at, revoked_at"
 _OF = text(f"SELECT {_COLUMNS} FROM boosts WHERE account_id = :account ORDER BY starts_at, id")  # noqa: S608 - constants
-_BY_SOURCE = text(f"SELECT {_COLUMNS} FROM boosts WHERE source = :source")  # noqa: S608 - constants
 _REVOKE = text(
     """
     UPDATE boosts SET revoked_at = now()
@@ -54,11 +53,6 @@ class Boosts:
     async def of(self, account_id: AccountId) -> list[Boost]:
         """Return every boost of the account, those that are over or revoked too, the earliest first."""
         return [Boost(**dict(row)) for row in (await self.session.execute(_OF, {"account": account_id})).mappings()]
-
-    async def by_source(self, source: str) -> Boost | None:
-        """Return the boost that was given for this source, or None."""
-        row = (await self.session.execute(_BY_SOURCE, {"source": source})).mappings().one_or_none()
-        return None if row is None else Boost(**dict(row))
 
     async def revoke(self, account_id: AccountId, boost_id: UUID) -> bool:
         """Take what is left of a boost, and let those after it close up; False where nothing was left to take.

@@ -208,6 +208,11 @@ class Accounts:
         if await self.session.scalar(_LOCK, {"id": account_id}) is None:
             raise _no_such_account()
 
+    async def locked(self, account_id: AccountId) -> Account:
+        """Lock the account, and return it as it is then. Raises NotFound."""
+        await self.lock(account_id)
+        return await self._present(account_id)
+
     async def set_plan(self, account_id: AccountId, plan: str) -> Account:
         """Give the account another plan by hand, and return it as it is then. Raises NotFound."""
         if await self.session.scalar(_SET_PLAN, {"id": account_id, "plan": plan}) is None:
@@ -257,8 +262,7 @@ class Accounts:
         The account's row is locked first, because a second boost must see where the first one ends.
         Raises NotFound, BoostNotNeeded, SourceUsed.
         """
-        await self.lock(account_id)
-        account = await self._present(account_id)
+        account = await self.locked(account_id)
         length = timedelta(days=days)
         if source is not None and (told := (await self.session.execute(_TOLD, {"source": source})).one_or_none()):
             if (told.account_id, told.length) != (account_id, length):

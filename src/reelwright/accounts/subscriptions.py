@@ -1,6 +1,6 @@
 """Subscriptions and the periods they paid for, in PostgreSQL, and whom a payment provider's customer is."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import text
@@ -61,6 +61,7 @@ _PAID = text(
     VALUES (:source, :account, :plan, :starts_at, :ends_at) ON CONFLICT DO NOTHING
     """
 )
+_IMPROVE = text("UPDATE paid_periods SET plan = :plan WHERE source = :source")
 _PAID_FOR = text(
     """
     SELECT source, plan, starts_at, ends_at FROM paid_periods
@@ -142,6 +143,11 @@ class Subscriptions:
         """Note once a source which period an invoice's line has paid for."""
         values = asdict(period) | {"account": account_id}
         await self.session.execute(_PAID, values)
+
+    async def improve(self, period: PaidPeriod, plan: str) -> PaidPeriod:
+        """Note that a period has been paid for a better plan, and return it as it is then."""
+        await self.session.execute(_IMPROVE, {"source": period.source, "plan": plan})
+        return replace(period, plan=plan)
 
     async def paid_for(self, account_id: AccountId, *, start: datetime, end: datetime) -> list[PaidPeriod]:
         """Return the paid periods that share an instant with [start, end), the earliest first."""

@@ -53,7 +53,7 @@ async def set_plan(
     gate: NamedDependency[Gate],
 ) -> UserPlan:
     """Give an account another plan at once; what it used this month stays used."""
-    return _view(await administration.set_plan(user_id, data.plan, by=account, db=db, gate=gate))
+    return _view(await administration.set_plan(user_id, data.plan, by=account, db=db, gate=gate, now=clock.now()))
 
 
 @post(

@@ -1,17 +1,29 @@
-"""What administrators change for others: plans and boosts. Admission hears of it only after the commit."""
+"""What administrators do for others: plans, boosts, demos. Admission hears of it only after the commit."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
 
-from reelwright.accounts import Account, Accounts, SourceUsed
+from reelwright import ledger
+from reelwright.accounts import Account, Accounts, Boost, Boosts, SourceUsed, Subscription, Subscriptions
 from reelwright.admission import Gate, KeyReused
 from reelwright.billing import BOOST_DAYS, Plan
 from reelwright.ground import log
-from reelwright.ground.errors import Outage
+from reelwright.ground.errors import Kind, NotFound, Refusal
 from reelwright.ground.ids import AccountId
 from reelwright.ground.postgres import Database
-from reelwright.journeys.standing import held
+from reelwright.journeys import allowances, plans
+from reelwright.journeys.allowances import Allowance
 
 _log = log.logger("journeys.administration")
+
+
+class PlanPaidFor(Refusal):
+    """A subscription says which plan the account holds."""
+
+    kind = Kind.CONFLICT
+    code = "accounts.plan_paid_for"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,10 +34,31 @@ class Boosted:
     repeated: bool
 
 
-async def set_plan(account_id: AccountId, plan: Plan, *, by: Account, db: Database, gate: Gate) -> Account:
-    """Give an account another plan of its own; what it used stays used. Raises NotFound, Outage."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dossier:
+    """All that an administrator sees of an account."""
+
+    account: Account
+    subscriptions: Sequence[Subscription]
+    boosts: Sequence[Boost]
+    balance: ledger.Balance
+    allowance: Allowance
+
+
+async def set_plan(
+    account_id: AccountId, plan: Plan, *, by: Account, db: Database, gate: Gate, now: datetime
+) -> Account:
+    """Give an account another plan of its own, and what it allows this month more; what it used stays used.
+
+    Raises NotFound, PlanPaidFor where a live subscription decides, Outage.
+    """
     async with db.begin() as tx:
-        account = await Accounts(session=tx).set_plan(account_id, plan.value)
+        accounts = Accounts(session=tx)
+        before = await accounts.locked(account_id)
+        if plans.best(await Subscriptions(session=tx).of(account_id), now=now) is not None:
+            raise PlanPaidFor("This account pays for its plan: change its subscription, or boost it.", field="plan")
+        account = await accounts.set_plan(account_id, plan.value)
+        await plans.tell_changed(tx, before, account)
     _log.info(
         "administration.plan_set",
         by=str(by.id),
@@ -33,7 +66,8 @@ async def set_plan(account_id: AccountId, plan: Plan, *, by: Account, db: Databa
         plan=account.plan,
         plan_version=account.plan_version,
     )
-    await _tell(account, gate=gate)
+    await plans.announce(account, gate=gate)
+    await allowances.refill(account_id, db=db, now=now)
     return account
 
 
@@ -46,15 +80,13 @@ async def grant_boost(
     """
     try:
         async with db.begin() as tx:
-            accounts = Accounts(session=tx)
-            await accounts.lock(account_id)
-            before = await accounts.get(account_id)
-            account = await accounts.grant_boost(account_id, days=days, source=source)
+            before = await Accounts(session=tx).locked(account_id)
+            account = await plans.boost(tx, account_id, days=days, source=source)
     except SourceUsed as used:
         raise KeyReused(
             "This Idempotency-Key was used for another boost: send a new key.", field="Idempotency-Key"
         ) from used
-    repeated = before is not None and before.plan_version == account.plan_version
+    repeated = before.plan_version == account.plan_version
     _log.info(
         "administration.boost_granted",
         by=str(by.id),
@@ -63,13 +95,40 @@ async def grant_boost(
         boost_until=account.boost_until and account.boost_until.isoformat(),
         repeated=repeated,
     )
-    await _tell(account, gate=gate)
+    await plans.announce(account, gate=gate)
     return Boosted(account=account, repeated=repeated)
 
 
-async def _tell(account: Account, *, gate: Gate) -> None:
-    """Let admission know. Losing this is harmless: orders carry the plan's version, and no cache lasts long."""
-    try:
-        await gate.remember_plan(account.id, held(account))
-    except Outage as away:
-        _log.warning("administration.plan_not_remembered", account_id=str(account.id), code=away.code)
+async def set_demo(account_id: AccountId, *, demo: bool, by: Account, db: Database) -> Account:
+    """Make an account a demo, never charged, granted or tracked, or one no longer. Raises NotFound, Outage."""
+    async with db.begin() as tx:
+        account = await Accounts(session=tx).set_demo(account_id, demo=demo)
+    _log.info("administration.demo_set", by=str(by.id), account_id=str(account_id), demo=demo)
+    return account
+
+
+async def users(
+    *, before: UUID | None, limit: int, q: str | None, plan: Plan | None, by: Account, db: Database
+) -> list[Account]:
+    """Return so many accounts behind this id, the newest first; `q` is part of their address. Raises Outage."""
+    async with db.begin() as tx:
+        listed = await Accounts(session=tx).listed(limit=limit, before=before, q=q, plan=plan and plan.value)
+    _log.info("administration.users_listed", by=str(by.id), found=len(listed))
+    return listed
+
+
+async def user(account_id: AccountId, *, by: Account, db: Database, now: datetime) -> Dossier:
+    """Return an account with its subscriptions, boosts and balance. Raises NotFound, Outage."""
+    async with db.begin() as tx:
+        account = await Accounts(session=tx).get(account_id)
+        if account is None:
+            raise NotFound("There is no such account.", code="accounts.not_found")
+        dossier = Dossier(
+            account=account,
+            subscriptions=await Subscriptions(session=tx).of(account_id),
+            boosts=await Boosts(session=tx).of(account_id),
+            balance=await ledger.balance(tx, account=account_id),
+            allowance=await allowances.current(tx, account, now=now),
+        )
+    _log.info("administration.user_read", by=str(by.id), account_id=str(account_id))
+    return dossier

@@ -14,6 +14,7 @@ from reelwright.ground.errors import Kind, NotFound, Refusal
 from reelwright.ground.ids import AccountId, GenerationId
 from reelwright.ground.metering import Action
 from reelwright.ground.postgres import Database
+from reelwright.journeys import allowances
 
 _log = log.logger("journeys.credits")
 _SOON = timedelta(days=7)
@@ -42,7 +43,10 @@ class KeyChanged(Refusal):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Purse:
-    """What an account has and gets. `lapsing`: what is lost within a week unless it is used."""
+    """What an account has and gets. `lapsing`: what is lost within a week unless it is used.
+
+    `tier` is the plan it is served by, boost included; the allowance is its own plan's: a boost carries no credits.
+    """
 
     balance: ledger.Balance
     tier: billing.Plan
@@ -71,11 +75,12 @@ async def purse(account: Account, *, db: Database, now: datetime) -> Purse:
     """Return what the account has, what it gets a month and when. Raises Outage."""
     tier = billing.effective_plan(account.plan, account.boost_until, now)
     async with db.begin() as tx:
+        allowance = await allowances.current(tx, account, now=now)
         return Purse(
             balance=await ledger.balance(tx, account=account.id),
             tier=tier,
-            allowance_micro=billing.PLANS[billing.Plan(account.plan)].credits_month_micro,
-            next_reset=billing.calendar_period(now).end,
+            allowance_micro=allowance.micro,
+            next_reset=allowance.period.end,
             lapsing=await ledger.lapsing(tx, account=account.id, until=now + _SOON),
         )
 
@@ -133,33 +138,6 @@ async def correct(
         balance = await ledger.balance(tx, account=account_id)
     _log.info("credits.corrected", by=str(by.id), account_id=str(account_id), micro=micro, repeated=not done.now)
     return balance, not done.now
-
-
-async def refill(account: Account, *, db: Database, now: datetime) -> int:
-    """Give an account what its own plan allows this UTC month less what it got for it; return how much, micro-credits.
-
-    Whoever asks first in a month gives it, whoever asks again gives nothing; after an upgrade the difference is given,
-    after a downgrade nothing is taken. It lapses at the month's end. Demo accounts get nothing. Raises Outage.
-    """
-    if account.demo:
-        return 0
-    period, plan = billing.calendar_period(now), billing.Plan(account.plan)
-    source = f"plan:{account.id}:{period.label}"
-    async with db.begin() as tx:
-        got = await ledger.granted(tx, account=account.id, source=source)
-        due = billing.PLANS[plan].credits_month_micro - got
-        if due <= 0:
-            return 0
-        given = await ledger.grant(
-            tx,
-            account=account.id,
-            micro=due,
-            source=f"{source}:{plan}" if got else source,
-            origin=ledger.Origin.MONTHLY,
-            expires_at=period.end,
-            reason="monthly allowance",
-        )
-    return due if given else 0
 
 
 async def sweep_lapsed(*, db: Database) -> int:

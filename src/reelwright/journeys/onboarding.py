@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from reelwright import billing, ledger
+from reelwright import billing
 from reelwright.accounts import Account, Accounts
 from reelwright.ground.postgres import Database
+from reelwright.journeys import allowances
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,14 +25,7 @@ async def create_user(
         accounts = Accounts(session=tx)
         account = await accounts.create(email=email, role=role, plan=plan.value, demo=demo)
         _, secret = await accounts.issue_key(account.id, name="first key", live=live)
-        await ledger.grant(
-            tx,
-            account=account.id,
-            micro=billing.PLANS[plan].credits_month_micro,
-            source=f"plan:{account.id}:{now:%Y%m}",
-            origin=ledger.Origin.MONTHLY,
-            reason="monthly allowance",
-        )
+        await allowances.give(tx, account.id, now=now)
     return Welcome(account=account, secret=secret)
 
 
