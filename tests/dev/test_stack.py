@@ -22,7 +22,7 @@ from tests.dev.supervise import STANDIN, prepare, stack
 from tests.waiting import block_until
 
 SUPERVISE = [sys.executable, str(Path(__file__).with_name("supervise.py"))]
-NAMES = {"supervisor", "postgres", "valkey", "delivery", "api", "worker"}
+NAMES = {"supervisor", "postgres", "valkey", "delivery", "stripe", "api", "worker"}
 
 
 def asked(url: str) -> dict[str, Any]:
@@ -69,6 +69,11 @@ def test_programs_are_told_everything_they_need(up: Stack) -> None:
         assert environment["QSTASH_TOKEN"] == kept["token"]
         assert environment["QSTASH_CURRENT_SIGNING_KEY"] == kept["current"]
         assert environment["QSTASH_NEXT_SIGNING_KEY"] == kept["next"]
+        account = json.loads((up._data / "stripe" / "credentials.json").read_text())
+        assert environment["STRIPE_SECRET_KEY"] == account["secret_key"]
+        assert environment["STRIPE_WEBHOOK_SECRET"] == account["webhook_secret"]
+        assert environment["STRIPE_API_URL"] == there.stripe_url
+        assert environment["REELWRIGHT_MAIL_DIR"] == there.mail_dir == str(up._data / "mail")
 
 
 def test_the_local_queue_ticks_for_the_worker_each_minute(up: Stack) -> None:
@@ -142,9 +147,12 @@ def test_given_servers_are_used_and_not_started(folder: Path, postgres_url: str,
         "QSTASH_CURRENT_SIGNING_KEY": "sig_a",
         "QSTASH_NEXT_SIGNING_KEY": "sig_b",
         "REELWRIGHT_WORKER_URL": "https://worker.example",
+        "STRIPE_SECRET_KEY": "sk_test_of_ours",
+        "REELWRIGHT_SMTP_URL": "smtp://127.0.0.1:9",
     }
     with stack(folder, **given) as using:
         assert set(using.endpoints.pids) == {"supervisor", "api", "worker"}
+        assert (using.endpoints.stripe_url, using.endpoints.mail_dir) == ("https://api.stripe.com", "")
         environment = asked(using.endpoints.base_url + "/")["environment"]
     assert {name: environment[name] for name in given} == given
     assert not (folder / "postgres").exists()

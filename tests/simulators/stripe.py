@@ -16,7 +16,10 @@ from typing import Any
 from aiohttp import web
 
 from reelwright.dev.child import free_port
-from reelwright.dev.stripe import Book, Faults, StripeApp, Webhooks, checkout, controls, payments, subscriptions
+from reelwright.dev.stripe import checkout, controls, payments, subscriptions
+from reelwright.dev.stripe.app import StripeApp
+from reelwright.dev.stripe.book import Book
+from reelwright.dev.stripe.webhooks import Faults, Webhooks
 from tests.waiting import wait_until
 
 SECRET_KEY = "sk_test_of_the_simulator"

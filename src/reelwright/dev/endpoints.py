@@ -16,7 +16,10 @@ _POLL_S = 0.05
 
 
 class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
-    """A stack's addresses, two keys to its API, and its processes' ids by name."""
+    """A stack's addresses, two keys to its API, and its processes' ids by name.
+
+    `mail_dir` is the folder that mail is put into, "" where a mail server sends it.
+    """
 
     base_url: str
     worker_url: str
@@ -25,6 +28,8 @@ class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
     database_url: str
     redis_url: str
     qstash_url: str
+    stripe_url: str
+    mail_dir: str
     pids: Mapping[str, int]
 
 

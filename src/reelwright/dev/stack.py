@@ -16,6 +16,7 @@ from reelwright.dev.credentials import Credentials
 from reelwright.dev.endpoints import Endpoints
 from reelwright.dev.postgres import Postgres
 from reelwright.dev.program import Program
+from reelwright.dev.stripe.keys import Keys
 from reelwright.dev.valkey import Valkey
 from reelwright.ground import log
 from reelwright.ground.errors import Kind, Outage, Refusal
@@ -23,11 +24,13 @@ from reelwright.ground.errors import Kind, Outage, Refusal
 API = (sys.executable, "-m", "reelwright.app", "--host", "127.0.0.1")
 WORKER = (sys.executable, "-m", "worker.app", "--host", "127.0.0.1")
 _DELIVERY = (sys.executable, "-m", "reelwright.dev.delivery")
+_STRIPE = (sys.executable, "-m", "reelwright.dev.stripe")
 
 _WATCH_S = 0.1
 _FIRST_BACKOFF_S, _LAST_BACKOFF_S = 0.2, 5.0
 _STABLE_S = 10.0
 _LOG_CAP_BYTES = 10 * 1024 * 1024
+_STRIPE_ITSELF = "https://api.stripe.com"
 _QSTASH = ("QSTASH_TOKEN", "QSTASH_CURRENT_SIGNING_KEY", "QSTASH_NEXT_SIGNING_KEY")
 
 logger = log.logger("stack")
@@ -60,7 +63,8 @@ def _migrated(database_url: str) -> None:
 class Stack:
     """One data folder's processes, `prepare` being told the database's URL once its tables are there.
 
-    A server whose address stands in `environment` (DATABASE_URL, REDIS_URL, QSTASH_URL) is used and not started.
+    A server whose address stands in `environment` (DATABASE_URL, REDIS_URL, QSTASH_URL) is used and not started,
+    nor is the simulated Stripe where STRIPE_SECRET_KEY is given.
     """
 
     def __init__(
@@ -150,18 +154,22 @@ class Stack:
         endpoints.forget(self._data)
         api_port, worker_ports = self._api_port(), [child.free_port() for _ in range(self._worker_processes)]
         workers = [f"http://127.0.0.1:{port}" for port in worker_ports]
+        base_url = f"http://127.0.0.1:{api_port}"
         queue = self._queue(workers)  # first, as it takes longest to load
+        payments = self._payments(f"{base_url}/webhooks/stripe")
         database_url = self._given.get("DATABASE_URL") or self._database()
         redis_url = self._given.get("REDIS_URL") or self._redis()
         self._found = {
-            "base_url": f"http://127.0.0.1:{api_port}",
+            "base_url": base_url,
             "worker_url": workers[0],
             "database_url": database_url,
             "redis_url": redis_url,
             "api_key": "",
             "admin_api_key": "",
+            "qstash_url": queue["QSTASH_URL"],
+            "stripe_url": payments["STRIPE_API_URL"],
+            "mail_dir": self._mail_dir(),
         }
-        self._found["qstash_url"] = queue["QSTASH_URL"]
         _migrated(database_url)
         self._found |= self._prepare(database_url)
         environment = {
@@ -174,9 +182,11 @@ class Stack:
             "REDIS_URL": redis_url,
             "UPSTASH_REDIS_REST_URL": "",  # of the two ways to Redis, ours is the one
             "UPSTASH_REDIS_REST_TOKEN": "",
-            "REELWRIGHT_BASE_URL": self._found["base_url"],
+            "REELWRIGHT_BASE_URL": base_url,
             "REELWRIGHT_WORKER_URL": workers[0],
+            "REELWRIGHT_MAIL_DIR": self._found["mail_dir"],
             **queue,
+            **payments,
         }
         (self._data / "artefacts").mkdir(exist_ok=True)
         self._run("api", self._programs["api"], port=api_port, environment=environment)
@@ -242,6 +252,27 @@ class Stack:
             "QSTASH_CURRENT_SIGNING_KEY": credentials.current,
             "QSTASH_NEXT_SIGNING_KEY": credentials.next,
         }
+
+    def _payments(self, webhook: str) -> dict[str, str]:
+        """Return Stripe's part of the environment: the given one, or that of a simulated account we start."""
+        if self._given.get("STRIPE_SECRET_KEY"):
+            return {"STRIPE_API_URL": self._given.get("STRIPE_API_URL") or _STRIPE_ITSELF}
+        state, port = child.open_folder(self._data / "stripe"), child.free_port()
+        keys = Keys.kept_in(state / "credentials.json")
+        self._run("stripe", (*_STRIPE, "--state", str(state), "--webhook", webhook), port=port, environment=self._given)
+        return {
+            "STRIPE_API_URL": f"http://127.0.0.1:{port}",
+            "STRIPE_SECRET_KEY": keys.secret_key,
+            "STRIPE_WEBHOOK_SECRET": keys.webhook_secret,
+            "STRIPE_WEBHOOK_SECRET_NEXT": "",
+        }
+
+    def _mail_dir(self) -> str:
+        """Return the folder that mail is put into, "" where a server is given that sends it."""
+        given = self._given.get("REELWRIGHT_MAIL_DIR", "")
+        if given or self._given.get("REELWRIGHT_SMTP_URL"):
+            return given
+        return str(child.open_folder(self._data / "mail"))
 
     def _run(self, name: str, command: Sequence[str], *, port: int, environment: Mapping[str, str]) -> None:
         program = Program(name, command, port=port, environment=environment, log=self._log(name))

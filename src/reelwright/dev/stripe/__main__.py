@@ -8,7 +8,10 @@ import msgspec
 from aiohttp import web
 
 from reelwright.dev.child import open_folder
-from reelwright.dev.stripe import Book, Faults, Keys, StripeApp, Webhooks
+from reelwright.dev.stripe.app import StripeApp
+from reelwright.dev.stripe.book import Book
+from reelwright.dev.stripe.keys import Keys
+from reelwright.dev.stripe.webhooks import Faults, Webhooks
 from reelwright.ground import log
 
 
