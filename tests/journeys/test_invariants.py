@@ -27,7 +27,6 @@ MEANT = {
 BREAKS: dict[str, tuple[str, ...]] = {
     "I1": (
         "UPDATE generations SET deadline_at = now() - interval '61 s' WHERE id = (LIVE)",
-        "UPDATE generations SET cancel_requested_at = now() - interval '61 s' WHERE id = (LIVE)",
         "UPDATE stage_runs SET lease_until = now() - interval '61 s' WHERE state = 'running'",
         """UPDATE stage_runs SET state = 'queued', lease_until = NULL, next_attempt_at = now() - interval '1 h',
                    sent_at = now() - interval '6 min' WHERE generation_id = (LIVE)""",

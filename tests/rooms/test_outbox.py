@@ -16,7 +16,7 @@ from reelwright.generations import Stage, Unit
 from reelwright.ground import postgres, qstash, tasks
 from reelwright.ground.ids import GenerationId
 from reelwright.ground.postgres import Database
-from reelwright.outbox import Destination, Relay, StageDue, depth, promises
+from reelwright.outbox import Destination, Relay, StageDue, depth, promises, relay
 from tests.builders import a_generation
 
 TO = Destination("http://127.0.0.1:7777/worker/generate", failures="http://127.0.0.1:7777/worker/failed")
@@ -321,8 +321,26 @@ async def test_new_work_is_refused_while_too_much_waits_to_be_sent(
     await outbox.check_depth(db)
 
 
-async def test_the_depth_is_read_from_the_index_of_what_waits(db: Database) -> None:
+async def test_a_claim_steps_over_what_was_sent_long_ago(db: Database) -> None:
+    """No vacuum may clear it away while an old snapshot is open, so its entries stay in the index for that long."""
+    await promise(db, 3)
     async with db.begin() as tx:
-        await tx.execute(text("SET LOCAL enable_seqscan = off"))
-        plan = "\n".join(await tx.scalars(text(f"EXPLAIN {depth._TOO_DEEP.text}"), {"deepest": 50_000}))
-    assert "ix_outbox_waiting" in plan
+        await tx.execute(text("ANALYZE outbox"))
+        for forced in ("on", "off"):
+            await tx.execute(text(f"SET LOCAL enable_seqscan = {forced}"))
+            values = {"batch": 100, "reach": timedelta(minutes=1)}
+            plan = "\n".join(await tx.scalars(text(f"EXPLAIN {relay._CLAIM.text}"), values))
+    assert "Index Cond: ((deliver_at >= (now() - " in plan
+    assert "Index Cond: (deliver_at > now())" in plan
+
+
+async def test_an_old_message_whose_relay_died_is_found_when_it_looks_back(db: Database, queue: Queue) -> None:
+    sending = Relay(db, queue.client, TO)
+    assert await sending.publish_due() == 0
+    await promise(db, 2)
+    async with db.begin() as tx:
+        await tx.execute(text("UPDATE outbox SET deliver_at = now() - interval '2 min' WHERE id % 2 = 0"))
+    assert await sending.publish_due() == 1
+    sending._looked_back -= relay._LOOK_BACK_S
+    assert await sending.publish_due() == 1
+    assert await sending.publish_due() == 0

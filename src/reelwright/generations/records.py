@@ -70,7 +70,6 @@ class Generation:
     request_id: str | None
     admitted_at: datetime
     deadline_at: datetime
-    cancel_requested_at: datetime | None
     paused_at: datetime | None
     resumes: GenerationId | None
     failure_code: str | None

@@ -136,7 +136,6 @@ class GenerationRow(Row):
     request_id: Mapped[str | None] = mapped_column(Text)
     admitted_at: Mapped[datetime] = mapped_column(_INSTANT)
     deadline_at: Mapped[datetime] = mapped_column(_INSTANT)
-    cancel_requested_at: Mapped[datetime | None] = mapped_column(_INSTANT)  # no longer used; a later migration drops it
     paused_at: Mapped[datetime | None] = mapped_column(_INSTANT)
     resumes: Mapped[UUID | None] = mapped_column(ForeignKey("generations.id"))
     failure_code: Mapped[str | None] = mapped_column(Text)

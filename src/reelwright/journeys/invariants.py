@@ -92,10 +92,6 @@ ALL = (
              WHERE ended_at IS NULL AND paused_at IS NULL AND deadline_at < :late
             """,
             """
-            SELECT id, 'not cancelled though asked' FROM generations
-             WHERE ended_at IS NULL AND cancel_requested_at < :late
-            """,
-            """
             SELECT r.id, 'lease over and nobody rescued it'
               FROM stage_runs r JOIN generations g ON g.id = r.generation_id
              WHERE r.state = 'running' AND r.lease_until < :late AND g.ended_at IS NULL AND g.paused_at IS NULL
@@ -103,7 +99,6 @@ ALL = (
             """
             SELECT r.id, 'due and nobody sent it' FROM stage_runs r JOIN generations g ON g.id = r.generation_id
              WHERE r.state = 'queued' AND g.ended_at IS NULL AND g.paused_at IS NULL
-               AND g.cancel_requested_at IS NULL
                AND greatest(r.next_attempt_at, r.sent_at)
                    < CAST(:late AS timestamptz) - CAST(:patience AS interval) * (4 + power(2, least(r.resends, 6)) / 2)
                AND NOT EXISTS (SELECT FROM outbox o

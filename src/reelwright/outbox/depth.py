@@ -15,7 +15,7 @@ _WAIT = timedelta(seconds=30)
 _TOO_DEEP = text(
     """
     SELECT EXISTS (SELECT FROM outbox WHERE published_at IS NULL AND parked_at IS NULL
-                      AND deliver_at <= clock_timestamp() OFFSET :deepest)
+                      AND deliver_at <= now() OFFSET :deepest)
     """
 )
 _known = WeakKeyDictionary[Database, tuple[float, bool]]()

@@ -6,8 +6,10 @@ state makes the second delivery harmless. Marking first could lose a message for
 
 import asyncio
 import contextlib
+import math
 import random
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -37,19 +39,26 @@ _STATUS = re.compile(r"status: (\d{3})")
 _NEVER = frozenset({400, 404, 412, 413, 422})
 """What says that a message, or one of a batch, is wrong in itself. A bad token (401, 403) is our own outage."""
 
+_NEAR, _FAR = timedelta(minutes=1), timedelta(days=36_500)
+_LOOK_BACK_S = 5.0
+"""Rows are looked for from so long ago on, since behind them may lie thousands that were sent and that no vacuum may
+clear away yet; now and then from the first, for those whose relay died or was refused."""
+
+# now() is the statement's beginning, and bounds the scan of an index; clock_timestamp() is asked anew for each row.
 _CLAIM = text(
     """
     WITH claimed AS (
-        UPDATE outbox SET claimed_until = clock_timestamp() + interval '30 seconds', attempts = attempts + 1
+        UPDATE outbox SET claimed_until = now() + interval '30 seconds', attempts = attempts + 1
          WHERE id IN (
             SELECT id FROM outbox
-             WHERE published_at IS NULL AND parked_at IS NULL AND deliver_at <= clock_timestamp()
-               AND (claimed_until IS NULL OR claimed_until < clock_timestamp())
+             WHERE published_at IS NULL AND parked_at IS NULL
+               AND deliver_at BETWEEN now() - CAST(:reach AS interval) AND now()
+               AND (claimed_until IS NULL OR claimed_until < now())
              ORDER BY deliver_at, id LIMIT :batch FOR UPDATE SKIP LOCKED)
         RETURNING id, run_id, body, attempts),
     next AS (
-        SELECT extract(epoch FROM min(deliver_at) - clock_timestamp())::float8 AS due_s FROM outbox
-         WHERE published_at IS NULL AND parked_at IS NULL AND deliver_at > clock_timestamp())
+        SELECT extract(epoch FROM min(deliver_at) - now())::float8 AS due_s FROM outbox
+         WHERE published_at IS NULL AND parked_at IS NULL AND deliver_at > now())
     SELECT id, run_id, body, attempts, due_s FROM next LEFT JOIN claimed ON true
     """
 )
@@ -112,6 +121,7 @@ class Relay:
         self._to = destination
         self._sending: set[asyncio.Task[None]] = set()
         self._stopped = False
+        self._looked_back = -math.inf
         self.wake = asyncio.Event()
 
     def notified(self, _said: str = "") -> None:
@@ -171,9 +181,12 @@ class Relay:
 
     async def _claim(self) -> tuple[list[_Claimed], float]:
         """Claim a batch; return it and how long nothing more will be due: one second, the poll, at most."""
+        far = (began := time.monotonic()) - self._looked_back >= _LOOK_BACK_S
         async with self._db.single() as tx:
-            found = (await tx.execute(_CLAIM, {"batch": _BATCH})).all()
+            found = (await tx.execute(_CLAIM, {"batch": _BATCH, "reach": _FAR if far else _NEAR})).all()
         rows = [_Claimed(row.id, row.run_id.hex, row.body, row.attempts) for row in found if row.id is not None]
+        if far and len(rows) < _BATCH:
+            self._looked_back = began
         if rows:
             await failpoints.reached("outbox.after_claim")
         due_s = _POLL_S if found[0].due_s is None else max(0.01, found[0].due_s)

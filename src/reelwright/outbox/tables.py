@@ -31,7 +31,7 @@ class OutboxRow(Row):
         CheckConstraint("(parked_at IS NULL) = (parked_reason IS NULL)", name="parked_has_reason"),
         Index("ix_outbox_waiting", "deliver_at", "id", postgresql_where="published_at IS NULL AND parked_at IS NULL"),
         Index("ix_outbox_run_id_unsent", "run_id", postgresql_where="published_at IS NULL AND parked_at IS NULL"),
-        Index("ix_outbox_published_at", "published_at"),
+        Index("ix_outbox_published_at", "published_at", postgresql_where="published_at IS NOT NULL"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
