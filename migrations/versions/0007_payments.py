@@ -148,7 +148,7 @@ PAYMENTS: tuple[str, ...] = (
         granted_micro bigint NOT NULL DEFAULT 0,
         clawed_micro bigint NOT NULL DEFAULT 0,
         boost_days smallint NOT NULL DEFAULT 0,
-        boost_source text,
+        granted_by text,
         lapses_at timestamptz,
         disputed boolean NOT NULL DEFAULT false,
         turns integer NOT NULL DEFAULT 0,

@@ -11,7 +11,7 @@ from reelwright.billing.catalogue import (
     priced,
     quote,
 )
-from reelwright.billing.checkout import CURRENCY, ITEMS, Item, ItemKind
+from reelwright.billing.checkout import CATALOGUE_VERSION, CURRENCY, ITEMS, Item, ItemKind
 from reelwright.billing.events import (
     FAMILIES,
     Event,
@@ -44,6 +44,7 @@ __all__ = [
     "API_VERSION",
     "BOOST_DAYS",
     "BOOST_PRICE_CENTS",
+    "CATALOGUE_VERSION",
     "CURRENCY",
     "FAMILIES",
     "ITEMS",

@@ -31,22 +31,21 @@ _SETTLE = text(
 )
 _ADD = text(
     """
-    INSERT INTO payments (source, account_id, kind, payment_intent, granted_micro, boost_days, boost_source, lapses_at)
-    VALUES (:source, :account, :kind, :payment_intent, :granted_micro, :boost_days, :boost_source, :lapses_at)
+    INSERT INTO payments (source, account_id, kind, payment_intent, granted_micro, boost_days, granted_by, lapses_at)
+    VALUES (:source, :account, :kind, :payment_intent, :granted_micro, :boost_days, :granted_by, :lapses_at)
     ON CONFLICT (source) DO NOTHING
     """
 )
 _BY_INTENT = text(
     """
-    SELECT source, account_id, kind, payment_intent, granted_micro, clawed_micro, boost_days, boost_source, lapses_at,
+    SELECT source, account_id, kind, payment_intent, granted_micro, clawed_micro, boost_days, granted_by, lapses_at,
            disputed, turns
       FROM payments WHERE payment_intent = :intent ORDER BY source FOR UPDATE
     """
 )
-_EXISTS = text("SELECT EXISTS (SELECT FROM payments WHERE source = :source)")
 _TURN = text(
     """
-    UPDATE payments SET clawed_micro = :clawed, disputed = :disputed, boost_source = :boost_source, turns = turns + 1
+    UPDATE payments SET clawed_micro = :clawed, disputed = :disputed, granted_by = :granted_by, turns = turns + 1
      WHERE source = :source
     """
 )
@@ -69,7 +68,7 @@ class Purchase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPayment:
-    """What a payment brought: credits, or a boost. `source` is the credits' in the ledger, and the payment's name."""
+    """What a payment brought: credits or a boost, given by the source `granted_by`; `source` is its own name."""
 
     source: str
     account: AccountId
@@ -77,7 +76,7 @@ class NewPayment:
     payment_intent: str | None
     granted_micro: int = 0
     boost_days: int = 0
-    boost_source: str | None = None
+    granted_by: str | None = None
     lapses_at: datetime | None = None
 
 
@@ -92,7 +91,7 @@ class Payment:
     granted_micro: int
     clawed_micro: int
     boost_days: int
-    boost_source: str | None
+    granted_by: str | None
     lapses_at: datetime | None
     disputed: bool
     turns: int
@@ -126,19 +125,15 @@ class Purchases:
         """Note once a source what a payment brought."""
         await self.session.execute(_ADD, asdict(payment))
 
-    async def has(self, source: str) -> bool:
-        """Say whether what was paid for under this source has been handed over."""
-        return bool(await self.session.scalar(_EXISTS, {"source": source}))
-
     async def paid_by(self, payment_intent: str) -> list[Payment]:
         """Return what a payment brought, locked."""
         rows = (await self.session.execute(_BY_INTENT, {"intent": payment_intent})).mappings()
         found: list[dict[str, Any]] = [{**row, "kind": ItemKind(row["kind"])} for row in rows]
         return [Payment(**one) for one in found]
 
-    async def turn(self, payment: Payment, *, clawed_micro: int, disputed: bool, boost_source: str | None) -> None:
+    async def turn(self, payment: Payment, *, clawed_micro: int, disputed: bool, granted_by: str | None) -> None:
         """Note what is taken back of a payment from now on. It must be locked."""
-        values = {"source": payment.source, "clawed": clawed_micro, "disputed": disputed, "boost_source": boost_source}
+        values = {"source": payment.source, "clawed": clawed_micro, "disputed": disputed, "granted_by": granted_by}
         await self.session.execute(_TURN, values)
 
     async def disputed(self, account: AccountId) -> bool:

@@ -1,6 +1,7 @@
 """The one door to Stripe: its official SDK, pinned to one API version, behind plain values and our own errors."""
 
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, partial
@@ -23,6 +24,10 @@ class PaymentRefused(Refusal):
 
     kind = Kind.CONFLICT
     code = "payments.refused"
+
+
+class _RefundedBefore(Exception):  # noqa: N818 - an answer
+    """Nothing of the payment is left to refund."""
 
 
 class Unknown(Exception):  # noqa: N818 - an answer: Stripe has no such object
@@ -190,12 +195,15 @@ class StripeDoor:
 
     async def invoice(self, invoice: str) -> Invoiced:
         """Return an invoice as it is now, with all its lines."""
-        found = await self._told(self._v1.invoices.retrieve_async(invoice, {"expand": ["payments"]}))
-        rows = told.rows_of(found.get("lines"))
-        if (found.get("lines") or {}).get("has_more"):
-            rows = await self._rows(partial(self._v1.invoices.line_items.list_async, invoice), {})
-        items = {price: await self._item(price) for price in {told.price_of(row) for row in rows} if price}
-        return told.invoice(found, rows, items)
+        return await self._invoiced(
+            await self._told(self._v1.invoices.retrieve_async(invoice, {"expand": ["payments"]}))
+        )
+
+    async def paid_invoices_of(self, subscription: str) -> list[Invoiced]:
+        """Return all that was paid for a subscription, oldest first."""
+        page = {"subscription": subscription, "status": "paid", "expand": ["data.payments"]}
+        found = await self._rows(self._v1.invoices.list_async, page)
+        return [await self._invoiced(row) for row in sorted(found, key=lambda row: (row["created"], row["id"]))]
 
     async def invoice_of(self, payment_intent: str) -> Invoiced | None:
         """Return the invoice that a payment paid, if it paid one."""
@@ -220,7 +228,8 @@ class StripeDoor:
     async def refund(self, payment_intent: str, *, why: str) -> None:
         """Give a payment back whole, once for each reason."""
         params = {"payment_intent": payment_intent, "metadata": {"why": why}}
-        await self._told(self._v1.refunds.create_async(params, _once(f"refund-{why}-{payment_intent}")))
+        with suppress(_RefundedBefore):
+            await self._told(self._v1.refunds.create_async(params, _once(f"refund-{why}-{payment_intent}")))
 
     async def events(self, types: Sequence[str], *, since: datetime) -> AsyncIterator[Told]:
         """Yield the events of these types since an instant, newest first. Stripe keeps them for 30 days."""
@@ -256,6 +265,13 @@ class StripeDoor:
         price = told.name_of(last["items"][0]["price"])  # type: ignore[index]
         return told.subscription(found, scheduled=await self._item(price or ""))
 
+    async def _invoiced(self, found: Told) -> Invoiced:
+        rows = told.rows_of(found.get("lines"))
+        if (found.get("lines") or {}).get("has_more"):
+            rows = await self._rows(partial(self._v1.invoices.line_items.list_async, found["id"]), {})
+        items = {price: await self._item(price) for price in {told.price_of(row) for row in rows} if price}
+        return told.invoice(found, rows, items)
+
     async def _rows(self, listing: Any, params: Mapping[str, object]) -> list[Told]:
         """Return every row of a list, page by page."""
         rows, after = list[Told](), dict[str, object]()
@@ -276,6 +292,8 @@ class StripeDoor:
         except errors.InvalidRequestError as wrong:
             if wrong.code == "resource_missing":
                 raise Unknown(wrong.param or "") from wrong
+            if wrong.code == "charge_already_refunded":
+                raise _RefundedBefore from wrong
             raise
         except (errors.AuthenticationError, errors.PermissionError) as keys:
             _log.error("stripe.key_refused", error=type(keys).__name__)

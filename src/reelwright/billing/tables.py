@@ -122,7 +122,8 @@ class PurchaseRow(Row):
 class PaymentRow(Row):
     """What a payment brought, and how much of it was taken back since.
 
-    `source` is the checkout's or the invoice line's, and the grant's. `turns` numbers the takings and givings back.
+    `source` is the checkout's or the invoice line's, `granted_by` the one that its credits or its boost were given by.
+    `turns` numbers the takings and givings back.
     """
 
     __tablename__ = "payments"
@@ -140,7 +141,7 @@ class PaymentRow(Row):
     granted_micro: Mapped[int] = mapped_column(BigInteger, server_default="0")
     clawed_micro: Mapped[int] = mapped_column(BigInteger, server_default="0")
     boost_days: Mapped[int] = mapped_column(SmallInteger, server_default="0")
-    boost_source: Mapped[str | None] = mapped_column(Text)
+    granted_by: Mapped[str | None] = mapped_column(Text)
     lapses_at: Mapped[datetime | None] = mapped_column(_INSTANT)
     disputed: Mapped[bool] = mapped_column(server_default=text("false"))
     turns: Mapped[int] = mapped_column(Integer, server_default="0")
