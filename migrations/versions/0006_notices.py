@@ -84,7 +84,7 @@ UPGRADE: tuple[str, ...] = (
     "CREATE INDEX ix_webhook_deliveries_created_at ON webhook_deliveries (created_at)",
     "CREATE INDEX ix_webhook_deliveries_listed ON webhook_deliveries (endpoint_id, created_at, id)",
     "CREATE INDEX ix_webhook_deliveries_notice_id ON webhook_deliveries (notice_id)",
-    "CREATE INDEX ix_webhook_deliveries_due ON webhook_deliveries (due_at, endpoint_id) WHERE state = 'waiting'",
+    "CREATE INDEX ix_webhook_deliveries_due ON webhook_deliveries (endpoint_id, due_at) WHERE state = 'waiting'",
     """
     CREATE TABLE notification_preferences (
         account_id uuid NOT NULL,

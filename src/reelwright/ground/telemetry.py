@@ -89,6 +89,13 @@ ADMISSION_UNCONFIRMED = Counter(
     ["outcome"],
 )
 
+MAILS = Counter("reelwright_mails", "E-mails handled; outcome is sent, waiting, given_up or lost.", ["kind", "outcome"])
+WEBHOOKS = Counter(
+    "reelwright_webhooks",
+    "Webhooks tried; outcome is delivered, waiting, given_up or lost.",
+    ["type", "outcome"],
+)
+
 _TICK_S = 0.1
 _WINDOW_S = 10.0
 

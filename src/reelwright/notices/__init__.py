@@ -1,20 +1,62 @@
 """The notices room: what people are told once, by e-mail and by webhook, and sent until it arrives."""
 
+from reelwright.notices.deliveries import (
+    EndpointDisabled,
+    Parcel,
+    Receipt,
+    claim_deliveries,
+    deliveries,
+    replay,
+    settle_delivery,
+)
+from reelwright.notices.endpoints import (
+    AddressRefused,
+    EndpointChange,
+    Endpoints,
+    EventUnknown,
+    Reach,
+    TooManyEndpoints,
+)
+from reelwright.notices.mailbox import Mail, Outcome, Verdict, claim_mails, put_back, settle_mail, unwanted
 from reelwright.notices.model import CHOOSABLE, EVENTS, Delivery, Endpoint, Kind, Try, Wanted, message_id
+from reelwright.notices.post import MailSettingRefused, Post, SendMail
 from reelwright.notices.telling import choose, forget, preferences, tell, tell_test
 
 __all__ = [
     "CHOOSABLE",
     "EVENTS",
+    "AddressRefused",
     "Delivery",
     "Endpoint",
+    "EndpointChange",
+    "EndpointDisabled",
+    "Endpoints",
+    "EventUnknown",
     "Kind",
+    "Mail",
+    "MailSettingRefused",
+    "Outcome",
+    "Parcel",
+    "Post",
+    "Reach",
+    "Receipt",
+    "SendMail",
+    "TooManyEndpoints",
     "Try",
+    "Verdict",
     "Wanted",
     "choose",
+    "claim_deliveries",
+    "claim_mails",
+    "deliveries",
     "forget",
     "message_id",
     "preferences",
+    "put_back",
+    "replay",
+    "settle_delivery",
+    "settle_mail",
     "tell",
     "tell_test",
+    "unwanted",
 ]

@@ -103,7 +103,7 @@ class DeliveryRow(Row):
         Index("uq_webhook_deliveries_notice", "endpoint_id", "notice_id", unique=True),
         Index("ix_webhook_deliveries_listed", "endpoint_id", "created_at", "id"),
         Index("ix_webhook_deliveries_notice_id", "notice_id"),
-        Index("ix_webhook_deliveries_due", "due_at", "endpoint_id", postgresql_where=text("state = 'waiting'")),
+        Index("ix_webhook_deliveries_due", "endpoint_id", "due_at", postgresql_where=text("state = 'waiting'")),
         Index("ix_webhook_deliveries_created_at", "created_at"),
     )
 

@@ -106,8 +106,8 @@ async def tell(
     return await tx.scalar(_TELL, values) is not None
 
 
-async def tell_test(tx: AsyncConnection, *, account_id: AccountId, endpoint: UUID) -> UUID | None:
-    """Promise a `webhook.test` to one endpoint, whatever it listens to; return the delivery, None without endpoint."""
+async def tell_test(tx: AsyncConnection, *, account_id: AccountId, endpoint: UUID) -> UUID:
+    """Promise a `webhook.test` to one of the account's endpoints, whatever it listens to; return the delivery."""
     notice, delivery = fresh(), fresh()
     values = {
         "id": notice,
@@ -118,7 +118,7 @@ async def tell_test(tx: AsyncConnection, *, account_id: AccountId, endpoint: UUI
         "endpoint": endpoint,
         "delivery": delivery,
     }
-    return await tx.scalar(_TEST, values)
+    return (await tx.execute(_TEST, values)).scalar_one()
 
 
 async def preferences(tx: AsyncConnection, account_id: AccountId) -> dict[Kind, Wanted]:

@@ -1,0 +1,117 @@
+"""What owners do with their webhooks and preferences: endpoints, their secrets and deliveries, and what is sent how."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+from reelwright import notices
+from reelwright.accounts import Account
+from reelwright.ground import log
+from reelwright.ground.errors import Kind, Refusal
+from reelwright.ground.ids import AccountId
+from reelwright.ground.postgres import Database
+from reelwright.notices import Delivery, Endpoint, EndpointChange, EndpointDisabled, Endpoints, Reach, Wanted
+
+_log = log.logger("journeys.webhooks")
+_LAST = UUID(int=2**128 - 1)
+_END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+class DemoRefused(Refusal):
+    kind = Kind.FORBIDDEN
+    code = "webhooks.not_for_demos"
+
+
+async def add(
+    account: Account, url: str, *, description: str, events: Sequence[str], reach: Reach, db: Database
+) -> tuple[Endpoint, str]:
+    """Add an endpoint; return it with its secret.
+
+    Raises AddressRefused, EventUnknown, TooManyEndpoints, DemoRefused.
+    """
+    if account.demo:
+        raise DemoRefused("Demo accounts are told nothing: use an account of your own for webhooks.")
+    async with db.begin() as tx:
+        added = await Endpoints(tx, account.id).add(url, description=description, events=events, reach=reach)
+    _log.info("webhooks.endpoint_added", account_id=str(account.id), endpoint=str(added[0].id))
+    return added
+
+
+async def endpoints(account: AccountId, *, db: Database) -> list[Endpoint]:
+    """Return the account's endpoints. Raises Outage."""
+    async with db.begin() as tx:
+        return await Endpoints(tx, account).all()
+
+
+async def endpoint(account: AccountId, endpoint_id: UUID, *, db: Database) -> Endpoint:
+    """Return one. Raises NotFound."""
+    async with db.begin() as tx:
+        return await Endpoints(tx, account).get(endpoint_id)
+
+
+async def change(
+    account: AccountId, endpoint_id: UUID, change: EndpointChange, *, reach: Reach, db: Database
+) -> Endpoint:
+    """Change one. Raises NotFound, AddressRefused, EventUnknown."""
+    async with db.begin() as tx:
+        return await Endpoints(tx, account).change(endpoint_id, change, reach=reach)
+
+
+async def remove(account: AccountId, endpoint_id: UUID, *, db: Database) -> None:
+    """Delete one with its log. Raises NotFound."""
+    async with db.begin() as tx:
+        await Endpoints(tx, account).remove(endpoint_id)
+    _log.info("webhooks.endpoint_removed", account_id=str(account), endpoint=str(endpoint_id))
+
+
+async def rotate(account: AccountId, endpoint_id: UUID, *, db: Database) -> tuple[Endpoint, str]:
+    """Give one a new secret. Raises NotFound."""
+    async with db.begin() as tx:
+        rotated = await Endpoints(tx, account).rotate(endpoint_id)
+    _log.info("webhooks.rotated", account_id=str(account), endpoint=str(endpoint_id))
+    return rotated
+
+
+async def deliveries(
+    account: AccountId, endpoint_id: UUID, *, after: tuple[datetime, UUID] | None, limit: int, db: Database
+) -> list[Delivery]:
+    """Return so many of an endpoint's deliveries, newest first, behind the given one. Raises NotFound."""
+    before, last = after or (_END_OF_TIME, _LAST)
+    async with db.begin() as tx:
+        await Endpoints(tx, account).get(endpoint_id)
+        return await notices.deliveries(tx, endpoint_id, before=before, last=last, limit=limit)
+
+
+async def replay(account: AccountId, delivery_id: UUID, *, db: Database) -> Delivery:
+    """Send a delivery anew. Raises NotFound, EndpointDisabled."""
+    async with db.begin() as tx:
+        return await notices.replay(tx, delivery_id, account=account)
+
+
+async def test(account: AccountId, endpoint_id: UUID, *, db: Database) -> UUID:
+    """Send a test to one endpoint; return the delivery. Raises NotFound, EndpointDisabled."""
+    async with db.begin() as tx:
+        found = await Endpoints(tx, account).get(endpoint_id)
+        if found.disabled_at is not None:
+            raise EndpointDisabled("This endpoint is disabled: enable it first, then test it.")
+        return await notices.tell_test(tx, account_id=account, endpoint=endpoint_id)
+
+
+async def preferences(account: AccountId, *, db: Database) -> dict[notices.Kind, Wanted]:
+    """Return how each kind of notice goes out to the account. Raises Outage."""
+    async with db.begin() as tx:
+        return await notices.preferences(tx, account)
+
+
+async def choose(
+    account: AccountId, chosen: Mapping[notices.Kind, Mapping[str, bool]], *, db: Database
+) -> dict[notices.Kind, Wanted]:
+    """Change how some kinds go out, `mail` or `webhook` or both, and return all. Raises Outage."""
+    async with db.begin() as tx:
+        present = await notices.preferences(tx, account)
+        wanted = {
+            kind: Wanted(mail=how.get("mail", present[kind].mail), webhook=how.get("webhook", present[kind].webhook))
+            for kind, how in chosen.items()
+        }
+        await notices.choose(tx, account, wanted)
+        return present | wanted
