@@ -10,7 +10,8 @@ import reelwright.ledger.tables
 import reelwright.library.tables
 import reelwright.notices.tables
 import reelwright.outbox.tables
-import reelwright.providers.tables  # noqa: F401 - importing all of these fills the metadata
+import reelwright.providers.tables
+import reelwright.schedules.tables  # noqa: F401 - importing all of these fills the metadata
 from reelwright.ground.postgres import Row
 
 

@@ -3,16 +3,27 @@
 from collections.abc import Mapping
 
 from reelwright.ground import clock
-from reelwright.journeys import allowances, plans, usage
+from reelwright.journeys import allowances, plans, scheduling, usage
 from reelwright.journeys.chores import Chore
-from reelwright.wiring import Wiring
+from reelwright.journeys.ordering import Terms
+from reelwright.providers import PageFetcher
+from reelwright.wiring import Wiring, stage_places
 
 
 def chores(wiring: Wiring) -> Mapping[str, Chore]:
     """Return every chore by name."""
     db, gate = wiring.db, wiring.gate
+    desk = _desk(wiring)
     return {
         "plans": lambda: plans.sweep(db=db, gate=gate, now=clock.now()),
         "allowances": lambda: allowances.refill_due(db=db, now=clock.now()),
         "usage": lambda: usage.roll_up(db=db),
+        "schedules": lambda: scheduling.run_due(desk=desk),
     }
+
+
+def _desk(wiring: Wiring) -> scheduling.Desk:
+    settings, allowlist = wiring.settings, frozenset(wiring.settings.ingestion_allowlist)
+    terms = Terms(places=stage_places(settings), deadline=settings.generation_deadline)
+    feed = PageFetcher(allowlist).feed
+    return scheduling.Desk(db=wiring.db, gate=wiring.gate, terms=terms, feed=feed, allowlist=allowlist)

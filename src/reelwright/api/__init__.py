@@ -17,8 +17,21 @@ from reelwright.api.limits import read_limits
 from reelwright.api.problems import HANDLERS
 from reelwright.api.regenerations import regenerate
 from reelwright.api.resumptions import resume
+from reelwright.api.schedules import (
+    change_schedule,
+    create_schedule,
+    delete_schedule,
+    list_schedule_runs,
+    list_schedules,
+    pause_schedule,
+    read_schedule,
+    resume_schedule,
+)
+from reelwright.api.tracking import track_request
+from reelwright.api.usage import usage_by_action, usage_daily, usage_export, usage_projection
+from reelwright.api.usage_reports import count_requests, top_consumers, tracking_failures, usage_report
 
-__all__ = ["BODY_LIMIT", "HANDLERS", "account_of", "operator_routes", "request_id", "v1"]
+__all__ = ["BODY_LIMIT", "HANDLERS", "account_of", "operator_routes", "request_id", "track_request", "v1"]
 
 v1 = Router(
     path="/v1",
@@ -30,6 +43,10 @@ v1 = Router(
         *(list_dead_letters, read_dead_letter, redrive),
         *(read_balance, list_transactions, read_transaction, correct_credits),
         *(calculate_cost, list_action_costs, change_action_costs),
+        *(usage_daily, usage_by_action, usage_projection, usage_export),
+        *(create_schedule, list_schedules, read_schedule, change_schedule, delete_schedule),
+        *(pause_schedule, resume_schedule, list_schedule_runs),
+        *(usage_report, top_consumers, count_requests, tracking_failures),
     ],
 )
 operator_routes = [live, ready, metrics]

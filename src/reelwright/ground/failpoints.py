@@ -34,6 +34,9 @@ NAMES = (
     "cancel.after",
     "gc.after_delete",
     "render.spawned",
+    "schedule.after_due",
+    "schedule.after_claim",
+    "schedule.in_start_tx",
 )
 """Every name there is. A misspelt one would never be reached, and its test would be green for nothing."""
 

@@ -11,6 +11,7 @@ DraftId = NewType("DraftId", UUID)
 GenerationId = NewType("GenerationId", UUID)
 VariantId = NewType("VariantId", UUID)
 StageRunId = NewType("StageRunId", UUID)
+ScheduleId = NewType("ScheduleId", UUID)
 ArtefactId = NewType("ArtefactId", UUID)
 DeadLetterId = NewType("DeadLetterId", UUID)
 

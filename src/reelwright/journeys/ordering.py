@@ -21,6 +21,7 @@ from reelwright.generations import (
 )
 from reelwright.ground.errors import Kind, NotFound, Refusal
 from reelwright.ground.ids import AccountId, DraftId, GenerationId, VariantId, derived
+from reelwright.journeys.workroom import in_lane
 
 _REGENERATING = (GenerationKind.REGENERATE_TARGETED, GenerationKind.REGENERATE_FULL)
 _WRITING = (GenerationKind.SCRIPT, GenerationKind.VIDEO, GenerationKind.REGENERATE_FULL)
@@ -125,7 +126,8 @@ def first_place(order: Order, terms: Terms) -> Place | None:
     """Return the place to take at admission; None where nobody knows yet: where a resumed one goes on, its rows say."""
     if order.resumes:
         return None
-    return terms.places.get(pipeline.first(order.kind, scenes=1, part=order.part, scene=order.scene)[0].stage)
+    people = terms.places.get(pipeline.first(order.kind, scenes=1, part=order.part, scene=order.scene)[0].stage)
+    return people and in_lane(people, order.lane)
 
 
 def for_admission(order: Order, account: Account, terms: Terms) -> admission.Order:

@@ -51,9 +51,12 @@ class Workroom:
     def place(self, stage: Stage, lane: str) -> Place | None:
         """Return the place that a stage needs in a lane while it runs; None where it calls no provider."""
         people = self.places.get(stage)
-        if people is None or people.lane == lane:
-            return people
-        return place_of(people.provider, people.model, Lane(lane))
+        return people and in_lane(people, lane)
+
+
+def in_lane(place: Place, lane: str) -> Place:
+    """Return the place at the same model in that lane."""
+    return place if place.lane == lane else place_of(place.provider, place.model, Lane(lane))
 
 
 def place_of(provider: str, model: str, lane: Lane) -> Place:

@@ -5,8 +5,10 @@ import contextlib
 import re
 import ssl
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Generic, TypeVar
 
 import ada_url
 import httpx
@@ -30,10 +32,34 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _ADDRESSES_TRIED = 3
 _HEADERS = {
     "User-Agent": "Reelwright/1 (article reader)",
-    "Accept": "text/html,application/xhtml+xml;q=0.9",
     "Accept-Encoding": "identity",
     "Connection": "close",
 }
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Form(Generic[T]):
+    """What is asked for: the header that says so, a check of the answer's headers, and what its body becomes."""
+
+    accept: str
+    check: Callable[[Mapping[str, str]], None]
+    body: Callable[[bytes, Mapping[str, str], int], T]
+
+
+@dataclass(frozen=True, slots=True)
+class _Got(Generic[T]):
+    """What the last hop answered."""
+
+    body: T
+
+
+_PAGE = _Form("text/html,application/xhtml+xml;q=0.9", web_body.check_type, web_body.html_text)
+_FEED = _Form(
+    "application/rss+xml,application/atom+xml,application/xml;q=0.9,text/xml;q=0.9,*/*;q=0.1",
+    web_body.check_feed_type,
+    web_body.feed_bytes,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +103,7 @@ class PageFetcher:
 
         Raises Refusal (source.not_allowed, not_html, too_large, unreadable, not_found, empty), Outage (unreachable).
         """
-        final, html = await self._html(url)
+        final, html = await self._fetched(url, _PAGE)
         article = await _article(html, final, most_s=self._budget.extract_s)
         body = "\n\n".join(article.paragraphs) if article else ""
         if article is None or words_in(body) < FEWEST_WORDS:
@@ -88,14 +114,22 @@ class PageFetcher:
             )
         return Page(url=final, title=article.title, body=body, language=article.language, site=article.site)
 
-    async def _html(self, url: str) -> tuple[str, str]:
+    async def feed(self, url: str) -> bytes:
+        """Fetch a feed's bytes, whatever they hold: parse them where they can do no harm.
+
+        Raises Refusal (source.not_allowed, not_a_feed, too_large, unreadable, not_found), Outage (unreachable).
+        """
+        _, raw = await self._fetched(url, _FEED)
+        return raw
+
+    async def _fetched(self, url: str, form: _Form[T]) -> tuple[str, T]:
         try:
             async with asyncio.timeout(time_left(self._budget.total_s)):
                 target = inspected(url, self._allowlist)
                 for _ in range(self._budget.redirects + 1):
-                    answer = await self._visit(target)
-                    if isinstance(answer, str):
-                        return target.url, answer
+                    answer = await self._visit(target, form)
+                    if isinstance(answer, _Got):
+                        return target.url, answer.body
                     target = answer
         except TimeoutError:
             raise _unreachable("deadline") from None
@@ -109,29 +143,30 @@ class PageFetcher:
             code="source.redirects",
         )
 
-    async def _visit(self, target: Target) -> str | Target:
-        """Fetch one hop: return its HTML, or where it redirects to."""
+    async def _visit(self, target: Target, form: _Form[T]) -> _Got[T] | Target:
+        """Fetch one hop: return what it answers, or where it redirects to."""
         with blocking():
             found = await pinned.addresses_of(target, resolve=self._resolve, within_s=self._budget.lookup_s)
             for address in found[:_ADDRESSES_TRIED]:
                 with contextlib.suppress(httpx.ConnectError, httpx.ConnectTimeout):
-                    return await self._ask(target, address)
+                    return await self._ask(target, address, form)
         raise _unreachable("connection")
 
-    async def _ask(self, target: Target, address: str) -> str | Target:
+    async def _ask(self, target: Target, address: str, form: _Form[T]) -> _Got[T] | Target:
         patience = pinned.Patience(connect_s=self._budget.connect_s, total_s=self._budget.total_s)
-        async with pinned.answered(target, address, headers=_HEADERS, patience=patience, tls=self._tls) as response:
-            return await self._answer(target, response)
+        headers = {"Accept": form.accept, **_HEADERS}
+        async with pinned.answered(target, address, headers=headers, patience=patience, tls=self._tls) as response:
+            return await self._answer(target, response, form)
 
-    async def _answer(self, target: Target, response: httpx.Response) -> str | Target:
+    async def _answer(self, target: Target, response: httpx.Response, form: _Form[T]) -> _Got[T] | Target:
         if sum(len(name) + len(value) for name, value in response.headers.raw) > self._budget.header_bytes:
             raise web_body.too_large(self._budget.wire_bytes)
         if response.status_code in _REDIRECTS:
             return self._next(target, response.headers.get("location", ""))
         _check_status(response)
-        web_body.check_type(response.headers)
+        form.check(response.headers)
         raw = await self._raw(response)
-        return web_body.html_text(raw, response.headers, longest_bytes=self._budget.html_bytes)
+        return _Got(form.body(raw, response.headers, self._budget.html_bytes))
 
     def _next(self, target: Target, location: str) -> Target:
         """Return the next hop, checked as the first was. Never from https to http."""

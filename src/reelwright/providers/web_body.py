@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from reelwright.ground.errors import Refusal
 
 _HTML_TYPES = {"text/html", "application/xhtml+xml"}
+_FEED_TYPES = {"application/rss+xml", "application/atom+xml", "application/rdf+xml", "application/xml", "text/xml"}
 _BINARY_STARTS = (b"%PDF-", b"PK\x03\x04", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"\x1a\x45\xdf\xa3", b"OggS")
 _MARKUP = re.compile(rb"<(?:!doctype\s+html|html|head|body|title|meta|article|main|div|p|h1)[\s>/]", re.IGNORECASE)
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([a-z0-9_:-]{2,40})", re.IGNORECASE)
@@ -28,6 +29,15 @@ def not_html() -> Refusal:
         "This address isn't a web page (HTML): paste the article's text instead, or give the address of a page.",
         field="url",
         code="source.not_html",
+    )
+
+
+def not_a_feed() -> Refusal:
+    """Return the refusal for everything that is no feed."""
+    return Refusal(
+        "No RSS or Atom feed is at this address: give the address of the feed itself.",
+        field="source",
+        code="source.not_a_feed",
     )
 
 
@@ -56,7 +66,22 @@ def check_type(headers: Mapping[str, str]) -> None:
         raise not_html()
 
 
-def html_text(raw: bytes, headers: Mapping[str, str], *, longest_bytes: int) -> str:
+def check_feed_type(headers: Mapping[str, str]) -> None:
+    """Refuse what is declared as something else; some servers call their feed plain text or HTML. Raises Refusal."""
+    declared = headers.get("content-type", "").split(";")[0].strip().lower()
+    if declared and declared not in _FEED_TYPES | _HTML_TYPES | {"text/plain"}:
+        raise not_a_feed()
+
+
+def feed_bytes(raw: bytes, headers: Mapping[str, str], longest_bytes: int) -> bytes:
+    """Return the feed's bytes, inflated to `longest_bytes` at most. Raises Refusal (too_large, not_a_feed …)."""
+    body = _inflated(raw, headers.get("content-encoding", ""), longest_bytes)
+    if body[:_SNIFFED].lstrip().startswith(_BINARY_STARTS):
+        raise not_a_feed()
+    return body
+
+
+def html_text(raw: bytes, headers: Mapping[str, str], longest_bytes: int) -> str:
     """Return the page's text, inflated to `longest_bytes` at most. Raises Refusal (too_large, not_html, unreadable)."""
     body = _inflated(raw, headers.get("content-encoding", ""), longest_bytes)
     start = body[:_SNIFFED].lstrip()

@@ -1,0 +1,168 @@
+"""What owners do with their schedules: make, read, change, pause, resume and delete them, and read their runs."""
+
+from collections.abc import Callable
+from datetime import datetime
+from uuid import uuid4
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from reelwright import billing, schedules
+from reelwright.accounts import Account
+from reelwright.generations import Draft, GenerationKind
+from reelwright.ground.errors import Kind, Refusal
+from reelwright.ground.ids import AccountId, DraftId, GenerationId, ScheduleId
+from reelwright.ground.postgres import Database
+from reelwright.journeys.ordering import Order, prepare
+from reelwright.schedules import Schedule, ScheduleRun, ScheduleRuns, Schedules, ScheduleState, Wanted
+
+BY_OWNER = "schedule.paused_by_owner"
+
+
+class KeyChanged(Refusal):
+    """The Idempotency-Key belongs to another schedule."""
+
+    kind = Kind.CHANGED
+    code = "idempotency.key_reused"
+
+
+class BudgetTooSmall(Refusal):
+    code = "schedule.budget_too_small"
+
+
+class HasEnded(Refusal):
+    """The schedule has nothing left to make."""
+
+    kind = Kind.CONFLICT
+    code = "schedule.ended"
+
+
+async def create(
+    wanted: Wanted, *, key: str, fingerprint: bytes, account: Account, db: Database, now: datetime
+) -> tuple[Schedule, bool]:
+    """Make a schedule; return it, and whether this key had made it before.
+
+    Raises KeyChanged, TooMany, BudgetTooSmall, PlanLacksIt, NotFound where it was deleted since, Outage.
+    """
+    wished = schedules.schedule_id(account.id, key)
+    async with db.begin() as tx:
+        kept = Schedules(session=tx)
+        repeated = await kept.fingerprint_of(wished) is not None
+        if not repeated:
+            await _check(tx, wanted, account, now)
+            repeated = not await kept.add(wished, account.id, wanted, fingerprint=fingerprint, now=now)
+        if repeated and await kept.fingerprint_of(wished) != fingerprint:
+            raise KeyChanged(
+                "This Idempotency-Key was used for another schedule: send a new key.", field="Idempotency-Key"
+            )
+        return await kept.get(account.id, wished), repeated
+
+
+async def every(account: AccountId, *, db: Database) -> list[Schedule]:
+    """Return an account's schedules, newest first. Raises Outage."""
+    async with db.begin() as tx:
+        return await Schedules(session=tx).of_account(account)
+
+
+async def read(account: AccountId, wished: ScheduleId, *, db: Database) -> Schedule:
+    """Return one of them. Raises NotFound, Outage."""
+    async with db.begin() as tx:
+        return await Schedules(session=tx).get(account, wished)
+
+
+async def runs(
+    account: AccountId,
+    wished: ScheduleId,
+    *,
+    before: tuple[datetime, GenerationId] | None,
+    limit: int,
+    db: Database,
+) -> list[ScheduleRun]:
+    """Return so many of a schedule's runs, the latest due time first. Raises NotFound, Outage."""
+    async with db.begin() as tx:
+        await Schedules(session=tx).get(account, wished)
+        return await ScheduleRuns(session=tx).of(wished, before=before, limit=limit)
+
+
+async def change(
+    account: Account, wished: ScheduleId, changed: Callable[[Wanted], Wanted], *, db: Database, now: datetime
+) -> Schedule:
+    """Change what is wanted of a schedule. A new source begins from its start, and lets one that has ended go on.
+
+    Raises NotFound, BudgetTooSmall, PlanLacksIt, Outage, and what `changed` does.
+    """
+    async with db.begin() as tx:
+        kept = Schedules(session=tx)
+        found = await kept.lock(account.id, wished)
+        wanted = changed(found.wanted)
+        await _check(tx, wanted, account, now)
+        anew = wanted.source != found.wanted.source
+        due_at = found.next_due_at
+        if (found.live and wanted.timing != found.wanted.timing) or (anew and found.state is ScheduleState.ENDED):
+            due_at = _due(wanted, now)
+        await kept.change(wished, wanted, next_due_at=due_at, anew=anew)
+        return await kept.get(account.id, wished)
+
+
+async def pause(account: AccountId, wished: ScheduleId, *, db: Database) -> Schedule:
+    """Let a schedule run no more until it is resumed; pausing again changes nothing. Raises NotFound, HasEnded."""
+    async with db.begin() as tx:
+        kept = Schedules(session=tx)
+        found = await kept.lock(account, wished)
+        if found.state is ScheduleState.ENDED:
+            raise _has_ended()
+        if found.live:
+            await kept.pause(wished, code=BY_OWNER, sentence="You paused it.")
+        return await kept.get(account, wished)
+
+
+async def resume(account: AccountId, wished: ScheduleId, *, db: Database, now: datetime) -> Schedule:
+    """Let a paused schedule run again, from its next due time on; what came meanwhile is not made up for.
+
+    Resuming an active one changes nothing. Raises NotFound, HasEnded, Outage.
+    """
+    async with db.begin() as tx:
+        kept = Schedules(session=tx)
+        found = await kept.lock(account, wished)
+        if found.state is ScheduleState.ENDED:
+            raise _has_ended()
+        if not found.live:
+            await kept.resume(wished, next_due_at=_due(found.wanted, now))
+        return await kept.get(account, wished)
+
+
+async def delete(account: AccountId, wished: ScheduleId, *, db: Database) -> None:
+    """Delete a schedule; reels that it has started go on. Raises NotFound, Outage."""
+    async with db.begin() as tx:
+        kept = Schedules(session=tx)
+        await kept.lock(account, wished)
+        await kept.remove(wished)
+
+
+def _due(wanted: Wanted, now: datetime) -> datetime:
+    due_at = wanted.timing.after(now)
+    if due_at is None:
+        raise schedules.NotDue("cron: this date never comes: choose a day that its month has.", field="cron")
+    return due_at
+
+
+def _has_ended() -> HasEnded:
+    return HasEnded("The schedule has made all its topics: give it new ones, and it goes on.")
+
+
+async def _check(tx: AsyncConnection, wanted: Wanted, account: Account, now: datetime) -> None:
+    """Refuse what the plan lacks, and a budget below the price of one run. Raises PlanLacksIt, BudgetTooSmall."""
+    order = Order(
+        id=GenerationId(uuid4()),
+        key="",
+        fingerprint=b"",
+        kind=GenerationKind(wanted.making.kind),
+        draft=Draft(id=DraftId(uuid4()), account_id=account.id, duration_s=wanted.making.duration_s),
+        variants=wanted.making.variants,
+        lane="batch",
+    )
+    price = (await prepare(tx, order, account, now)).price.total_micro
+    most = wanted.budget.micro_month
+    if most is not None and most < price and not account.demo:
+        raise BudgetTooSmall(
+            f"budget: one run can cost {price / billing.MICRO:g} credits: allow at least so many.", field="budget"
+        )
