@@ -7,7 +7,7 @@ from pathlib import Path
 import rich_click as click
 
 from reelwright.cli import admin as accounts
-from reelwright.cli import dead_letters
+from reelwright.cli import dead_letters, ledger
 from reelwright.dev.database import database_url
 from reelwright.dev.endpoints import DATA
 
@@ -18,6 +18,7 @@ def admin() -> None:
 
 
 admin.add_command(dead_letters.group(database_url, DATA))
+admin.add_command(ledger.group(database_url, DATA))
 
 
 @admin.command("create-user")

@@ -34,6 +34,11 @@ _CHARGES = text(
 )
 
 
+_SIZE = text(
+    "SELECT (SELECT count(*) FROM credit_balances) AS accounts, (SELECT count(*) FROM credit_journal) AS lines"
+)
+
+
 class KeyChanged(Refusal):
     """The Idempotency-Key belongs to another change."""
 
@@ -69,6 +74,20 @@ class Explained:
         """Return the price of one unit of a call, None where this release doesn't know the action."""
         known = self.prices is not None and call.action in {action.value for action in self.prices.costs}
         return self.prices.costs[Action(call.action)] if self.prices and known else None
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What the books were found to be: how many accounts and journal lines there are, and what is broken."""
+
+    accounts: int
+    lines: int
+    violations: tuple[ledger.Violation, ...]
+
+    @property
+    def balanced(self) -> bool:
+        """Whether nothing is broken."""
+        return not self.violations
 
 
 async def purse(account: Account, *, db: Database, now: datetime) -> Purse:
@@ -156,9 +175,17 @@ async def sweep_lapsed(*, db: Database) -> int:
 
 async def verify(*, db: Database) -> tuple[ledger.Violation, ...]:
     """Return every broken invariant of the books, I9 among them; I10 is what reconciliation repairs. Raises Outage."""
+    return (await audit(db=db)).violations
+
+
+async def audit(*, db: Database) -> Audit:
+    """Check the books, charges against generations and daily figures against both books. Raises Outage."""
     async with db.begin() as tx:
+        size = (await tx.execute(_SIZE)).one()
         broken = await ledger.verify(tx)
-        charges = tuple(
-            ledger.Violation("I9 no charge without its generation", row) for row in await tx.scalars(_CHARGES)
-        )
-    return broken + charges
+        charges = [ledger.Violation("I9 no charge without its generation", row) for row in await tx.scalars(_CHARGES)]
+        figures = [
+            ledger.Violation("U12 daily figures are what both books add up to", row)
+            for row in await ledger.differences(tx)
+        ]
+    return Audit(size.accounts, size.lines, (*broken, *charges, *figures))

@@ -169,14 +169,16 @@ class Settlement:
 async def hold(
     tx: AsyncConnection, *, account: AccountId, generation: GenerationId, micro: int, attempt: int = 1
 ) -> None:
-    """Reserve credits for a generation; doing it again for the same attempt changes nothing.
+    """Reserve credits for a generation; doing it again for the same attempt changes nothing. Free work holds nothing.
 
     The transaction has inserted or locked the generation before, so two holds of one attempt cannot meet; the primary
     key stands behind that. Keep it late in the transaction: it locks the account's balance.
     Raises CreditsInsufficient, DebtOpen.
     """
-    if micro <= 0:
+    if micro < 0:
         raise ValueError(micro)
+    if micro == 0:
+        return
     values: dict[str, Any] = {"account": account, "generation": generation, "micro": micro, "attempt": attempt}
     values["reference"] = f"{generation}:{attempt}"
     if await tx.scalar(_HOLD, values) is not None:
