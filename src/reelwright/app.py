@@ -12,6 +12,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 
 from reelwright import __version__, api, serving
 from reelwright.admission import Gate
+from reelwright.billing import StripeDoor
 from reelwright.ground.postgres import Database
 from reelwright.ground.storage import Storage
 from reelwright.journeys.creation import Terms
@@ -31,6 +32,7 @@ def create_app(settings: Settings, *, stopping: asyncio.Event | None = None) -> 
             app.state.db = wiring.db
             app.state.gate = wiring.gate
             app.state.storage = wiring.storage
+            app.state.stripe = wiring.stripe
             yield
 
     return Litestar(
@@ -39,6 +41,7 @@ def create_app(settings: Settings, *, stopping: asyncio.Event | None = None) -> 
             "db": _db,
             "gate": _gate,
             "storage": _storage,
+            "stripe": _stripe,
             "terms": Provide(lambda: terms, sync_to_thread=False),
             "allowlist": Provide(lambda: allowlist, sync_to_thread=False),
             "stopping": Provide(lambda: stop, sync_to_thread=False),
@@ -65,6 +68,10 @@ async def _gate(state: State) -> Gate:
 
 async def _storage(state: State) -> Storage:
     return state.storage
+
+
+async def _stripe(state: State) -> StripeDoor | None:
+    return state.stripe
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from reelwright.ground import clock
-from reelwright.journeys import allowances, plans, scheduling, usage
+from reelwright.journeys import allowances, inbox, plans, scheduling, usage
 from reelwright.journeys.chores import Chore
 from reelwright.journeys.ordering import Terms
 from reelwright.providers import PageFetcher
@@ -19,6 +19,16 @@ def chores(wiring: Wiring) -> Mapping[str, Chore]:
         "allowances": lambda: allowances.refill_due(db=db, now=clock.now()),
         "usage": lambda: usage.roll_up(db=db),
         "schedules": lambda: scheduling.run_due(desk=desk),
+    } | _payments(wiring)
+
+
+def _payments(wiring: Wiring) -> Mapping[str, Chore]:
+    db, gate, stripe = wiring.db, wiring.gate, wiring.stripe
+    if stripe is None:
+        return {}
+    return {
+        "stripe_events": lambda: inbox.drain(db=db, gate=gate, stripe=stripe, now=clock.now()),
+        "stripe_review": lambda: inbox.reconcile(db=db, stripe=stripe, now=clock.now()),
     }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from reelwright import outbox
 from reelwright.admission import Gate, Place, Tcp, Transport, Unreachable, eviction
+from reelwright.billing import StripeDoor
 from reelwright.generations import Stage
 from reelwright.ground import failpoints, log, postgres, qstash, redis, storage, tasks, tracing
 from reelwright.journeys import facts
@@ -25,6 +26,7 @@ class Wiring:
     """What API and worker share."""
 
     settings: Settings
+    stripe: StripeDoor | None
     db: postgres.Database
     gate: Gate
     storage: storage.Storage
@@ -91,21 +93,37 @@ async def wired(settings: Settings, *, name: str) -> AsyncGenerator[Wiring]:
         transport, facts=facts.reader(db), held=facts.held(db), limits=facts.LIMITS, patience=settings.redis_timeout
     )
     files = storage.connect(settings.storage_url)
+    stripe = _stripe(settings)
     publishing = asyncio.create_task(relay.run(), name="relay")
     listening = asyncio.create_task(
         postgres.listen(settings.database_url, outbox.CHANNEL, relay.notified), name="relay-listen"
     )
     try:
         await _check_eviction(transport, settings)
-        yield Wiring(settings=settings, db=db, gate=gate, storage=files, relay=relay)
+        yield Wiring(settings=settings, stripe=stripe, db=db, gate=gate, storage=files, relay=relay)
     finally:
         relay.stop()
         await asyncio.wait({publishing}, timeout=_LAST_BATCH_S)
         await tasks.end(publishing, listening)
         await qstash.close(queue)
         await gate.close()
+        if stripe is not None:
+            await stripe.close()
         await db.close()
         tracing.close()
+
+
+def _stripe(settings: Settings) -> StripeDoor | None:
+    """Return the door to Stripe, None where payments are not configured."""
+    if not settings.stripe_secret_key:
+        return None
+    secrets = (settings.stripe_webhook_secret, settings.stripe_webhook_secret_next)
+    return StripeDoor(
+        secret_key=settings.stripe_secret_key,
+        webhook_secrets=tuple(filter(None, secrets)),
+        api_url=settings.stripe_api_url,
+        return_url=settings.base_url.rstrip("/"),
+    )
 
 
 def _transport(settings: Settings) -> Transport:

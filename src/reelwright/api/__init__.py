@@ -14,9 +14,20 @@ from reelwright.api.files import captions, thumbnail, video
 from reelwright.api.generations import cancel, events, list_generations, pause, read_generation
 from reelwright.api.health import live, metrics, ready
 from reelwright.api.limits import read_limits
+from reelwright.api.payments import (
+    buy_boost,
+    buy_credits,
+    cancel_subscription,
+    change_plan,
+    list_plans,
+    open_portal,
+    resume_subscription,
+    subscribe,
+)
 from reelwright.api.problems import HANDLERS
 from reelwright.api.regenerations import regenerate
 from reelwright.api.resumptions import resume
+from reelwright.api.webhooks_in import list_stripe_events, replay_stripe_event, stripe_webhook
 from reelwright.api.schedules import (
     change_schedule,
     create_schedule,
@@ -43,10 +54,12 @@ v1 = Router(
         *(list_dead_letters, read_dead_letter, redrive),
         *(read_balance, list_transactions, read_transaction, correct_credits),
         *(calculate_cost, list_action_costs, change_action_costs),
+        *(list_plans, buy_credits, subscribe, buy_boost, open_portal, change_plan),
+        *(cancel_subscription, resume_subscription, list_stripe_events, replay_stripe_event),
         *(usage_daily, usage_by_action, usage_projection, usage_export),
         *(create_schedule, list_schedules, read_schedule, change_schedule, delete_schedule),
         *(pause_schedule, resume_schedule, list_schedule_runs),
         *(usage_report, top_consumers, count_requests, tracking_failures),
     ],
 )
-operator_routes = [live, ready, metrics]
+operator_routes = [live, ready, metrics, stripe_webhook]

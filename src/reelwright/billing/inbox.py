@@ -56,7 +56,8 @@ _PAGE = text(
     SELECT event_id AS id, type, created, livemode, object_id, received_at, status, attempts, next_attempt_at, error
       FROM stripe_events
      WHERE (CAST(:status AS text) IS NULL OR status = :status)
-       AND (CAST(:at AS timestamptz) IS NULL OR (received_at, event_id) < (:at, :id))
+       AND (CAST(:after AS text) IS NULL OR (received_at, event_id) <
+            (SELECT last.received_at, last.event_id FROM stripe_events last WHERE last.event_id = :after))
      ORDER BY received_at DESC, event_id DESC LIMIT :limit
     """
 )
@@ -156,10 +157,9 @@ class Inbox:
         """Give a claimed event up, until an administrator has it handled again."""
         await self._put_off(claim, "failed", error, timedelta(0))
 
-    async def page(self, *, status: str | None, after: tuple[datetime, str] | None, limit: int) -> list[StoredEvent]:
-        """Return events, the latest received first, behind the given one."""
-        at, last = after or (None, None)
-        values = {"status": status, "at": at, "id": last, "limit": limit}
+    async def page(self, *, status: str | None, after: str | None, limit: int) -> list[StoredEvent]:
+        """Return events, the latest received first, behind the one with this id."""
+        values = {"status": status, "after": after, "limit": limit}
         return [StoredEvent(**row) for row in (await self.session.execute(_PAGE, values)).mappings()]
 
     async def replay(self, event: str) -> bool:

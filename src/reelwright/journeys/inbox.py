@@ -96,7 +96,7 @@ async def reconcile(*, db: Database, stripe: StripeDoor, now: datetime) -> int:
     return missed
 
 
-async def page(*, status: str | None, after: tuple[datetime, str] | None, limit: int, db: Database) -> EventsPage:
+async def page(*, status: str | None, after: str | None, limit: int, db: Database) -> EventsPage:
     """Return stored events for an administrator, without what they said. Raises Outage."""
     async with db.begin() as tx:
         found = await Inbox(session=tx).page(status=status, after=after, limit=limit + 1)
