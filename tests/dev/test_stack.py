@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import stripe
 from qstash import QStash
 
 from reelwright.dev import child, endpoints
@@ -83,6 +84,12 @@ def test_the_local_queue_ticks_for_the_worker_each_minute(up: Stack) -> None:
     [tick] = client.schedule.list()
     client.http._client.close()
     assert (tick.destination, tick.cron) == (f"{up.endpoints.worker_url}/worker/tick", "* * * * *")
+
+
+def test_everything_is_for_sale_at_the_simulated_stripe(up: Stack) -> None:
+    account = json.loads((up._data / "stripe" / "credentials.json").read_text())
+    client = stripe.StripeClient(account["secret_key"], base_addresses={"api": up.endpoints.stripe_url})
+    assert len(client.v1.prices.list({"active": True}).data) == 7
 
 
 @pytest.mark.parametrize("name", sorted(NAMES - {"supervisor"}))

@@ -1,6 +1,7 @@
 """Webhooks: every event is signed and sent until it is taken, and goes wrong on the way as told."""
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import random
@@ -17,7 +18,7 @@ from reelwright.dev.stripe.wire import Json, written
 from reelwright.ground import log, tasks
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
-_FIRST_WAIT_S, _LONGEST_WAIT_S, _MOST_TRIES = 0.5, 60.0, 12
+_FIRST_WAIT_S, _LONGEST_WAIT_S, _MOST_TRIES = 0.2, 60.0, 14
 _TIMEOUT = aiohttp.ClientTimeout(total=20)
 _KEEP_ALIVE_S = 2  # less than a receiver keeps a silent connection
 
@@ -96,9 +97,9 @@ class Webhooks:
             due = [] if self.faults.stopped else [each for each in self._waiting if each[0] <= now]
             if not due:
                 later = [0.01 + each[0] - now for each in self._waiting] if not self.faults.stopped else []
-                waiting = asyncio.create_task(self._news.wait())
-                await asyncio.wait([waiting], timeout=min(later, default=None))
-                await tasks.end(waiting)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(min(later, default=None)):
+                        await self._news.wait()
                 continue
             chosen = self._dice.choice(due) if self.faults.reorder else due[0]
             self._waiting.remove(chosen)
