@@ -33,6 +33,7 @@ def create_app(settings: Settings, *, stopping: asyncio.Event | None = None) -> 
             app.state.gate = wiring.gate
             app.state.storage = wiring.storage
             app.state.stripe = wiring.stripe
+            app.state.recorder = wiring.recorder
             yield
 
     return Litestar(
@@ -48,6 +49,7 @@ def create_app(settings: Settings, *, stopping: asyncio.Event | None = None) -> 
         },
         lifespan=[lifespan],
         middleware=[api.request_id],
+        before_send=[api.track_request],
         exception_handlers=api.HANDLERS,
         request_max_body_size=api.BODY_LIMIT,
         openapi_config=OpenAPIConfig(

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
-from reelwright import outbox
+from reelwright import ledger, outbox
 from reelwright.admission import Gate, Place, Tcp, Transport, Unreachable, eviction
 from reelwright.billing import StripeDoor
 from reelwright.generations import Stage
@@ -31,6 +31,7 @@ class Wiring:
     gate: Gate
     storage: storage.Storage
     relay: Relay
+    recorder: ledger.Recorder
 
 
 def worker_address(settings: Settings, path: str) -> str:
@@ -94,13 +95,17 @@ async def wired(settings: Settings, *, name: str) -> AsyncGenerator[Wiring]:
     )
     files = storage.connect(settings.storage_url)
     stripe = _stripe(settings)
+    recorder = ledger.Recorder(db)
     publishing = asyncio.create_task(relay.run(), name="relay")
     listening = asyncio.create_task(
         postgres.listen(settings.database_url, outbox.CHANNEL, relay.notified), name="relay-listen"
     )
     try:
         await _check_eviction(transport, settings)
-        yield Wiring(settings=settings, stripe=stripe, db=db, gate=gate, storage=files, relay=relay)
+        async with recorder.running():
+            yield Wiring(
+                settings=settings, stripe=stripe, db=db, gate=gate, storage=files, relay=relay, recorder=recorder
+            )
     finally:
         relay.stop()
         await asyncio.wait({publishing}, timeout=_LAST_BATCH_S)

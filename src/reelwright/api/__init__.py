@@ -27,7 +27,6 @@ from reelwright.api.payments import (
 from reelwright.api.problems import HANDLERS
 from reelwright.api.regenerations import regenerate
 from reelwright.api.resumptions import resume
-from reelwright.api.webhooks_in import list_stripe_events, replay_stripe_event, stripe_webhook
 from reelwright.api.schedules import (
     change_schedule,
     create_schedule,
@@ -41,6 +40,7 @@ from reelwright.api.schedules import (
 from reelwright.api.tracking import track_request
 from reelwright.api.usage import usage_by_action, usage_daily, usage_export, usage_projection
 from reelwright.api.usage_reports import count_requests, top_consumers, tracking_failures, usage_report
+from reelwright.api.webhooks_in import list_stripe_events, replay_stripe_event, stripe_webhook
 
 __all__ = ["BODY_LIMIT", "HANDLERS", "account_of", "operator_routes", "request_id", "track_request", "v1"]
 
