@@ -1,14 +1,13 @@
-"""Monthly credits come once and lapse, and what time and administrators do leaves the books right."""
+"""What time and administrators do leaves the books right."""
 
-from dataclasses import replace
-from datetime import UTC, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 
 from reelwright import ledger
-from reelwright.billing import MICRO, PLANS, Plan
+from reelwright.billing import MICRO
 from reelwright.generations import Generations, GenerationState
 from reelwright.ground import clock
 from reelwright.ground.errors import NotFound
@@ -16,37 +15,6 @@ from reelwright.ground.ids import AccountId
 from reelwright.ground.postgres import Database
 from reelwright.journeys import credits as journey
 from tests.builders import a_generation, an_account
-
-NEXT_MONTH = (clock.now().replace(day=1) + timedelta(days=40)).replace(day=3, tzinfo=UTC)
-
-
-def allowance(plan: Plan) -> int:
-    return PLANS[plan].credits_month_micro
-
-
-async def test_c16_a_month_is_given_once_whoever_asks(db: Database) -> None:
-    account = await an_account(db, Plan.BASIC)
-    assert await journey.refill(account, db=db, now=clock.now()) == 0
-    assert [await journey.refill(account, db=db, now=NEXT_MONTH) for _ in range(3)] == [allowance(Plan.BASIC), 0, 0]
-    async with db.begin() as tx:
-        (lot,) = await ledger.lapsing(tx, account=account.id, until=NEXT_MONTH + timedelta(days=40))
-    assert (lot.at.day, lot.at > NEXT_MONTH) == (1, True)
-    assert await journey.verify(db=db) == ()
-
-
-async def test_c17_an_upgrade_gives_the_difference_once_and_a_downgrade_takes_nothing(db: Database) -> None:
-    account = await an_account(db, Plan.BASIC)
-
-    async def refilled(plan: Plan) -> int:
-        return await journey.refill(replace(account, plan=plan.value), db=db, now=NEXT_MONTH)
-
-    given = [await refilled(plan) for plan in (Plan.STANDARD, Plan.PRO, Plan.PRO, Plan.BASIC, Plan.PRO)]
-    assert given == [allowance(Plan.STANDARD), allowance(Plan.PRO) - allowance(Plan.STANDARD), 0, 0, 0]
-
-
-async def test_c33_a_demo_is_given_nothing(db: Database) -> None:
-    account = await an_account(db)
-    assert await journey.refill(replace(account, demo=True), db=db, now=NEXT_MONTH) == 0
 
 
 async def test_every_accounts_lapsed_credits_are_swept(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,7 +129,10 @@ async def give(tx: AsyncConnection, account_id: AccountId, *, now: datetime) -> 
     account = await accounts.locked(account_id)
     if account.demo:
         return 0
-    told = plans.best(await Subscriptions(session=tx).of(account_id), now=now)
+    known = await Subscriptions(session=tx).of(account_id)
+    if known:  # time may have taken a plan that nobody has settled yet
+        account = await plans.settle(tx, account_id, now=now)
+    told = plans.best(known, now=now)
     if told is not None:
         given, look_at = await _give_paid(tx, account_id, now=now)
         look_at = min(look_at, told.period_end if told.period_end > now else now + _LATER)
