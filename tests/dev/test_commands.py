@@ -15,7 +15,7 @@ import asyncpg
 import pytest
 
 from reelwright.dev import endpoints
-from reelwright.dev.check import examine
+from reelwright.dev.check import _payments, examine
 from reelwright.dev.database import database_url
 from tests.dev.processes import is_alive, naming
 from tests.waiting import block_until
@@ -183,3 +183,27 @@ def test_every_problem_names_its_remedy(folder: Path, monkeypatch: pytest.Monkey
     assert "REELWRIGHT_FFMPEG" in checks["ffmpeg"].remedy
     assert "choose another folder" in checks["data folder"].remedy
     assert "DATABASE_URL is not set" in checks["settings"].remedy
+
+
+@pytest.mark.parametrize(
+    ("environment", "whose", "remedy"),
+    [
+        ({}, "simulated by `reelwright dev`", ""),
+        ({"STRIPE_SECRET_KEY": "sk_test_1", "STRIPE_WEBHOOK_SECRET": "whsec_1"}, "test mode", ""),
+        ({"STRIPE_SECRET_KEY": "sk_live_1"}, "real money", "Set STRIPE_WEBHOOK_SECRET"),
+        (
+            {
+                "STRIPE_SECRET_KEY": "rk_live_1",
+                "STRIPE_WEBHOOK_SECRET": "whsec_1",
+                "REELWRIGHT_ENVIRONMENT": "development",
+            },
+            "real money",
+            "sk_test_",
+        ),
+    ],
+)
+def test_the_doctor_tells_whose_money_moves(environment: dict[str, str], whose: str, remedy: str) -> None:
+    found_ = _payments(environment)
+    assert whose in found_.found
+    assert remedy in found_.remedy
+    assert (found_.ok, found_.needed) == (not remedy, not environment)

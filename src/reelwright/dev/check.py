@@ -66,6 +66,7 @@ def examine(data: Path, environment: Mapping[str, str]) -> Iterator[Check]:
     yield _offline(environment)
     yield from _folder(data)
     yield _ports()
+    yield _payments(environment)
     yield _settings(environment)
 
 
@@ -205,6 +206,20 @@ def _ports() -> Check:
         return Check(name="ports", found=f"loopback ports can be opened ({child.free_port()})")
     except OSError as error:
         return Check(name="ports", found=str(error.strerror), remedy="Allow listening on 127.0.0.1.")
+
+
+def _payments(environment: Mapping[str, str]) -> Check:
+    """Tell whose money moves, and whether Stripe's news of it will be heard."""
+    key = environment.get("STRIPE_SECRET_KEY", "")
+    if not key:
+        return Check(name="payments", found="simulated by `reelwright dev`; else STRIPE_SECRET_KEY opens the shop")
+    live, remedy = key.startswith(("sk_live_", "rk_live_")), ""
+    if not environment.get("STRIPE_WEBHOOK_SECRET"):
+        remedy = "Set STRIPE_WEBHOOK_SECRET to that of the endpoint at /webhooks/stripe, or no payment is heard of."
+    elif live and environment.get("REELWRIGHT_ENVIRONMENT", "production") != "production":
+        remedy = "Use a key that begins with sk_test_ outside of production."
+    found = "Stripe, with real money" if live else "Stripe's test mode"
+    return Check(name="payments", found=found, remedy=remedy, needed=False)
 
 
 def _settings(environment: Mapping[str, str]) -> Check:
