@@ -23,7 +23,7 @@ from reelwright.ground.errors import Outage, Refusal
 from reelwright.ground.ids import AccountId, GenerationId
 from reelwright.ground.metering import Use
 from reelwright.ground.postgres import Database
-from reelwright.journeys import spending
+from reelwright.journeys import alerts, spending
 from reelwright.journeys.workroom import Workroom
 
 _log = log.logger("journeys.ending")
@@ -38,11 +38,13 @@ _REASONS = {TOO_LATE.code: "deadline", BROKEN.code: "bug"}
 async def succeed(tx: AsyncConnection, generation: Generation, outcome: Outcome) -> None:
     """Capture what was metered, give the rest of the hold back, and end the generation: in the caller's transaction."""
     gate = outcome.gate if isinstance(outcome, Released) else None
+    taken = 0
     if not generation.demo:
         used = await ledger.metered(tx, generation=generation.id)
-        await ledger.capture(tx, generation=generation.id, micro=used)
+        taken = (await ledger.capture(tx, generation=generation.id, micro=used)).captured_micro
     await Generations(session=tx).finish(generation.id, GenerationState.SUCCEEDED, gate=gate)
     await Generations(session=tx).note(generation.id, "succeeded", {})
+    await alerts.succeeded(tx, generation, micro=taken, now=clock.now())
 
 
 async def fail(claim: Claim, *, room: Workroom, why: Refusal | Outage, uses: Sequence[Use] = ()) -> bool:
@@ -111,6 +113,7 @@ async def _end_unpaid(
         await ledger.void(tx, generation=generation.id, ours=isinstance(why, Outage))
     said = {"code": why.code, "sentence": why.sentence}
     await Generations(session=tx).note(generation.id, GenerationState.FAILED.value, said)
+    await alerts.failed(tx, generation, code=why.code, detail=why.sentence)
 
 
 async def _bury(tx: AsyncConnection, why: Outage, died: Claim | StaleRun | Generation) -> None:

@@ -17,7 +17,8 @@ _LARGEST_BYTES = 16_000
 _TELL = text(
     """
     WITH wanted AS (
-        SELECT coalesce(p.mail, :mail) AND NOT :quiet AS mail, coalesce(p.webhook, :webhook) AND NOT :quiet AS webhook
+        SELECT coalesce(p.mail, :mail) AND :mailed AND NOT :quiet AS mail,
+               coalesce(p.webhook, :webhook) AND NOT :quiet AS webhook
           FROM (SELECT) AS once
           LEFT JOIN notification_preferences p ON p.account_id = :account AND p.kind = :kind
     ), told AS (
@@ -80,13 +81,15 @@ async def tell(
     key: str,
     facts: Mapping[str, object],
     quiet: bool = False,
+    mail: bool = True,
 ) -> bool:
     """Tell an account something once for this kind and key; False where it was told before.
 
     What goes out, by e-mail and to which endpoints, is decided here and sent later. A `quiet` one is only noted, so
-    that it can't be told any more. `facts` are the webhook's `data` and what the template shows: amounts with their
-    unit in the name (`_micro` credits, `_cents`), instants as datetime or ISO 8601, nothing that a person wrote. A
-    demo is told nothing: that is for the caller to know. Raises ValueError for an unknown kind, or too many facts.
+    that it can't be told any more; without `mail` no e-mail says it. `facts` are the webhook's `data` and what the
+    template shows: amounts with their unit in the name (`_micro` credits, `_cents`), instants as datetime or ISO 8601,
+    nothing that a person wrote. A demo is told nothing: that is for the caller to know. Raises ValueError for an
+    unknown kind, or too many facts.
     """
     chosen = Kind(kind)
     encoded = msgspec.json.encode(dict(facts))
@@ -100,6 +103,7 @@ async def tell(
         "facts": encoded.decode(),
         "event": chosen.event,
         "mail": chosen.wanted.mail,
+        "mailed": mail,
         "webhook": chosen.wanted.webhook,
         "quiet": quiet,
     }
