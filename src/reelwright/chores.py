@@ -19,7 +19,8 @@ def chores(wiring: Wiring) -> Mapping[str, Chore]:
         "allowances": lambda: allowances.refill_due(db=db, now=clock.now()),
         "usage": lambda: usage.roll_up(db=db),
         "schedules": lambda: scheduling.run_due(desk=desk),
-    } | _payments(wiring)
+        **_payments(wiring),
+    }
 
 
 def _payments(wiring: Wiring) -> Mapping[str, Chore]:
