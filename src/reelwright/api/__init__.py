@@ -40,6 +40,7 @@ from reelwright.api.schedules import (
 from reelwright.api.tracking import track_request
 from reelwright.api.usage import usage_by_action, usage_daily, usage_export, usage_projection
 from reelwright.api.usage_reports import count_requests, top_consumers, tracking_failures, usage_report
+from reelwright.api.users import list_users, read_user, revoke_boost, set_demo
 from reelwright.api.webhooks_in import list_stripe_events, replay_stripe_event, stripe_webhook
 
 __all__ = ["BODY_LIMIT", "HANDLERS", "account_of", "operator_routes", "request_id", "track_request", "v1"]
@@ -59,6 +60,7 @@ v1 = Router(
         *(usage_daily, usage_by_action, usage_projection, usage_export),
         *(create_schedule, list_schedules, read_schedule, change_schedule, delete_schedule),
         *(pause_schedule, resume_schedule, list_schedule_runs),
+        *(list_users, read_user, set_demo, revoke_boost),
         *(usage_report, top_consumers, count_requests, tracking_failures),
     ],
 )

@@ -52,8 +52,8 @@ async def set_plan(
     db: NamedDependency[Database],
     gate: NamedDependency[Gate],
 ) -> UserPlan:
-    """Give an account another plan at once; what it used this month stays used."""
-    return _view(await administration.set_plan(user_id, data.plan, by=account, db=db, gate=gate, now=clock.now()))
+    """Give an account another plan at once; what it used this month stays used. 409 where a subscription decides."""
+    return user_plan(await administration.set_plan(user_id, data.plan, by=account, db=db, gate=gate, now=clock.now()))
 
 
 @post(
@@ -78,10 +78,11 @@ async def grant_boost(
         user_id, source=f"admin:{key_of(request, dry_run=False)}", days=data.days, by=account, db=db, gate=gate
     )
     headers = {"Idempotency-Replayed": "true"} if boosted.repeated else {}
-    return Response(_view(boosted.account), status_code=HTTP_201_CREATED, headers=headers)
+    return Response(user_plan(boosted.account), status_code=HTTP_201_CREATED, headers=headers)
 
 
-def _view(account: Account) -> UserPlan:
+def user_plan(account: Account) -> UserPlan:
+    """Return an account's plan as administrators see it after a change."""
     until = account.boost_until
     return UserPlan(
         user_id=account.id,

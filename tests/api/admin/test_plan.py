@@ -107,7 +107,7 @@ async def test_it_holds_without_redis_too(
         async with httpx.AsyncClient(transport=transport, base_url="http://api", headers=admin.headers) as client:
             answer = await client.put(f"/v1/admin/users/{user.account_id}/plan", json={"plan": "pro"})
     assert (answer.status_code, await plan_of(db, user)) == (200, ("pro", 2))
-    assert "administration.plan_not_remembered" in caplog.text
+    assert "plans.not_remembered" in caplog.text
 
 
 async def test_a_stale_memory_of_the_plan_changes_no_decision(
