@@ -214,6 +214,12 @@ async def test_a_call_whose_reply_never_came_is_settled_as_unknown(generation: G
     states = await one(room.db, "SELECT string_agg(state, ',' ORDER BY call_no) AS states FROM provider_calls")
     assert states["states"] == "intended,unknown"
 
+    async with room.db.begin() as tx:
+        await tx.execute(text("UPDATE provider_calls SET began_at = now() - (89 + 2 * call_no) * interval '1 day'"))
+    await recovery.tidy(db=room.db, storage=room.storage)
+    left = await one(room.db, "SELECT string_agg(call_no::text, ',') AS calls FROM provider_calls")
+    assert left["calls"] == "0", "the bill of 91 days ago is paid"
+
 
 async def test_a_sweep_comes_right_behind_a_lease_that_ends(generation: GenerationId, room: Workroom) -> None:
     """Else a dead worker's run would wait for its lease's end, and then for the next sweep's turn too."""

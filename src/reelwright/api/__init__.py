@@ -14,6 +14,7 @@ from reelwright.api.files import captions, thumbnail, video
 from reelwright.api.generations import cancel, events, list_generations, pause, read_generation
 from reelwright.api.health import live, metrics, ready
 from reelwright.api.limits import read_limits
+from reelwright.api.notifications import change_preferences, read_preferences
 from reelwright.api.payments import (
     buy_boost,
     buy_credits,
@@ -25,6 +26,7 @@ from reelwright.api.payments import (
     subscribe,
 )
 from reelwright.api.problems import HANDLERS
+from reelwright.api.providers import list_models, list_providers, provider_status
 from reelwright.api.regenerations import regenerate
 from reelwright.api.resumptions import resume
 from reelwright.api.schedules import (
@@ -42,6 +44,17 @@ from reelwright.api.usage import usage_by_action, usage_daily, usage_export, usa
 from reelwright.api.usage_reports import count_requests, top_consumers, tracking_failures, usage_report
 from reelwright.api.users import list_users, read_user, revoke_boost, set_demo
 from reelwright.api.webhooks_in import list_stripe_events, replay_stripe_event, stripe_webhook
+from reelwright.api.webhooks_out import (
+    add_webhook,
+    change_webhook,
+    delete_webhook,
+    list_webhook_deliveries,
+    list_webhooks,
+    read_webhook,
+    replay_webhook_delivery,
+    rotate_webhook_secret,
+    test_webhook,
+)
 
 __all__ = ["BODY_LIMIT", "HANDLERS", "account_of", "operator_routes", "request_id", "track_request", "v1"]
 
@@ -61,6 +74,9 @@ v1 = Router(
         *(create_schedule, list_schedules, read_schedule, change_schedule, delete_schedule),
         *(pause_schedule, resume_schedule, list_schedule_runs),
         *(list_users, read_user, set_demo, revoke_boost),
+        *(add_webhook, list_webhooks, read_webhook, change_webhook, delete_webhook, rotate_webhook_secret),
+        *(list_webhook_deliveries, replay_webhook_delivery, test_webhook, read_preferences, change_preferences),
+        *(list_providers, list_models, provider_status),
         *(usage_report, top_consumers, count_requests, tracking_failures),
     ],
 )

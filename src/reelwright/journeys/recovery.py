@@ -29,6 +29,8 @@ _BATCH = 50
 _MOST = 500
 """So much of each kind is done in one sweep; the next goes on with what is left."""
 _ABANDONED = timedelta(hours=1)
+_CALLS_KEPT = timedelta(days=90)
+"""Until the provider's bill for them has come and was compared."""
 _POKE = timedelta(seconds=2)
 _RECENT = timedelta(hours=3)
 _BEHIND_S = (0.1, 1.0)
@@ -154,6 +156,8 @@ async def tidy(*, db: Database, storage: Storage, older: timedelta = _ABANDONED)
         messages = await outbox.forget(tx, limit=_MOST)
     async with db.begin() as tx:
         calls = await PaidCalls(session=tx).lose(older=older, limit=_MOST)
+    async with db.begin() as tx:
+        telemetry.SWEPT.labels("old_calls").inc(await PaidCalls(session=tx).forget(older=_CALLS_KEPT, limit=_MOST))
     async with db.begin() as tx:
         waits = await outbox.backlog(tx)
     telemetry.OUTBOX_WAITING.set(waits.waiting)

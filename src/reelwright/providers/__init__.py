@@ -49,6 +49,7 @@ from reelwright.providers.model import (
     VisionProvider,
     Word,
 )
+from reelwright.providers.offers import Doing, Offer, offers
 from reelwright.providers.web import PageFetcher
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
     "CallJournal",
     "CallState",
     "Craft",
+    "Doing",
     "Facts",
     "Health",
     "Intent",
@@ -69,6 +71,7 @@ __all__ = [
     "Model",
     "MusicProvider",
     "NoAlternative",
+    "Offer",
     "Page",
     "PageFetcher",
     "PageReader",
@@ -99,6 +102,7 @@ __all__ = [
     "lane_places",
     "line_of",
     "model_of",
+    "offers",
     "opening_of",
     "paragraphs_of",
     "places",

@@ -41,6 +41,15 @@ _LOSE = text(
     RETURNING id
     """
 )
+_FORGET = text(
+    """
+    DELETE FROM provider_calls WHERE id IN (
+        SELECT id FROM provider_calls
+         WHERE began_at < clock_timestamp() - CAST(:older AS interval)
+         ORDER BY began_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+    RETURNING id
+    """
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,3 +113,7 @@ class PaidCalls:
     async def lose(self, *, older: timedelta, limit: int) -> int:
         """Settle some intents that nobody has answered for so long: their replies are lost. Returns how many."""
         return len((await self.session.execute(_LOSE, {"older": older, "limit": limit})).all())
+
+    async def forget(self, *, older: timedelta, limit: int) -> int:
+        """Delete some calls that began so long ago. Returns how many."""
+        return len((await self.session.execute(_FORGET, {"older": older, "limit": limit})).all())

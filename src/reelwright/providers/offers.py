@@ -1,0 +1,74 @@
+"""Which providers and models there are, as the rows have them, and how those that were called lately do."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from reelwright.providers.catalogue import Craft
+from reelwright.providers.circuit import Rules, State
+from reelwright.providers.fuses import Health
+
+_RULES = Rules()
+_OFFERS = text(
+    """
+    SELECT p.name AS provider, p.title, p.enabled AND m.enabled AS enabled, m.model,
+           array_agg(m.craft ORDER BY m.craft) AS crafts, max(c.calls) AS calls, max(c.failed) AS failed
+      FROM providers p JOIN provider_models m ON m.provider = p.name
+     CROSS JOIN LATERAL (
+        SELECT count(*) AS calls, count(*) FILTER (WHERE state IN ('failed', 'unknown')) AS failed FROM provider_calls
+         WHERE provider = m.provider AND model = m.model AND state <> 'intended'
+           AND began_at > now() - interval '5 minutes') c
+     GROUP BY p.name, p.title, p.enabled, m.enabled, m.model ORDER BY p.name, m.model
+    """
+)
+
+
+class Doing(StrEnum):
+    """How a model does: `failing` in every process, `resting` until this process asks it again, or switched off."""
+
+    OK = "ok"
+    FAILING = "failing"
+    RESTING = "resting"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """One model. `calls` and `failed` are those of all processes in the last five minutes."""
+
+    provider: str
+    title: str
+    model: str
+    crafts: tuple[Craft, ...]
+    enabled: bool
+    calls: int
+    failed: int
+
+    def doing(self, health: Mapping[tuple[str, str], Health]) -> Doing:
+        """Return how the model does; failing: of ten calls or more at least half failed, as for the circuit."""
+        here = health.get((self.provider, self.model))
+        if not self.enabled:
+            return Doing.OFF
+        if here is not None and here.state is State.OPEN:
+            return Doing.RESTING
+        failing = self.calls >= _RULES.fewest_calls and self.failed >= _RULES.failed_share * self.calls
+        return Doing.FAILING if failing else Doing.OK
+
+
+async def offers(tx: AsyncConnection) -> list[Offer]:
+    """Return every model, by provider and name."""
+    return [
+        Offer(
+            provider=row.provider,
+            title=row.title,
+            model=row.model,
+            crafts=tuple(Craft(craft) for craft in row.crafts),
+            enabled=row.enabled,
+            calls=row.calls,
+            failed=row.failed,
+        )
+        for row in await tx.execute(_OFFERS)
+    ]
