@@ -1,6 +1,7 @@
 """Reads a feed's bytes. Run as a process of its own, so that a hostile feed can only end that process.
 
 Standard input: the feed as it came. Standard output: a JSON list of `Entry`, newest first, or `null` for what is none.
+Run by its path and importing nothing of ours, it is up in a quarter of the time that the package would take.
 """
 
 import calendar
@@ -11,12 +12,18 @@ from typing import Any
 import feedparser
 import msgspec
 
-from reelwright.schedules.topics import LONGEST_TOPIC, Entry
-
 _CPU_S = 3
 _MEMORY_BYTES = 1_000_000_000
 _MOST_ENTRIES = 200
-_LONGEST_ID, _LONGEST_URL = 2_000, 2_048
+_LONGEST_ID, _LONGEST_URL, _LONGEST_TITLE = 2_000, 2_048, 300
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of a feed: its own id, or what stands in for one; a link, a title, or both."""
+
+    id: str
+    title: str
+    url: str | None
 
 
 def entries(raw: bytes) -> list[Entry] | None:
@@ -38,7 +45,7 @@ def entries(raw: bytes) -> list[Entry] | None:
 
 
 def _entry(found: Any) -> Entry | None:
-    title = _words(str(found.get("title") or ""))[:LONGEST_TOPIC].strip()
+    title = _words(str(found.get("title") or ""))[:_LONGEST_TITLE].strip()
     url = str(found.get("link") or "").strip()
     if not url.startswith(("http://", "https://")) or len(url) > _LONGEST_URL:
         url = ""

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from pathlib import Path
 
 import msgspec
 
@@ -11,12 +12,13 @@ from reelwright.schedules.topics import Entry
 
 _log = log.logger(__name__)
 _MOST_S = 8.0
+_READER = Path(__file__).with_name("feed.py")
 
 
 async def entries_of(raw: bytes, *, most_s: float = _MOST_S) -> list[Entry]:
     """Return a feed's entries, newest first. Raises Refusal (`source.not_a_feed`) for what is none or can't be read."""
     child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "reelwright.schedules.feed"),
+        *(sys.executable, "-P", _READER),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
