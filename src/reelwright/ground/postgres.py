@@ -33,6 +33,7 @@ class Row(DeclarativeBase):
 # connection exceptions, insufficient resources, shutting down, read-only standby, a transaction left idle too long,
 # a lock that was waited for too long, a statement that took too long
 _AWAY = ("08", "53", "57P0", "25006", "25P0", "55P03", "57014")
+_GONE = (InterfaceError, OperationalError, PoolTimeoutError, ConnectionError, TimeoutError, asyncpg.InterfaceError)
 _CONFLICT = "40"
 """Two transactions met, and PostgreSQL undid this one: a deadlock, a serialization failure."""
 _SOON = timedelta(seconds=1)
@@ -92,16 +93,19 @@ def after_commit(tx: AsyncConnection, do: Callable[[], None]) -> None:
 
 @contextmanager
 def _outages() -> Generator[None]:
-    """Tell what is PostgreSQL's absence, or another transaction's doing, from our bugs. Raises Outage."""
+    """Tell what is PostgreSQL's absence, or another transaction's doing, from our bugs. Raises Outage.
+
+    SQLAlchemy leaves asyncpg's own errors as they are where a connection ends while it is being made.
+    """
     try:
         yield
-    except (InterfaceError, OperationalError, PoolTimeoutError, ConnectionError, TimeoutError) as away:
+    except _GONE as away:
         raise Outage("The database is not answering.", code="database.unavailable") from away
-    except DBAPIError as error:
-        state = str(getattr(error.orig, "sqlstate", "") or "")
+    except (DBAPIError, asyncpg.PostgresError) as error:
+        state = str(getattr(getattr(error, "orig", error), "sqlstate", "") or "")
         if state.startswith(_CONFLICT):
             raise Outage("Someone else was at it: ask again.", code="database.conflict", wait=_SOON) from error
-        if error.connection_invalidated or state.startswith(_AWAY):
+        if getattr(error, "connection_invalidated", False) or state.startswith(_AWAY):
             raise Outage("The database is not answering.", code="database.unavailable") from error
         raise
 

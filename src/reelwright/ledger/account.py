@@ -20,6 +20,7 @@ from reelwright.ledger.tables import JournalRow, LotRow
 MICRO = 1_000_000
 _MOST = 2**60
 _GIVEN_AGAIN_FOR = timedelta(days=7)
+_MOMENT = timedelta(microseconds=1)
 
 _JOURNAL: Table = cast("Table", JournalRow.__table__)
 _LOTS: Table = cast("Table", LotRow.__table__)
@@ -160,14 +161,18 @@ class Books:
         reason: str = "",
         actor: UUID | None = None,
     ) -> None:
-        """Let credits in as a lot of their own, and pay with them what is owed."""
+        """Let credits in as a lot of their own, and pay with them what is owed.
+
+        What lapsed before it came, as the news of a period may be late, comes in all the same and goes at once.
+        """
+        begins = effective_at or (self.now if expires_at is None else min(self.now, expires_at - _MOMENT))
         lot = Lot(
             id=fresh(),
             origin=origin,
             amount=micro,
             remaining=micro,
             held=0,
-            begun=effective_at is None or effective_at <= self.now,
+            begun=begins <= self.now,
             lapsed=expires_at is not None and expires_at <= self.now,
             expires_at=expires_at,
             source=source,
@@ -181,7 +186,7 @@ class Books:
                 "amount_micro": micro,
                 "remaining_micro": micro,
                 "priority": origin.priority,
-                "effective_at": effective_at or self.now,
+                "effective_at": begins,
                 "expires_at": expires_at,
                 "external_ref": source,
             }
