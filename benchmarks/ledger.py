@@ -2,31 +2,42 @@
 
     python benchmarks/ledger.py            three rounds of 1,000 pairs a cell, and a million journal lines: minutes
     python benchmarks/ledger.py --short    one round of 120, and 100,000 lines: less than half a minute, and noisy
+    python benchmarks/ledger.py --only usage --rows 5000000       the usage figures alone, over so many usage rows
 
 One PostgreSQL as `reelwright dev` runs it (commits reach the disk); one Python process on uvloop with our own sessions,
 eight connections. A pair is two transactions: hold, then capture of a part, so that there is something to void. The
 floor does the same to tables of its own with the same keys and the same append-only journal, one statement each: a
 balance moved under a condition, a hold, one journal line or two. It has no lots, no line numbers, no balance after each
 line. Arms take turns within a cell; ratios are medians of each round's own ratio.
+
+Usage: what counting adds to a request, as the same request with and without it, while PostgreSQL answers at once, 50 ms
+late, and not at all; and a month's report from the daily figures of so many calls of 1,000 accounts, with what the
+same question costs of the calls themselves.
 """
 
 import argparse
 import asyncio
+import contextlib
 import statistics
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from datetime import date
 from pathlib import Path
 from time import perf_counter
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID, uuid4
 
 import uvloop
+from litestar import Litestar, get
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from reelwright import ledger
+from reelwright import api, ledger
+from reelwright.accounts import Account
 from reelwright.dev.postgres import Postgres
 from reelwright.ground import log, migrations, postgres
 from reelwright.ground.ids import AccountId, GenerationId
@@ -34,6 +45,8 @@ from reelwright.ground.postgres import Database
 
 TARGET = 0.7
 FLAT = 1.5
+ADDED_MS, REPORT_MS = 1.0, 200.0
+MONTH = (date(2026, 10, 1), date(2026, 10, 31))
 PRICE, USED, PLENTY = 20_000_000, 15_000_000, 10**15
 
 FLOOR = """
@@ -217,13 +230,175 @@ async def longer(db: Database, account: AccountId, lines: int) -> None:
             assert await tx.scalar(version, {"account": account})
 
 
-async def measured(url: str, *, short: bool) -> bool:
-    """Measure and print everything; return whether every target is met."""
+CALLS = text(
+    """
+    INSERT INTO usage_ledger (account_id, generation_id, run_id, fence, call_no, stage, action, provider, model,
+                              outcome, quantity, prompt_tokens, completion_tokens, wall_ms, cost_nano_usd,
+                              credits_micro, plan, price_version, at)
+    SELECT ids.a[1 + n % 1000], gen_random_uuid(), gen_random_uuid(), 1, 0, 'STAGE', kind.action, 'openai', kind.model,
+           CASE WHEN n % 50 = 0 THEN 'failed' ELSE 'succeeded' END, 1, 900, 300, 1500, 2000000,
+           CASE WHEN n % 50 = 0 THEN 0 ELSE 1000000 END, (ARRAY['basic', 'standard', 'pro'])[1 + n % 1000 % 3], 1,
+           timestamptz '2026-10-01 00:00Z' + (n % 31) * interval '1 day' + interval '1 hour'
+      FROM generate_series(CAST(:first AS bigint), CAST(:last AS bigint)) AS n,
+           (SELECT array_agg(id) AS a FROM (SELECT id FROM users ORDER BY id LIMIT 1000) AS u) AS ids,
+           LATERAL (SELECT (ARRAY['ingestion', 'story', 'image', 'vision_check', 'speech', 'render'])[1 + n / 7 % 6]
+                               AS action, (ARRAY['m-1', 'm-2'])[1 + n / 11 % 2] AS model) AS kind
+    """
+)
+BARE_REPORT = text(
+    "SELECT plan, count(*), sum(cost_nano_usd), sum(prompt_tokens) FROM usage_ledger"
+    " WHERE at >= '2026-10-01Z' AND at < '2026-11-01Z' GROUP BY plan"
+)
+
+
+@get("/asked")
+async def asked() -> dict[str, bool]:
+    return {"ok": True}
+
+
+async def request_ms(app: Litestar, account: Account | None) -> float:
+    """Return how long the app took to answer one request of an account, without a network."""
+    scope: Any = {"type": "http", "method": "GET", "path": "/asked", "raw_path": b"/asked", "query_string": b"",
+                  "headers": [], "state": {"account": account}, "http_version": "1.1", "scheme": "http",
+                  "root_path": "", "client": None, "server": None, "asgi": {"version": "3.0"}}  # fmt: skip
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(_message: Any) -> None:
+        pass
+
+    began = perf_counter()
+    await app(scope, receive, send)
+    return (perf_counter() - began) * 1000
+
+
+@contextlib.asynccontextmanager
+async def proxied(url: str, delay_s: float) -> AsyncGenerator[str]:
+    """Stand before PostgreSQL and hand everything on so much later; for ever, if that is infinite."""
+    there, pumps = urlsplit(url), set[asyncio.Task[None]]()
+
+    async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await source.read(65_536):
+                await asyncio.sleep(min(delay_s, 3600))
+                sink.write(data)
+                await sink.drain()
+        sink.close()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        upstream, onward = await asyncio.open_connection(there.hostname, there.port)
+        for pair in ((reader, onward), (upstream, writer)):
+            pumps.add(asyncio.create_task(pump(*pair)))
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    credentials = there.netloc.rpartition("@")[0]
+    yield urlunsplit(there._replace(netloc=f"{credentials}@127.0.0.1:{port}" if credentials else f"127.0.0.1:{port}"))
+    server.close()
+    for one in pumps:
+        one.cancel()
+
+
+async def counted(url: str, console: Console, *, count: int) -> bool:
+    """Measure what counting adds to a request; return whether it is as little as it should be."""
+    table = Table(
+        "a request is answered", "without, ms p50 / p99", "counted, ms p50 / p99", "added p50 / p99", "target"
+    )
+    fine = True
+    for name, delay_s in (("PostgreSQL at once", 0.0), ("PostgreSQL 50 ms late", 0.05), ("PostgreSQL silent", 1e9)):
+        async with proxied(url, delay_s) as there:
+            db = postgres.connect(there, pool_size=2)
+            recorder = ledger.Recorder(db, every_s=0.05)
+            plain = Litestar([asked], logging_config=None, openapi_config=None)
+            tracked = Litestar([asked], logging_config=None, openapi_config=None, before_send=[api.track_request])
+            tracked.state.recorder = recorder
+            accounts = [an_account() for _ in range(200)]
+            took: dict[bool, list[float]] = {True: [], False: []}
+            writing = asyncio.create_task(recorder._run())  # noqa: SLF001 - its end, which may take seconds, isn't asked
+            for n in range(count * 2 + 200):
+                ms = await request_ms(tracked if n % 2 else plain, accounts[n % 200])
+                if n >= 200:
+                    took[n % 2 == 1].append(ms)
+                if n % 20 == 0:
+                    await asyncio.sleep(0)
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
+            async with asyncio.timeout(5):
+                await db.close()
+        (p50, p99), (bare50, bare99) = (quantiles(took[arm]) for arm in (True, False))
+        met = p99 - bare99 < ADDED_MS
+        fine = fine and met
+        table.add_row(name, f"{bare50:.3f} / {bare99:.3f}", f"{p50:.3f} / {p99:.3f}",
+                      f"{p50 - bare50:+.3f} / {p99 - bare99:+.3f}", "met" if met else "MISSED")  # fmt: skip
+    console.print(table)
+    return fine
+
+
+def an_account() -> Account:
+    return Account(
+        id=AccountId(uuid4()), email="", role="user", plan="pro", plan_version=1, boost_until=None, demo=False
+    )
+
+
+def quantiles(took: Sequence[float]) -> tuple[float, float]:
+    ordered = sorted(took)
+    return ordered[len(ordered) // 2], ordered[len(ordered) * 99 // 100]
+
+
+async def reported(db: Database, console: Console, *, rows: int) -> bool:
+    """Measure the roll-up and a month's reports; return whether each is as quick as it should be."""
+    await people(db, 1_000, 0)
+    for first in range(0, rows, 100_000):
+        async with db.begin() as tx:
+            await tx.execute(CALLS, {"first": first, "last": min(first + 100_000, rows) - 1})
+    began = perf_counter()
+    assert (await ledger.roll_up(db)).done
+    rolling = perf_counter() - began
+    async with db.begin() as tx:
+        await tx.execute(text("ANALYZE usage_daily, usage_ledger"))
+        figures = await tx.scalar(text("SELECT count(*) FROM usage_daily"))
+    console.print(f"{rows:,} calls rolled up into {figures:,} daily figures: {rows / rolling:,.0f} a second")
+    table, fine = Table("a month's report by", "ms, median of 9", f"target {REPORT_MS:.0f} ms"), True
+    for by in ledger.Grouping:
+        async with db.begin() as tx:
+            took = [await seconds(ledger.report(tx, by, first=MONTH[0], last=MONTH[1])) * 1000 for _ in range(9)]
+        met = statistics.median(took) < REPORT_MS
+        fine = fine and met
+        table.add_row(by.value, f"{statistics.median(took):.1f}", "met" if met else "MISSED")
+    async with db.begin() as tx:
+        top = ledger.top_consumers(tx, ledger.Ranking.COST, first=MONTH[0], last=MONTH[1], limit=20)
+        table.add_row("top consumers", f"{await seconds(top) * 1000:.1f}", "")
+        table.add_row("plan, of the calls themselves", f"{await seconds(tx.execute(BARE_REPORT)) * 1000:.1f}", "")
+    console.print(table)
+    return fine
+
+
+async def seconds(work: Awaitable[object]) -> float:
+    began = perf_counter()
+    await work
+    return perf_counter() - began
+
+
+async def measured(url: str, *, short: bool, rows: int, only: str) -> bool:
+    """Measure and print everything that is asked for; return whether every target is met."""
     db = postgres.connect(url, pool_size=8, statement_timeout_ms=60_000)
     console, fine = Console(), True
     async with db.begin() as tx:
         for statement in FLOOR.split(";"):
-            await (await tx.connection()).exec_driver_sql(statement)
+            await tx.exec_driver_sql(statement)
+    if only != "credits":
+        fine = await counted(url, console, count=1_000 if short else 5_000)
+        fine = await reported(db, console, rows=rows) and fine
+    if only != "usage":
+        fine = await charged(db, console, short=short) and fine
+    await db.close()
+    return fine
+
+
+async def charged(db: Database, console: Console, *, short: bool) -> bool:
+    """Measure holds and captures against the floor, and balance reads; return whether every target is met."""
+    fine = True
     hot, crowd = await people(db, 1, 3), await people(db, 40 if short else 1_000, 3)
     rounds, count = (1, 120) if short else (3, 1_000)
     table = Table("hold + capture", "at once", "ours /s", "floor /s", "share", f"target {TARGET:.0%}")
@@ -250,22 +425,26 @@ async def measured(url: str, *, short: bool) -> bool:
     async with db.begin() as tx:
         accounts = hot + crowd
         wrong = set(await ledger.mismatches(tx)) & set(accounts)
-    assert not wrong, wrong
-    await db.close()
+        assert not wrong, wrong
+    began = perf_counter()
+    done = await ledger.roll_up(db)
+    console.print(f"{done.upto['credit_journal']:,} journal lines rolled up in {perf_counter() - began:.1f} s")
     return fine
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--short", action="store_true", help="less than half a minute, and noisy")
-    short = parser.parse_args().short
+    parser.add_argument("--rows", type=int, default=50_000, help="usage rows to report on (5000000 is the promise)")
+    parser.add_argument("--only", choices=("credits", "usage"), default="", help="measure only these")
+    chosen = parser.parse_args()
     log.configure(as_json=True)
     with tempfile.TemporaryDirectory(prefix="reelwright-ledger-") as folder:
         server = Postgres(Path(folder) / "postgres")
         server.start()
         try:
             migrations.upgrade(server.url)
-            fine = uvloop.run(measured(server.url, short=short))
+            fine = uvloop.run(measured(server.url, short=chosen.short, rows=chosen.rows, only=chosen.only))
         finally:
             server.stop()
     sys.exit(0 if fine else 1)

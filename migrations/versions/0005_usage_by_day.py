@@ -32,6 +32,26 @@ UPGRADE = (
     """,
     "CREATE INDEX ix_usage_daily_day ON usage_daily (day)",
     """
+    CREATE TABLE usage_totals (
+        day date NOT NULL,
+        action text NOT NULL,
+        provider text NOT NULL,
+        model text NOT NULL,
+        plan text NOT NULL,
+        outcome text NOT NULL,
+        calls bigint NOT NULL DEFAULT 0,
+        quantity bigint NOT NULL DEFAULT 0,
+        prompt_tokens bigint NOT NULL DEFAULT 0,
+        completion_tokens bigint NOT NULL DEFAULT 0,
+        images bigint NOT NULL DEFAULT 0,
+        characters bigint NOT NULL DEFAULT 0,
+        wall_ms bigint NOT NULL DEFAULT 0,
+        cost_nano_usd bigint NOT NULL DEFAULT 0,
+        credits_micro bigint NOT NULL DEFAULT 0,
+        CONSTRAINT pk_usage_totals PRIMARY KEY (day, action, provider, model, plan, outcome)
+    ) WITH (fillfactor = 80)
+    """,
+    """
     CREATE TABLE usage_rollups (
         book text NOT NULL,
         upto bigint NOT NULL DEFAULT 0,
@@ -65,6 +85,7 @@ DOWNGRADE = (
     "DROP TABLE tracking_failures",
     "DROP TABLE requests_daily",
     "DROP TABLE usage_rollups",
+    "DROP TABLE usage_totals",
     "DROP TABLE usage_daily",
 )
 

@@ -56,7 +56,7 @@ _NEVER = {Grouping.USER: str(UUID(int=0))}
 _REPORT = {
     by: text(
         f"""
-        SELECT {key} AS key, {_SUMS} FROM usage_daily
+        SELECT {key} AS key, {_SUMS} FROM {"usage_daily" if by is Grouping.USER else "usage_totals"}
          WHERE day BETWEEN :first AND :last AND ({_AFTER.get(by, f"{key} > :after")} OR :start)
          GROUP BY {"account_id" if by is Grouping.USER else "1"}
          ORDER BY {"account_id" if by is Grouping.USER else "1"} LIMIT :limit

@@ -36,7 +36,8 @@ _MARK = text("SELECT upto FROM usage_rollups WHERE book = :book FOR UPDATE SKIP 
 _MOVE = text("UPDATE usage_rollups SET upto = :upto, at = now() WHERE book = :book")
 _AS_OF = text("SELECT min(at) FROM usage_rollups HAVING count(*) = :books")
 
-_KEY = "account_id, day, action, provider, model, plan, outcome"
+_KIND = "day, action, provider, model, plan, outcome"
+_KEY = f"account_id, {_KIND}"
 _MEASURES = ("calls", "quantity", "prompt_tokens", "completion_tokens", "images", "characters", "wall_ms")
 _FIGURES = (*_MEASURES, "cost_nano_usd", "credits_micro")
 # What was carried over from another generation was used, and paid for by us, there.
@@ -68,17 +69,23 @@ _CHARGED = """
             UNION ALL
             SELECT account_id, day, CASE kind WHEN 'capture' THEN 'other' ELSE 'refund' END, '', '',
                    coalesce((SELECT plan FROM usage_ledger u WHERE u.generation_id = l.generation_id LIMIT 1), ''),
-                   CASE kind WHEN 'capture' THEN amount_micro - coalesce((SELECT sum(micro) FROM paid
-                                                                           WHERE paid.id = l.id), 0)
-                   ELSE -amount_micro END
-              FROM lines l) AS moved
+                   CASE kind WHEN 'capture' THEN amount_micro - coalesce(p.micro, 0) ELSE -amount_micro END
+              FROM lines l LEFT JOIN (SELECT id, sum(micro) AS micro FROM paid GROUP BY id) AS p USING (id)
+             WHERE kind = 'refund' OR amount_micro <> coalesce(p.micro, 0)) AS moved
      WHERE micro <> 0 GROUP BY 1, 2, 3, 4, 5, 6
 """
 _SOURCES = {"usage_ledger": _USED, "credit_journal": _CHARGED}
+_COLUMNS, _SUMS = ", ".join(_FIGURES), ", ".join(f"sum({name}) AS {name}" for name in _FIGURES)
+_MORE = ", ".join(f"{name} = d.{name} + excluded.{name}" for name in _FIGURES)
 _ADD = {
     book: text(
-        f"INSERT INTO usage_daily AS d ({_KEY}, {', '.join(_FIGURES)}) {source}"
-        f" ON CONFLICT ({_KEY}) DO UPDATE SET " + ", ".join(f"{name} = d.{name} + excluded.{name}" for name in _FIGURES)
+        f"""
+        WITH figures AS MATERIALIZED ({source}), totals AS (
+            INSERT INTO usage_totals AS d ({_KIND}, {_COLUMNS}) SELECT {_KIND}, {_SUMS} FROM figures GROUP BY {_KIND}
+            ON CONFLICT ({_KIND}) DO UPDATE SET {_MORE})
+        INSERT INTO usage_daily AS d ({_KEY}, {_COLUMNS}) SELECT {_KEY}, {_COLUMNS} FROM figures
+        ON CONFLICT ({_KEY}) DO UPDATE SET {_MORE}
+        """  # noqa: S608 - constants, above
     )
     for book, source in _SOURCES.items()
 }
@@ -90,14 +97,21 @@ _ANEW = " UNION ALL ".join(
     + f") AS {book}_anew"
     for book, source in _SOURCES.items()
 )
-_SUMS = ", ".join(f"sum({name}) AS {name}" for name in _FIGURES)
+_UNLIKE = (
+    f"({', '.join(f'coalesce(anew.{name}, 0)' for name in _FIGURES)})"
+    f" <> ({', '.join(f'coalesce(kept.{name}, 0)' for name in _FIGURES)})"
+)
 _DIFFERENT = text(
     f"""
     SELECT account_id::text || ' ' || day || ' ' || action || ' ' || provider || ' ' || outcome AS fact
       FROM (SELECT {_KEY}, {_SUMS} FROM ({_ANEW}) AS rows GROUP BY {_KEY}) AS anew
       FULL JOIN (SELECT {_KEY}, {_SUMS} FROM usage_daily GROUP BY {_KEY}) AS kept USING ({_KEY})
-     WHERE ({", ".join(f"coalesce(anew.{name}, 0)" for name in _FIGURES)})
-        <> ({", ".join(f"coalesce(kept.{name}, 0)" for name in _FIGURES)})
+     WHERE {_UNLIKE}
+    UNION ALL
+    SELECT 'all ' || day || ' ' || action || ' ' || provider || ' ' || outcome
+      FROM (SELECT {_KIND}, {_SUMS} FROM usage_daily GROUP BY {_KIND}) AS anew
+      FULL JOIN (SELECT {_KIND}, {_SUMS} FROM usage_totals GROUP BY {_KIND}) AS kept USING ({_KIND})
+     WHERE {_UNLIKE}
      ORDER BY 1 LIMIT 20
     """  # noqa: S608 - constants, above
 )

@@ -215,17 +215,9 @@ class UsageRow(Row):
     at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
 
 
-class UsageDayRow(Row):
-    """What an account used in a UTC day, of one kind: a projection of usage ledger and journal, made anew at will.
+class _Figures:
+    """What the daily figures of one kind of work are, for an account or for all."""
 
-    Measures and cost are of the day of the call. Credits are of the day on which they were charged, and only what was
-    charged: a capture is spread over the generation's calls, `other` is what had none, a `refund` is negative.
-    """
-
-    __tablename__ = "usage_daily"
-    __table_args__ = (Index("ix_usage_daily_day", "day"), {"postgresql_with": {"fillfactor": 80}})
-
-    account_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)
     day: Mapped[date] = mapped_column(Date, primary_key=True)
     action: Mapped[str] = mapped_column(Text, primary_key=True)
     provider: Mapped[str] = mapped_column(Text, primary_key=True)
@@ -241,6 +233,26 @@ class UsageDayRow(Row):
     wall_ms: Mapped[int] = mapped_column(BigInteger, server_default="0")
     cost_nano_usd: Mapped[int] = mapped_column(BigInteger, server_default="0")
     credits_micro: Mapped[int] = mapped_column(BigInteger, server_default="0")
+
+
+class UsageDayRow(_Figures, Row):
+    """What an account used in a UTC day, of one kind: a projection of usage ledger and journal, made anew at will.
+
+    Measures and cost are of the day of the call. Credits are of the day on which they were charged, and only what was
+    charged: a capture is spread over the generation's calls, `other` is what had none, a `refund` is negative.
+    """
+
+    __tablename__ = "usage_daily"
+    __table_args__ = (Index("ix_usage_daily_day", "day"), {"postgresql_with": {"fillfactor": 80}})
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), primary_key=True, sort_order=-1)
+
+
+class UsageTotalRow(_Figures, Row):
+    """The same for all accounts together: a month is a few thousand rows, however many people there are."""
+
+    __tablename__ = "usage_totals"
+    __table_args__ = ({"postgresql_with": {"fillfactor": 80}},)
 
 
 class RollupRow(Row):
