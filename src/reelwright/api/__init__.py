@@ -3,7 +3,7 @@
 from litestar import Router
 
 from reelwright.api.admin import grant_boost, set_plan
-from reelwright.api.arriving import BODY_LIMIT, json_only, request_id
+from reelwright.api.arriving import BODY_LIMIT, generation_named, json_only, request_id
 from reelwright.api.caller import account_of, known
 from reelwright.api.costs import calculate_cost, change_action_costs, list_action_costs
 from reelwright.api.creations import create
@@ -60,7 +60,7 @@ __all__ = ["BODY_LIMIT", "HANDLERS", "account_of", "operator_routes", "request_i
 
 v1 = Router(
     path="/v1",
-    guards=[json_only, known],
+    guards=[json_only, known, generation_named],
     dependencies={"account": account_of},
     route_handlers=[
         *(create, regenerate, read_generation, events, video, thumbnail, captions, read_draft, change_draft),

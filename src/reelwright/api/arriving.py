@@ -38,8 +38,15 @@ def request_id(app: ASGIApp) -> ASGIApp:
 
         with structlog.contextvars.bound_contextvars(request_id=chosen):
             await app(scope, receive, answer)
+        structlog.contextvars.unbind_contextvars("generation_id")
 
     return middleware
+
+
+async def generation_named(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+    """Let all that this request logs name the generation of its path."""
+    if (generation := connection.path_params.get("generation_id")) is not None:
+        structlog.contextvars.bind_contextvars(generation_id=str(generation))
 
 
 async def json_only(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:

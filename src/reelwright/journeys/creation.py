@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright import admission, ledger, outbox
@@ -68,7 +69,8 @@ async def start(
     does.
     """
     names = {"generation_id": str(order.id), "kind": order.kind.value}
-    with tracing.span("generation.start", **names, account_id=str(account.id)):
+    bound = structlog.contextvars.bound_contextvars(generation_id=str(order.id))
+    with bound, tracing.span("generation.start", **names, account_id=str(account.id)):
         try:
             return await _started(order, account, db=db, gate=gate, terms=terms, now=now, opening=opening)
         except (NotAdmitted, NoPlace) as refused:
