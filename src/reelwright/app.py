@@ -16,6 +16,7 @@ from reelwright.billing import StripeDoor
 from reelwright.ground.postgres import Database
 from reelwright.ground.storage import Storage
 from reelwright.journeys.creation import Terms
+from reelwright.notices import Reach
 from reelwright.settings import Settings
 from reelwright.wiring import stage_places, wired
 
@@ -25,6 +26,7 @@ def create_app(settings: Settings, *, stopping: asyncio.Event | None = None) -> 
     stop = stopping or asyncio.Event()
     terms = Terms(places=stage_places(settings), deadline=settings.generation_deadline)
     allowlist = frozenset(settings.ingestion_allowlist)
+    reach = Reach(https_only=settings.production, allowlist=frozenset(settings.webhook_allowlist))
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncGenerator[None]:
@@ -45,6 +47,7 @@ def create_app(settings: Settings, *, stopping: asyncio.Event | None = None) -> 
             "stripe": _stripe,
             "terms": Provide(lambda: terms, sync_to_thread=False),
             "allowlist": Provide(lambda: allowlist, sync_to_thread=False),
+            "reach": Provide(lambda: reach, sync_to_thread=False),
             "stopping": Provide(lambda: stop, sync_to_thread=False),
         },
         lifespan=[lifespan],

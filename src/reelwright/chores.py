@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 
 from reelwright.ground import clock
-from reelwright.journeys import allowances, inbox, plans, scheduling, usage
+from reelwright.journeys import alerts, allowances, inbox, notifying, plans, scheduling, usage
 from reelwright.journeys.chores import Chore
 from reelwright.journeys.ordering import Terms
+from reelwright.notices import Post, Reach
 from reelwright.providers import PageFetcher
 from reelwright.wiring import Wiring, stage_places
 
@@ -13,13 +14,15 @@ from reelwright.wiring import Wiring, stage_places
 def chores(wiring: Wiring) -> Mapping[str, Chore]:
     """Return every chore by name."""
     db, gate = wiring.db, wiring.gate
-    desk = _desk(wiring)
+    desk, post, months = _desk(wiring), _post(wiring), alerts.Months()
     return {
         "plans": lambda: plans.sweep(db=db, gate=gate, now=clock.now()),
         "allowances": lambda: allowances.refill_due(db=db, now=clock.now()),
         "usage": lambda: usage.roll_up(db=db),
         "schedules": lambda: scheduling.run_due(desk=desk),
+        "alerts": lambda: months.sweep(db=db, now=clock.now()),
         **_payments(wiring),
+        "notices": lambda: notifying.send(db=db, post=post),
     }
 
 
@@ -38,3 +41,14 @@ def _desk(wiring: Wiring) -> scheduling.Desk:
     terms = Terms(places=stage_places(settings), deadline=settings.generation_deadline)
     feed = PageFetcher(allowlist).feed
     return scheduling.Desk(db=wiring.db, gate=wiring.gate, terms=terms, feed=feed, allowlist=allowlist)
+
+
+def _post(wiring: Wiring) -> Post:
+    settings = wiring.settings
+    return Post(
+        base_url=settings.base_url,
+        reach=Reach(https_only=settings.production, allowlist=frozenset(settings.webhook_allowlist)),
+        smtp_url=settings.smtp_url,
+        folder=settings.mail_dir,
+        sender=settings.mail_from,
+    )

@@ -8,8 +8,9 @@ limit (a better plan), and the next period, begin anew.
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright import billing, notices
@@ -28,6 +29,9 @@ _LOW_WITHOUT_MICRO = PLANS[Plan.BASIC].credits_month_micro // _LOW_PART
 _BATCH = 200
 _SETTLING = timedelta(hours=2)
 """What was begun in a month has ended, and been charged, so long after it."""
+
+_FRESH, _WORTH_TELLING = timedelta(days=1), timedelta(days=7)
+"""A month is new, and the last one news, for so long."""
 
 # The month's allowance is what was given for the period that ends last; `filled` is the account's newest lot of any
 # kind, and `left_micro` all that can be used or is held.
@@ -168,10 +172,10 @@ class Months:
         """
         month = billing.calendar_period(now)
         last = billing.calendar_period(month.start - timedelta(seconds=1))
-        rounds: dict[str, Callable[[AsyncConnection, Sequence[AccountId]], Awaitable[int]]] = {
-            f"reset {month.label}": lambda tx, batch: _reset(tx, batch, month, now=now)
-        }
-        if now >= month.start + _SETTLING:
+        rounds = dict[str, Callable[[AsyncConnection, Sequence[AccountId]], Awaitable[int]]]()
+        if now < month.start + _FRESH:
+            rounds[f"reset {month.label}"] = lambda tx, batch: _reset(tx, batch, month, last, now=now)
+        if month.start + _SETTLING <= now < month.start + _WORTH_TELLING:
             rounds[f"summary {last.label}"] = lambda tx, batch: _summaries(tx, batch, last)
         told = 0
         for name, tell in rounds.items():
@@ -195,10 +199,12 @@ async def _round(
         after = batch[-1]
 
 
-async def _reset(tx: AsyncConnection, batch: Sequence[AccountId], month: billing.Period, *, now: datetime) -> int:
+async def _reset(
+    tx: AsyncConnection, batch: Sequence[AccountId], month: billing.Period, last: billing.Period, *, now: datetime
+) -> int:
     told = 0
-    for account_id in batch:
-        account = await Accounts(session=tx).get(account_id)
+    for row in await _active(tx, batch, last):
+        account = await Accounts(session=tx).get(AccountId(row.account_id))
         if account is None or account.demo:
             continue
         plan = billing.effective_plan(account.plan, account.boost_until, now)
@@ -208,14 +214,13 @@ async def _reset(tx: AsyncConnection, batch: Sequence[AccountId], month: billing
             "plan": plan,
             "generations": PLANS[plan].generations_month,
         }
-        told += await notices.tell(tx, account_id=account_id, kind=Kind.QUOTA_RESET, key=month.label, facts=facts)
+        told += await notices.tell(tx, account_id=account.id, kind=Kind.QUOTA_RESET, key=month.label, facts=facts)
     return told
 
 
 async def _summaries(tx: AsyncConnection, batch: Sequence[AccountId], month: billing.Period) -> int:
-    values = {"accounts": list(batch), "start": month.start, "end": month.end}
     told = 0
-    for row in (await tx.execute(_SUMMARIES, values)).all():
+    for row in await _active(tx, batch, month):
         facts = {
             "period": month.label,
             "generations": row.generations,
@@ -227,3 +232,9 @@ async def _summaries(tx: AsyncConnection, batch: Sequence[AccountId], month: bil
             tx, account_id=AccountId(row.account_id), kind=Kind.MONTHLY_SUMMARY, key=month.label, facts=facts
         )
     return told
+
+
+async def _active(tx: AsyncConnection, batch: Sequence[AccountId], month: billing.Period) -> Sequence[Row[Any]]:
+    """Return what those of the accounts that did something in a month did."""
+    values = {"accounts": list(batch), "start": month.start, "end": month.end}
+    return (await tx.execute(_SUMMARIES, values)).all()

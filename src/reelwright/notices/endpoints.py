@@ -133,7 +133,7 @@ class Endpoints:
 
         Raises AddressRefused, EventUnknown, TooManyEndpoints.
         """
-        await self.session.execute(_LOCKED, {"account": self.account})
+        await self.session.execute(_LOCKED, {"account": str(self.account)})
         if (await self.session.scalar(_COUNT, {"account": self.account}) or 0) >= MOST_ENDPOINTS:
             raise TooManyEndpoints(f"An account has at most {MOST_ENDPOINTS} webhook endpoints: delete one first.")
         secret = secrets.token_bytes(_SECRET_BYTES)
