@@ -134,7 +134,7 @@ def parsed(raw: bytes) -> Event:
     try:
         told = msgspec.json.decode(raw)
         return _notified(told, raw) if told.get("object") == "v2.core.event" else event_of(told, raw.decode())
-    except (msgspec.DecodeError, UnicodeDecodeError, AttributeError, KeyError, TypeError, ValueError) as wrong:
+    except (msgspec.MsgspecError, ArithmeticError, AttributeError, KeyError, OSError, TypeError, ValueError) as wrong:
         raise EventUnreadable("This is not an event of Stripe's.") from wrong
 
 
