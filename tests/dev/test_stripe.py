@@ -45,6 +45,7 @@ async def test_the_price_page_is_on_sale(shop: Shop) -> None:
 async def test_a_pack_is_bought_on_the_hosted_page(shop: Shop) -> None:
     session = await shop.session("pack_creator", payment_intent_data={"metadata": {"attempt_id": "a-1"}})
     assert (session.status, session.payment_status, session.payment_intent) == ("open", "unpaid", None)
+    assert "Simulated Stripe" in (await shop.page.get(shop.sim.url)).text
     page = await shop.page.get(session.url)
     assert "No money moves" in page.text
     assert "2,500 credits (creator)" in page.text
@@ -223,9 +224,58 @@ async def test_a_failed_renewal_recovers_when_the_invoice_is_paid(shop: Shop) ->
     assert shop.types("invoice.payment_")[-2:] == ["invoice.payment_action_required", "invoice.payment_failed"]
     page = shop.sim.get(failed["latest_invoice"])["hosted_invoice_url"]
     assert "No money moves" in (await shop.page.get(page)).text
+    assert "The card was declined" in (await shop.page.post(page, data={"do": "decline"})).text
     paid = await shop.v1.invoices.pay_async(failed["latest_invoice"])
-    assert (paid.status, paid.attempt_count) == ("paid", 2)
+    assert (paid.status, paid.attempt_count) == ("paid", 3)
     assert (await shop.v1.subscriptions.retrieve_async(held.id)).status == "active"
+
+
+async def test_a_trial_costs_nothing_and_then_a_month(shop: Shop) -> None:
+    session = await shop.session("plan_pro", mode="subscription", subscription_data={"trial_period_days": 7})
+    done = shop.sim.pay(session.id)
+    assert done["payment_status"] == "no_payment_required"
+    held = await shop.v1.subscriptions.retrieve_async(done["subscription"], {"expand": ["latest_invoice"]})
+    assert (held.status, held.items.data[0].current_period_end) == ("trialing", held.trial_end)
+    assert (held.latest_invoice.status, held.latest_invoice.amount_due) == ("paid", 0)
+    billed = shop.sim.advance(held.id)
+    assert (billed["status"], shop.sim.get(billed["latest_invoice"])["amount_paid"]) == ("active", 3_995)
+    assert billed["items"]["data"][0]["current_period_end"] == month_after(held.trial_end, held.trial_end)
+    previous = shop.sim.events("customer.subscription.updated")[-1]["data"]["previous_attributes"]
+    assert (previous["status"], previous["latest_invoice"]) == ("trialing", held.latest_invoice.id)
+
+
+async def test_a_first_invoice_that_is_never_paid_ends_in_nothing(shop: Shop) -> None:
+    lapses = shop.sim.subscribe(shop.customer, "plan_basic", fails="generic_decline")
+    recovers = shop.sim.subscribe(shop.customer, "plan_pro", fails="generic_decline")
+    assert (lapses["status"], recovers["status"]) == ("incomplete", "incomplete")
+    await shop.v1.invoices.pay_async(recovers["latest_invoice"])
+    shop.sim.pass_time(23 * 3_600)
+    assert (lapses["status"], recovers["status"]) == ("incomplete_expired", "active")
+    assert shop.sim.get(lapses["latest_invoice"])["status"] == "void"
+
+
+async def test_a_paused_subscription_goes_on_with_a_new_month(shop: Shop) -> None:
+    held = await shop.subscribed("plan_basic")
+    with pytest.raises(stripe.InvalidRequestError, match="Only paused"):
+        await shop.v1.subscriptions.resume_async(held.id)
+    shop.sim.pause(held.id)
+    resumed = await shop.v1.subscriptions.resume_async(held.id)
+    assert (resumed.status, len(shop.sim.all("invoice", status="paid"))) == ("active", 2)
+    assert shop.types("customer.subscription.p", "customer.subscription.r") == [
+        "customer.subscription.paused",
+        "customer.subscription.resumed",
+    ]
+
+
+async def test_a_subscription_is_cancelled_at_once(shop: Shop) -> None:
+    held = await shop.subscribed("plan_standard")
+    [item] = held.items.data
+    with shop.sim.book.at((item.current_period_start + item.current_period_end) // 2):
+        over = await shop.v1.subscriptions.cancel_async(held.id, {"prorate": True})
+    assert (over.status, over.ended_at is not None) == ("canceled", True)
+    assert shop.sim.get(shop.customer)["balance"] == pytest.approx(-998, abs=1)
+    with pytest.raises(stripe.InvalidRequestError):
+        await shop.v1.subscriptions.cancel_async(held.id)
 
 
 async def test_refunds_add_up_to_what_was_paid_and_may_come_back(shop: Shop) -> None:

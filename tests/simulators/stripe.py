@@ -81,11 +81,13 @@ class SimulatedStripe:
         """Let a checkout session's time be over."""
         checkout.expire(self.book, self.get(session_id))
 
-    def subscribe(self, customer: str, lookup_key: str, *, trial_days: int = 0, **metadata: str) -> dict[str, Any]:
-        """Begin a paid subscription without a checkout; return it."""
+    def subscribe(
+        self, customer: str, lookup_key: str, *, trial_days: int = 0, fails: str | None = None, **metadata: str
+    ) -> dict[str, Any]:
+        """Begin a subscription without a checkout; return it: paid, on trial, or (`fails`) incomplete."""
         [price] = self.all("price", lookup_key=lookup_key)
         return subscriptions.start(
-            self.book, customer=customer, prices=[(price, 1)], metadata=metadata, trial_days=trial_days
+            self.book, customer=customer, prices=[(price, 1)], metadata=metadata, trial_days=trial_days, fails=fails
         )
 
     def advance(self, subscription_id: str, *, periods: int = 1) -> dict[str, Any]:
@@ -115,6 +117,10 @@ class SimulatedStripe:
     def close_dispute(self, dispute_id: str, outcome: str) -> None:
         """Decide it: won, lost, or warning_closed for an inquiry."""
         payments.close_dispute(self.book, self.get(dispute_id), outcome=outcome)
+
+    def pause(self, subscription_id: str) -> None:
+        """Pause it, as Stripe does where a trial ends without a card."""
+        subscriptions.pause(self.book, self.get(subscription_id))
 
     def end(self, subscription_id: str, reason: str = "cancellation_requested") -> None:
         """End a subscription at once."""

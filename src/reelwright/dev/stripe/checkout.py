@@ -45,7 +45,7 @@ class SessionWish(msgspec.Struct, forbid_unknown_fields=True):
     cancel_url: str | None = None
     customer: str | None = None
     customer_email: str | None = None
-    customer_creation: str | None = None
+    customer_creation: Literal["always", "if_required"] = "if_required"
     customer_update: dict[str, str] = {}
     client_reference_id: str | None = None
     metadata: dict[str, str] = {}
@@ -113,6 +113,7 @@ def _create(book: Book, wish: SessionWish) -> Json:
     session["url"] = f"{book.base_url}/pay/{session['id']}"
     book.hidden[session["id"]] = {
         "line_items": made,
+        "new_customer": wish.mode == "subscription" or wish.customer_creation == "always",
         "subscription_metadata": wish.subscription_data.metadata,
         "trial_days": wish.subscription_data.trial_period_days,
         "intent_metadata": wish.payment_intent_data.metadata,
@@ -177,7 +178,7 @@ def pay(book: Book, name: str, *, later: bool = False, fails: str | None = None)
 
 
 def _know_customer(book: Book, session: Json) -> None:
-    if session["customer"] is None and session["mode"] == "subscription":
+    if session["customer"] is None and book.hidden[session["id"]]["new_customer"]:
         email = session["customer_email"] or "someone@example.com"
         made = new_customer(book, CustomerWish(email=email))
         session["customer"] = made["id"]

@@ -14,7 +14,8 @@ _STYLE = (
     "body{font:1.05rem/1.5 system-ui,sans-serif;max-width:34rem;margin:2rem auto;padding:0 1rem;color:#1a1a2e;"
     "background:#fff}.banner{background:#fff3c4;border:2px solid #8a5a00;padding:.6rem 1rem;border-radius:.4rem}"
     "table{width:100%;border-collapse:collapse}td,th{text-align:left;padding:.4rem 0;border-bottom:1px solid #ccc}"
-    "td.sum,th.sum{text-align:right}button{font:inherit;padding:.6rem 1rem;margin:.3rem .3rem .3rem 0;"
+    "th{font-weight:400}caption{text-align:left;font-weight:700}"
+    "td.sum{text-align:right}button{font:inherit;padding:.6rem 1rem;margin:.3rem .3rem .3rem 0;"
     "border:2px solid #1a1a2e;border-radius:.4rem;background:#fff;color:#1a1a2e;cursor:pointer}"
     "button.main{background:#1a1a2e;color:#fff}button:focus-visible,a:focus-visible{outline:3px solid #0b62d6;"
     "outline-offset:2px}"
@@ -35,21 +36,20 @@ def answer(book: Book, verb: str, path: str, form: Json) -> Shown:
     wish = str(form.get("do", ""))
     match verb, path.strip("/").split("/"):
         case "GET", ["pay", name]:
-            return _checkout(book, checkout.opened(book, name))
+            shown = _checkout(book, checkout.opened(book, name))
         case "POST", ["pay", name]:
-            return _visit(book, checkout.opened(book, name), wish)
+            shown = _visit(book, checkout.opened(book, name), wish)
         case "GET", ["portal", name]:
-            return _portal(book, book.get("billing_portal.session", name))
+            shown = _portal(book, book.get("billing_portal.session", name))
         case "POST", ["portal", name]:
-            return _manage(book, book.get("billing_portal.session", name), wish)
-        case "GET", ["invoice", name]:
-            return _invoice(book.get("invoice", name))
-        case "POST", ["invoice", name]:
-            invoice = book.get("invoice", name)
-            paid = invoice["status"] == "open" and invoices.collect(book, invoice, fails=_decline(wish))
-            return _invoice(invoice, "" if paid else "The card was declined.")
+            shown = _manage(book, book.get("billing_portal.session", name), wish)
+        case "GET" | "POST", ["invoice", name]:
+            shown = _invoice(book, book.get("invoice", name), wish)
+        case "GET", [""]:
+            shown = _home(book)
         case _:
             raise Refused("There is no such page.", status=404)
+    return shown
 
 
 def refusal(refused: Refused) -> Shown:
@@ -84,12 +84,21 @@ def _buttons(*choices: tuple[str, str]) -> str:
 
 
 def _table(caption: str, rows: Iterable[tuple[str, str]]) -> str:
-    cells = "".join(f'<tr><td>{escape(name)}</td><td class="sum">{escape(value)}</td></tr>' for name, value in rows)
+    cells = "".join(
+        f'<tr><th scope="row">{escape(name)}</th><td class="sum">{escape(value)}</td></tr>' for name, value in rows
+    )
     return f"<table><caption>{escape(caption)}</caption><tbody>{cells}</tbody></table>"
 
 
 def _decline(wish: str) -> str | None:
     return "generic_decline" if wish == "decline" else None
+
+
+def _home(book: Book) -> Shown:
+    counts = [(kind, len(book.all(kind))) for kind in ("customer", "subscription", "invoice", "charge", "event")]
+    words = "Reelwright's API sends you here to pay. Programs reach the account below /v1, its controls below /_sim."
+    rows = [(f"{kind.capitalize()}s", str(number)) for kind, number in counts]
+    return _page("Simulated Stripe", f"<p>{words}</p>" + _table("In this account", rows))
 
 
 def _checkout(book: Book, session: Json, said: str = "") -> Shown:
@@ -167,9 +176,11 @@ def _manage(book: Book, session: Json, wish: str) -> Shown:
     return Shown(status=_SEE_OTHER, location=session["url"])
 
 
-def _invoice(invoice: Json, said: str = "") -> Shown:
+def _invoice(book: Book, invoice: Json, wish: str) -> Shown:
+    tried = bool(wish) and invoice["status"] == "open"
+    paid = tried and invoices.collect(book, invoice, fails=_decline(wish))
     rows = [(line["description"], _money(line["amount"])) for line in invoice["lines"]["data"]]
     rows += [("Due", _money(invoice["amount_due"])), ("Status", invoice["status"])]
     choices = (("pay", f"Pay {_money(invoice['amount_due'])}"), ("decline", "Pay with a card that is declined"))
     body = _table(f"Invoice {invoice['number']}", rows) + (_buttons(*choices) if invoice["status"] == "open" else "")
-    return _page("Invoice", body, said=said if invoice["status"] == "open" else "")
+    return _page("Invoice", body, said="The card was declined." if tried and not paid else "")

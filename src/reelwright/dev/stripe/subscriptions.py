@@ -1,5 +1,6 @@
 """Subscriptions: begun at a checkout, changed with proration, renewed month by month, ended."""
 
+import copy
 from calendar import monthrange
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from reelwright.dev.stripe.wire import Json, Refused, Route, listing
 LIVING = frozenset({"trialing", "active", "past_due", "incomplete", "unpaid", "paused"})
 _RENEWED = frozenset({"trialing", "active", "past_due"})
 _DAY_S, _MONTHS = 86_400, 12
+_INCOMPLETE_S = 23 * 3_600  # docs.stripe.com/billing/subscriptions/overview
 _UPDATED = "customer.subscription.updated"
 Proration = Literal["create_prorations", "always_invoice", "none"]
 
@@ -324,16 +326,15 @@ def renew(book: Book, subscription: Json) -> None:
     if ending is not None and ending <= now:
         end(book, subscription, reason=subscription["cancellation_details"]["reason"] or "cancellation_requested")
         return
+    previous = copy.deepcopy({name: subscription[name] for name in ("items", "latest_invoice", "status")})
     schedules.enter_phase(book, subscription)
-    before = period_of(subscription)
-    anchor = subscription["billing_cycle_anchor"]
+    before, anchor = period_of(subscription), subscription["billing_cycle_anchor"]
     for item in items_of(subscription):
         item.update(current_period_start=now, current_period_end=month_after(anchor, now))
     lines = [*book.pending.pop(subscription["id"], []), *_cycle(book, subscription)]
     if subscription["status"] == "trialing":
         subscription["status"] = "active"
     invoice = invoices.bill(book, subscription, lines, reason="subscription_cycle", period=before)
-    previous = {"items": listing(subscription["items"]["url"], []), "latest_invoice": None}
     book.emit(_UPDATED, subscription, previous=previous)
     invoices.collect(book, invoice)
 
@@ -345,6 +346,8 @@ def catch_up(book: Book) -> None:
         with book.at(instant):
             if thing["object"] == "invoice":
                 _retry(book, thing)
+            elif thing["status"] == "incomplete":
+                _lapse(book, thing)
             elif instant < period_of(thing)[1]:
                 end(book, thing, reason="cancellation_requested")
             else:
@@ -357,10 +360,21 @@ def _due(book: Book) -> list[tuple[int, str, Json]]:
         if each["status"] in _RENEWED:
             instant = min(period_of(each)[1], each["cancel_at"] or period_of(each)[1])
             found += [(instant, each["id"], each)] * (instant <= now)
+        elif each["status"] == "incomplete":
+            instant = each["created"] + _INCOMPLETE_S
+            found += [(instant, each["id"], each)] * (instant <= now)
     for each in book.all("invoice", status="open"):
         again = each["next_payment_attempt"]
         found += [(again, each["id"], each)] * (again is not None and again <= now)
     return found
+
+
+def _lapse(book: Book, subscription: Json) -> None:
+    """Give up a subscription whose first invoice was never paid."""
+    invoice = book.get("invoice", subscription["latest_invoice"])
+    if invoice["status"] == "open":
+        book.change(invoice, "invoice.voided", status="void", next_payment_attempt=None)
+    book.change(subscription, _UPDATED, status="incomplete_expired", ended_at=book.now())
 
 
 def _retry(book: Book, invoice: Json) -> None:
