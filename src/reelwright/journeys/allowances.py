@@ -22,7 +22,7 @@ from reelwright.ground.ids import AccountId
 from reelwright.ground.postgres import Database
 from reelwright.journeys import plans, rounds
 
-_BATCH = 200
+_BATCH, _MOST = 100, 500
 _AT_ONCE = datetime.fromtimestamp(0, UTC)
 _LATER = timedelta(hours=1)
 _MOMENT = timedelta(microseconds=1)
@@ -101,21 +101,23 @@ async def refill(account_id: AccountId, *, db: Database, now: datetime) -> int:
         return await give(tx, account_id, now=now)
 
 
-async def refill_due(*, db: Database, now: datetime) -> int:
-    """Give every account whose month has come its credits, once; return how many accounts got some. Raises Outage.
+async def refill_due(*, db: Database, now: datetime, most: int = _MOST) -> int:
+    """Give accounts whose month has come their credits, once; return how many got some. Raises Outage.
 
-    Any number of processes may do it at once: they share the accounts out among them.
+    Any number of processes may do it at once: they share the accounts out among them. Each looks at so many at `most`,
+    since other chores wait meanwhile: at a month's turn the rest follows with the next calls.
     """
     refilled, after = 0, (_AT_ONCE, _FIRST)
-    while True:
+    for _ in range(max(1, most // _BATCH)):
         async with db.begin() as tx:
             batch = await Accounts(session=tx).allowances_due(now=now, limit=_BATCH, after=after)
         for _, account_id in batch:
             do = partial(_refill_claimed, account_id, db=db, now=now)
             refilled += bool(await rounds.attempt(do, chore="allowances", account_id=account_id))
         if len(batch) < _BATCH:
-            return refilled
+            break
         after = batch[-1]
+    return refilled
 
 
 async def give(tx: AsyncConnection, account_id: AccountId, *, now: datetime) -> int:
