@@ -10,6 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
+from reelwright.ground import postgres
 from reelwright.ground.ids import GenerationId
 from reelwright.outbox import relay
 from tests.chaos.cases import makes
@@ -86,7 +87,7 @@ async def _claims_ms(on: Fleet, reach: timedelta) -> float:
     for _ in range(20):
         async with on.db.single() as tx:
             began = time.monotonic()
-            await tx.execute(relay._CLAIM, {"batch": 100, "reach": reach})
+            await postgres.rows(tx, relay._CLAIM, {"batch": 100, "reach": reach})
             took.append((time.monotonic() - began) * 1e3)
     return statistics.median(took)
 

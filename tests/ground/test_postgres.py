@@ -5,7 +5,9 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
+from reelwright.ground import postgres, tasks
 from reelwright.ground.errors import Outage
 from reelwright.ground.postgres import Database
 
@@ -82,3 +84,69 @@ async def _ended(pool: Database, backend: int) -> None:
         async with pool.begin() as tx:
             if not await tx.scalar(text("SELECT count(*) FROM pg_stat_activity WHERE pid = :pid"), {"pid": backend}):
                 return
+
+
+_BORN = postgres.Statement("INSERT INTO providers (name, title) VALUES (:name, :name) RETURNING name, title::text AS t")
+_NAP = postgres.Statement("SELECT pg_sleep(:seconds)")
+
+
+def test_a_statements_names_are_numbered_once_each_and_casts_are_none() -> None:
+    made = postgres.Statement("SELECT :b::int, CAST(:a AS int), ':' || :b")
+    assert (made.sql, made.names) == ("SELECT $1::int, CAST($2 AS int), ':' || $1", ["b", "a"])
+
+
+async def test_rows_belong_to_the_transaction(pool: Database) -> None:
+    """Also where they come first: the driver begins its transaction with the first statement, whoever sends it."""
+    with pytest.raises(ZeroDivisionError):
+        async with pool.begin() as tx:
+            [row] = await postgres.rows(tx, _BORN, {"name": "p"})
+            assert (row["name"], row["t"]) == ("p", "p")
+            raise ZeroDivisionError
+    async with pool.begin() as tx:
+        assert await tx.scalar(text("SELECT count(*) FROM providers WHERE name = 'p'")) == 0
+
+
+async def test_rows_raise_what_execute_raises(pool: Database) -> None:
+    with pytest.raises(IntegrityError) as refused:
+        async with pool.begin() as tx:
+            await postgres.rows(tx, _BORN, {"name": "offline"})
+    assert getattr(refused.value.orig, "sqlstate", "") == "23505"
+    with pytest.raises(Outage) as late:
+        async with pool.begin() as tx:
+            await tx.execute(text("SET LOCAL statement_timeout = '20ms'"))
+            await postgres.rows(tx, _NAP, {"seconds": 5})
+    assert late.value.code == "database.unavailable"
+
+
+async def test_a_connection_that_is_cut_under_rows_is_an_outage_and_used_no_more(database_url: str) -> None:
+    database = postgres.connect(database_url, pool_size=1)
+    cut = text("SELECT pg_terminate_backend(:pid)")
+    other = postgres.connect(database_url, pool_size=1)
+    with pytest.raises(Outage):
+        async with database.begin() as tx:
+            pid = await tx.scalar(text("SELECT pg_backend_pid()"))
+            async with other.begin() as killing:
+                await killing.execute(cut, {"pid": pid})
+            await postgres.rows(tx, _NAP, {"seconds": 0})
+    await database.ping()
+    await database.close()
+    await other.close()
+
+
+async def test_who_is_cancelled_under_rows_leaves_nobody_his_answer(database_url: str) -> None:
+    database = postgres.connect(database_url, pool_size=1)
+    asked = asyncio.Event()
+
+    async def asking() -> None:
+        async with database.begin() as tx:
+            await tx.execute(text("SELECT 1"))
+            asked.set()
+            await postgres.rows(tx, _NAP, {"seconds": 30})
+
+    task = asyncio.create_task(asking())
+    await asked.wait()
+    await asyncio.sleep(0)
+    await tasks.end(task)
+    async with database.begin() as tx:
+        assert await tx.scalar(text("SELECT 7")) == 7
+    await database.close()

@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.generations.model import (
@@ -23,6 +22,7 @@ from reelwright.generations.model import (
 from reelwright.generations.outcomes import Ingested, Outcome, Planned, Written
 from reelwright.generations.records import Claim, Generation
 from reelwright.generations.tables import GENERATIONS
+from reelwright.ground.postgres import Statement, rows
 
 _COLUMNS = ", ".join(f"g.{column.name}" for column in GENERATIONS.c if column.name != "fingerprint")
 _TOLD = f"""
@@ -39,7 +39,7 @@ _TOLD = f"""
 """  # noqa: S608 - put together from constants
 _WRITES = "g.kind IN ('script', 'video', 'regenerate_full')"
 # The variants are those that this generation wrote, or all of the draft's where its kind writes none; newest first.
-_OPEN = text(
+_OPEN = Statement(
     f"""
     {_TOLD}
     SELECT g.*, CAST(jsonb_build_object(
@@ -74,7 +74,7 @@ _OPEN = text(
       FROM g JOIN drafts d ON d.id = g.draft_id
     """  # noqa: S608 - put together from constants
 )
-_COMPLETED = text(
+_COMPLETED = Statement(
     f"""
     {_TOLD}
     SELECT g.*, (SELECT CAST(jsonb_agg(jsonb_build_object(
@@ -178,14 +178,14 @@ class Progress:
         return told.generation, finished, planned
 
     async def _tell(
-        self, statement: Any, claim: Claim, kind: str, data: Mapping[str, object], **values: object
+        self, statement: Statement, claim: Claim, kind: str, data: Mapping[str, object], **values: object
     ) -> tuple[Told, str]:
         said = {"generation": claim.generation_id, "kind": kind, "data": msgspec.json.encode(data).decode()}
-        row = (await self.session.execute(statement, said | values)).mappings().one_or_none()
-        if row is None:
+        found = await rows(self.session, statement, said | values)
+        if not found:
             raise LookupError(claim.generation_id)
-        known: dict[str, Any] = dict(row)
+        known: dict[str, Any] = dict(found[0])
         facts, was = known.pop("facts"), GenerationState(known.pop("was"))
-        known |= {"kind": GenerationKind(row["kind"]), "state": GenerationState(row["state"])}
-        known["part"] = row["part"] and Part(row["part"])
+        known |= {"kind": GenerationKind(known["kind"]), "state": GenerationState(known["state"])}
+        known["part"] = known["part"] and Part(known["part"])
         return Told(Generation(**known), was), facts

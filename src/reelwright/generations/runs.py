@@ -20,6 +20,7 @@ from reelwright.generations.outcomes import Ingested, Outcome, Planned, Written
 from reelwright.generations.records import Claim, Pulse, Reason, Run, StaleRun, WhyNot
 from reelwright.generations.tables import STAGE_RUNS
 from reelwright.ground.ids import GenerationId, StageRunId
+from reelwright.ground.postgres import Statement, rows
 
 _ORDER = {stage: position for position, stage in enumerate(Stage)}
 _LOWEST = UUID(int=0)
@@ -48,7 +49,7 @@ _SILENT = """
     AND r.sent_at < clock_timestamp() - CAST(:resend_after AS interval) * power(2, least(r.resends, 6))
 """
 
-_PLAN = text(
+_PLAN = Statement(
     """
     INSERT INTO stage_runs (id, generation_id, stage, scene, chunk, round, max_attempts)
     SELECT id, :generation, stage, scene, chunk, round, :max_attempts
@@ -63,7 +64,7 @@ _FINISHED = text(
      WHERE generation_id = :generation AND state = 'succeeded'
     """
 )
-_CLAIM = text(
+_CLAIM = Statement(
     f"""
     WITH {_OPEN}
     UPDATE stage_runs r
@@ -98,7 +99,7 @@ _HEARTBEAT = text(
               r.attempt_deadline <= clock_timestamp() AS late
     """  # noqa: S608 - put together from constants
 )
-_COMPLETE = text(
+_COMPLETE = Statement(
     f"""
     WITH {_OPEN}
     UPDATE stage_runs r
@@ -107,7 +108,7 @@ _COMPLETE = text(
     {_MINE} RETURNING r.id
     """  # noqa: S608 - put together from constants
 )
-_RETRY_LATER = text(
+_RETRY_LATER = Statement(
     f"""
     WITH {_OPEN}
     UPDATE stage_runs r
@@ -117,7 +118,7 @@ _RETRY_LATER = text(
     {_MINE} RETURNING r.id
     """  # noqa: S608 - put together from constants
 )
-_GIVE_BACK = text(
+_GIVE_BACK = Statement(
     f"""
     WITH {_OPEN}
     UPDATE stage_runs r
@@ -127,7 +128,7 @@ _GIVE_BACK = text(
     {_MINE} RETURNING r.id
     """  # noqa: S608 - put together from constants
 )
-_FAIL = text(
+_FAIL = Statement(
     f"""
     WITH {_OPEN}
     UPDATE stage_runs r
@@ -159,7 +160,7 @@ _STILL = f"""
       AND r.fence = :fence AND r.state = :state
       AND (r.state = 'running' AND r.lease_until < clock_timestamp() OR r.state = 'queued' AND {_SILENT})
 """
-_RESCUE = text(
+_RESCUE = Statement(
     f"""
     WITH {_OPEN}
     UPDATE stage_runs r
@@ -168,7 +169,7 @@ _RESCUE = text(
     {_STILL} AND r.attempt < r.max_attempts RETURNING r.id
     """  # noqa: S608 - put together from constants
 )
-_GIVE_UP = text(
+_GIVE_UP = Statement(
     f"""
     WITH {_OPEN}
     UPDATE stage_runs r
@@ -208,7 +209,7 @@ class Runs:
             "rounds": [unit.round for unit in units],
             "max_attempts": max_attempts,
         }
-        new = set(await self.session.scalars(_PLAN, values))
+        new = {row["id"] for row in await rows(self.session, _PLAN, values)}
         return [unit for run, unit in ids.items() if run in new]
 
     async def claim(self, run_id: StageRunId, lease: timedelta, *, longest: timedelta | None = None) -> Claim | None:
@@ -217,17 +218,16 @@ class Runs:
         The attempt may take `longest` and never more than the generation has left: no heartbeat keeps it beyond.
         """
         values = {"run": run_id, "lease": lease, "longest": longest or _FOREVER}
-        row = (await self.session.execute(_CLAIM, values)).one_or_none()
-        if row is None:
-            return None
-        return Claim(
-            run_id=run_id,
-            generation_id=row.generation_id,
-            unit=_unit(row),
-            attempt=row.attempt,
-            max_attempts=row.max_attempts,
-            fence=row.fence,
-        )
+        for row in await rows(self.session, _CLAIM, values):
+            return Claim(
+                run_id=run_id,
+                generation_id=row["generation_id"],
+                unit=Unit(stage=Stage(row["stage"]), scene=row["scene"], chunk=row["chunk"], round=row["round"]),
+                attempt=row["attempt"],
+                max_attempts=row["max_attempts"],
+                fence=row["fence"],
+            )
+        return None
 
     async def why_not(self, run_id: StageRunId) -> WhyNot:
         """Say why a claim got nothing. A run that has become free since is `early` or `held` with no wait."""
@@ -317,8 +317,8 @@ class Runs:
 
         Each counts as sent: promise a message for every one in this transaction.
         """
-        rows = await self.session.execute(_WAKE, {"generation": generation_id})
-        return [(_unit(row), row.wait) for row in rows]
+        woken = await self.session.execute(_WAKE, {"generation": generation_id})
+        return [(_unit(row), row.wait) for row in woken]
 
     async def get(self, run_id: StageRunId) -> Run | None:
         """Return one run. After a lost COMMIT, `won_fence` says whose completion counted."""
@@ -327,16 +327,16 @@ class Runs:
 
     async def of(self, generation_id: GenerationId) -> list[Run]:
         """Return the generation's runs by stage, scene, chunk and round."""
-        rows = await self.session.execute(select(*STAGE_RUNS.c).where(STAGE_RUNS.c.generation_id == generation_id))
-        return sorted((_run(row) for row in rows), key=_place)
+        found = await self.session.execute(select(*STAGE_RUNS.c).where(STAGE_RUNS.c.generation_id == generation_id))
+        return sorted((_run(row) for row in found), key=_place)
 
     async def finished(self, generation_id: GenerationId) -> dict[Unit, Outcome]:
         """Return what the finished runs concluded; of sources, stories and scenes only that there are some."""
-        rows = await self.session.execute(_FINISHED, {"generation": generation_id})
-        return {_unit(row): _outcome(msgspec.json.decode(row.result)) for row in rows}
+        ended = await self.session.execute(_FINISHED, {"generation": generation_id})
+        return {_unit(row): _outcome(msgspec.json.decode(row.result)) for row in ended}
 
-    async def _fenced(self, statement: Any, run_id: StageRunId, fence: int, **values: object) -> bool:
-        return await self.session.scalar(statement, {"run": run_id, "fence": fence, **values}) is not None
+    async def _fenced(self, statement: Statement, run_id: StageRunId, fence: int, **values: object) -> bool:
+        return bool(await rows(self.session, statement, {"run": run_id, "fence": fence, **values}))
 
 
 def _outcome(result: Mapping[str, object]) -> Outcome:

@@ -9,14 +9,14 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.ground.ids import GenerationId, StageRunId
-from reelwright.ground.postgres import after_commit
+from reelwright.ground.postgres import Statement, after_commit, rows
 from reelwright.outbox.messages import Message, encoded
 
 CHANNEL = "reelwright_outbox"
 _waking: set[Callable[[], None]] = set()
 """Wakes the relays that run in this process."""
 
-_PROMISE = text(
+_PROMISE = Statement(
     """
     WITH promised AS (
         INSERT INTO outbox (generation_id, run_id, body, deliver_at)
@@ -93,7 +93,7 @@ async def enqueue(tx: AsyncConnection, *messages: Message, delay: timedelta = ti
         "channel": CHANNEL,
         "tell": not _waking,
     }
-    await tx.execute(_PROMISE, values)
+    await rows(tx, _PROMISE, values)
     for wake in _waking:
         after_commit(tx, wake)
 

@@ -18,11 +18,10 @@ from typing import Any
 from qstash import AsyncQStash
 from qstash.errors import QStashError
 from qstash.message import BatchRequest, prepare_batch_message_body
-from sqlalchemy import text
 
 from reelwright.ground import failpoints, log, tasks, telemetry
 from reelwright.ground.errors import Outage
-from reelwright.ground.postgres import Database
+from reelwright.ground.postgres import Database, Statement, rows
 from reelwright.outbox.promises import woken
 
 _log = log.logger("outbox.relay")
@@ -45,7 +44,7 @@ _LOOK_BACK_S = 5.0
 clear away yet; now and then from the first, for those whose relay died or was refused."""
 
 # now() is the statement's beginning, and bounds the scan of an index; clock_timestamp() is asked anew for each row.
-_CLAIM = text(
+_CLAIM = Statement(
     """
     WITH claimed AS (
         UPDATE outbox SET claimed_until = now() + interval '30 seconds', attempts = attempts + 1
@@ -62,7 +61,7 @@ _CLAIM = text(
     SELECT id, run_id, body, attempts, due_s FROM next LEFT JOIN claimed ON true
     """
 )
-_SETTLE = text(
+_SETTLE = Statement(
     """
     UPDATE outbox SET message_id = said.message,
            published_at = CASE WHEN said.message IS NOT NULL THEN clock_timestamp() END,
@@ -157,13 +156,13 @@ class Relay:
             await asyncio.wait(self._sending, return_when=asyncio.FIRST_COMPLETED)
         if self._stopped:
             return 0.0
-        rows, pause = await self._claim()
-        if rows:
-            sending = asyncio.create_task(self._sent(rows))
+        claimed, pause = await self._claim()
+        if claimed:
+            sending = asyncio.create_task(self._sent(claimed))
             self._sending.add(sending)
             sending.add_done_callback(self._sending.discard)
-        if 1 < len(rows) < _BATCH:
-            await asyncio.sleep(min(_MOST_GATHER_S, _GATHER_S * (len(rows) - 1)))
+        if 1 < len(claimed) < _BATCH:
+            await asyncio.sleep(min(_MOST_GATHER_S, _GATHER_S * (len(claimed) - 1)))
         return pause
 
     async def _sent(self, rows: Sequence[_Claimed]) -> None:
@@ -174,23 +173,27 @@ class Relay:
 
     async def publish_due(self) -> int:
         """Publish one batch of due rows and return how many were claimed. Raises Outage."""
-        rows, _ = await self._claim()
-        if rows:
-            await self._settle(rows, await self._publish(rows))
-        return len(rows)
+        claimed, _ = await self._claim()
+        if claimed:
+            await self._settle(claimed, await self._publish(claimed))
+        return len(claimed)
 
     async def _claim(self) -> tuple[list[_Claimed], float]:
         """Claim a batch; return it and how long nothing more will be due: one second, the poll, at most."""
         far = (began := time.monotonic()) - self._looked_back >= _LOOK_BACK_S
         async with self._db.single() as tx:
-            found = (await tx.execute(_CLAIM, {"batch": _BATCH, "reach": _FAR if far else _NEAR})).all()
-        rows = [_Claimed(row.id, row.run_id.hex, row.body, row.attempts) for row in found if row.id is not None]
-        if far and len(rows) < _BATCH:
+            found = await rows(tx, _CLAIM, {"batch": _BATCH, "reach": _FAR if far else _NEAR})
+        claimed = [
+            _Claimed(row["id"], row["run_id"].hex, row["body"], row["attempts"])
+            for row in found
+            if row["id"] is not None
+        ]
+        if far and len(claimed) < _BATCH:
             self._looked_back = began
-        if rows:
+        if claimed:
             await failpoints.reached("outbox.after_claim")
-        due_s = _POLL_S if found[0].due_s is None else max(0.01, found[0].due_s)
-        return rows, 0.0 if len(rows) == _BATCH else min(_POLL_S, due_s)
+        due_s = found[0]["due_s"]
+        return claimed, 0.0 if len(claimed) == _BATCH else min(_POLL_S, _POLL_S if due_s is None else max(0.01, due_s))
 
     async def _publish(self, rows: Sequence[_Claimed]) -> list[str | Exception]:
         """Publish the rows in one request, and each on its own that the queue didn't take so; return ids or errors."""
@@ -251,10 +254,10 @@ class Relay:
             message["failure_callback"] = self._to.failures
         return message
 
-    async def _settle(self, rows: Sequence[_Claimed], answers: Sequence[str | Exception]) -> None:
+    async def _settle(self, claimed: Sequence[_Claimed], answers: Sequence[str | Exception]) -> None:
         """Write down what became of the rows, in one statement. Raises Outage."""
         told = _Verdicts([], [], [], [])
-        for row, answer in zip(rows, answers, strict=True):
+        for row, answer in zip(claimed, answers, strict=True):
             hopeless = isinstance(answer, Unpublishable) and row.attempts >= _PARK_AFTER
             wait = timedelta(seconds=random.uniform(0.2, min(30.0, 0.5 * 2**row.attempts)))  # noqa: S311 - jitter
             told.ids.append(row.id)
@@ -269,5 +272,5 @@ class Relay:
             _log.warning("outbox.publish_failed", rows=len(failed), error=type(failed[0]).__name__)
         values = {"ids": told.ids, "messages": told.messages, "waits": told.waits, "reasons": told.reasons}
         async with self._db.single() as tx:
-            await tx.execute(_SETTLE, values)
-        telemetry.OUTBOX_PUBLISHED.inc(len(rows) - len(failed))
+            await rows(tx, _SETTLE, values)
+        telemetry.OUTBOX_PUBLISHED.inc(len(claimed) - len(failed))
