@@ -215,6 +215,20 @@ async def test_a_process_that_died_while_sending_costs_one_repeat_at_most(
     assert mailbox.taken == []
 
 
+async def test_who_lost_its_claim_changes_nothing(db: Database, account: Account, mailbox: Mailbox) -> None:
+    await tell(db, account)
+    async with db.begin() as tx:
+        (slow,) = await notices.claim_mails(tx, limit=5)
+    await due_now(db)
+    async with db.begin() as tx:
+        (quick,) = await notices.claim_mails(tx, limit=5)
+        refused = notices.Verdict(notices.Outcome.REFUSED, "550")
+        assert await notices.settle_mail(tx, slow, refused) is None
+        assert await notices.settle_mail(tx, quick, notices.Verdict(notices.Outcome.SENT)) == "sent"
+        assert await notices.settle_mail(tx, slow, refused) is None
+    assert await states(db) == [("sent", 1, None)]
+
+
 async def test_a_server_that_is_away_is_asked_later(db: Database, account: Account, mailbox: Mailbox) -> None:
     await tell(db, account)
     gone = Mailbox(port=1)
