@@ -320,17 +320,22 @@ async def counted(url: str, console: Console, *, count: int) -> bool:
                 ms = await request_ms(tracked if n % 2 else plain, accounts[n % 200])
                 if n >= 200:
                     took[n % 2 == 1].append(ms)
-                if n % 20 == 0:
+                if n % 21 == 0:  # the writer's turn, before either
                     await asyncio.sleep(0)
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)
             async with asyncio.timeout(5):
                 await db.close()
-        (p50, p99), (bare50, bare99) = (quantiles(took[arm]) for arm in (True, False))
+        p50, p99, bare50, bare99 = (told(took[arm], share) for arm in (True, False) for share in (0.5, 0.99))
         met = p99 - bare99 < ADDED_MS
         fine = fine and met
-        table.add_row(name, f"{bare50:.3f} / {bare99:.3f}", f"{p50:.3f} / {p99:.3f}",
-                      f"{p50 - bare50:+.3f} / {p99 - bare99:+.3f}", "met" if met else "MISSED")  # fmt: skip
+        table.add_row(
+            name,
+            f"{bare50:.3f} / {bare99:.3f}",
+            f"{p50:.3f} / {p99:.3f}",
+            f"{p50 - bare50:+.3f} / {p99 - bare99:+.3f}",
+            "met" if met else "MISSED",
+        )
     console.print(table)
     return fine
 
@@ -341,9 +346,11 @@ def an_account() -> Account:
     )
 
 
-def quantiles(took: Sequence[float]) -> tuple[float, float]:
-    ordered = sorted(took)
-    return ordered[len(ordered) // 2], ordered[len(ordered) * 99 // 100]
+def told(took: Sequence[float], share: float) -> float:
+    """Return a quantile as the median of those of ten stretches: what else the machine does hits some of them."""
+    size = len(took) // 10
+    stretches = [sorted(took[at * size : (at + 1) * size]) for at in range(10)]
+    return statistics.median(stretch[int(size * share)] for stretch in stretches)
 
 
 async def reported(db: Database, console: Console, *, rows: int) -> bool:
