@@ -91,8 +91,14 @@ UPGRADE: tuple[str, ...] = (
             FOREIGN KEY(schedule_id) REFERENCES schedules (id) ON DELETE CASCADE
     )
     """,
+    "INSERT INTO action_costs (version, action, unit_micro) SELECT version, 'scheduled_run', 100000 FROM price_versions",
 )
-DOWNGRADE: tuple[str, ...] = ("DROP TABLE schedule_entries", "DROP TABLE schedule_runs", "DROP TABLE schedules")
+DOWNGRADE: tuple[str, ...] = (
+    "DELETE FROM action_costs WHERE action = 'scheduled_run'",
+    "DROP TABLE schedule_entries",
+    "DROP TABLE schedule_runs",
+    "DROP TABLE schedules",
+)
 
 
 def upgrade() -> None:

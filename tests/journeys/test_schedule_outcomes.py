@@ -51,6 +51,8 @@ async def test_a_finished_reel_is_written_to_its_run_with_what_it_cost(
     async with db.begin() as tx:
         charged = await ledger.charged(tx, generation=run.id)
     assert run.charged_micro == charged > 0
+    priced = "SELECT count(*), sum(credits_micro) FROM usage_ledger WHERE action = 'scheduled_run'"
+    assert await numbers(db, priced) == (1, 100_000)
     assert run.price_micro is not None
     assert run.price_micro > charged
     found = (await look(db, schedule)).statistics

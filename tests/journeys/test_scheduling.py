@@ -238,24 +238,19 @@ async def test_a_pause_in_the_middle_of_an_order_undoes_it(
     """Redis has admitted it, and gets everything back."""
     schedule, desk = await a_schedule(db, account), a_desk(db, gate)
 
+    await scheduling._open_due(desk, NINE)
+
     async def paused(_name: str) -> None:
         monkeypatch.undo()
+        assert [state for state, _ in await states(db, schedule)] == ["due"]
         await planning.pause(account.id, schedule, db=db)
 
-    monkeypatch.setattr("reelwright.journeys.creation.failpoints.reached", paused)
-    await scheduling._open_due(desk, NINE)
-    monkeypatch.undo()
-    monkeypatch.setattr("reelwright.journeys.scheduling.failpoints.reached", _nothing)
     monkeypatch.setattr("reelwright.journeys.creation.failpoints", _At(paused))
     assert await tick(desk, NINE) == 0
     assert await states(db, schedule) == [("cancelled", "schedule.paused")]
     assert await numbers(db, "SELECT count(*) FROM generations") == (0,)
     used = {row.policy.value: row.used for row in (await gate.peek(account.id, now=clock.now())).standings}
     assert (used["generations_month"], used["concurrent"]) == (0, 0)
-
-
-async def _nothing(_name: str) -> None:
-    pass
 
 
 class _At:

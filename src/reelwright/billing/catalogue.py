@@ -71,12 +71,16 @@ class OrderKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PricedOrder:
-    """What decides a price. `scenes` is the number of pictures of the one variant that is rendered."""
+    """What decides a price. `scenes` is the number of pictures of the one variant that is rendered.
+
+    `scheduled`: a schedule ordered it.
+    """
 
     kind: OrderKind
     duration_s: int
     scenes: int
     variants: int = 1
+    scheduled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +192,8 @@ def _quantities(order: PricedOrder) -> dict[Action, int]:
     quantities: dict[Action, int] = {}
     if order.kind is not OrderKind.RENDER:
         quantities |= {Action.INGESTION: 1, Action.STORY: order.variants}
+        if order.scheduled:
+            quantities[Action.SCHEDULED_RUN] = 1
     if order.kind is not OrderKind.SCRIPT:
         most_ms = order.duration_s * 1000 * _OVERRUN_PERCENT // 100
         quantities |= {

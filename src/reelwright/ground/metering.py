@@ -16,11 +16,12 @@ class Action(StrEnum):
     MUSIC = "music"
     MIX = "mix"
     RENDER = "render"
+    SCHEDULED_RUN = "scheduled_run"
 
     @property
     def compute(self) -> bool:
         """Whether our own machines do it, not a model."""
-        return self in {Action.INGESTION, Action.MUSIC, Action.MIX, Action.RENDER}
+        return self in {Action.INGESTION, Action.MUSIC, Action.MIX, Action.RENDER, Action.SCHEDULED_RUN}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +29,7 @@ class Use:
     """One metered step.
 
     `quantity` is what the action's price multiplies: sources, variants, rewritten parts, images, checks, characters
-    (speech), milliseconds of finished sound or picture (music, mix, render).
+    (speech), milliseconds of finished sound or picture (music, mix, render), runs of a schedule.
     `cost_nano_usd` is what the provider bills us, in 1e-9 USD.
     """
 

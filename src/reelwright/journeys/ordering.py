@@ -26,6 +26,8 @@ from reelwright.journeys.workroom import in_lane
 _REGENERATING = (GenerationKind.REGENERATE_TARGETED, GenerationKind.REGENERATE_FULL)
 _WRITING = (GenerationKind.SCRIPT, GenerationKind.VIDEO, GenerationKind.REGENERATE_FULL)
 RESUMING = "POST /v1/generations/resume"
+BATCH = "batch"
+"""The lane of what schedules order."""
 
 
 class PlanLacksIt(Refusal):
@@ -210,4 +212,5 @@ def _priced(order: Order, draft: Draft, variant: Variant | None) -> billing.Pric
         duration_s=draft.duration_s,
         scenes=len(variant.scenes) if variant else wanted_scenes(duration_s=draft.duration_s),
         variants=order.variants,
+        scheduled=order.lane == BATCH,
     )

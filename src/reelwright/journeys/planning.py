@@ -12,7 +12,7 @@ from reelwright.generations import Draft, GenerationKind
 from reelwright.ground.errors import Kind, Refusal
 from reelwright.ground.ids import AccountId, DraftId, GenerationId, ScheduleId
 from reelwright.ground.postgres import Database
-from reelwright.journeys.ordering import Order, prepare
+from reelwright.journeys.ordering import BATCH, Order, prepare
 from reelwright.schedules import Schedule, ScheduleRun, ScheduleRuns, Schedules, ScheduleState, Wanted
 
 BY_OWNER = "schedule.paused_by_owner"
@@ -158,7 +158,7 @@ async def _check(tx: AsyncConnection, wanted: Wanted, account: Account, now: dat
         kind=GenerationKind(wanted.making.kind),
         draft=Draft(id=DraftId(uuid4()), account_id=account.id, duration_s=wanted.making.duration_s),
         variants=wanted.making.variants,
-        lane="batch",
+        lane=BATCH,
     )
     price = (await prepare(tx, order, account, now)).price.total_micro
     most = wanted.budget.micro_month

@@ -24,7 +24,7 @@ from reelwright.ground.errors import Kind, Outage, Refusal
 from reelwright.ground.ids import DraftId, ScheduleId, derived
 from reelwright.ground.postgres import Database
 from reelwright.journeys import creation
-from reelwright.journeys.ordering import Order, Prepared, Terms
+from reelwright.journeys.ordering import BATCH, Order, Prepared, Terms
 from reelwright.journeys.schedule_outcomes import BudgetSpent, not_started, settle
 from reelwright.providers import checked_url
 from reelwright.schedules import (
@@ -318,5 +318,5 @@ def _order(run: ScheduleRun, schedule: Schedule, subject: Subject, account: Acco
         ),
         variants=making.variants,
         request_id=key,
-        lane="batch",
+        lane=BATCH,
     )

@@ -5,8 +5,12 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright import billing, ledger
-from reelwright.generations import Claim, Generation
-from reelwright.ground.metering import Use
+from reelwright.generations import Claim, Generation, Stage
+from reelwright.ground.metering import Action, Use
+from reelwright.journeys.ordering import BATCH
+
+_SCHEDULED = Use(action=Action.SCHEDULED_RUN, provider="reelwright", model="schedule", quantity=1)
+"""What a schedule's run costs beside its work, metered with its first stage."""
 
 
 async def spent(tx: AsyncConnection, generation: Generation, claim: Claim, uses: Sequence[Use]) -> None:
@@ -16,6 +20,8 @@ async def spent(tx: AsyncConnection, generation: Generation, claim: Claim, uses:
     """
     if generation.demo or not uses:
         return
+    if generation.lane == BATCH and claim.unit.stage is Stage.INGESTION:
+        uses = [*uses, _SCHEDULED]
     prices = await billing.Catalogue(session=tx).at(generation.price_version)
     micro = [billing.priced(use, prices) if claim.unit.round == 0 else 0 for use in uses]
     await _track(tx, _rows(generation, claim, uses, micro, succeeded=True))
