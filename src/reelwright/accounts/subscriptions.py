@@ -36,6 +36,7 @@ _TOLD = text(
      WHERE known.account_id = excluded.account_id AND known.told_at <= excluded.told_at
     """
 )
+_LOCK = text("SELECT id FROM users WHERE id = :account FOR NO KEY UPDATE")
 _OWNER_OF = text("SELECT account_id FROM subscriptions WHERE external_id = :external_id")
 _OF = text(f"SELECT {_COLUMNS} FROM subscriptions WHERE account_id = :account ORDER BY created_at, id")  # noqa: S608 - constants
 _TURNS = text("UPDATE subscriptions SET settle_at = :at WHERE id = :id")
@@ -93,8 +94,9 @@ class Subscriptions:
     async def told(self, account_id: AccountId, told: SubscriptionTold) -> None:
         """Keep a subscription's state, unless a later one is known; settle the account afterwards.
 
-        Raises SubscriptionTaken.
+        The account's row is locked before the subscription's, as everywhere. Raises SubscriptionTaken.
         """
+        await self.session.execute(_LOCK, {"account": account_id})
         await self.session.execute(_TOLD, asdict(told) | {"id": fresh(), "account": account_id})
         if await self.session.scalar(_OWNER_OF, {"external_id": told.external_id}) != account_id:
             raise SubscriptionTaken("This subscription is another account's.")

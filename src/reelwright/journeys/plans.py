@@ -4,6 +4,7 @@ Time changes plans too: grace runs out, a cancelled period ends, a smaller plan'
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from uuid import UUID
@@ -80,6 +81,35 @@ async def boost(tx: AsyncConnection, account_id: AccountId, *, source: str, days
     return account
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revoked:
+    """The account as it is, the boost that was meant, and whether anything was left of it to take back."""
+
+    account: Account
+    boost: Boost
+    now: bool
+
+
+async def revoke(
+    tx: AsyncConnection, account_id: AccountId, *, source: str | None = None, boost_id: UUID | None = None
+) -> Revoked:
+    """Take back what is left of the boost with this source or id; those after it close up. A repeat changes nothing.
+
+    `announce` the account after the commit. Raises NotFound.
+    """
+    accounts, boosts = Accounts(session=tx), Boosts(session=tx)
+    account = await accounts.locked(account_id)
+    meant = [b for b in await boosts.of(account_id) if b.id == boost_id or (source and b.source == source)]
+    if not meant:
+        raise NotFound("There is no such boost.", code="accounts.boost_not_found")
+    revoked = await boosts.revoke(account_id, meant[0].id)
+    if revoked:
+        account = await accounts.locked(account_id)
+        if account.boost_until is None:
+            await _tell_ended(tx, account, meant[0])
+    return Revoked(account=account, boost=meant[0], now=revoked)
+
+
 async def revoke_boost(
     account_id: AccountId,
     *,
@@ -89,28 +119,20 @@ async def revoke_boost(
     source: str | None = None,
     boost_id: UUID | None = None,
 ) -> Account:
-    """Take back what is left of the boost with this source or id; those after it close up. A repeat changes nothing.
+    """Take back what is left of a boost, as `revoke` does; return the account as it is then.
 
     `by` is the administrator, None for a payment that was taken back. Raises NotFound, Outage.
     """
     async with db.begin() as tx:
-        accounts, boosts = Accounts(session=tx), Boosts(session=tx)
-        account = await accounts.locked(account_id)
-        meant = [b for b in await boosts.of(account_id) if b.id == boost_id or (source and b.source == source)]
-        if not meant:
-            raise NotFound("There is no such boost.", code="accounts.boost_not_found")
-        revoked = await boosts.revoke(account_id, meant[0].id)
-        if revoked:
-            account = await accounts.locked(account_id)
-            if account.boost_until is None:
-                await _tell_ended(tx, account, meant[0])
+        revoked = await revoke(tx, account_id, source=source, boost_id=boost_id)
+    account = revoked.account
     _log.info(
         "plans.boost_revoked",
         by=str(by.id) if by else "payment",
         account_id=str(account_id),
-        boost_id=str(meant[0].id),
+        boost_id=str(revoked.boost.id),
         boost_until=account.boost_until and account.boost_until.isoformat(),
-        repeated=not revoked,
+        repeated=not revoked.now,
     )
     await announce(account, gate=gate)
     return account

@@ -1,12 +1,13 @@
 """Months follow one another without gap or overlap, whatever the day they are counted from."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reelwright.billing import Period, anchored_period, calendar_period
+from reelwright.billing import Period, anchored_period, calendar_period, paid_month
 
 INSTANTS = st.datetimes(datetime(2001, 1, 1), datetime(2060, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - bounds
 MOMENT = timedelta(microseconds=1)
@@ -57,3 +58,20 @@ def test_every_instant_is_in_exactly_one_period_and_labels_count_the_months(anch
     assert following.start == period.end
     year, month = divmod(int(period.label), 100)
     assert int(following.label) == (year * 100 + month + 1 if month < 12 else (year + 1) * 100 + 1)
+
+
+def test_a_paid_month_is_one_whatever_day_it_began_on() -> None:
+    """From 28 February to 31 March: an anchor on the 31st makes it the longest there is."""
+    for start, end in ((utc(2027, 2, 28), utc(2027, 3, 31)), (utc(2027, 1, 31), utc(2027, 2, 28))):
+        paid = Period(start=start, end=end)
+        assert {paid_month(paid, at) for at in (start - MOMENT, start, end - MOMENT, end)} == {paid}
+
+
+def test_a_paid_year_is_twelve_months_that_end_with_it() -> None:
+    paid, at, months = Period(start=utc(2028, 2, 29), end=utc(2029, 2, 28)), utc(2028, 2, 29), []
+    while at < paid.end:
+        months.append(paid_month(paid, at))
+        at = months[-1].end
+    assert (len(months), months[0].start, months[-1].end) == (12, paid.start, paid.end)
+    assert all(before.end == after.start for before, after in pairwise(months))
+    assert (paid_month(paid, paid.start - MOMENT), paid_month(paid, paid.end)) == (months[0], months[-1])
