@@ -6,7 +6,8 @@
 
 A statement begins with the account's balance, under a condition that it checks itself, so nothing oversells and no row
 stays locked over a round trip. READ COMMITTED re-reads rows that it had to wait for, but sees no lot that came in
-meanwhile: a hold that finds too little asks a second time, with the balance locked.
+meanwhile: a hold that finds too little asks a second time, with the balance locked. CHECKs are judged by the row as it
+was before the wait, and only then anew: so a lot is set to what was read under its lock, not to a difference.
 """
 
 from dataclasses import dataclass
@@ -27,17 +28,19 @@ _HOLD = text(
            AND NOT EXISTS (SELECT FROM credit_holds WHERE generation_id = :generation AND attempt = :attempt)
            FOR NO KEY UPDATE
     ), lots AS MATERIALIZED (
-        SELECT l.id, l.remaining_micro, l.priority, l.expires_at, l.created_at
+        SELECT l.id, l.remaining_micro, l.held_micro, l.priority, l.expires_at, l.created_at
           FROM owner JOIN credit_lots l ON l.account_id = owner.account_id
          WHERE l.live AND l.remaining_micro > 0 AND l.effective_at <= statement_timestamp()
            AND (l.expires_at IS NULL OR l.expires_at > statement_timestamp())
            FOR NO KEY UPDATE OF l
     ), ranked AS (
-        SELECT id, remaining_micro, sum(remaining_micro) OVER burn - remaining_micro AS before,
+        SELECT id, remaining_micro, held_micro, sum(remaining_micro) OVER burn - remaining_micro AS before,
                row_number() OVER burn AS place
           FROM lots WINDOW burn AS (ORDER BY priority, expires_at NULLS LAST, created_at, id ROWS UNBOUNDED PRECEDING)
     ), pins AS MATERIALIZED (
-        SELECT id, place, least(remaining_micro, :micro - before)::bigint AS micro FROM ranked WHERE before < :micro
+        SELECT id, place, part.micro, remaining_micro - part.micro AS remaining, held_micro + part.micro AS held
+          FROM ranked, LATERAL (SELECT least(remaining_micro, :micro - before)::bigint AS micro) AS part
+         WHERE before < :micro
     ), money AS (
         UPDATE credit_balances b
            SET available_micro = available_micro - :micro, held_micro = held_micro + :micro, version = version + 1,
@@ -47,8 +50,7 @@ _HOLD = text(
          WHERE b.account_id = :account AND found.micro = :micro
         RETURNING b.account_id, available_micro, held_micro, version, found.ids, found.micros
     ), moved AS (
-        UPDATE credit_lots l
-           SET remaining_micro = l.remaining_micro - pins.micro, held_micro = l.held_micro + pins.micro
+        UPDATE credit_lots l SET remaining_micro = pins.remaining, held_micro = pins.held
           FROM pins, money WHERE l.id = pins.id
     ), line AS (
         INSERT INTO credit_journal (account_id, seq, kind, from_bucket, to_bucket, amount_micro, available_after_micro,

@@ -136,6 +136,23 @@ async def test_a_hold_uses_what_was_freed_while_it_waited(db: Database, other: D
     assert await ended(db, owner) == (20, 1)
 
 
+async def test_a_hold_takes_more_of_a_lot_than_it_had_before_the_wait(db: Database, other: Database) -> None:
+    """PostgreSQL checks an UPDATE's row by what the statement saw first, and then again by what it had waited for."""
+    owner, work = await prepared(db, credits=20, hold=18)
+    async with db.begin() as tx:
+        late = await made.generation(tx, owner)
+        await ledger.grant(tx, account=owner, micro=30, source=f"{owner}:3")
+
+    def void(tx: AsyncConnection) -> Awaitable[Any]:
+        return ledger.void(tx, generation=work)
+
+    def hold(tx: AsyncConnection) -> Awaitable[Any]:
+        return ledger.hold(tx, account=owner, generation=late, micro=13)
+
+    assert (await met(db, other, void, hold))[1] is None
+    assert await ended(db, owner) == (37, 13)
+
+
 async def test_two_refunds_never_give_back_more_than_was_taken(db: Database, other: Database) -> None:
     for same in (False, True):
         owner, work = await prepared(db, credits=20, hold=10)
