@@ -17,37 +17,17 @@ from reelwright.generations import GenerationKind, GenerationState, Run, RunStat
 from reelwright.ground.ids import AccountId, DraftId, GenerationId, StageRunId
 from reelwright.ground.postgres import Database
 from reelwright.journeys import dead_letters
-from reelwright.journeys.dead_letters import Case, Entry, EntryKind, Operator, Redriven
+from reelwright.journeys.dead_letters import Case, Entry, Operator, Redriven
 from reelwright.journeys.ordering import Terms
 
 
-class DeadLetterView(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry. `stage`, `scene` and `chunk` name the run that was given up, `attempts` how often it was tried.
+class DeadLettersView(msgspec.Struct, frozen=True, kw_only=True):
+    """A page: generations, newest first, then messages. `next_cursor` null: there is no more.
 
-    `successor` is the generation that goes on from it. A message is open until it is sent anew, and then gone.
+    A message is open until it is sent anew, and then gone.
     """
 
-    id: str
-    kind: EntryKind
-    generation_id: GenerationId
-    run_id: StageRunId | None
-    stage: Stage | None = None
-    scene: int | None = None
-    chunk: int | None = None
-    reason: str
-    code: str
-    attempts: int
-    at: datetime
-    open: bool = True
-    redriven_at: datetime | None = None
-    redriven_by: AccountId | None = None
-    successor: GenerationId | None = None
-
-
-class DeadLettersView(msgspec.Struct, frozen=True, kw_only=True):
-    """A page: generations, newest first, then messages. `next_cursor` null: there is no more."""
-
-    dead_letters: tuple[DeadLetterView, ...]
+    dead_letters: tuple[Entry, ...]
     next_cursor: str | None
 
 
@@ -88,7 +68,7 @@ class DeadGenerationView(msgspec.Struct, frozen=True, kw_only=True):
 class CaseView(msgspec.Struct, frozen=True, kw_only=True):
     """All that is known of an entry, and what to do next."""
 
-    dead_letter: DeadLetterView
+    dead_letter: Entry
     generation: DeadGenerationView
     runs: tuple[RunView, ...]
     next_step: str
@@ -110,7 +90,7 @@ async def list_dead_letters(
 ) -> DeadLettersView:
     """Return what died of our own failure. `open=false` shows those that were set going again, too."""
     found = await dead_letters.page(limit, after=cursor, open_only=open, db=db)
-    return DeadLettersView(dead_letters=tuple(map(_entry, found.entries)), next_cursor=found.next_cursor)
+    return DeadLettersView(dead_letters=tuple(found.entries), next_cursor=found.next_cursor)
 
 
 @get("/admin/dead-letters/{letter:str}", guards=[admin_only], summary="Read a dead letter", tags=["admin"])
@@ -149,15 +129,11 @@ def _redriven(done: Redriven) -> Response[RedrivenView]:
     return Response(RedrivenView(generation_id=done.generation_id), status_code=HTTP_202_ACCEPTED, headers=headers)
 
 
-def _entry(entry: Entry) -> DeadLetterView:
-    return msgspec.convert(entry, DeadLetterView, from_attributes=True)
-
-
 def _case(case: Case) -> CaseView:
     found = asdict(case.generation)
     renamed = found | {"user_id": found["account_id"], "status": found["state"]}
     return CaseView(
-        dead_letter=_entry(case.dead_letter),
+        dead_letter=case.dead_letter,
         generation=msgspec.convert(renamed | {"failure_detail": found["failure_sentence"]}, DeadGenerationView),
         runs=tuple(map(_run, case.runs)),
         next_step=case.next_step,

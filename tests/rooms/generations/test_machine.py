@@ -5,45 +5,18 @@ It walks the same way every time. REELWRIGHT_RUNS_EXAMPLES=500 walks that many o
 """
 
 import asyncio
-import os
 from collections import Counter
-from collections.abc import Iterator
 
-import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from reelwright.ground import postgres
 from reelwright.ground.postgres import Database
+from tests.rooms.conftest import walk
 from tests.rooms.generations.machine import LIVES, Machine
 
-OTHERS = os.environ.get("REELWRIGHT_RUNS_EXAMPLES")
-WALK = settings(
-    max_examples=int(OTHERS or "11"),
-    stateful_step_count=32,
-    derandomize=OTHERS is None,
-    database=None,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    report_multiple_bugs=False,
-)
+WALK = walk("REELWRIGHT_RUNS_EXAMPLES", 11)
 BOTH = ("claimed", "complete", "fail", "retry_later", "give_back", "stale", "rescue", "give up", "pause", "cancel")
 THINGS = {f"{thing}: {answer}" for thing in BOTH for answer in (True, False)}
 THINGS |= {f"heartbeat: {pulse}" for pulse in ("ok", "late", "ended", "lost")} | {"proceeded: True"}
-
-
-@pytest.fixture
-def runner() -> Iterator[asyncio.Runner]:
-    with asyncio.Runner() as own:
-        yield own
-
-
-@pytest.fixture
-def near(db: Database, database_url: str, runner: asyncio.Runner) -> Iterator[Database]:
-    """The same database for the machine's own loop; emptied by `db`."""
-    own = postgres.connect(database_url)
-    yield own
-    runner.run(own.close())
 
 
 def test_runs_do_as_their_model_does(near: Database, runner: asyncio.Runner) -> None:
