@@ -90,7 +90,7 @@ class Customer:
         return events
 
     async def hear(self, events: Iterable[dict[str, Any]] | None = None) -> None:
-        """Take events as webhooks (those since the last call) and handle them, known ones again, one after the other."""
+        """Take events as webhooks (those since the last call) and handle each, known ones once more."""
         for event in self.happened() if events is None else events:
             if not await self.take(event):
                 async with self.db.begin() as tx:

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from reelwright import outbox
 from reelwright.accounts import Account
 from reelwright.admission import Gate, Place
+from reelwright.billing import StripeDoor
 from reelwright.generations import (
     Animated,
     ArtefactKind,
@@ -57,6 +58,8 @@ from reelwright.journeys.creation import Started
 from reelwright.journeys.ordering import Order, Terms, order_id
 from reelwright.journeys.workroom import Timings, Workroom
 from tests.builders import a_gate
+from tests.journeys.buying import Customer, a_door
+from tests.simulators.stripe import SimulatedStripe, simulated_stripe
 
 SCENES, CHUNKS = 2, 2
 FILES = {
@@ -263,3 +266,30 @@ async def deliver_all(room: Workroom, *, times: int = 1, most: int = 200) -> int
 async def one(db: Database, query: str) -> Any:
     async with db.begin() as tx:
         return (await tx.execute(text(query))).mappings().one()
+
+
+@pytest.fixture(scope="module")
+async def payments() -> AsyncGenerator[tuple[SimulatedStripe, StripeDoor, bytes]]:
+    """A simulated Stripe with what it sells, and our door to it: one a file, as both take a while to open."""
+    async with simulated_stripe() as made:
+        door = a_door(made)
+        yield made, door, made.book.dump()
+        await door.close()
+
+
+@pytest.fixture
+def sim(payments: tuple[SimulatedStripe, StripeDoor, bytes]) -> SimulatedStripe:
+    """A Stripe at which nobody has bought anything."""
+    made, _, empty = payments
+    made.book.load(empty)
+    return made
+
+
+@pytest.fixture
+def door(payments: tuple[SimulatedStripe, StripeDoor, bytes]) -> StripeDoor:
+    return payments[1]
+
+
+@pytest.fixture
+async def buyer(db: Database, gate: Gate, sim: SimulatedStripe, door: StripeDoor) -> Customer:
+    return await Customer.comes(db, gate, sim, door)

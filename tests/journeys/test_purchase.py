@@ -1,7 +1,6 @@
 """What Stripe tells is settled once, whatever is told first, twice or late: W2 to W32 on a simulated Stripe."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -10,30 +9,12 @@ from reelwright.admission import Gate, KeyReused
 from reelwright.billing import Plan, StripeDoor
 from reelwright.ground.postgres import Database
 from reelwright.journeys import purchase
-from tests.journeys.buying import MICRO, Customer, a_door
-from tests.simulators.stripe import SimulatedStripe, simulated_stripe
+from tests.journeys.buying import MICRO, Customer
+from tests.simulators.stripe import SimulatedStripe
 
 BASIC, STANDARD, PRO = 1_500, 7_500, 25_000
 STARTER, CREATOR = 500, 2_500
 MONTH = timedelta(days=30)
-
-
-@pytest.fixture
-async def sim() -> AsyncIterator[SimulatedStripe]:
-    async with simulated_stripe() as stripe:
-        yield stripe
-
-
-@pytest.fixture
-async def door(sim: SimulatedStripe) -> AsyncIterator[StripeDoor]:
-    made = a_door(sim)
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-async def buyer(db: Database, gate: Gate, sim: SimulatedStripe, door: StripeDoor) -> Customer:
-    return await Customer.comes(db, gate, sim, door)
 
 
 async def test_a_pack_is_handed_over_once_it_is_paid_and_once(buyer: Customer) -> None:
@@ -87,7 +68,7 @@ async def test_w11_a_payment_that_fails_and_then_comes_costs_no_month(buyer: Cus
     await buyer.hear(failed)
     assert [one.status for one in await buyer.subscriptions()] == ["past_due"]
     assert (await buyer.present()).plan == "standard"
-    buyer.sim.pass_time(8 * 86_400)  # until Stripe tries again
+    buyer.sim.pass_time(40 * 86_400)  # until Stripe tries again
     await buyer.hear()
     before = await buyer.standing()
     await buyer.hear(failed)  # told again, too late
@@ -195,14 +176,22 @@ async def test_w20_w28_what_we_do_not_sell_so_gives_nothing(wrong: str, buyer: C
     session = await buyer.checkout("pack_starter")
     buyer.sim.pay(session)
     if wrong == "price":
-        for price in buyer.sim.all("price", lookup_key="pack_starter"):
-            price["lookup_key"] = None
-            price["metadata"] = {}
+        line = buyer.sim.book.hidden[session]["line_items"][0]
+        line["price"] = line["price"] | {"lookup_key": None, "metadata": {}}
     else:
         buyer.sim.get(session)[wrong] = {"currency": "eur", "livemode": True}[wrong]
     await buyer.hear()
     assert (await buyer.events())["failed"] >= 1
     assert await buyer.credits() == BASIC
+
+
+async def test_w29_a_checkout_of_more_lines_than_a_page_has_is_read_whole(buyer: Customer) -> None:
+    session = await buyer.checkout("pack_starter")
+    hidden = buyer.sim.book.hidden[session]
+    hidden["line_items"] = [hidden["line_items"][0] | {"id": f"li_{n}"} for n in range(130)]
+    buyer.sim.pay(session)
+    await buyer.hear([one for one in buyer.happened() if one["type"] == "checkout.session.completed"])
+    assert await buyer.credits() == BASIC + 130 * STARTER
 
 
 async def test_w23_an_event_of_the_other_mode_is_kept_and_ignored(buyer: Customer) -> None:

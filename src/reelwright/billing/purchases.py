@@ -31,9 +31,12 @@ _SETTLE = text(
 )
 _ADD = text(
     """
-    INSERT INTO payments (source, account_id, kind, payment_intent, granted_micro, boost_days, granted_by, lapses_at)
+    INSERT INTO payments AS known
+           (source, account_id, kind, payment_intent, granted_micro, boost_days, granted_by, lapses_at)
     VALUES (:source, :account, :kind, :payment_intent, :granted_micro, :boost_days, :granted_by, :lapses_at)
-    ON CONFLICT (source) DO NOTHING
+    ON CONFLICT (source) DO UPDATE
+       SET granted_micro = known.granted_micro + excluded.granted_micro, granted_by = excluded.granted_by
+     WHERE excluded.granted_micro > 0
     """
 )
 _BY_INTENT = text(
@@ -122,7 +125,7 @@ class Purchases:
         await self.session.execute(_SETTLE, values)
 
     async def add(self, payment: NewPayment) -> None:
-        """Note once a source what a payment brought."""
+        """Note what a payment has brought just now; a repeat that brought nothing more changes nothing."""
         await self.session.execute(_ADD, asdict(payment))
 
     async def paid_by(self, payment_intent: str) -> list[Payment]:

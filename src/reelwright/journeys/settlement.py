@@ -5,7 +5,7 @@ that ends the event. What is bought is known by our names of its prices, never b
 metadata says.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -131,8 +131,8 @@ async def invoiced(found: Invoiced, heard: Heard) -> Settle:
     async def settle(tx: AsyncConnection) -> Written:
         owner = await _owner(tx, customer)
         if paid:
-            for one in paid:
-                await _give(tx, owner, one)
+            for line_of, line in sorted(_lines(paid), key=lambda pair: pair[1].proration):
+                await _give(tx, owner, line_of, line)
         account = await hold(tx, held, now=heard.now)  # behind the credits, whose lock comes first
         if found.status == "open" and heard.type in _WARNED and not account.demo:
             await notices.tell(
@@ -243,29 +243,31 @@ async def _undo(newer: Subscribed, stripe: StripeDoor) -> Subscribed:
     return await stripe.cancel_now(newer.id)
 
 
-async def _give(tx: AsyncConnection, owner: AccountId, found: Invoiced) -> None:
-    """Give a paid invoice's months: a whole one each line, or after an upgrade the difference, once."""
-    for line in found.lines:
-        if line.proration and line.amount <= 0:
-            continue  # what the smaller plan had left
-        item, period = _plan_of(line.item), Period(start=line.start, end=line.end)
-        if line.proration:
-            granted_by = await _improved(tx, owner, item.name, line)
-            micro = await allowances.upgraded(tx, owner, plan=item.name, period=period, now=line.start)
-        else:
-            granted_by = allowances.invoice_source(found.id, line.id)
-            micro = await allowances.renewed(tx, owner, invoice=found.id, line=line.id, plan=item.name, period=period)
-        await Purchases(session=tx).add(
-            NewPayment(
-                source=allowances.invoice_source(found.id, line.id),
-                account=owner,
-                kind=ItemKind.PLAN,
-                payment_intent=found.payment_intent,
-                granted_micro=micro,
-                granted_by=granted_by,
-                lapses_at=line.end,
-            )
-        )
+def _lines(paid: Sequence[Invoiced]) -> Iterator[tuple[Invoiced, InvoiceLine]]:
+    """Yield what gives something. What is credited, as the rest of a smaller plan is, gives nothing."""
+    return ((one, line) for one in paid for line in one.lines if line.amount > 0 or not line.proration)
+
+
+async def _give(tx: AsyncConnection, owner: AccountId, found: Invoiced, line: InvoiceLine) -> None:
+    """Give a paid line's month: a whole one, or after an upgrade the difference, once."""
+    item, period = _plan_of(line.item), Period(start=line.start, end=line.end)
+    source = allowances.invoice_source(found.id, line.id)
+    if line.proration:
+        granted_by = await _improved(tx, owner, item.name, line)
+        micro = await allowances.upgraded(tx, owner, plan=item.name, period=period, now=line.start)
+    else:
+        granted_by = source
+        micro = await allowances.renewed(tx, owner, invoice=found.id, line=line.id, plan=item.name, period=period)
+    paid = NewPayment(
+        source=source,
+        account=owner,
+        kind=ItemKind.PLAN,
+        payment_intent=found.payment_intent,
+        granted_micro=micro,
+        granted_by=granted_by,
+        lapses_at=line.end,
+    )
+    await Purchases(session=tx).add(paid)
 
 
 async def _improved(tx: AsyncConnection, owner: AccountId, plan: str, line: InvoiceLine) -> str | None:
@@ -298,10 +300,10 @@ async def _hand_over(tx: AsyncConnection, buyer: AccountId, session: CheckoutSes
     source, purchases = source_of(session), Purchases(session=tx)
     paid = NewPayment(source=source, account=buyer, kind=ItemKind.PACK, payment_intent=session.payment_intent)
     if sold.micro:
-        await ledger.grant(
+        now = await ledger.grant(
             tx, account=buyer, micro=sold.micro, source=source, origin=ledger.Origin.PURCHASE, reason="credit pack"
         )
-        await purchases.add(replace(paid, granted_micro=sold.micro, granted_by=source))
+        await purchases.add(replace(paid, granted_micro=sold.micro if now else 0, granted_by=source))
     if not sold.days:
         return ()
     account = await plans.boost(tx, buyer, source=source, days=sold.days)
