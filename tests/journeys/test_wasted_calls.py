@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import date
 
 import pytest
 from sqlalchemy import text
@@ -64,6 +65,10 @@ async def test_c36_three_tries_of_which_two_fail_are_paid_by_us_and_charged_once
     assert len(await rows(room, "succeeded")) == 1
     charged, metered = await captured(room, generation)
     assert charged == metered > 0
+    assert (await ledger.roll_up(room.db)).done
+    async with room.db.begin() as tx:
+        lines = await ledger.report(tx, ledger.Grouping.USER, first=date.min, last=date.max)
+    assert [(line.failed_calls, line.cost_nano_usd, line.credits_micro) for line in lines] == [(4, 28_000, charged)]
 
 
 @pytest.mark.parametrize("last", ["refused", "exhausted"])

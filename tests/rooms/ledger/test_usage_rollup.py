@@ -89,6 +89,17 @@ async def test_u12_figures_are_the_calls_and_the_credits_are_the_journals(db: Da
     assert journal == 5_000_000
 
 
+async def test_u14_costs_add_up_to_the_nano_dollar_whatever_came_of_the_calls(db: Database) -> None:
+    """No rounding on the way, beyond what a float could hold; failed calls cost too, and days add to days."""
+    owner = (await an_account(db)).id
+    for _ in range(2):
+        async with db.begin() as tx:
+            await used(tx, owner, 1, 0, cost=2**53 + 1)
+            await used(tx, owner, 1, cost=3)
+        await rolled(db)
+    assert await totals(db) == {"story": (6, 2, 4 * (2**53 + 1) + 6, 0)}
+
+
 async def test_c37_shares_of_a_capture_add_up_to_it_to_the_micro_credit(db: Database) -> None:
     """Of five calls two failed; of what the other three cost not all was held. What was charged is what is shown."""
     _, generation = await charged_work(db, 333_333, 0, 333_333, 0, 333_334, micro=777_777)
