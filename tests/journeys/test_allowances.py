@@ -271,16 +271,16 @@ async def test_the_balance_says_when_the_anchored_month_ends(db: Database) -> No
 async def test_everybody_is_refilled_once_however_many_do_it(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """Four at once, in batches; who is deleted or a demo gets nothing, and who can't be done holds up nobody."""
     monkeypatch.setattr(allowances, "_BATCH", 7)
-    accounts = [await an_account(db, Plan.BASIC) for _ in range(24)]
+    accounts = [await an_account(db, Plan.BASIC) for _ in range(16)]
     async with db.begin() as tx:
         await tx.execute(text("UPDATE users SET deleted_at = now() WHERE id = :id"), {"id": accounts[0].id})
         await Accounts(session=tx).set_demo(accounts[1].id, demo=True)
     given = await asyncio.gather(*(allowances.refill_due(db=db, now=ANCHOR) for _ in range(4)))
-    assert (sum(given), await allowances.refill_due(db=db, now=ANCHOR)) == (22, 0)
+    assert (sum(given), await allowances.refill_due(db=db, now=ANCHOR)) == (14, 0)
     async with db.begin() as tx:
         lots = await tx.scalar(text("SELECT count(*) FROM credit_lots WHERE right(external_ref, 6) = '202701'"))
-    assert lots == 22
-    assert await allowances.refill_due(db=db, now=ANCHOR + DAY) == 22
+    assert lots == 14
+    assert await allowances.refill_due(db=db, now=ANCHOR + DAY) == 14
     assert await money.verify(db=db) == ()
 
 
