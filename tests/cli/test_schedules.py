@@ -6,8 +6,10 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import rich_click as click
@@ -19,8 +21,10 @@ from reelwright.billing import Plan
 from reelwright.cli import schedules
 from reelwright.dev.endpoints import DATA
 from reelwright.ground import clock
+from reelwright.ground.ids import ScheduleId
 from reelwright.ground.postgres import Database
 from reelwright.journeys import onboarding
+from reelwright.schedules import ScheduleRuns, Schedules, run_id
 from reelwright.settings import Settings
 from tests.waiting import wait_until
 
@@ -89,7 +93,7 @@ def run(api: Api, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
         raise AssertionError("main always exits")
 
     async def ran(*words: str) -> Ran:
-        monkeypatch.setenv("COLUMNS", "160")
+        monkeypatch.setenv("COLUMNS", "80")
         code = await asyncio.to_thread(called, *words)
         said = capsys.readouterr()
         return Ran(code, said.out, said.err)
@@ -109,6 +113,7 @@ async def test_a_schedule_lives_from_create_to_delete(run: Run) -> None:
     listed = await run("list")
     assert schedule in listed.out
     assert "Daily" in listed.out
+    assert "0 9 * * * UTC" in listed.out
     assert "You paused it." not in listed.out
     paused = await run("pause", schedule)
     assert paused.out == f"{schedule}: Daily, paused\n"
@@ -138,6 +143,22 @@ async def test_what_cant_be_made_is_one_line_and_exit_code_two(run: Run) -> None
         assert (refused.code, refused.out) == (2, "")
         assert said in refused.err
         assert refused.err.count("\n") == 1
+
+
+async def test_runs_are_told_with_their_reels_and_reasons(run: Run, db: Database) -> None:
+    schedule = (await run("create", *DAILY, "--template", "Fact of {date}", "--json")).json["id"]
+    async with db.begin() as tx:
+        found = await Schedules(session=tx).find(ScheduleId(UUID(schedule)))
+        assert found is not None
+        runs, now = ScheduleRuns(session=tx), datetime(2026, 11, 2, 9, tzinfo=UTC)
+        await runs.add(found, now, now=now, give_up_at=now)
+        reel = run_id(found.account_id, found.id, now)
+        await runs.started(reel, topic="Fact of 2026-11-02", price_micro=12_500_000, now=now)
+        await runs.add_missed(found, now + timedelta(days=1), count=1, now=now)
+    told = (await run("runs", schedule)).out
+    for word in ("2026-11-02 09:00", "started", "12.5", "Fact of 2026-11-02", str(reel), "missed"):
+        assert word in told
+    assert "Nobody was there" in told
 
 
 async def test_an_api_that_is_away_is_exit_code_one(run: Run, monkeypatch: pytest.MonkeyPatch, api: Api) -> None:

@@ -175,13 +175,15 @@ def _table(schedules: list[dict[str, Any]]) -> None:
     if not schedules:
         click.echo("There are no schedules: make one with `reelwright schedules create`.")
         return
-    table = Table("name", "cron", "zone", "status", "due next (UTC)", "started", "failed", "refused", show_edge=False)
+    table = Table(show_edge=False)
     table.add_column("id", no_wrap=True, min_width=36)
+    for title in ("schedule", "due next (UTC)", "runs"):
+        table.add_column(title)
     for one in schedules:
-        counted = one["statistics"]
-        numbers = [str(counted[name]) for name in ("started", "failed", "refused")]
-        due = _minute(one["next_due_at"])
-        table.add_row(one["name"], one["cron"], one["timezone"], one["status"], due, *numbers, one["id"])
+        counted, due = one["statistics"], _minute(one["next_due_at"]) or one["status"]
+        bad = counted["failed"] + counted["refused"]
+        runs = f"{counted['started']}" + (f", {bad} failed" if bad else "")
+        table.add_row(one["id"], f"{one['name']}\n{one['cron']} {one['timezone']}", due, runs)
     Console().print(table)
     for one in schedules:
         if one["paused"]:
@@ -192,13 +194,12 @@ def _runs(runs: list[dict[str, Any]]) -> None:
     if not runs:
         click.echo("It hasn't been due yet.")
         return
-    table = Table("due (UTC)", "status", "topic or reason", "credits", show_edge=False)
-    table.add_column("generation", no_wrap=True, min_width=36)
+    table = Table("due (UTC)", "status", "credits", show_edge=False)
+    table.add_column("topic or reason, generation", min_width=36)
     for run in runs:
-        about = run["detail"] or run["topic"] or ""
+        about = [line for line in (run["detail"] or run["topic"], run["generation_id"]) if line]
         cost = run["price"] if run["charged"] is None else run["charged"]
-        credits_ = "" if cost is None else f"{cost:g}"
-        table.add_row(_minute(run["due_at"]), run["status"], about, credits_, run["generation_id"] or "")
+        table.add_row(_minute(run["due_at"]), run["status"], "" if cost is None else f"{cost:g}", "\n".join(about))
     Console().print(table)
 
 
