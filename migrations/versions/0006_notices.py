@@ -32,7 +32,7 @@ UPGRADE: tuple[str, ...] = (
     """,
     "CREATE INDEX ix_notices_mail ON notices (mail_due_at) WHERE mail_state = 'waiting'",
     "CREATE UNIQUE INDEX uq_notices_key ON notices (account_id, kind, key)",
-    "CREATE INDEX ix_notices_told_at ON notices (told_at)",
+    "CREATE INDEX ix_notices_passing ON notices (told_at) WHERE kind IN ('generation_succeeded', 'generation_failed', 'webhook_test')",
     """
     CREATE TABLE webhook_endpoints (
         id uuid NOT NULL,

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.ground.ids import AccountId, fresh
 from reelwright.notices.model import CHOOSABLE, Kind, Wanted
+from reelwright.notices.tables import PASSING
 
 _LARGEST_BYTES = 16_000
 """Standard Webhooks 1.0.0 asks for payloads below 20 kB, and ours have a few fields around the facts."""
@@ -53,7 +54,7 @@ _CHOOSE = text(
     """
 )
 _FORGET = text(
-    """
+    f"""
     WITH old AS (
         DELETE FROM webhook_deliveries WHERE id IN (
             SELECT id FROM webhook_deliveries WHERE created_at < clock_timestamp() - CAST(:older AS interval)
@@ -62,15 +63,13 @@ _FORGET = text(
     ), passing AS (
         DELETE FROM notices WHERE id IN (
             SELECT id FROM notices n WHERE told_at < clock_timestamp() - CAST(:older AS interval)
-               AND kind = ANY(CAST(:passing AS text[])) AND mail_state <> 'waiting'
+               AND {PASSING} AND mail_state <> 'waiting'
                AND NOT EXISTS (SELECT FROM webhook_deliveries d WHERE d.notice_id = n.id)
              ORDER BY told_at LIMIT :limit FOR UPDATE SKIP LOCKED)
         RETURNING id)
     SELECT (SELECT count(*) FROM old) + (SELECT count(*) FROM passing)
-    """
+    """  # noqa: S608 - assembled from constants
 )
-_PASSING = [Kind.GENERATION_SUCCEEDED, Kind.GENERATION_FAILED, Kind.WEBHOOK_TEST]
-"""What nobody could tell again: their rows go after a while, those that keep others from being repeated stay."""
 
 
 async def tell(
@@ -141,5 +140,4 @@ async def choose(tx: AsyncConnection, account_id: AccountId, chosen: Mapping[Kin
 
 async def forget(tx: AsyncConnection, *, older: timedelta = timedelta(days=30), limit: int = 500) -> int:
     """Delete some settled deliveries that old, and notices that can't come again; return how many rows went."""
-    values = {"older": older, "limit": limit, "passing": [kind.value for kind in _PASSING]}
-    return await tx.scalar(_FORGET, values) or 0
+    return await tx.scalar(_FORGET, {"older": older, "limit": limit}) or 0
