@@ -17,7 +17,7 @@ from reelwright.accounts import Account
 from reelwright.admission import Gate, Tcp
 from reelwright.billing import Plan
 from reelwright.ground import clock, failpoints, postgres
-from reelwright.ground.errors import Outage
+from reelwright.ground.errors import Outage, Refusal
 from reelwright.ground.postgres import Database
 from reelwright.journeys import facts, planning, scheduling
 from reelwright.schedules import Missed, RunOutcome, ScheduleState, TopicList, run_id
@@ -258,6 +258,21 @@ class _At:
 
     def __init__(self, reached: Any) -> None:
         self.reached = reached
+
+
+async def test_a_wait_of_nothing_is_not_asked_for_again_at_once(
+    db: Database, gate: Gate, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schedule, asked = await a_schedule(db, account), Counter[str]()
+
+    async def busy(*_: Any, **__: Any) -> Any:
+        asked["times"] += 1
+        raise Refusal("Busy.", code="test.busy", wait=timedelta(0))
+
+    monkeypatch.setattr(Gate, "admit", busy)
+    await asyncio.wait_for(tick(a_desk(db, gate), NINE), 10)
+    assert asked["times"] == 1
+    assert await states(db, schedule) == [("due", "test.busy")]
 
 
 async def test_redis_away_postpones_and_postgres_away_is_an_outage(

@@ -162,7 +162,7 @@ async def _tried(run: ScheduleRun, desk: Desk, now: datetime) -> bool:
         await not_started(run, RunOutcome.SKIPPED, desk.db, now, code="schedule.nothing_new", sentence=_NOTHING)
         return False
     except (Refusal, Outage) as why:
-        wait = why.wait
+        wait = None if why.wait is None else max(why.wait, _BACK_OFF)  # a wait of nothing would be asked for at once
         if isinstance(why, Outage):
             wait = max(why.wait, min(_BACK_OFF * 2 ** min(run.attempts, 10), _LONGEST_BACK_OFF))
         if wait is not None and not isinstance(why, BudgetSpent) and now + wait < run.give_up_at:
