@@ -60,14 +60,17 @@ async def test_a_strangers_endpoint_is_not_there(api: httpx.AsyncClient, strange
     assert (await api.get(place)).status_code == 200
 
 
-@pytest.mark.parametrize("url", [url for url in inward.ALL if 8 <= len(url) <= 2048 and "\ud800" not in url][::6])
-async def test_an_inward_address_is_refused_with_one_sentence(api: httpx.AsyncClient, url: str) -> None:
-    answer = await api.post("/v1/webhooks", json={"url": url})
-    assert (answer.status_code, answer.json()["code"], answer.json()["field"]) == (
-        400,
-        "webhooks.url_not_allowed",
-        "url",
-    )
+async def test_an_inward_address_is_refused_with_one_sentence(api: httpx.AsyncClient) -> None:
+    """The room's tests know every spelling; here it matters that the door asks, when adding and when changing."""
+    place = f"/v1/webhooks/{(await added(api))['endpoint']['id']}"
+    sentences = set[str]()
+    for url in [url for url in inward.ALL if 8 <= len(url) <= 2048 and "\ud800" not in url][::8]:
+        for answer in (await api.post("/v1/webhooks", json={"url": url}), await api.patch(place, json={"url": url})):
+            told = answer.json()
+            assert (answer.status_code, told["code"], told["field"]) == (400, "webhooks.url_not_allowed", "url"), url
+            sentences.add(told["detail"])
+    assert len(sentences) == 1
+    assert (await api.get(place)).json()["url"] == URL
 
 
 @pytest.mark.parametrize(
