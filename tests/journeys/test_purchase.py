@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 
 from reelwright.admission import Gate, KeyReused
-from reelwright.billing import Plan, StripeDoor
+from reelwright.billing import FAMILIES, Plan, StripeDoor
 from reelwright.ground.postgres import Database
-from reelwright.journeys import purchase
+from reelwright.journeys import inbox, purchase
 from tests.journeys.buying import MICRO, Customer
 from tests.simulators.stripe import SimulatedStripe
 
@@ -207,6 +207,16 @@ async def test_w24_an_event_of_another_version_is_fetched_anew(buyer: Customer) 
     for event in events:
         event["data"]["object"] = {name: event["data"]["object"].get(name) for name in ("id", "object", "customer")}
     await buyer.hear([one | {"api_version": "2019-12-03"} for one in events])
+    assert await buyer.credits() == BASIC + STARTER
+
+
+async def test_w25_what_never_arrived_is_found_by_the_daily_comparison(buyer: Customer) -> None:
+    await buyer.buy("pack_starter")
+    tools = {"db": buyer.db, "stripe": buyer.door}
+    missed = await inbox.reconcile(**tools, now=buyer.now())  # type: ignore[arg-type]
+    assert missed == len([one for one in buyer.happened() if one["type"] in FAMILIES])
+    assert await inbox.reconcile(**tools, now=buyer.now()) == 0  # type: ignore[arg-type]
+    await buyer.drain()
     assert await buyer.credits() == BASIC + STARTER
 
 

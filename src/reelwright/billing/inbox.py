@@ -70,7 +70,8 @@ _REPLAY = text(
 _BEGIN_REVIEW = text(
     """
     INSERT INTO stripe_reviews AS review (day) VALUES (:day)
-    ON CONFLICT (day) DO UPDATE SET tried_at = now() WHERE review.done_at IS NULL AND review.tried_at < now() - :pause
+    ON CONFLICT (day) DO UPDATE SET tried_at = now()
+     WHERE review.done_at IS NULL AND review.tried_at < now() - CAST(:pause AS interval)
     RETURNING (SELECT max(day) FROM stripe_reviews WHERE done_at IS NOT NULL) AS last
     """
 ).bindparams(bindparam("day", type_=Date))

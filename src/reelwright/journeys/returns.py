@@ -8,9 +8,10 @@ plan's month only what is unused is ever taken. A boost ends when all of its pri
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright import ledger
-from reelwright.accounts import Account, Accounts, Boosts
+from reelwright.accounts import Account, BoostNotNeeded
 from reelwright.billing import Charged, ItemKind, Payment, Purchases
 from reelwright.ground import log
+from reelwright.journeys import plans
 from reelwright.journeys.settlement import Heard, Settle, Written, bought, check, invoiced, nothing
 
 _log = log.logger("journeys.returns")
@@ -50,7 +51,7 @@ async def _return(tx: AsyncConnection, payment: Payment, found: Charged, heard: 
     boosted, account, granted_by = payment.kind is ItemKind.BOOST, None, payment.granted_by
     target = payment.clawed_micro
     if boosted:
-        account, granted_by = await _boost(tx, payment, whole=found.returned + found.lost >= found.captured)
+        account, granted_by = await _boost(tx, payment, whole=0 < found.captured <= found.returned + found.lost)
     else:
         target = await _target(tx, payment, found)
         await _move(tx, payment, target, heard)
@@ -106,17 +107,16 @@ async def _move(tx: AsyncConnection, payment: Payment, target: int, heard: Heard
 
 async def _boost(tx: AsyncConnection, payment: Payment, *, whole: bool) -> tuple[Account | None, str | None]:
     """End a boost whose price went back whole, or give it anew where it came back after all; return its source."""
-    accounts, boosts = Accounts(session=tx), Boosts(session=tx)
-    await accounts.lock(payment.account_id)
     if whole and payment.granted_by is not None:
-        for boost in await boosts.of(payment.account_id):
-            if boost.source == payment.granted_by:
-                await boosts.revoke(payment.account_id, boost.id)
-        return await accounts.get(payment.account_id), None
+        return (await plans.revoke(tx, payment.account_id, source=payment.granted_by)).account, None
     if whole or payment.granted_by is not None:
         return None, payment.granted_by
     source = f"{_given_back(payment)}:{payment.turns + 1}"
-    return await accounts.grant_boost(payment.account_id, days=payment.boost_days, source=source), source
+    try:
+        return await plans.boost(tx, payment.account_id, days=payment.boost_days, source=source), source
+    except BoostNotNeeded:  # on Pro by now: a person decides what that is worth
+        _log.error("returns.boost_not_given_again", account_id=str(payment.account_id), payment=payment.source)
+        return None, None
 
 
 def _share(whole: int, part: int, of: int) -> int:

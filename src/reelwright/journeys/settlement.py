@@ -187,12 +187,7 @@ async def hold(tx: AsyncConnection, found: Subscribed, *, now: datetime) -> Acco
         told_at=now,
     )
     await Subscriptions(session=tx).told(owner, told)
-    before = await Accounts(session=tx).get(owner)
-    account = await plans.settle(tx, owner, now=now)
-    if before is not None and before.plan != account.plan and not account.demo:
-        facts = {"plan": account.plan, "before": before.plan}
-        await notices.tell(tx, account_id=owner, kind="plan_changed", key=str(account.plan_version), facts=facts)
-    return account
+    return await plans.settle(tx, owner, now=now)
 
 
 def source_of(session: CheckoutSession) -> str:
@@ -310,8 +305,6 @@ async def _hand_over(tx: AsyncConnection, buyer: AccountId, session: CheckoutSes
     await purchases.add(
         replace(paid, source=f"{source}:boost", kind=ItemKind.BOOST, boost_days=sold.days, granted_by=source)
     )
-    facts = {"until": account.boost_until, "days": sold.days}
-    await notices.tell(tx, account_id=buyer, kind="boost_started", key=source, facts=facts)
     return (account,)
 
 
