@@ -63,7 +63,8 @@ class SessionWish(msgspec.Struct, forbid_unknown_fields=True):
     ui_mode: Literal["hosted_page"] = "hosted_page"
 
 
-def _create(book: Book, wish: SessionWish) -> Json:
+def _checked(book: Book, wish: SessionWish) -> tuple[list[Json], int]:
+    """Return the prices that are asked for, and when the offer ends. Raises Refused."""
     prices = [book.get("price", each.price, param="line_items[0][price]") for each in wish.line_items]
     kind = "recurring" if wish.mode == "subscription" else "one_time"
     if not prices or any(price["type"] != kind for price in prices):
@@ -80,6 +81,11 @@ def _create(book: Book, wish: SessionWish) -> Json:
     expires = wish.expires_at or now + _LIFE_S
     if not _SHORTEST_S - 5 <= expires - now <= _LIFE_S + 5:
         raise Refused("The `expires_at` timestamp must be 30 minutes to 24 hours ahead.", param="expires_at")
+    return prices, expires
+
+
+def _create(book: Book, wish: SessionWish) -> Json:
+    prices, expires = _checked(book, wish)
     made = [_item(price, each) for price, each in zip(prices, wish.line_items, strict=True)]
     total = sum(item["amount_total"] for item in made)
     session = book.add(

@@ -87,15 +87,7 @@ def draft(book: Book, subscription: Json, lines: Sequence[Json], *, reason: str,
         "issuer": {"type": "self"},
         "lines": listing("/v1/invoices/upcoming/lines", lines),
         "next_payment_attempt": None,
-        "parent": {
-            "type": "subscription_details",
-            "quote_details": None,
-            "subscription_details": {
-                "metadata": dict(subscription["metadata"]),
-                "subscription": subscription["id"],
-                "subscription_proration_date": None,
-            },
-        },
+        "parent": _parent(subscription),
         "payment_settings": {"default_mandate": None, "payment_method_options": None, "payment_method_types": None},
         "period_start": period[0],
         "period_end": period[1],
@@ -111,6 +103,15 @@ def draft(book: Book, subscription: Json, lines: Sequence[Json], *, reason: str,
         "total_taxes": [],
     }
     return fields
+
+
+def _parent(subscription: Json) -> Json:
+    details = {
+        "metadata": dict(subscription["metadata"]),
+        "subscription": subscription["id"],
+        "subscription_proration_date": None,
+    }
+    return {"type": "subscription_details", "quote_details": None, "subscription_details": details}
 
 
 def bill(book: Book, subscription: Json, lines: Sequence[Json], *, reason: str, period: tuple[int, int]) -> Json:
