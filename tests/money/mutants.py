@@ -13,7 +13,6 @@ MUTANTS: dict[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
         "_HOLD",
         (("AND available_micro >= :micro ", ""), ("AND found.micro = :micro", "AND found.micro > 0")),
     ),
-    "lends to debtors": ("reelwright.ledger.credits", "_HOLD", (("AND debt_micro = 0", ""),)),
     "burns dear first": ("reelwright.ledger.credits", "_HOLD", (("ORDER BY priority,", "ORDER BY priority DESC,"),)),
     "uses what has lapsed": (
         "reelwright.ledger.credits",
