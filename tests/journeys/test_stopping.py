@@ -65,8 +65,8 @@ async def books(db: Database, account: Account) -> dict[str, int]:
         SELECT (SELECT sum(held_micro)::bigint FROM credit_balances) AS held,
                (SELECT coalesce(sum(captured_micro), 0)::bigint FROM credit_holds) AS captured,
                (SELECT coalesce(sum(credits_micro), 0)::bigint FROM usage_ledger) AS metered,
-               (SELECT count(*) FROM usage_ledger) AS rows,
-               (SELECT count(DISTINCT run_id) FROM usage_ledger) AS runs,
+               (SELECT count(*) FROM usage_ledger WHERE outcome = 'succeeded') AS rows,
+               (SELECT count(DISTINCT run_id) FROM usage_ledger WHERE outcome = 'succeeded') AS runs,
                (SELECT count(*) FROM generations WHERE units_returned_at IS NOT NULL) AS returned
         """,
     )
@@ -269,7 +269,8 @@ async def test_of_cancel_and_completion_one_wins_and_the_money_is_the_winners(
                        g.units_returned_at IS NOT NULL AS returned,
                        (SELECT coalesce(sum(credits_micro), 0)::bigint FROM usage_ledger u
                          WHERE u.generation_id = g.id) AS metered,
-                       (SELECT count(*) FROM usage_ledger u WHERE u.generation_id = g.id) AS charges,
+                       (SELECT count(*) FROM usage_ledger u
+                         WHERE u.generation_id = g.id AND u.outcome = 'succeeded') AS charges,
                        (SELECT count(*) FROM generation_events e WHERE e.generation_id = g.id
                            AND e.kind IN ('succeeded', 'cancelled', 'failed')) AS ends
                   FROM generations g JOIN credit_holds h ON h.generation_id = g.id

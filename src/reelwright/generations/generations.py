@@ -14,6 +14,7 @@ from reelwright.generations.model import GenerationKind, GenerationState, Part
 from reelwright.generations.records import LIVE, AdmissionFacts, Counted, Event, Generation, NewGeneration, Regenerated
 from reelwright.generations.tables import EVENTS, GENERATIONS
 from reelwright.ground.ids import AccountId, DraftId, GenerationId, VariantId
+from reelwright.ground.postgres import Statement, rows
 
 LONGEST_PAUSE = timedelta(days=7)  # then the sweep cancels it
 _COLUMNS = [column for column in GENERATIONS.c if column.name != "fingerprint"]
@@ -53,7 +54,7 @@ _REGENERATED = text(
      ORDER BY admitted_at, id
     """
 )
-_NOTE = text(
+_NOTE = Statement(
     """
     WITH generation AS (
         UPDATE generations SET event_seq = event_seq + 1 WHERE id = :generation RETURNING id, event_seq)
@@ -62,7 +63,7 @@ _NOTE = text(
     RETURNING seq
     """
 )
-_END = text(
+_END = Statement(
     """
     UPDATE generations
        SET state = :state, paused_at = NULL, failure_code = :code, failure_sentence = :sentence,
@@ -71,7 +72,7 @@ _END = text(
      WHERE id = :generation AND state IN ('queued', 'running') RETURNING id
     """
 )
-_CANCEL_REST = text(
+_CANCEL_REST = Statement(
     """
     UPDATE stage_runs SET state = 'cancelled', fence = fence + 1, lease_until = NULL, finished_at = clock_timestamp()
      WHERE generation_id = :generation AND state IN ('queued', 'running')
@@ -151,9 +152,9 @@ class Generations:
             "gate": None if gate is None else msgspec.json.encode(gate).decode(),
             "units_back": units_back,
         }
-        if await self.session.scalar(_END, values) is None:
+        if not await rows(self.session, _END, values):
             return False
-        await self.session.execute(_CANCEL_REST, {"generation": generation_id})
+        await rows(self.session, _CANCEL_REST, {"generation": generation_id})
         return True
 
     async def render_variant(self, generation_id: GenerationId, variant_id: VariantId) -> None:
@@ -215,8 +216,8 @@ class Generations:
         if before is not None:
             query = query.where(tuple_(GENERATIONS.c.created_at, GENERATIONS.c.id) < tuple_(*map(literal, before)))
         newest = query.order_by(GENERATIONS.c.created_at.desc(), GENERATIONS.c.id.desc()).limit(limit)
-        rows = (await self.session.execute(newest)).mappings().all()
-        return [found for row in rows if (found := _found(row))]
+        page = (await self.session.execute(newest)).mappings().all()
+        return [found for row in page if (found := _found(row))]
 
     async def admission_facts(
         self, account_id: AccountId, month_start: datetime, hour_start: datetime
@@ -261,16 +262,16 @@ class Generations:
 
     async def regenerated(self, account_id: AccountId, since: datetime) -> list[Regenerated]:
         """Return the account's regenerations after an instant, given-back ones left out, in the order of admission."""
-        rows = await self.session.execute(_REGENERATED, {"account": account_id, "since": since})
-        return [Regenerated(DraftId(row.draft_id), GenerationId(row.id), row.plan, row.admitted_at) for row in rows]
+        made = await self.session.execute(_REGENERATED, {"account": account_id, "since": since})
+        return [Regenerated(DraftId(row.draft_id), GenerationId(row.id), row.plan, row.admitted_at) for row in made]
 
     async def note(self, generation_id: GenerationId, kind: str, data: Mapping[str, object]) -> int:
         """Append an event and return its number. The generation stays locked until the commit. Raises LookupError."""
         values = {"generation": generation_id, "kind": kind, "data": msgspec.json.encode(data).decode()}
-        seq = await self.session.scalar(_NOTE, values)
-        if seq is None:
+        noted = await rows(self.session, _NOTE, values)
+        if not noted:
             raise LookupError(generation_id)
-        return seq
+        return noted[0]["seq"]
 
     async def events_after(self, generation_id: GenerationId, seq: int, limit: int = 100) -> list[Event]:
         """Return the events behind a number, in order."""
