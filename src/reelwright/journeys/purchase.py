@@ -28,7 +28,7 @@ from reelwright.ground.ids import AccountId, derived
 from reelwright.ground.postgres import Database
 from reelwright.journeys import plans, settlement
 
-_OPEN_FOR = timedelta(minutes=30)  # Stripe's least
+_OPEN_FOR = timedelta(minutes=31)  # Stripe's least is 30 minutes from when it hears of it
 _log = log.logger("journeys.purchase")
 
 

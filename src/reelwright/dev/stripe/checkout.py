@@ -79,7 +79,7 @@ def _checked(book: Book, wish: SessionWish) -> tuple[list[Json], int]:
         raise Refused("The simulator has neither taxes nor invoices for single payments.", param="automatic_tax")
     now = book.now()
     expires = wish.expires_at or now + _LIFE_S
-    if not _SHORTEST_S - 5 <= expires - now <= _LIFE_S + 5:
+    if not _SHORTEST_S <= expires - now <= _LIFE_S + 5:
         raise Refused("The `expires_at` timestamp must be 30 minutes to 24 hours ahead.", param="expires_at")
     return prices, expires
 
