@@ -86,7 +86,7 @@ def born(
 def hammered(url: str, given: argparse.Namespace, folder: Path, all_of: list[Purse]) -> Mayhem:
     """Let the processes play, and kill, until the end. The dead are replaced."""
     dice, mayhem, births = random.Random(given.seed), Mayhem(), Counter[int]()
-    ends = time.monotonic() + given.seconds
+    ends, pause = time.monotonic() + given.seconds, min(1.5, given.seconds / 8)
 
     def bear(slot: int) -> None:
         births[slot] += 1
@@ -95,7 +95,7 @@ def hammered(url: str, given: argparse.Namespace, folder: Path, all_of: list[Pur
     for slot in range(given.processes):
         bear(slot)
     while not given.calm and time.monotonic() < ends - 1:
-        time.sleep(dice.uniform(0.1, 0.5))
+        time.sleep(dice.uniform(pause / 3, pause))
         if dice.random() < 0.5:
             mayhem.terminated += asyncio.run(terminated(url, dice.randint(1, 4)))
             continue
@@ -160,9 +160,9 @@ def _broken(answer: dict[str, Any], written: Counter[str], parts: Counter[str], 
 
 def table(mayhem: Mayhem, books: Books, answers: Counter[tuple[str, str]], seconds: float) -> Iterator[str]:
     outcomes = sorted({answer for _, answer in answers})
-    yield f"{'asked':<12}" + "".join(f"{outcome.split('.')[-1][:19]:>20}" for outcome in outcomes)
+    yield f"{'asked':<12}" + "".join(f"{outcome.split('.')[-1][:20]:>22}" for outcome in outcomes)
     for kind in sorted({kind for kind, _ in answers}):
-        yield f"{kind:<12}" + "".join(f"{answers[kind, outcome]:>20,}" for outcome in outcomes)
+        yield f"{kind:<12}" + "".join(f"{answers[kind, outcome]:>22,}" for outcome in outcomes)
     yield ""
     yield f"{'journal':<12}{'lines':>12}{'micro-credits':>20}"
     for kind in sorted(books.count):

@@ -22,7 +22,7 @@ from tests.money.mutants import MUTANTS
 from tests.money.recomputed import recomputed
 from tests.rooms.generations import made
 
-SLICE = ("--processes", "3", "--seconds", "4", "--seed", "1", "--accounts", "12")
+SLICE = ("--processes", "2", "--seconds", "4", "--seed", "1", "--accounts", "12")
 C40 = 2_000
 
 
