@@ -92,19 +92,23 @@ def hammered(url: str, given: argparse.Namespace, folder: Path, all_of: list[Pur
         births[slot] += 1
         mayhem.living[slot] = born(url, slot, births[slot], given, folder, all_of, ends)
 
-    for slot in range(given.processes):
-        bear(slot)
-    while not given.calm and time.monotonic() < ends - 1:
-        time.sleep(dice.uniform(pause / 3, pause))
-        if dice.random() < 0.5:
-            mayhem.terminated += asyncio.run(terminated(url, dice.randint(1, 4)))
-            continue
-        slot = dice.randrange(given.processes)
-        os.kill(mayhem.living[slot], signal.SIGKILL)
-        buried(mayhem, slot)
-        bear(slot)
-    for slot in [*mayhem.living]:
-        buried(mayhem, slot)
+    try:
+        for slot in range(given.processes):
+            bear(slot)
+        while not given.calm and time.monotonic() < ends - 1:
+            time.sleep(dice.uniform(pause / 3, pause))
+            if dice.random() < 0.5:
+                mayhem.terminated += asyncio.run(terminated(url, dice.randint(1, 4)))
+                continue
+            slot = dice.randrange(given.processes)
+            os.kill(mayhem.living[slot], signal.SIGKILL)
+            buried(mayhem, slot)
+            bear(slot)
+        for slot in [*mayhem.living]:
+            buried(mayhem, slot)
+    finally:
+        for pid in mayhem.living.values():
+            os.kill(pid, signal.SIGKILL)
     mayhem.faults += [file.read_text() for file in sorted(folder.glob("*.fault"))]
     return mayhem
 
@@ -214,6 +218,7 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that nothing is left behind
     log.configure(as_json=True)
     logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)  # connections are cut all the time
     given = arguments()
