@@ -1,0 +1,77 @@
+"""A slice of the month in the default suite: six people, 36 days over two months' ends, in coarse steps.
+
+One test, so that one process lives the month once.
+"""
+
+from pathlib import Path
+
+from sqlalchemy import text
+
+from reelwright import ledger
+from reelwright.ground import clock as python_clock
+from tests.conftest import new_database
+from tests.month import promises
+from tests.month.month import Month, first_day
+from tests.month.running import a_month
+
+LIVED = (0, 3, 6, 9, 12, 16, 18, 30, 34, 35)
+PEOPLE = 6
+BOUGHT = ("plan_standard", "plan_pro", "upgrade", "downgrade", "boost_30d", "pack_creator", "refund", "decline")
+SPOILT = {
+    "U12": "DELETE FROM usage_ledger WHERE id = (SELECT id FROM usage_ledger ORDER BY cost_nano_usd DESC LIMIT 1)",
+    "told twice": "UPDATE notices SET kind = 'quota_reset', facts = '{\"period\": 1}' WHERE kind ~ 'generation'",
+    "I2": "UPDATE credit_balances SET available_micro = available_micro + 1",
+    "served more in an hour": "UPDATE generations SET generation_units = 1000",
+    "schedule": "DELETE FROM schedule_runs WHERE due_at = (SELECT min(due_at) FROM schedule_runs)",
+}
+
+
+async def test_a_month_keeps_every_promise_and_one_that_is_broken_is_seen(
+    postgres_url: str, valkey_url: str, worker_number: int, tmp_path: Path
+) -> None:
+    url = await new_database(postgres_url, f"month_{worker_number}")
+    opened = a_month(database_url=url, redis_url=valkey_url, folder=tmp_path, people=PEOPLE, seed=1, steps=1)
+    async with opened as month:
+        for day in LIVED:
+            await month.day(day, hours=(12,))
+        await month.end()
+
+        assert await promises.broken(month, at_the_end=True) == []
+        assert [wish for wish in BOUGHT if not month.done[wish]] == []
+        assert month.stages.bill.failed > 0
+        await _the_clocks_agree(month)
+        found = await _found_after_a_second_grant(month)
+        assert [one for one in found if one.startswith("invoice")]
+        for promise, spoil in SPOILT.items():
+            assert not [one for one in found if promise in one]
+            await _behind_the_triggers(month, spoil)
+            found = await promises.broken(month)
+            assert [one for one in found if promise in one], promise
+
+
+async def _the_clocks_agree(month: Month) -> None:
+    async with month.db.begin() as tx:
+        told = (await tx.execute(text("SELECT now(), clock_timestamp(), statement_timestamp()"))).one()
+    here = python_clock.now()
+    assert here > first_day()
+    assert max(abs((one - here).total_seconds()) for one in told) < 5
+    assert abs(month.stripe.book.now() - here.timestamp()) < 5
+    assert abs(int(month.gate.now_text()) / 1000 - here.timestamp()) < 5
+
+
+async def _found_after_a_second_grant(month: Month) -> list[str]:
+    paid = "SELECT account_id, external_ref, amount_micro FROM credit_lots WHERE external_ref LIKE 'grant:invoice:%'"
+    async with month.db.begin() as tx:
+        lot = (await tx.execute(text(f"{paid} LIMIT 1"))).one()
+        source = f"{lot.external_ref.removeprefix('grant:')}:again"
+        assert await ledger.grant(
+            tx, account=lot.account_id, micro=lot.amount_micro, source=source, origin=ledger.Origin.MONTHLY
+        )
+    return await promises.broken(month, at_the_end=True)
+
+
+async def _behind_the_triggers(month: Month, statement: str) -> None:
+    async with month.db.begin() as tx:
+        await tx.execute(text("ALTER TABLE usage_ledger DISABLE TRIGGER USER"))
+        await tx.execute(text(statement))
+        await tx.execute(text("ALTER TABLE usage_ledger ENABLE TRIGGER USER"))
