@@ -3,8 +3,10 @@
 One test, so that one process lives the month once.
 """
 
+import logging
 from pathlib import Path
 
+import pytest
 from sqlalchemy import text
 
 from reelwright import ledger
@@ -27,8 +29,9 @@ SPOILT = {
 
 
 async def test_a_month_keeps_every_promise_and_one_that_is_broken_is_seen(
-    postgres_url: str, valkey_url: str, worker_number: int, tmp_path: Path
+    postgres_url: str, valkey_url: str, worker_number: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.CRITICAL)  # thousands of lines otherwise
     url = await new_database(postgres_url, f"month_{worker_number}")
     opened = a_month(database_url=url, redis_url=valkey_url, folder=tmp_path, people=PEOPLE, seed=1, steps=1)
     async with opened as month:
