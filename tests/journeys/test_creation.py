@@ -15,11 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from reelwright import ledger
 from reelwright.accounts import Account, Accounts
 from reelwright.admission import Admitted, Gate, NotAdmitted, Order, Replayed
-from reelwright.billing import Plan
+from reelwright.billing import PLANS, Plan
 from reelwright.generations import Generations
 from reelwright.ground import clock, telemetry, tracing
 from reelwright.ground.errors import Outage
 from reelwright.ground.postgres import Database
+from reelwright.journeys import allowances
 from tests.builders import an_account
 from tests.journeys.conftest import order, waiting
 
@@ -166,3 +167,18 @@ async def test_a_start_leaves_one_line_with_its_ids_and_its_trace_in_the_message
     assert message.traceparent is not None
     assert span.context is not None
     assert (span.name, f"{span.context.trace_id:032x}") == ("generation.start", message.traceparent.split("-")[1])
+
+
+async def test_an_order_right_behind_a_months_turn_is_paid_by_the_new_month(db: Database, gate: Gate) -> None:
+    """The chore that gives the month's credits comes by later; the order doesn't wait for it, nor get them twice."""
+    async with db.begin() as tx:
+        account = await Accounts(session=tx).create(email="early@example.com", plan="standard")
+        assert (await ledger.balance(tx, account=account.id)).available_micro == 0
+
+    started = await order(account, db, gate)
+
+    async with db.begin() as tx:
+        balance = await ledger.balance(tx, account=account.id)
+    assert balance.held_micro == started.price_micro > 0
+    assert balance.available_micro + balance.held_micro == PLANS[Plan.STANDARD].credits_month_micro
+    assert await allowances.refill_due(db=db, now=clock.now()) == 0

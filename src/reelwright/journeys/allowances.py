@@ -101,6 +101,14 @@ async def refill(account_id: AccountId, *, db: Database, now: datetime) -> int:
         return await give(tx, account_id, now=now)
 
 
+async def refill_if_due(account_id: AccountId, *, db: Database, now: datetime) -> int:
+    """Give an account its month where that has come and nobody has given it; return how much. Raises Outage."""
+    async with db.begin() as tx:
+        if not await Accounts(session=tx).claim_allowance(account_id, now=now):
+            return 0
+        return await give(tx, account_id, now=now)
+
+
 async def refill_due(*, db: Database, now: datetime, most: int = _MOST) -> int:
     """Give accounts whose month has come their credits, once; return how many got some. Raises Outage.
 
@@ -112,7 +120,7 @@ async def refill_due(*, db: Database, now: datetime, most: int = _MOST) -> int:
         async with db.begin() as tx:
             batch = await Accounts(session=tx).allowances_due(now=now, limit=_BATCH, after=after)
         for _, account_id in batch:
-            do = partial(_refill_claimed, account_id, db=db, now=now)
+            do = partial(refill_if_due, account_id, db=db, now=now)
             refilled += bool(await rounds.attempt(do, chore="allowances", account_id=account_id))
         if len(batch) < _BATCH:
             break
@@ -145,13 +153,6 @@ async def give(tx: AsyncConnection, account_id: AccountId, *, now: datetime) -> 
         given, look_at = await _grant(tx, account_id, due, source=named, period=month), month.end
     await accounts.allowance_next(account_id, look_at)
     return given
-
-
-async def _refill_claimed(account_id: AccountId, *, db: Database, now: datetime) -> int:
-    async with db.begin() as tx:
-        if not await Accounts(session=tx).claim_allowance(account_id, now=now):
-            return 0
-        return await give(tx, account_id, now=now)
 
 
 async def _give_paid(tx: AsyncConnection, account_id: AccountId, *, now: datetime) -> tuple[int, datetime]:

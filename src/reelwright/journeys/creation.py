@@ -17,7 +17,7 @@ from reelwright.ground import failpoints, log, telemetry, tracing
 from reelwright.ground.errors import Kind, NotFound, Outage, Refusal
 from reelwright.ground.ids import AccountId, DraftId, GenerationId
 from reelwright.ground.postgres import Database
-from reelwright.journeys import lastword
+from reelwright.journeys import allowances, lastword
 from reelwright.journeys.facts import plan_of
 from reelwright.journeys.lastword import Moment, moment_of
 from reelwright.journeys.ordering import Order, Prepared, Terms, for_admission, prepare
@@ -72,11 +72,23 @@ async def start(
     bound = structlog.contextvars.bound_contextvars(generation_id=str(order.id))
     with bound, tracing.span("generation.start", **names, account_id=str(account.id)):
         try:
-            return await _started(order, account, db=db, gate=gate, terms=terms, now=now, opening=opening)
+            return await _afforded(order, account, db=db, gate=gate, terms=terms, now=now, opening=opening)
         except (NotAdmitted, NoPlace) as refused:
             for violation in refused.violations:
                 telemetry.REFUSALS.labels(violation.policy.value).inc()
             raise
+
+
+async def _afforded(
+    order: Order, account: Account, *, db: Database, gate: Gate, terms: Terms, now: datetime, opening: Opening
+) -> Started:
+    """Start it, also where its month has only just begun and the chore that gives the credits hasn't come by yet."""
+    try:
+        return await _started(order, account, db=db, gate=gate, terms=terms, now=now, opening=opening)
+    except ledger.CreditsInsufficient:
+        if not await allowances.refill_if_due(account.id, db=db, now=now):
+            raise
+    return await _started(order, account, db=db, gate=gate, terms=terms, now=now, opening=opening)
 
 
 async def _started(
