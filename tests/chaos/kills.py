@@ -59,7 +59,7 @@ async def after_claim(on: Fleet, stages: tuple[str, ...]) -> None:
         generation = await killed(on, stage, "after_claim")
         attempts = {row.stage: row for row in await on.rows(_ATTEMPTS, id=generation) if row.attempt > 1}
         assert attempts
-        assert all(row.fence == 2 * row.attempt - 1 for row in attempts.values())  # taken over by a sweep, and claimed
+        assert all(row.fence >= 2 * row.attempt - 1 for row in attempts.values())  # taken over by a sweep, and claimed
         assert stage in attempts
         assert attempts.keys() <= {stage, *(SIDE_BY_SIDE if stage in SIDE_BY_SIDE else ())}
         assert not repeated(on.calls(generation))[stage], "who died after its claim had called nobody yet"

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import contextmanager
@@ -36,7 +37,10 @@ class Api:
 
 
 @pytest.fixture
-async def api(db: Database, redis: object, database_url: str, valkey_url: str, tmp_path: Path) -> AsyncIterator[Api]:
+async def api(
+    db: Database, redis: object, database_url: str, valkey_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Api]:
+    monkeypatch.setattr(logging.getLogger(), "level", logging.ERROR)  # a server of another process, as it were
     settings = Settings(
         environment="test",
         database_url=database_url,

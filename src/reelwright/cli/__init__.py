@@ -20,7 +20,10 @@ _COMMANDS = {
         "Take deliveries; settings come from the environment (see .env.example).",
     ),
     "db": ("reelwright.dev.database:db", "Look after the database."),
-    "schedules": ("reelwright.dev.schedules:schedules", "Reels that make themselves at their times."),
+    "schedules": (
+        "reelwright.dev.schedules:schedules",
+        "Reels that make themselves at their times, while `reelwright dev` runs.",
+    ),
     "admin": (
         "reelwright.dev.administration:admin",
         "What an operator does: accounts, and what died of our own failure.",

@@ -5,7 +5,7 @@ import re
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, cast
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -102,7 +102,7 @@ def configure(*, level: str = "INFO", as_json: bool = True) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Stderr(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -114,6 +114,15 @@ def configure(*, level: str = "INFO", as_json: bool = True) -> None:
     root.setLevel(level)
     for noisy in ("httpx", "httpcore", "stripe", "uvicorn.access", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+class _Stderr(logging.StreamHandler[TextIO]):
+    """Writes to stderr; where it was another when the log was set up, and that is closed, to what it is now."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self.stream.closed:
+            self.stream = sys.stderr
+        super().emit(record)
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:
