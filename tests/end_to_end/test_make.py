@@ -45,10 +45,10 @@ def test_a_bare_topic_becomes_a_checked_reel_with_its_source_named(tmp_path: Pat
     out = tmp_path / "cats.mp4"
     data = tmp_path / "data"
     run = reelwright(
-        "make", "Why do cats purr?", "-o", str(out), "--duration", "15", "--json", "--data", str(data), timeout=400
+        "make", "Why do cats purr?", "-o", str(out), "--duration", "10", "--json", "--data", str(data), timeout=400
     )
     assert run.returncode == 0, run.stderr
-    made = checked(run.stdout, seconds=15, size=(1080, 1920))
+    made = checked(run.stdout, seconds=10, size=(1080, 1920))
     assert "CC BY-SA" in str(made["attribution"])
     assert "CC BY-SA" in str(made["caption"])
     assert processes_that_name(data) == []
@@ -68,7 +68,7 @@ def page(tmp_path: Path) -> Generator[str]:
         server.shutdown()
 
 
-def test_a_web_page_becomes_a_reel_only_where_the_setting_allows_it(tmp_path: Path, page: str) -> None:
+def test_a_web_page_becomes_a_reel_where_the_setting_allows_it(tmp_path: Path, page: str) -> None:
     out = tmp_path / "bees.mp4"
     arguments = (
         "make",
@@ -80,12 +80,6 @@ def test_a_web_page_becomes_a_reel_only_where_the_setting_allows_it(tmp_path: Pa
         "--data",
         str(tmp_path / "data"),
     )
-    refused = reelwright(*arguments)
-    assert (refused.returncode, refused.stdout) == (2, "")
-    assert "url" in refused.stderr
-    assert len(refused.stderr.splitlines()) == 1
-    assert not out.exists()
-
     more = ("--duration", "10", "--aspect", "1:1", "--music", "none")
     run = reelwright(*arguments, *more, timeout=400, REELWRIGHT_INGESTION_ALLOWLIST=page)
     assert run.returncode == 0, run.stderr
@@ -124,6 +118,7 @@ def test_what_can_be_known_before_is_refused_before_anything_starts(
 REFUSED = [
     (("a" * 5000,), "topic"),
     (("--url", "http://[::1]/"), "url"),
+    (("--url", "http://127.0.0.1:9/"), "url"),  # what the allow-list doesn't name
 ]
 
 

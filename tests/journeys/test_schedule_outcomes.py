@@ -128,6 +128,7 @@ async def test_missing_credits_refuse_and_three_refusals_pause(db: Database, gat
     schedule, desk = await a_schedule(db, account), a_desk(db, gate)
     async with db.begin() as tx:
         await ledger.adjust(tx, account=account.id, micro=-25_000 * MICRO, reference="x", reason="x", actor=account.id)
+        await tx.execute(text("UPDATE users SET allowance_due_at = 'infinity'"))  # no month comes to its help
     for day in range(4):
         await tick(desk, NINE + day * DAY)
     assert await states(db, schedule) == [("refused", "credits.insufficient")] * 3
