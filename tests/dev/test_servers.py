@@ -119,7 +119,7 @@ async def test_a_stale_pid_file_that_names_another_process_is_no_obstacle(cluste
     pid_file = cluster.folder / "data" / "postmaster.pid"
     text = pid_file.read_text()
     os.kill(cluster.pid, signal.SIGKILL)
-    await wait_until(lambda: is_free(cluster.folder / "lock"))
+    await wait_until(lambda: is_free(cluster.folder / "lock") and not cluster.alive)  # it is let go before it is gone
     pid_file.write_text(text.replace(str(cluster.pid), str(os.getppid()), 1))
     cluster.start()
     assert await read(cluster.url) == [1]
