@@ -270,7 +270,7 @@ class PyrateLimiter:
     lacks: ClassVar = WITHOUT_LEASES + "; one row for each unit; keys never expire; a flushed script is an error"
 
     async def open(self, url: str) -> None:
-        self._redis: Redis = Redis.from_url(url, max_connections=CONNECTIONS)
+        self._redis: Redis = Redis.from_url(url, max_connections=CONNECTIONS, socket_timeout=None)
         blank = RedisBucket.init([Rate(1, 1000)], self._redis, "blank")
         self._digest = (await cast("Awaitable[RedisBucket]", blank)).script_hash
 
