@@ -38,7 +38,9 @@ def dev(port: int | None, data: Path, workers: int, as_json: bool) -> None:  # n
         else:
             click.echo(
                 f"Reelwright runs at {there.base_url}\nAPI key  {there.api_key}\n"
-                f"Data     {data.expanduser().resolve()}\nCtrl-C stops it."
+                f"Data     {data.expanduser().resolve()}\n"
+                + (f"Mail     {there.mail_dir}\n" if there.mail_dir else "")
+                + f"Stripe   {there.stripe_url}\nCtrl-C stops it."
             )
         try:
             threading.Event().wait()
