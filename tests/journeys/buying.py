@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -65,9 +66,9 @@ class Customer:
         buy: Callable[..., Any] = {
             "pack": purchase.buy_credits,
             "boost": purchase.buy_boost,
-            "plan": purchase.subscribe,
+            "plan": partial(purchase.subscribe, now=datetime.now(UTC)),
         }[item.partition("_")[0]]
-        opened = await buy(await self.present(), wish, db=self.db, stripe=self.door, now=datetime.now(UTC))
+        opened = await buy(await self.present(), wish, db=self.db, stripe=self.door)
         return next(one["id"] for one in self.sim.all("checkout.session") if one["url"] == opened.url)
 
     async def buy(self, item: str) -> str:

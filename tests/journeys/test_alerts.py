@@ -16,11 +16,11 @@ from reelwright.generations import GenerationKind
 from reelwright.ground import clock
 from reelwright.ground.ids import GenerationId
 from reelwright.ground.postgres import Database
-from reelwright.journeys import alerts, ending
+from reelwright.journeys import alerts, ending, production, stopping
 from reelwright.journeys.workroom import Workroom
 from reelwright.ledger import Origin
 from tests.builders import a_generation
-from tests.journeys.conftest import deliver_all, order
+from tests.journeys.conftest import deliver_all, order, waiting
 
 ENDS = datetime(2040, 2, 1, tzinfo=UTC)
 ALLOWANCE = ("allowance_80", "allowance_90", "allowance_100")
@@ -221,6 +221,22 @@ async def test_the_months_generations_are_warned_of_at_the_plans_own_limit(db: D
     async with db.begin() as tx:
         await Accounts(session=tx).set_plan(account.id, "standard")
         assert await alerts.measure(tx, account.id, now=clock.now()) == 0
+
+
+async def test_what_a_cancel_takes_is_measured_as_well(db: Database, gate: Gate, room: Workroom) -> None:
+    account = await an_account(db, plan="pro")
+    await give(db, account, 1_000_000_000)
+    await spend(db, account, 799_999_999)
+    begun = await order(account, db, gate, kind=GenerationKind.SCRIPT)
+    (message, *_) = await waiting(db)
+    await production.perform(message, room=room)
+    assert await told(db) == []
+
+    await stopping.cancel(account.id, begun.generation_id, db=db, gate=gate)
+
+    async with db.begin() as tx:
+        assert await ledger.charged(tx, generation=begun.generation_id) > 0
+    assert await told(db) == ["allowance_80"]
 
 
 async def test_a_reel_that_ends_is_told_with_its_price_in_the_same_transaction(

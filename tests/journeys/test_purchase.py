@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from reelwright.admission import Gate, KeyReused
-from reelwright.billing import FAMILIES, Plan, StripeDoor
+from reelwright.billing import FAMILIES, CheckoutSession, NewCheckout, Plan, StripeDoor
+from reelwright.ground.errors import Outage
 from reelwright.ground.postgres import Database
 from reelwright.journeys import inbox, purchase
 from tests.journeys.buying import MICRO, Customer
@@ -45,6 +46,29 @@ async def test_the_same_key_opens_one_checkout(buyer: Customer) -> None:
     with pytest.raises(KeyReused):
         await buyer.checkout("pack_creator", "k")
     assert await buyer.checkout("pack_starter", "other") not in sessions
+
+
+async def test_a_checkout_whose_answer_was_lost_is_found_again_by_asking_for_the_same(
+    buyer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stripe remembers what its idempotency key has asked for, and refuses a repeat that asks for anything else."""
+    real, asked, made = StripeDoor.create_checkout, list[NewCheckout](), list[CheckoutSession]()
+
+    async def unheard_at_first(door: StripeDoor, new: NewCheckout) -> CheckoutSession:
+        asked.append(new)
+        made.append(await real(door, new))
+        if len(made) == 1:
+            raise Outage("Stripe is not answering.", code="payments.unavailable")
+        return made[-1]
+
+    monkeypatch.setattr(StripeDoor, "create_checkout", unheard_at_first)
+    with pytest.raises(Outage):
+        await buyer.checkout("pack_starter", "k")
+
+    found = await buyer.checkout("pack_starter", "k")
+
+    assert asked[0] == asked[1]
+    assert [one.id for one in made] == [found, found]
 
 
 async def test_a_subscription_gives_its_plan_and_its_months(buyer: Customer) -> None:

@@ -1,6 +1,8 @@
 """What people do about money: through our journeys and Stripe's SDK, at the simulated Stripe."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -43,11 +45,12 @@ class Buying:
 
     async def _buy(self, one: Person, item: str) -> None:
         wished = Wish(item=item, key=uuid4().hex, success_url=BACK, cancel_url=BACK)
-        buy: Any = {"pack": purchase.buy_credits, "boost": purchase.buy_boost, "plan": purchase.subscribe}
-        now = self.clock.now()
-        opened = await buy[item.partition("_")[0]](
-            await self._present(one), wished, db=self.db, stripe=self.door, now=now
-        )
+        buy: dict[str, Callable[..., Any]] = {
+            "pack": purchase.buy_credits,
+            "boost": purchase.buy_boost,
+            "plan": partial(purchase.subscribe, now=self.clock.now()),
+        }
+        opened = await buy[item.partition("_")[0]](await self._present(one), wished, db=self.db, stripe=self.door)
         session = next(each["id"] for each in self.stripe.all("checkout.session") if each["url"] == opened.url)
         self.stripe.pay(session)
         if item.startswith("pack"):

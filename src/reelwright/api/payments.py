@@ -139,7 +139,7 @@ async def buy_credits(
         raise BadField(f"pack: use one of {names}.", field="pack")
     door = _configured(stripe)
     wish = _wish(request, item, data, door)
-    return _page(await purchase.buy_credits(account, wish, db=db, stripe=door, now=clock.now()))
+    return _page(await purchase.buy_credits(account, wish, db=db, stripe=door))
 
 
 @post("/payments/subscribe", status_code=HTTP_201_CREATED, summary="Subscribe to a plan", tags=["payments"])
@@ -171,7 +171,7 @@ async def buy_boost(
     """Open a page to pay 30 days of Pro on; they begin behind any boost that the account has."""
     door = _configured(stripe)
     wish = _wish(request, "boost_30d", data, door)
-    return _page(await purchase.buy_boost(account, wish, db=db, stripe=door, now=clock.now()))
+    return _page(await purchase.buy_boost(account, wish, db=db, stripe=door))
 
 
 @post("/payments/portal", status_code=HTTP_201_CREATED, summary="Open the customer portal", tags=["payments"])

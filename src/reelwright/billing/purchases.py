@@ -17,7 +17,7 @@ _BEGIN = text(
     VALUES (:id, :account, :kind, :item, :fingerprint, :version) ON CONFLICT (id) DO NOTHING
     """
 )
-_COLUMNS = "id, account_id, kind, item, fingerprint, state, session_id, url"
+_COLUMNS = "id, account_id, kind, item, fingerprint, state, session_id, url, created_at"
 _GET = text(f"SELECT {_COLUMNS} FROM purchases WHERE id = :id")  # noqa: S608 - constants
 _OPENED = text("UPDATE purchases SET session_id = :session, url = :url WHERE id = :id AND session_id IS NULL")
 # A later state never gives way to an earlier one, in whichever order they are heard of.
@@ -67,6 +67,7 @@ class Purchase:
     state: str
     session_id: str | None
     url: str | None
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

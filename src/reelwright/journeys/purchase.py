@@ -28,7 +28,8 @@ from reelwright.ground.ids import AccountId, derived
 from reelwright.ground.postgres import Database
 from reelwright.journeys import plans, settlement
 
-_OPEN_FOR = timedelta(minutes=31)  # Stripe's least is 30 minutes from when it hears of it
+_OPEN_FOR = timedelta(hours=23)
+"""Counted from the purchase's own beginning, so that a repeat asks Stripe for the same. Stripe's most is 24 hours."""
 _log = log.logger("journeys.purchase")
 
 
@@ -98,16 +99,16 @@ class Holdings:
     disputed: bool
 
 
-async def buy_credits(account: Account, wish: Wish, *, db: Database, stripe: StripeDoor, now: datetime) -> Checkout:
+async def buy_credits(account: Account, wish: Wish, *, db: Database, stripe: StripeDoor) -> Checkout:
     """Open a checkout of a credit pack. Raises NotForDemo, PaymentDisputed, KeyReused, Outage."""
-    return await _open(account, wish, ItemKind.PACK, db=db, stripe=stripe, now=now)
+    return await _open(account, wish, ItemKind.PACK, db=db, stripe=stripe)
 
 
-async def buy_boost(account: Account, wish: Wish, *, db: Database, stripe: StripeDoor, now: datetime) -> Checkout:
+async def buy_boost(account: Account, wish: Wish, *, db: Database, stripe: StripeDoor) -> Checkout:
     """Open a checkout of 30 days of Pro. Raises BoostNotNeeded too."""
     if account.plan == Plan.PRO:
         raise BoostNotNeeded("This account is on Pro already, and a boost would change nothing.")
-    return await _open(account, wish, ItemKind.BOOST, db=db, stripe=stripe, now=now)
+    return await _open(account, wish, ItemKind.BOOST, db=db, stripe=stripe)
 
 
 async def subscribe(account: Account, wish: Wish, *, db: Database, stripe: StripeDoor, now: datetime) -> Checkout:
@@ -117,7 +118,7 @@ async def subscribe(account: Account, wish: Wish, *, db: Database, stripe: Strip
             "This account has a subscription: change its plan with /v1/payments/change-plan, or in the portal.",
             field="plan",
         )
-    return await _open(account, wish, ItemKind.PLAN, db=db, stripe=stripe, now=now)
+    return await _open(account, wish, ItemKind.PLAN, db=db, stripe=stripe)
 
 
 async def portal(account: Account, *, return_url: str, db: Database, stripe: StripeDoor) -> str:
@@ -172,9 +173,7 @@ async def holdings(account: AccountId, *, db: Database, now: datetime) -> Holdin
     return Holdings(subscription=live[0] if live else None, disputed=disputed)
 
 
-async def _open(
-    account: Account, wish: Wish, kind: ItemKind, *, db: Database, stripe: StripeDoor, now: datetime
-) -> Checkout:
+async def _open(account: Account, wish: Wish, kind: ItemKind, *, db: Database, stripe: StripeDoor) -> Checkout:
     """Write the purchase down, then have Stripe make its page. The purchase's id makes both once."""
     if account.demo:
         raise NotForDemo("A demo account can't buy: sign up for an account of your own.")
@@ -193,7 +192,7 @@ async def _open(
         subscription=kind is ItemKind.PLAN,
         success_url=wish.success_url,
         cancel_url=wish.cancel_url,
-        expires_at=now + _OPEN_FOR,
+        expires_at=purchase.created_at + _OPEN_FOR,
         catalogue_version=CATALOGUE_VERSION,
     )
     session = await stripe.create_checkout(new)

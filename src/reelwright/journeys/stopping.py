@@ -15,7 +15,7 @@ from reelwright.ground import clock, failpoints, log
 from reelwright.ground.errors import Kind, NotFound, Outage, Refusal
 from reelwright.ground.ids import AccountId, GenerationId
 from reelwright.ground.postgres import Database
-from reelwright.journeys import creation, ending
+from reelwright.journeys import alerts, creation, ending
 from reelwright.journeys.reading import GONE
 
 _log = log.logger("journeys.stopping")
@@ -139,6 +139,8 @@ async def _cancel(tx: AsyncConnection, generation: Generation, *, why: Refusal |
         )
     said = {"code": why.code, "sentence": why.sentence} if why else {}
     await Generations(session=tx).note(generation.id, GenerationState.CANCELLED.value, said)
+    if used:
+        await alerts.measure(tx, generation.account_id, now=clock.now())
 
 
 def _ended(found: Generation) -> Ended:
