@@ -79,6 +79,20 @@ async def test_a_quiet_and_a_loud_voice_come_out_alike(tmp_path: Path, peak: flo
     assert [use.action for use in made.uses] == [Action.MIX]
 
 
+async def test_a_voice_of_whispers_and_clicks_is_brought_to_its_loudness_too(tmp_path: Path) -> None:
+    """The limiter takes most of what the first gain gives it: one correction leaves this one at -15.7 LUFS."""
+    reel = begun(tmp_path, scenes=1, seconds=5, words=10, music="none")
+    voice = reel.folder / "voice_0.wav"
+    wave = hearing.sound(voice).astype(float)
+    wave *= 0.02 / np.abs(wave).max()
+    wave[:: hearing.RATE // 5] = 1.0
+    voice.write_bytes(fixture.wav(wave, rate=hearing.RATE))
+
+    made, _ = await mixed(reel)
+
+    assert abs((await loudness(mix_of(made))).lufs + 14) <= 0.5
+
+
 async def test_narrations_begin_exactly_with_their_scenes(tmp_path: Path) -> None:
     reel = begun(tmp_path, scenes=3, seconds=9, words=6)
     made, _ = await mixed(reel)
