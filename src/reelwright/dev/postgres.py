@@ -4,7 +4,7 @@ import contextlib
 import os
 import shutil
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from reelwright.dev import child
@@ -18,7 +18,10 @@ _START_TIMEOUT_S = 60  # recovery after a crash replays the log first
 
 
 class Postgres:
-    """One cluster below `folder`, with role and database `reelwright`. `settings` go on top of ours."""
+    """One cluster below `folder`, with role and database `reelwright`.
+
+    `settings` go on top of ours; `statements`, one line of SQL each, are run by the superuser in a new cluster.
+    """
 
     def __init__(
         self,
@@ -26,12 +29,14 @@ class Postgres:
         *,
         port: int | None = None,
         settings: Mapping[str, str] | None = None,
+        statements: Sequence[str] = (),
         log: Path | None = None,
     ) -> None:
         self.folder = folder.resolve()
         self.log = log or self.folder / "server.log"
         self._wanted_port = port
         self._settings = dict(settings or {})
+        self._statements = statements
         self._child: child.Child | None = None
         self._port = 0
         self._password = ""
@@ -127,8 +132,7 @@ class Postgres:
             made = child.run(
                 [str(programs / "postgres"), "--single", "-D", str(half_made), "postgres"],
                 identity=identity,
-                stdin=f"CREATE ROLE {ROLE} LOGIN CREATEDB PASSWORD '{self._password}'\n"
-                f"CREATE DATABASE {ROLE} OWNER {ROLE}\n",
+                stdin="".join(f"{line}\n" for line in (*self._first_statements(), *self._statements)),
             )
         if made.returncode != 0 or "ERROR" in made.stderr:
             shutil.rmtree(half_made, ignore_errors=True)
@@ -138,6 +142,12 @@ class Postgres:
                 )
             raise Outage(f"PostgreSQL made no cluster: {made.stderr.strip()[-300:]}", code="database.unavailable")
         half_made.rename(data)
+
+    def _first_statements(self) -> tuple[str, ...]:
+        return (
+            f"CREATE ROLE {ROLE} LOGIN CREATEDB PASSWORD '{self._password}'",
+            f"CREATE DATABASE {ROLE} OWNER {ROLE}",
+        )
 
 
 def _is_ready(data: Path) -> bool:
