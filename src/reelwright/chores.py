@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from reelwright.ground import clock
-from reelwright.journeys import alerts, allowances, inbox, notifying, plans, scheduling, usage
+from reelwright.journeys import alerts, allowances, identity, inbox, notifying, plans, scheduling, usage
 from reelwright.journeys.chores import Chore
 from reelwright.journeys.ordering import Terms
 from reelwright.notices import Post, Reach
@@ -23,6 +23,7 @@ def chores(wiring: Wiring) -> Mapping[str, Chore]:
         "alerts": lambda: months.sweep(db=db, now=clock.now()),
         **_payments(wiring),
         "notices": lambda: notifying.send(db=db, post=post),
+        "replays": lambda: identity.forget_requests(db=db),
     }
 
 

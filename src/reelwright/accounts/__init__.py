@@ -3,6 +3,7 @@
 from reelwright.accounts.boosts import Boosts
 from reelwright.accounts.keys import well_formed
 from reelwright.accounts.model import GRACE, Account, ApiKey, Boost, PaidPeriod, Subscription, SubscriptionTold
+from reelwright.accounts.replays import KeyReused, Replays, RequestKey
 from reelwright.accounts.repository import Accounts, BoostNotNeeded, EmailInvalid, EmailTaken, SourceUsed
 from reelwright.accounts.subscriptions import CustomerTaken, Subscriptions, SubscriptionTaken
 
@@ -17,7 +18,10 @@ __all__ = [
     "CustomerTaken",
     "EmailInvalid",
     "EmailTaken",
+    "KeyReused",
     "PaidPeriod",
+    "Replays",
+    "RequestKey",
     "SourceUsed",
     "Subscription",
     "SubscriptionTaken",

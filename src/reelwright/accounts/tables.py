@@ -68,6 +68,23 @@ class ApiKeyRow(Row):
     revoked_at: Mapped[datetime | None] = mapped_column(_INSTANT)
 
 
+class ReplayRow(Row):
+    """What one request of an account made, by where it was sent and its key's SHA-256."""
+
+    __tablename__ = "replays"
+    __table_args__ = (
+        CheckConstraint("octet_length(key_hash) = 32 AND octet_length(fingerprint) = 32", name="hashes"),
+        Index("ix_replays_created_at", "created_at"),
+    )
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    scope: Mapped[str] = mapped_column(Text, primary_key=True)
+    key_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    fingerprint: Mapped[bytes] = mapped_column(LargeBinary)
+    made: Mapped[UUID] = mapped_column()
+    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
+
+
 class SubscriptionRow(Row):
     """A plan paid for through Stripe, as Stripe told it at `told_at`.
 

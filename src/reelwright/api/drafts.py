@@ -3,13 +3,14 @@
 from typing import Annotated
 
 import msgspec
-from litestar import get, patch
+from litestar import Response, get, patch
 from litestar.di import NamedDependency
-from litestar.params import FromPath, HeaderParameter, JSONBody
+from litestar.params import FromPath, JSONBody
 from msgspec import UNSET, Meta, UnsetType
 
 from reelwright.accounts import Account
 from reelwright.api.creations import BadField, plain
+from reelwright.api.versions import IfMatch, etag, expected
 from reelwright.api.views import DraftView, draft_view
 from reelwright.generations import Aspect, Platform, Tone
 from reelwright.ground.ids import DraftId, VariantId
@@ -43,9 +44,9 @@ class DraftChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 @get("/drafts/{draft_id:uuid}", summary="Read a draft", tags=["core"])
 async def read_draft(
     draft_id: FromPath[DraftId], account: NamedDependency[Account], db: NamedDependency[Database]
-) -> DraftView:
+) -> Response[DraftView]:
     """Return a draft with its variants."""
-    return draft_view(*await reading.draft(account.id, draft_id, db=db))
+    return _answer(draft_view(*await reading.draft(account.id, draft_id, db=db)))
 
 
 @patch("/drafts/{draft_id:uuid}", summary="Change a draft", tags=["core"])
@@ -54,13 +55,12 @@ async def change_draft(
     data: JSONBody[DraftChange],
     account: NamedDependency[Account],
     db: NamedDependency[Database],
-    if_match: Annotated[str | None, HeaderParameter(name="If-Match")] = None,
-) -> DraftView:
-    """Change a draft's fields; with `If-Match: "<version>"` only if nobody changed it since."""
-    version = (if_match or "").strip('"')
-    if if_match is not None and not (version.isdecimal() and len(version) < 10):  # noqa: PLR2004 - an int4's digits
-        raise BadField('If-Match: send the version you read, such as "3".', field="If-Match")
-    await reading.change_draft(
-        account.id, draft_id, data.changes(), expected_version=int(version) if version else None, db=db
-    )
-    return draft_view(*await reading.draft(account.id, draft_id, db=db))
+    if_match: IfMatch = None,
+) -> Response[DraftView]:
+    """Change a draft's fields; with `If-Match` only if nobody changed it since."""
+    await reading.change_draft(account.id, draft_id, data.changes(), expected_version=expected(if_match), db=db)
+    return _answer(draft_view(*await reading.draft(account.id, draft_id, db=db)))
+
+
+def _answer(view: DraftView) -> Response[DraftView]:
+    return Response(view, headers=etag(view.version))

@@ -25,6 +25,7 @@ STATUS: Mapping[Kind, int] = {
     Kind.NOT_FOUND: 404,
     Kind.CONFLICT: 409,
     Kind.CHANGED: 422,
+    Kind.STALE: 412,
     Kind.LIMITED: 429,
 }
 

@@ -1,19 +1,20 @@
 """/v1/webhooks: where an account's events are sent, signed by Standard Webhooks, with their log and replay."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from litestar import delete, get, patch, post
+from litestar import Request, Response, delete, get, patch, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED, HTTP_202_ACCEPTED, HTTP_204_NO_CONTENT
 from msgspec import UNSET, Meta, UnsetType
 
 from reelwright.accounts import Account
 from reelwright.api import cursors
 from reelwright.api.creations import BadField, plain
+from reelwright.api.idempotency import REPLAYED, request_key
 from reelwright.ground.postgres import Database
 from reelwright.journeys import webhooks
 from reelwright.notices import Delivery, Endpoint, EndpointChange, Reach
@@ -67,7 +68,7 @@ class EndpointSecretView(msgspec.Struct, frozen=True, kw_only=True):
     """An endpoint with its new secret, which is shown this once."""
 
     endpoint: EndpointView
-    secret: str
+    secret: str | None
 
 
 class EndpointsView(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,16 +113,25 @@ class TestView(msgspec.Struct, frozen=True, kw_only=True):
 
 @post("/webhooks", status_code=HTTP_201_CREATED, summary="Add a webhook endpoint", tags=["webhooks"])
 async def add_webhook(
+    request: Request[Any, Any, Any],
     data: JSONBody[NewEndpoint],
     account: NamedDependency[Account],
     db: NamedDependency[Database],
     reach: NamedDependency[Reach],
-) -> EndpointSecretView:
-    """Send your events there from now on. The secret that signs them is shown this once."""
+    key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,  # noqa: ARG001 - for OpenAPI
+) -> Response[EndpointSecretView]:
+    """Send your events there from now on. The secret that signs them is shown this once: a repeat's is null."""
     added, secret = await webhooks.add(
-        account, data.url, description=_words(data.description), events=data.events, reach=reach, db=db
+        account,
+        data.url,
+        description=_words(data.description),
+        events=data.events,
+        reach=reach,
+        db=db,
+        request=await request_key(request),
     )
-    return EndpointSecretView(endpoint=_endpoint(added), secret=secret)
+    body = EndpointSecretView(endpoint=_endpoint(added), secret=secret)
+    return Response(body, status_code=HTTP_201_CREATED, headers=REPLAYED if secret is None else {})
 
 
 @get("/webhooks", summary="List your webhook endpoints", tags=["webhooks"])

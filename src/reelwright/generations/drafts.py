@@ -34,7 +34,7 @@ _EDITABLE = frozenset(
 class DraftChanged(Refusal):
     """Somebody else has edited the draft since it was read; `extra` holds the version it has now."""
 
-    kind = Kind.CONFLICT
+    kind = Kind.STALE
     code = "draft.changed"
 
 

@@ -23,6 +23,7 @@ class Kind(StrEnum):
     NOT_FOUND = "not_found"
     CONFLICT = "conflict"
     CHANGED = "changed"
+    STALE = "stale"
     LIMITED = "limited"
 
 

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from reelwright import notices
-from reelwright.accounts import Account
+from reelwright.accounts import Account, Replays, RequestKey
 from reelwright.ground import log
 from reelwright.ground.errors import Kind, Refusal
-from reelwright.ground.ids import AccountId
+from reelwright.ground.ids import AccountId, fresh
 from reelwright.ground.postgres import Database
 from reelwright.notices import Delivery, Endpoint, EndpointChange, EndpointDisabled, Endpoints, Reach, Wanted
 
@@ -23,17 +23,27 @@ class DemoRefused(Refusal):
 
 
 async def add(
-    account: Account, url: str, *, description: str, events: Sequence[str], reach: Reach, db: Database
-) -> tuple[Endpoint, str]:
-    """Add an endpoint; return it with its secret.
+    account: Account,
+    url: str,
+    *,
+    description: str,
+    events: Sequence[str],
+    reach: Reach,
+    db: Database,
+    request: RequestKey | None = None,
+) -> tuple[Endpoint, str | None]:
+    """Add an endpoint; return it with its secret, which is None where this request has added it before.
 
-    Raises AddressRefused, EventUnknown, TooManyEndpoints, DemoRefused.
+    Raises AddressRefused, EventUnknown, TooManyEndpoints, DemoRefused, KeyReused.
     """
     if account.demo:
         raise DemoRefused("Demo accounts are told nothing: use an account of your own for webhooks.")
     async with db.begin() as tx:
-        added = await Endpoints(tx, account.id).add(url, description=description, events=events, reach=reach)
-    _log.info("webhooks.endpoint_added", account_id=str(account.id), endpoint=str(added[0].id))
+        kept, new = Endpoints(tx, account.id), fresh()
+        if (made := await Replays(session=tx).claim(account.id, request, new)) is not None:
+            return await kept.get(made), None
+        added = await kept.add(url, description=description, events=events, reach=reach, endpoint_id=new)
+    _log.info("webhooks.endpoint_added", account_id=str(account.id), endpoint=str(new))
     return added
 
 

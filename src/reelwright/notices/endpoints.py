@@ -128,8 +128,10 @@ class Endpoints:
     session: AsyncConnection
     account: AccountId
 
-    async def add(self, url: str, *, description: str, events: Sequence[str], reach: Reach) -> tuple[Endpoint, str]:
-        """Add one, and return it with its secret, shown this once.
+    async def add(
+        self, url: str, *, description: str, events: Sequence[str], reach: Reach, endpoint_id: UUID | None = None
+    ) -> tuple[Endpoint, str]:
+        """Add one, under this id where there is one; return it with its secret, shown this once.
 
         Raises AddressRefused, EventUnknown, TooManyEndpoints.
         """
@@ -138,7 +140,7 @@ class Endpoints:
             raise TooManyEndpoints(f"An account has at most {MOST_ENDPOINTS} webhook endpoints: delete one first.")
         secret = secrets.token_bytes(_SECRET_BYTES)
         values: dict[str, Any] = {
-            "id": fresh(),
+            "id": endpoint_id or fresh(),
             "account": self.account,
             "url": reach.checked(url),
             "description": description,

@@ -61,7 +61,7 @@ async def test_a_draft_is_read_changed_and_guarded_by_its_version(
     assert (changed.json()["duration_s"], changed.json()["tone"], changed.json()["version"]) == (45, "calm", 2)
 
     stale = await api.patch(path, json={"duration_s": 50}, headers={"If-Match": '"1"'})
-    assert (stale.status_code, stale.json()["code"]) == (409, "draft.changed")
+    assert (stale.status_code, stale.json()["code"]) == (412, "draft.changed")
     assert (await api.get(path)).json()["duration_s"] == 45
     assert (await api.get(path, headers=stranger.headers)).status_code == 404
     assert (await api.patch(path, json={"tone": "calm"}, headers=stranger.headers)).status_code == 404

@@ -44,6 +44,18 @@ async def test_an_endpoint_lives_and_its_secret_is_shown_once(api: httpx.AsyncCl
     assert (await api.get(place)).status_code == 404
 
 
+async def test_the_same_request_again_adds_nothing_and_shows_no_secret(api: httpx.AsyncClient) -> None:
+    keyed = {"Idempotency-Key": "one"}
+    first = await api.post("/v1/webhooks", json={"url": URL}, headers=keyed)
+    again = await api.post("/v1/webhooks", json={"url": URL}, headers=keyed)
+    other = await api.post("/v1/webhooks", json={"url": URL + "/other"}, headers=keyed)
+
+    assert (again.status_code, again.headers["Idempotency-Replayed"]) == (201, "true")
+    assert again.json() == {"endpoint": first.json()["endpoint"], "secret": None}
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency.key_reused")
+    assert len((await api.get("/v1/webhooks")).json()["webhooks"]) == 1
+
+
 async def test_a_strangers_endpoint_is_not_there(api: httpx.AsyncClient, stranger: Person) -> None:
     place = f"/v1/webhooks/{(await added(api))['endpoint']['id']}"
     asked = [
