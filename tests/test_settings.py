@@ -15,6 +15,7 @@ NEEDED = {
     "REELWRIGHT_WORKER_URL": "http://127.0.0.1:8001",
     "QSTASH_TOKEN": "token",
     "QSTASH_CURRENT_SIGNING_KEY": "key",
+    "REELWRIGHT_SECRET_KEY": "x" * 32,
 }
 
 
@@ -52,6 +53,7 @@ def test_durations_are_read(text: str, length: float) -> None:
         ("REELWRIGHT_WORKER_CONCURRENCY", "0"),
         ("REELWRIGHT_WORKER_CONCURRENCY", "two"),
         ("REELWRIGHT_ENVIRONMENT", "staging"),
+        ("REELWRIGHT_SECRET_KEY", "too short"),
         ("REELWRIGHT_TEXT_PROVIDER", "oracle"),
         ("REELWRIGHT_INGESTION_ALLOWLIST", "127.0.0.1:80"),
     ],

@@ -14,6 +14,7 @@ from reelwright import __version__, api, serving
 from reelwright.admission import Gate
 from reelwright.billing import StripeDoor
 from reelwright.ground.postgres import Database
+from reelwright.ground.sealing import Seal
 from reelwright.ground.storage import Storage
 from reelwright.journeys.creation import Terms
 from reelwright.notices import Reach
@@ -27,6 +28,8 @@ def create_app(settings: Settings, *, stopping: asyncio.Event | None = None) -> 
     terms = Terms(places=stage_places(settings), deadline=settings.generation_deadline)
     allowlist = frozenset(settings.ingestion_allowlist)
     reach = Reach(https_only=settings.production, allowlist=frozenset(settings.webhook_allowlist))
+
+    seal = Seal(settings.secret_key, previous=settings.secret_key_previous)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncGenerator[None]:
@@ -48,6 +51,7 @@ def create_app(settings: Settings, *, stopping: asyncio.Event | None = None) -> 
             "terms": Provide(lambda: terms, sync_to_thread=False),
             "allowlist": Provide(lambda: allowlist, sync_to_thread=False),
             "reach": Provide(lambda: reach, sync_to_thread=False),
+            "seal": Provide(lambda: seal, sync_to_thread=False),
             "stopping": Provide(lambda: stop, sync_to_thread=False),
         },
         lifespan=[lifespan],

@@ -15,6 +15,8 @@ _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 
 
 OPENAI = "https://api.openai.com/v1"
+NO_SECRET = "this is no secret: development and tests only"  # noqa: S105 - it says so, and production refuses it
+_SECRET_LENGTH = 32
 
 
 class SettingRefused(Refusal):
@@ -70,6 +72,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mail_from: str = "Reelwright <no-reply@localhost>"
     mail_dir: str | None = None
     webhook_allowlist: tuple[str, ...] = ()
+    secret_key: str = NO_SECRET
+    secret_key_previous: str | None = None
+    allowed_hosts: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
+    metrics_token: str | None = None
 
     @property
     def production(self) -> bool:
@@ -142,6 +150,7 @@ def _checked(settings: Settings) -> Settings:
             "REELWRIGHT_ENVIRONMENT must be production, development or test.", field="REELWRIGHT_ENVIRONMENT"
         )
     _check_redis(settings)
+    _check_secret(settings)
     if settings.production and settings.ingestion_allowlist:
         raise SettingRefused(
             "REELWRIGHT_INGESTION_ALLOWLIST opens loopback pages and is for development only: unset it.",
@@ -175,6 +184,15 @@ def _checked(settings: Settings) -> Settings:
         if choice == "openai" and not settings.openai_api_key and settings.openai_base_url == OPENAI:
             raise SettingRefused(f"{name} is openai, so OPENAI_API_KEY must be set.", field="OPENAI_API_KEY")
     return settings
+
+
+def _check_secret(settings: Settings) -> None:
+    """Refuse a secret that anybody knows, or could guess."""
+    if settings.production and (settings.secret_key == NO_SECRET or len(settings.secret_key) < _SECRET_LENGTH):
+        raise SettingRefused(
+            f"REELWRIGHT_SECRET_KEY must hold at least {_SECRET_LENGTH} random characters: `openssl rand -base64 48`.",
+            field="REELWRIGHT_SECRET_KEY",
+        )
 
 
 def _check_redis(settings: Settings) -> None:

@@ -176,6 +176,7 @@ class Stack:
             "REELWRIGHT_ENVIRONMENT": "development",
             "REELWRIGHT_STORAGE_URL": f"file://{self._data / 'artefacts'}",
             "REELWRIGHT_REDIS_TIMEOUT": "2s",  # one machine renders, serves and counts
+            "REELWRIGHT_SECRET_KEY": child.secret(self._data / "secret_key"),
             "REELWRIGHT_GRACE": "3s",  # a program is ended after five: what it cuts, it must have time to give back
             **self._given,
             "DATABASE_URL": database_url,

@@ -1,0 +1,47 @@
+"""Tokens open once made for this purpose, in time and unchanged; what is encrypted is read by its secret alone."""
+
+import secrets
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from reelwright.ground.sealing import Seal, BrokenSealError
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+UNTIL = NOW + timedelta(minutes=15)
+SEAL = Seal("a secret of at least thirty-two characters")
+OTHER = "another secret of thirty-two characters"
+
+
+def test_a_token_opens_until_its_time_for_its_purpose_alone() -> None:
+    token = SEAL.signed("media", b"file", until=UNTIL)
+    assert SEAL.opened("media", token, now=UNTIL - timedelta(seconds=1)) == b"file"
+    assert SEAL.opened("media", token, now=UNTIL) is None
+    assert SEAL.opened("csrf", token, now=NOW) is None
+    assert Seal(OTHER).opened("media", token, now=NOW) is None
+    assert Seal(OTHER, previous="a secret of at least thirty-two characters").opened("media", token, now=NOW) == b"file"
+
+
+def test_no_other_text_opens() -> None:
+    token = SEAL.signed("media", b"file", until=UNTIL)
+    changed = [token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1 :] for at in range(len(token))]
+    cut = [token[:at] for at in range(len(token))]
+    for wrong in (*changed, *cut, token + "=", token + ".", token + "A", "", ".", "é.é"):
+        assert SEAL.opened("media", wrong, now=NOW) is None, wrong
+
+
+def test_what_is_encrypted_is_read_by_its_secret_and_purpose_alone() -> None:
+    sealed = SEAL.encrypted("webhooks", b"whsec", nonce=secrets.token_bytes(12))
+    assert b"whsec" not in sealed
+    assert SEAL.decrypted("webhooks", sealed) == b"whsec"
+    assert Seal(OTHER, previous="a secret of at least thirty-two characters").decrypted("webhooks", sealed) == b"whsec"
+    for opener, purpose, given in (
+        (Seal(OTHER), "webhooks", sealed),
+        (SEAL, "media", sealed),
+        (SEAL, "webhooks", sealed[:-1] + bytes([sealed[-1] ^ 1])),
+        (SEAL, "webhooks", b""),
+    ):
+        with pytest.raises(BrokenSealError):
+            opener.decrypted(purpose, given)
+    with pytest.raises(ValueError, match="nonce"):
+        SEAL.encrypted("webhooks", b"whsec", nonce=b"short")
