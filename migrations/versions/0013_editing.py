@@ -1,4 +1,4 @@
-"""What people edit and start themselves: scenes, stages, sources."""
+"""What people edit in stories and scenes."""
 
 from alembic import op
 

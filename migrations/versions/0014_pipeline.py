@@ -1,4 +1,4 @@
-"""What people take with them, and what goes when they go."""
+"""Where work pauses by wish, and what is ingested."""
 
 from alembic import op
 
