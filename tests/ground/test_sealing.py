@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from reelwright.ground.sealing import Seal, BrokenSealError
+from reelwright.ground.sealing import BrokenSealError, Seal
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 UNTIL = NOW + timedelta(minutes=15)

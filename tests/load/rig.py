@@ -114,6 +114,7 @@ class Rig:
             "DATABASE_URL": self.postgres.url,
             "REDIS_URL": self.valkey.url,
             "REELWRIGHT_ENVIRONMENT": "production",
+            "REELWRIGHT_SECRET_KEY": "of a rig that nobody else reaches: 32",
             "REELWRIGHT_STORAGE_URL": f"file://{self.folder / 'artefacts'}",
             "REELWRIGHT_BASE_URL": f"http://127.0.0.1:{port}",
             "REELWRIGHT_WORKER_URL": _CLOSED,
