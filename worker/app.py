@@ -40,7 +40,7 @@ from worker.stages import (
 )
 
 _log = log.logger("worker.app")
-_LAST = timedelta(seconds=5)
+LAST = timedelta(seconds=5)
 """What is cut at the end of the grace has this long to be given back."""
 
 STAGES: dict[Stage, StageWork] = {
@@ -146,7 +146,7 @@ async def _see_out(
     if not await door.empty(within=wiring.settings.grace):
         _log.warning("worker.cutting", running=len(door.within))
         room.leaving.set()
-        await door.empty(within=_LAST)
+        await door.empty(within=LAST)
     if isinstance(stopping, serving.Stopping):
         stopping.seen_out.set()
 
@@ -184,7 +184,7 @@ def create_app(
     async def given_stop() -> asyncio.Event:
         return stop
 
-    return Litestar(
+    app = Litestar(
         route_handlers=[generate, tick, failed, *api.operator_routes],
         dependencies={"door": given_door, "room": _room, "db": _db, "gate": _gate, "stopping": given_stop},
         lifespan=[lifespan],
@@ -194,6 +194,7 @@ def create_app(
         logging_config=None,
         debug=False,
     )
+    return serving.guarded(app, settings, settings.base_url, settings.worker_url)
 
 
 async def _room(state: State) -> Workroom:

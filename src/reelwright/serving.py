@@ -3,22 +3,30 @@
 import argparse
 import asyncio
 import os
+import re
 import signal
 import socket
 import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
+from urllib.parse import urlsplit
 
 import uvicorn
 from litestar import Litestar
 
+from reelwright import api
+from reelwright.connection import Bounded
 from reelwright.ground import log
 from reelwright.ground.errors import Refusal
-from reelwright.settings import Settings, load
+from reelwright.settings import SettingRefused, Settings, load
 
-_GRACE_S = 20
-_LAST_S = 10
+GRACE_S = 20
+LAST_S = 10
+
+
+_ORIGIN = re.compile(r"https?://[a-z0-9.\-]+(:\d{1,5})?/?", re.IGNORECASE)
+_BACKLOG = 512
 
 
 class Stopping(asyncio.Event):
@@ -44,6 +52,25 @@ def command(create_app: Callable[[Settings, Stopping], Litestar], *, prog: str, 
     except Refusal as refusal:
         sys.exit(f"reelwright: {refusal.sentence}")
     serve(app, host=chosen.host, port=chosen.port, stopping=stopping)
+
+
+def guarded(app: Litestar, settings: Settings, *addresses: str) -> Litestar:
+    """Put the gatehouse around an app that is reached under these addresses of ours. Raises SettingRefused.
+
+    Tests answer to any name, unless they say which.
+    """
+    for origin in settings.cors_origins:
+        if not _ORIGIN.fullmatch(origin):
+            raise SettingRefused(
+                f"REELWRIGHT_CORS_ORIGINS lists origins such as https://app.example.com, and {origin!r} is none.",
+                field="REELWRIGHT_CORS_ORIGINS",
+            )
+    named = [*settings.allowed_hosts, *(urlsplit(address).hostname or "" for address in addresses)]
+    hosts = None if settings.environment == "test" and not settings.allowed_hosts else named
+    app.state.metrics_token = settings.metrics_token
+    https = settings.production and settings.base_url.startswith("https://")
+    api.guard(app, api.Gatehouse.of(hosts, settings.cors_origins, https=https))
+    return app
 
 
 class _Server(uvicorn.Server):
@@ -72,24 +99,31 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await super().shutdown(sockets)
         # A thread inside a library can't be stopped. What it works for has been given back: it may not keep us.
-        last = threading.Timer(_LAST_S, os._exit, (0,))
+        last = threading.Timer(LAST_S, os._exit, (0,))
         last.daemon = True
         last.start()
 
 
-def serve(app: Litestar, *, host: str, port: int, stopping: Stopping, grace_s: int = _GRACE_S) -> None:
-    """Serve until SIGTERM or SIGINT and until the app is seen out, then let open answers finish within the grace."""
-    config = uvicorn.Config(
+def config(app: Litestar, *, host: str, port: int, grace_s: int = GRACE_S) -> uvicorn.Config:
+    """Return how uvicorn runs an app of ours: bounded connections, nothing believed of proxies, no WebSockets."""
+    return uvicorn.Config(
         app,
         host=host,
         port=port,
+        http=Bounded,
+        ws="none",
+        backlog=_BACKLOG,
         access_log=False,
         log_config=None,
         timeout_graceful_shutdown=grace_s,
         server_header=False,
         proxy_headers=False,
     )
+
+
+def serve(app: Litestar, *, host: str, port: int, stopping: Stopping, grace_s: int = GRACE_S) -> None:
+    """Serve until SIGTERM or SIGINT and until the app is seen out, then let open answers finish within the grace."""
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((host, port))
-    _Server(config, stopping).run(sockets=[listener])
+    _Server(config(app, host=host, port=port, grace_s=grace_s), stopping).run(sockets=[listener])

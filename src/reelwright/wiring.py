@@ -17,7 +17,7 @@ from reelwright.providers import Craft, Lane, model_of
 from reelwright.settings import SettingRefused, Settings
 
 _START_PATIENCE_S = 2
-_LAST_BATCH_S = 3
+LAST_BATCH_S = 3
 _log = log.logger(__name__)
 
 
@@ -108,7 +108,7 @@ async def wired(settings: Settings, *, name: str) -> AsyncGenerator[Wiring]:
             )
     finally:
         relay.stop()
-        await asyncio.wait({publishing}, timeout=_LAST_BATCH_S)
+        await asyncio.wait({publishing}, timeout=LAST_BATCH_S)
         await tasks.end(publishing, listening)
         await qstash.close(queue)
         await gate.close()

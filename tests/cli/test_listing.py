@@ -5,16 +5,16 @@ import sys
 
 import pytest
 
-from reelwright.cli import _COMMANDS, command
+from reelwright.cli import COMMANDS, command
 
 HEAVY = ("sqlalchemy", "litestar", "alembic", "redis", "openai", "stripe", "numpy")
 
 
-@pytest.mark.parametrize("name", _COMMANDS)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_is_listed_with_its_own_first_sentence(name: str) -> None:
     told = (command(name).help or "").split("\n\n")[0].split(". ")[0].rstrip(".")
 
-    assert _COMMANDS[name][1].rstrip(".") == " ".join(told.split())
+    assert COMMANDS[name][1].rstrip(".") == " ".join(told.split())
 
 
 @pytest.mark.parametrize("words", [["--help"], ["make", "--help"], ["dev", "--help"]])

