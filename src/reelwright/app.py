@@ -41,7 +41,7 @@ def create_app(settings: Settings, *, stopping: asyncio.Event | None = None) -> 
             app.state.recorder = wiring.recorder
             yield
 
-    return Litestar(
+    app = Litestar(
         route_handlers=[api.v1, *api.operator_routes],
         dependencies={
             "db": _db,
@@ -55,7 +55,6 @@ def create_app(settings: Settings, *, stopping: asyncio.Event | None = None) -> 
             "stopping": Provide(lambda: stop, sync_to_thread=False),
         },
         lifespan=[lifespan],
-        middleware=[api.request_id],
         before_send=[api.track_request],
         exception_handlers=api.HANDLERS,
         request_max_body_size=api.BODY_LIMIT,
@@ -65,6 +64,7 @@ def create_app(settings: Settings, *, stopping: asyncio.Event | None = None) -> 
         logging_config=None,
         debug=False,
     )
+    return serving.guarded(app, settings, settings.base_url)
 
 
 async def _db(state: State) -> Database:

@@ -3,7 +3,7 @@
 from litestar import Router
 
 from reelwright.api.admin import grant_boost, set_plan
-from reelwright.api.arriving import BODY_LIMIT, generation_named, json_only, request_id
+from reelwright.api.arriving import BODY_LIMIT, generation_named, json_only
 from reelwright.api.caller import account_of, known
 from reelwright.api.costs import calculate_cost, change_action_costs, list_action_costs
 from reelwright.api.creations import create
@@ -12,6 +12,7 @@ from reelwright.api.dead_letters import list_dead_letters, read_dead_letter, red
 from reelwright.api.drafts import change_draft, read_draft
 from reelwright.api.files import captions, thumbnail, video
 from reelwright.api.generations import cancel, events, list_generations, pause, read_generation
+from reelwright.api.guarding import Gatehouse, guard
 from reelwright.api.health import live, metrics, ready
 from reelwright.api.limits import read_limits
 from reelwright.api.notifications import change_preferences, read_preferences
@@ -56,7 +57,7 @@ from reelwright.api.webhooks_out import (
     test_webhook,
 )
 
-__all__ = ["BODY_LIMIT", "HANDLERS", "account_of", "operator_routes", "request_id", "track_request", "v1"]
+__all__ = ["BODY_LIMIT", "HANDLERS", "Gatehouse", "account_of", "guard", "operator_routes", "track_request", "v1"]
 
 v1 = Router(
     path="/v1",

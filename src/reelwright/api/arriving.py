@@ -1,46 +1,14 @@
-"""What every request passes first: a request id, a body that is JSON and says so, and a size cap."""
+"""What every request under /v1 passes first: it names its generation in the log, and its body is JSON and says so."""
 
-import re
 from typing import Any
-from uuid import uuid4
 
 import structlog
 from litestar.connection import ASGIConnection
-from litestar.datastructures import MutableScopeHeaders
-from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException
 from litestar.handlers.base import BaseRouteHandler
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-_GIVEN = re.compile(r"[A-Za-z0-9_\-]{8,64}")
 _WITH_BODY = {"POST", "PUT", "PATCH"}
 BODY_LIMIT = 256 * 1024  # decisions.md 23
-
-
-def request_id(app: ASGIApp) -> ASGIApp:
-    """Give each request an id (the caller's, where it is a plain token), put it in the log and on the answer."""
-
-    async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != ScopeType.HTTP:
-            await app(scope, receive, send)
-            return
-        headers = dict(scope["headers"])
-        given = headers.get(b"x-request-id", b"").decode("latin-1")
-        chosen = given if _GIVEN.fullmatch(given) else uuid4().hex
-        scope["request_id"] = chosen  # type: ignore[typeddict-unknown-key]  # ASGI scopes carry extensions
-
-        async def answer(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                sent = MutableScopeHeaders.from_message(message)
-                sent["X-Request-Id"] = chosen
-                sent["X-Content-Type-Options"] = "nosniff"
-            await send(message)
-
-        with structlog.contextvars.bound_contextvars(request_id=chosen):
-            await app(scope, receive, answer)
-        structlog.contextvars.unbind_contextvars("generation_id")
-
-    return middleware
 
 
 async def generation_named(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:

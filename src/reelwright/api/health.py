@@ -2,14 +2,19 @@
 
 import asyncio
 import functools
+import hmac
+import ipaddress
 import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from litestar import MediaType, Response, get
+from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.di import NamedDependency
+from litestar.exceptions import NotFoundException
+from litestar.handlers.base import BaseRouteHandler
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from reelwright.admission import Gate
@@ -20,6 +25,8 @@ _PATIENCE_S = 2
 """A load balancer asks every few seconds, and a server that hangs is away too."""
 _LEAST_FREE_BYTES = 512 * 1024 * 1024
 """What the files of a few renderings under way may take."""
+_PROXIED = ("forwarded", "via", "x-forwarded-for", "x-real-ip", "fly-client-ip", "cf-connecting-ip")
+"""A proxy on this machine asks from loopback for people who are elsewhere; all known ones say so."""
 
 
 @get("/health/live", include_in_schema=True, tags=["operations"], opt={"public": True})
@@ -67,7 +74,29 @@ async def _answers(ping: Callable[[], Awaitable[None]]) -> bool:
     return True
 
 
-@get("/metrics", include_in_schema=False, media_type=MediaType.TEXT, opt={"public": True})
+async def operators_only(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+    """Let in whoever sends the operator's token; where none is set, who asks from this machine, past no proxy.
+
+    Raises NotFoundException: to all others there is no such page.
+    """
+    token: str | None = connection.app.state.metrics_token
+    if token is None:
+        allowed = _is_loopback(connection) and not any(name in connection.headers for name in _PROXIED)
+    else:
+        sent = connection.headers.get("authorization", "").encode()
+        allowed = hmac.compare_digest(sent, f"Bearer {token}".encode())
+    if not allowed:
+        raise NotFoundException
+
+
+def _is_loopback(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
+    try:
+        return connection.client is not None and ipaddress.ip_address(connection.client.host).is_loopback
+    except ValueError:
+        return False
+
+
+@get("/metrics", include_in_schema=False, media_type=MediaType.TEXT, opt={"public": True}, guards=[operators_only])
 async def metrics() -> Response[bytes]:
     """Return this process's counters for Prometheus."""
     return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,0 +1,123 @@
+"""Bounds what one connection may send, and how slowly: uvicorn's httptools protocol has no limits of its own."""
+
+import asyncio
+import json
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+HEAD_BYTES = 32 * 1024
+HEAD_LINES = 100
+HEAD_S = 10.0
+"""A request's line and headers are here within this, from its first byte, or on a new connection from the start."""
+BODY_S = 20.0
+BODY_RATE = 1000
+"""The body may take BODY_S, and a second more for each BODY_RATE bytes of it that came: uploads take their time."""
+UNREAD_BYTES = 1024 * 1024
+"""This much of a body may still come after its answer, which its sender may not have seen yet."""
+
+_SAID = {
+    400: ("request.malformed", "This is no HTTP/1.1 request."),
+    408: ("request.too_slow", "The request took too long to arrive."),
+    431: ("request.head_too_large", f"Send at most {HEAD_LINES} headers and {HEAD_BYTES} bytes of them."),
+}
+
+
+class _Turned(Exception):  # noqa: N818 - it turns somebody away
+    pass
+
+
+class Bounded(HttpToolsProtocol):
+    """One connection: too large a head is 431, too slow a request 408, and either ends it; nothing is passed on.
+
+    Also left out: trailers, which uvicorn would append to the headers of a request that is already being answered.
+    """
+
+    _late_at: float | None = None
+    _watch: asyncio.TimerHandle | None = None
+    _in_head = True
+    _head_bytes = 0
+    _unread_bytes = 0
+    _refusal = 400
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] - as uvicorn itself has it
+        super().connection_made(transport)
+        self._expect(HEAD_S)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._in_head:
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self._in_head and self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
+            self._refusal = 431
+            self.send_400_response("")
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._expect(HEAD_S)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        if size > HEAD_BYTES or len(self.headers) > HEAD_LINES:
+            self._refusal = 431
+            raise _Turned
+        self._in_head = False
+        self._unread_bytes = 0
+        self._expect(BODY_S)
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        super().on_body(body)
+        if self._late_at is not None:
+            self._late_at += len(body) / BODY_RATE
+        if self.cycle.response_complete:
+            self._unread_bytes += len(body)
+            if self._unread_bytes > UNREAD_BYTES:
+                self.transport.close()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._in_head, self._head_bytes, self._late_at = True, 0, None
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's one sentence for everything
+        code, detail = _SAID[self._refusal]
+        problem: dict[str, Any] = {"status": self._refusal, "code": code, "title": "Bad request", "detail": detail}
+        content = json.dumps({"type": f"https://reelwright.dev/problems/{code}", **problem}).encode()
+        head = b"content-type: application/problem+json\r\nx-content-type-options: nosniff\r\nconnection: close\r\n"
+        length = f"content-length: {len(content)}\r\n\r\n".encode()
+        if self._may_answer():
+            self.transport.write(STATUS_LINE[self._refusal] + head + length + content)
+        self.transport.close()
+
+    def _may_answer(self) -> bool:
+        """Say whether our words would be taken for the answer to this request, and not for another one's."""
+        if not self.cycle:  # there is none before the first request
+            return bool(self._head_bytes)
+        return self.cycle.response_complete if self._in_head else not self.cycle.response_started
+
+    def _expect(self, within_s: float) -> None:
+        """Let the next step be due; the timer is only moved when it fires."""
+        self._late_at = self.loop.time() + within_s
+        if self._watch is None:
+            self._watch = self.loop.call_at(self._late_at, self._look)
+
+    def _look(self) -> None:
+        self._watch = None
+        if self._late_at is None or self.transport.is_closing():
+            return
+        if self.flow.read_paused:  # we don't read: it is we who are slow
+            self._late_at = self.loop.time() + BODY_S
+        if self.loop.time() < self._late_at:
+            self._watch = self.loop.call_at(self._late_at, self._look)
+            return
+        self._refusal = 408
+        self.send_400_response("")
