@@ -66,6 +66,7 @@ async def _planned(task: Assignment, variant: Variant, tools: providers.Toolset)
             motion=Motion(kind=motion_of(index, seed=seed), amount=_AMOUNTS[draft.tone]),
             transition=Transition(kind=transition_of(index, seed=seed)),
             claim=beat.claim,
+            seed=variant.id.int % 1_000_000 + index,
         )
         for index, (beat, prompt, duration_ms) in enumerate(zip(story.beats, prompts, durations, strict=True))
     )

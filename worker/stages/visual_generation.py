@@ -13,7 +13,7 @@ async def perform(task: Assignment, tools: providers.Toolset, bench: Bench) -> M
     """Draw the unit's scene, its round counted on from the scene's own take. Raises ProviderRefused, ProviderAway."""
     prompt, take = task.scene.image_prompt, task.scene.take + task.unit.round
     width, height = (_even(side * MARGIN) for side in task.draft.aspect.size)
-    seed = task.variant.id.int % 1_000_000 + task.scene.index
+    seed = task.variant.seed_of(task.scene)
     picture, uses = await tools.picture.draw(prompt, width=width, height=height, seed=seed, take=take)
     path = bench.workspace / f"scene-{task.scene.index}-take-{take}.{_SUFFIX.get(picture.media_type, 'img')}"
     path.write_bytes(picture.data)

@@ -43,9 +43,9 @@ _VARIANTS = text(
 _SCENES = text(
     """
     INSERT INTO scenes (variant_id, position, narration, visual, image_prompt, duration_ms, motion_kind, motion_amount,
-                        transition_kind, transition_frames, claim, take)
+                        transition_kind, transition_frames, claim, take, voice_take, seed)
     SELECT copy.new, s.position, s.narration, s.visual, s.image_prompt, s.duration_ms, s.motion_kind, s.motion_amount,
-           s.transition_kind, s.transition_frames, s.claim, s.take
+           s.transition_kind, s.transition_frames, s.claim, s.take, s.voice_take, s.seed
       FROM scenes s
       JOIN unnest(CAST(:old AS uuid[]), CAST(:new AS uuid[])) AS copy (old, new) ON copy.old = s.variant_id
     """

@@ -36,18 +36,19 @@ class GenerationKind(StrEnum):
 
 
 class Part(StrEnum):
-    """What a targeted regeneration makes anew: one part of one variant; the last two are one scene's."""
+    """What a targeted regeneration makes anew: one part of one variant; the last three are one scene's."""
 
     HOOK = "hook"
     CAPTION = "caption"
     HASHTAGS = "hashtags"
     SCENE_TEXT = "scene_text"
     SCENE_PICTURE = "scene_picture"
+    SCENE_VOICE = "scene_voice"
 
     @property
     def of_scene(self) -> bool:
         """Whether a scene's index has to say which one is meant."""
-        return self in {Part.SCENE_TEXT, Part.SCENE_PICTURE}
+        return self in {Part.SCENE_TEXT, Part.SCENE_PICTURE, Part.SCENE_VOICE}
 
 
 class GenerationState(StrEnum):
@@ -200,7 +201,10 @@ class Scene:
 
     `take` is the one its picture is drawn with first: a try with round r draws take + r. Stored, it is the take that
     won the last regeneration of the picture (0 before any), so that a render draws exactly that. In the assignment of
-    such a regeneration it is one further on.
+    such a regeneration it is one further on. `voice_take` is the same for its narration, which has no rounds.
+
+    `seed` is what its pictures are drawn with. It stays when the scene moves to another position, and when its variant
+    is copied, so that the same picture is the same there. None: that of its variant and place (`Variant.seed_of`).
     """
 
     index: int
@@ -212,6 +216,8 @@ class Scene:
     transition: Transition
     claim: str | None = None
     take: int = 0
+    voice_take: int = 0
+    seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +227,10 @@ class Variant:
     story: Story
     scenes: tuple[Scene, ...] = ()
     version: int = 1
+
+    def seed_of(self, scene: Scene) -> int:
+        """Return the seed that this scene's pictures are drawn with."""
+        return self.id.int % 1_000_000 + scene.index if scene.seed is None else scene.seed
 
 
 class ArtefactKind(StrEnum):

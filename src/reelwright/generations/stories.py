@@ -263,6 +263,8 @@ def _scene_values(variant_id: VariantId, scene: Scene) -> dict[str, object]:
         "transition_frames": scene.transition.frames,
         "claim": scene.claim,
         "take": scene.take,
+        "voice_take": scene.voice_take,
+        "seed": scene.seed,
     }
 
 
@@ -277,4 +279,6 @@ def _scene(row: Record[Any]) -> Scene:
         transition=Transition(kind=TransitionKind(row.transition_kind), frames=row.transition_frames),
         claim=row.claim,
         take=row.take,
+        voice_take=row.voice_take,
+        seed=row.seed,
     )

@@ -90,11 +90,13 @@ class GenerationRow(Row):
         CheckConstraint("hold_micro >= 0", name="hold_micro"),
         CheckConstraint("variants_wanted >= 1", name="variants_wanted"),
         CheckConstraint("generation_units >= 0 AND full_units >= 0", name="units"),
-        CheckConstraint("part IN ('hook', 'caption', 'hashtags', 'scene_text', 'scene_picture')", name="part"),
+        CheckConstraint(
+            "part IN ('hook', 'caption', 'hashtags', 'scene_text', 'scene_picture', 'scene_voice')", name="part"
+        ),
         CheckConstraint("scene >= 0", name="scene"),
         CheckConstraint("(kind = 'regenerate_targeted') = (part IS NOT NULL)", name="targeted_has_part"),
         CheckConstraint(
-            "(part IS NOT NULL AND part IN ('scene_text', 'scene_picture')) = (scene IS NOT NULL)",
+            "(part IS NOT NULL AND part IN ('scene_text', 'scene_picture', 'scene_voice')) = (scene IS NOT NULL)",
             name="part_has_scene",
         ),
         ForeignKeyConstraint(
@@ -196,7 +198,10 @@ class VariantRow(Row):
 
 
 class SceneRow(Row):
-    """One ordered part of a variant. `take` counts how often another picture of it was asked for."""
+    """One ordered part of a variant. The takes count how often another picture or voice of it was asked for.
+
+    `seed` is what its pictures are drawn with, wherever it moves.
+    """
 
     __tablename__ = "scenes"
     __table_args__ = (
@@ -204,6 +209,7 @@ class SceneRow(Row):
         CheckConstraint("duration_ms > 0", name="duration_ms"),
         CheckConstraint("transition_frames >= 0", name="transition_frames"),
         CheckConstraint("take >= 0", name="take"),
+        CheckConstraint("voice_take >= 0", name="voice_take"),
     )
 
     variant_id: Mapped[UUID] = mapped_column(ForeignKey("variants.id", ondelete="CASCADE"), primary_key=True)
@@ -218,10 +224,15 @@ class SceneRow(Row):
     transition_frames: Mapped[int] = mapped_column(Integer)
     claim: Mapped[str | None] = mapped_column(Text)
     take: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    voice_take: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    seed: Mapped[int | None] = mapped_column(Integer)
 
 
 class StageRunRow(Row):
-    """One unit of work: delivered, leased, fenced, retried, finished once."""
+    """One unit of work: delivered, leased, fenced, retried, finished once.
+
+    `inputs_hash` names what a finished one was made from: another with the same needs no second making.
+    """
 
     __tablename__ = "stage_runs"
     __table_args__ = (
@@ -235,6 +246,7 @@ class StageRunRow(Row):
         CheckConstraint("state <> 'failed' OR error_code IS NOT NULL", name="failure_has_code"),
         CheckConstraint("attempt BETWEEN 0 AND max_attempts", name="attempt"),
         CheckConstraint("progress BETWEEN 0 AND 1", name="progress"),
+        CheckConstraint("inputs_hash ~ '^[0-9a-f]{64}$'", name="inputs_hash"),
         UniqueConstraint(
             "generation_id", "stage", "scene", "chunk", "round",
             name="uq_stage_runs_unit", postgresql_nulls_not_distinct=True,
@@ -262,6 +274,7 @@ class StageRunRow(Row):
     progress: Mapped[float] = mapped_column(REAL, server_default="0")
     error_code: Mapped[str | None] = mapped_column(Text)
     result: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    inputs_hash: Mapped[str | None] = mapped_column(Text)
     queued_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
     started_at: Mapped[datetime | None] = mapped_column(_INSTANT)
     finished_at: Mapped[datetime | None] = mapped_column(_INSTANT)
