@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -54,7 +54,7 @@ class Host:
         return done.stdout
 
     @contextmanager
-    def started(self, command: str, port: int) -> Iterator[str]:
+    def started(self, command: str, port: int) -> Generator[str]:
         """Run one of fly.toml's processes; it must be ready, and leave by itself when it is told to."""
         url = f"http://127.0.0.1:{port}"
         log = self.folder / f"{command}.log"
