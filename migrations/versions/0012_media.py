@@ -107,8 +107,104 @@ UNDO_MEDIA: tuple[str, ...] = (
     "DROP TABLE media",
 )
 
-UPGRADE = MEDIA
-DOWNGRADE = UNDO_MEDIA
+SOUND: tuple[str, ...] = (
+    """
+    CREATE TABLE voice_profiles (
+        id uuid NOT NULL,
+        account_id uuid NOT NULL,
+        name text NOT NULL,
+        voice text NOT NULL,
+        speed double precision NOT NULL,
+        pitch smallint NOT NULL,
+        gap_ms integer,
+        version integer DEFAULT '1' NOT NULL,
+        created_at timestamptz DEFAULT clock_timestamp() NOT NULL,
+        updated_at timestamptz DEFAULT clock_timestamp() NOT NULL,
+        CONSTRAINT pk_voice_profiles PRIMARY KEY (id),
+        CONSTRAINT ck_voice_profiles_speed CHECK (speed BETWEEN 0.8 AND 1.25),
+        CONSTRAINT ck_voice_profiles_pitch CHECK (pitch BETWEEN -4 AND 4),
+        CONSTRAINT ck_voice_profiles_gap_ms CHECK (gap_ms BETWEEN 0 AND 2000),
+        CONSTRAINT fk_voice_profiles_account_id_users FOREIGN KEY (account_id) REFERENCES users (id) ON DELETE CASCADE
+    )
+    """,
+    "CREATE INDEX ix_voice_profiles_account_id ON voice_profiles (account_id, created_at DESC, id DESC)",
+    """
+    CREATE TABLE voice_defaults (
+        account_id uuid NOT NULL,
+        voice text,
+        profile_id uuid,
+        CONSTRAINT pk_voice_defaults PRIMARY KEY (account_id),
+        CONSTRAINT ck_voice_defaults_one_voice CHECK (num_nonnulls(voice, profile_id) = 1),
+        CONSTRAINT fk_voice_defaults_account_id_users FOREIGN KEY (account_id) REFERENCES users (id) ON DELETE CASCADE,
+        CONSTRAINT fk_voice_defaults_profile_id_voice_profiles
+            FOREIGN KEY (profile_id) REFERENCES voice_profiles (id) ON DELETE CASCADE
+    )
+    """,
+    "CREATE INDEX ix_voice_defaults_profile_id ON voice_defaults (profile_id) WHERE profile_id IS NOT NULL",
+    """
+    CREATE TABLE tracks (
+        id uuid NOT NULL,
+        account_id uuid NOT NULL,
+        media_id uuid NOT NULL,
+        title text NOT NULL,
+        mood text NOT NULL,
+        genre text NOT NULL,
+        licence text NOT NULL,
+        attribution text DEFAULT '' NOT NULL,
+        bpm double precision,
+        first_beat_ms integer DEFAULT '0' NOT NULL,
+        status text DEFAULT 'preparing' NOT NULL,
+        duration_ms integer,
+        storage_key text,
+        sha256 text,
+        created_at timestamptz DEFAULT clock_timestamp() NOT NULL,
+        CONSTRAINT pk_tracks PRIMARY KEY (id),
+        CONSTRAINT ck_tracks_status CHECK (status IN ('preparing', 'ready', 'unusable')),
+        CONSTRAINT ck_tracks_licence CHECK (licence IN ('own', 'licensed', 'public_domain', 'cc0', 'cc_by')),
+        CONSTRAINT ck_tracks_attribution CHECK (licence <> 'cc_by' OR attribution <> ''),
+        CONSTRAINT ck_tracks_bpm CHECK (bpm BETWEEN 30 AND 300),
+        CONSTRAINT ck_tracks_ready_has_file
+            CHECK (status <> 'ready' OR num_nulls(storage_key, sha256, duration_ms) = 0),
+        CONSTRAINT fk_tracks_account_id_users FOREIGN KEY (account_id) REFERENCES users (id) ON DELETE CASCADE
+    )
+    """,
+    "CREATE INDEX ix_tracks_account_id ON tracks (account_id, created_at DESC, id DESC)",
+    """
+    CREATE TABLE sound_jobs (
+        id uuid NOT NULL,
+        account_id uuid,
+        kind text NOT NULL,
+        wish jsonb NOT NULL,
+        state text DEFAULT 'queued' NOT NULL,
+        attempt integer DEFAULT '0' NOT NULL,
+        due_at timestamptz DEFAULT clock_timestamp() NOT NULL,
+        storage_key text,
+        sha256 text,
+        size_bytes bigint,
+        duration_ms integer,
+        failure_code text,
+        failure_sentence text,
+        asked_at timestamptz DEFAULT clock_timestamp() NOT NULL,
+        CONSTRAINT pk_sound_jobs PRIMARY KEY (id),
+        CONSTRAINT ck_sound_jobs_kind CHECK (kind IN ('voice', 'excerpt', 'track')),
+        CONSTRAINT ck_sound_jobs_state CHECK (state IN ('queued', 'ready', 'failed')),
+        CONSTRAINT ck_sound_jobs_failure_has_code CHECK ((state = 'failed') = (failure_code IS NOT NULL)),
+        CONSTRAINT ck_sound_jobs_attempt CHECK (attempt >= 0),
+        CONSTRAINT fk_sound_jobs_account_id_users FOREIGN KEY (account_id) REFERENCES users (id) ON DELETE CASCADE
+    )
+    """,
+    "CREATE INDEX ix_sound_jobs_account_id ON sound_jobs (account_id) WHERE account_id IS NOT NULL",
+    "CREATE INDEX ix_sound_jobs_asked_at ON sound_jobs (asked_at)",
+    "CREATE INDEX ix_sound_jobs_due_at ON sound_jobs (due_at) WHERE state = 'queued'",
+    "ALTER TABLE generations ADD COLUMN sound jsonb",
+)
+UNDO_SOUND: tuple[str, ...] = (
+    "ALTER TABLE generations DROP COLUMN sound",
+    "DROP TABLE sound_jobs, tracks, voice_defaults, voice_profiles",
+)
+
+UPGRADE = (*MEDIA, *SOUND)
+DOWNGRADE = (*UNDO_SOUND, *UNDO_MEDIA)
 
 
 def upgrade() -> None:

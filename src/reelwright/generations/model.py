@@ -7,6 +7,7 @@ from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
+from uuid import UUID
 
 import msgspec
 
@@ -295,6 +296,51 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceChoice:
+    """Who narrates, and how: `speed` 0.8 to 1.25 times the voice's own, `pitch` in semitones, -4 to 4.
+
+    `gap_ms`: how long it is silent between two sentences; None: as long as the voice is by itself.
+    """
+
+    name: str = "default"
+    speed: float = 1.0
+    pitch: int = 0
+    gap_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Track:
+    """A person's own piece of music, as it lies in storage: stereo FLAC at 48 kHz. `first_beat_ms`: where one falls."""
+
+    id: UUID
+    key: str
+    sha256: str
+    duration_ms: int
+    bpm: float | None = None
+    first_beat_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MusicChoice:
+    """What plays: the `track`, else what is composed for the `mood`, else nothing. A seed makes one piece only."""
+
+    mood: str | None = None
+    seed: int | None = None
+    track: Track | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sound:
+    """What a generation sounds like, as it was chosen at its order: later changes of drafts and profiles are others'.
+
+    `music` is None where nobody said so: then the draft decides, as it does for orders from before this was kept.
+    """
+
+    voice: VoiceChoice | None = None
+    music: MusicChoice | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
     """All a stage may know. `artefacts` are those of this generation so far (best picture a scene, newest first).
 
@@ -315,6 +361,19 @@ class Assignment:
     artefacts: tuple[Artefact, ...] = ()
     part: Part | None = None
     take: int = 0
+    sound: Sound = field(default_factory=Sound)
+
+    @property
+    def voice(self) -> VoiceChoice:
+        """Who narrates."""
+        return self.sound.voice or VoiceChoice(name=self.draft.voice)
+
+    @property
+    def music(self) -> MusicChoice:
+        """What plays under the narration."""
+        if self.sound.music is not None:
+            return self.sound.music
+        return MusicChoice(mood=None if self.draft.music == "none" else self.draft.tone.value)
 
     @property
     def variant(self) -> Variant:
@@ -346,8 +405,8 @@ class Bench(Protocol):
         """The folder: made when it is first asked for, gone with the run."""
         ...
 
-    def fetch(self, artefact: Artefact) -> Awaitable[Path]:
-        """Return the artefact as a local file."""
+    def fetch(self, artefact: Artefact | Track) -> Awaitable[Path]:
+        """Return the artefact, or the track, as a local file."""
         ...
 
     def progress(self, done: float) -> None:

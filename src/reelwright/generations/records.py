@@ -41,6 +41,7 @@ class NewGeneration:
     demo: bool = False
     request_id: str | None = None
     resumes: GenerationId | None = None
+    sound: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +76,7 @@ class Generation:
     failure_code: str | None
     failure_sentence: str | None
     gate: Mapping[str, object] | None
+    sound: Mapping[str, object] | None
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None

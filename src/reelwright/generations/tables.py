@@ -143,6 +143,7 @@ class GenerationRow(Row):
     failure_code: Mapped[str | None] = mapped_column(Text)
     failure_sentence: Mapped[str | None] = mapped_column(Text)
     gate: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    sound: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
     started_at: Mapped[datetime | None] = mapped_column(_INSTANT)
     ended_at: Mapped[datetime | None] = mapped_column(_INSTANT)

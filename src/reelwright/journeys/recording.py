@@ -33,6 +33,7 @@ from reelwright.generations import (
     Rewritten,
     Runs,
     RunState,
+    Sound,
     Sources,
     Stage,
     StoredArtefact,
@@ -95,6 +96,7 @@ async def opened(tx: AsyncConnection, claim: Claim) -> Opened:
         artefacts=_ordered(dossier, claim.unit),
         part=generation.part,
         take=dossier.take,
+        sound=msgspec.convert(generation.sound or {}, Sound),
     )
     return Opened(task=task, dossier=dossier, told=told)
 

@@ -50,14 +50,22 @@ from reelwright.providers.model import (
     Word,
 )
 from reelwright.providers.offers import Doing, Offer, offers
+from reelwright.providers.tracks import GENRES, MOODS, TRACKS, BuiltInTrack
+from reelwright.providers.voices import DEFAULT_VOICE, BuiltInVoice, voices_of
 from reelwright.providers.web import PageFetcher
 
 __all__ = [
     "CIRCUIT_OPEN",
     "DEFAULT_MODELS",
+    "DEFAULT_VOICE",
+    "GENRES",
     "MODELS",
+    "MOODS",
     "RATE_LIMITED",
+    "TRACKS",
     "Brief",
+    "BuiltInTrack",
+    "BuiltInVoice",
     "CallJournal",
     "CallState",
     "Craft",
@@ -108,6 +116,7 @@ __all__ = [
     "places",
     "toolset",
     "visible",
+    "voices_of",
     "words_in",
 ]
 

@@ -72,6 +72,7 @@ class Model:
 OPENAI_VOICES = (
     *("coral", "alloy", "ash", "ballad", "cedar", "echo", "fable", "marin", "nova", "onyx", "sage", "shimmer", "verse"),
 )
+OFFLINE_VOICES = ("heart",)
 OFFLINE_MODELS: Mapping[Craft, str] = {
     Craft.TEXT: "extract-1",
     Craft.PICTURE: "drawing-1",
@@ -125,7 +126,13 @@ MODELS = (
         voices=OPENAI_VOICES,
     ),
     *(
-        Model(provider="offline", name=name, crafts=frozenset({craft}), lanes=_OFFLINE_LANES)
+        Model(
+            provider="offline",
+            name=name,
+            crafts=frozenset({craft}),
+            lanes=_OFFLINE_LANES,
+            voices=OFFLINE_VOICES if craft is Craft.SPEECH else (),
+        )
         for craft, name in OFFLINE_MODELS.items()
     ),
 )

@@ -116,7 +116,7 @@ async def test_an_unknown_voice_is_refused_by_name() -> None:
     with pytest.raises(ProviderRefused) as refusal:
         await OfflineVoice().speak("Hi.", voice="gruff", language="en")
     assert (refusal.value.code, refusal.value.field) == ("voice.unknown", "voice")
-    assert OfflineVoice().voices() == ("default",)
+    assert OfflineVoice().voices() == ("default", "heart")
 
 
 async def test_use_counts_the_characters() -> None:

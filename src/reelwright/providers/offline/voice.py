@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from reelwright.ground.metering import Action, Use
+from reelwright.providers.catalogue import OFFLINE_VOICES
 from reelwright.providers.model import ProviderRefused, Speech, Word
 from reelwright.providers.offline.voice_engine import MODEL_NAME, MODEL_RATE, Engine, Heard, Samples, Utterance
 
@@ -43,11 +44,11 @@ def _engine() -> Engine:
 
 
 class OfflineVoice:
-    """One English voice, `default`; mono 48 kHz 16-bit WAV. The model is loaded once a process, at the first word."""
+    """One English voice, `heart` or `default`; mono 48 kHz 16-bit WAV. Its model is loaded once, at the first word."""
 
     def voices(self) -> tuple[str, ...]:
         """Return the names that `speak` accepts."""
-        return ("default",)
+        return ("default", *OFFLINE_VOICES)
 
     async def speak(
         self, text: str, *, voice: str, language: str, speed: float = 1.0

@@ -1,0 +1,71 @@
+"""The voices that come with each speech model: what they are called, how they sound, and what can be known of words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from reelwright.ground.ids import derived
+from reelwright.providers.catalogue import Craft, Model, model_of
+
+DEFAULT_VOICE = "default"
+"""What a speech provider understands as its own first voice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltInVoice:
+    """One voice of one model. `language` is None for a voice that speaks whatever language its text is in.
+
+    `gender` and `character` are how it is heard; `exact_times`: each word's time comes from the voice itself, and is
+    not estimated from the sound.
+    """
+
+    provider: str
+    model: str
+    name: str
+    language: str | None
+    gender: str
+    character: str
+    exact_times: bool
+
+    @property
+    def id(self) -> UUID:
+        """The id that this voice has everywhere."""
+        return derived("voice", self.provider, self.name)
+
+
+_HEARD: Mapping[str, tuple[str, str]] = {
+    "alloy": ("neutral", "even"),
+    "ash": ("male", "clear"),
+    "ballad": ("male", "gentle"),
+    "cedar": ("male", "deep"),
+    "coral": ("female", "friendly"),
+    "echo": ("male", "calm"),
+    "fable": ("neutral", "storytelling"),
+    "heart": ("female", "warm"),
+    "marin": ("female", "natural"),
+    "nova": ("female", "bright"),
+    "onyx": ("male", "deep"),
+    "sage": ("female", "calm"),
+    "shimmer": ("female", "light"),
+    "verse": ("male", "expressive"),
+}
+_LANGUAGES: Mapping[str, str] = {"offline": "en-US"}
+
+
+def voices_of(provider: str, model: str) -> tuple[BuiltInVoice, ...]:
+    """Return a speech model's voices, its default first; none where only its own server knows them."""
+    found = model_of(provider, Craft.SPEECH, model)
+    return tuple(_voice(found, name) for name in found.voices)
+
+
+def _voice(model: Model, name: str) -> BuiltInVoice:
+    gender, character = _HEARD.get(name, ("neutral", "natural"))
+    return BuiltInVoice(
+        provider=model.provider,
+        model=model.name,
+        name=name,
+        language=_LANGUAGES.get(model.provider),
+        gender=gender,
+        character=character,
+        exact_times=model.provider == "offline",
+    )
