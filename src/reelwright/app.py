@@ -11,6 +11,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from reelwright import __version__, api, serving
+from reelwright.accounts import Passwords
 from reelwright.admission import Gate
 from reelwright.billing import StripeDoor
 from reelwright.ground.postgres import Database
@@ -30,10 +31,19 @@ def create_app(settings: Settings, *, stopping: asyncio.Event | None = None) -> 
     reach = Reach(https_only=settings.production, allowlist=frozenset(settings.webhook_allowlist))
 
     seal = Seal(settings.secret_key, previous=settings.secret_key_previous)
+    entrance = api.Entrance.of(
+        seal,
+        production=settings.production,
+        base_url=settings.base_url,
+        origins=settings.cors_origins,
+        proxies=settings.trusted_proxies,
+    )
+    passwords = Passwords(memory_kib=settings.password_memory_kib)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncGenerator[None]:
         async with wired(settings, name="api") as wiring:
+            app.state.entrance = entrance
             app.state.db = wiring.db
             app.state.gate = wiring.gate
             app.state.storage = wiring.storage
@@ -52,6 +62,8 @@ def create_app(settings: Settings, *, stopping: asyncio.Event | None = None) -> 
             "allowlist": Provide(lambda: allowlist, sync_to_thread=False),
             "reach": Provide(lambda: reach, sync_to_thread=False),
             "seal": Provide(lambda: seal, sync_to_thread=False),
+            "entrance": Provide(lambda: entrance, sync_to_thread=False),
+            "passwords": Provide(lambda: passwords, sync_to_thread=False),
             "stopping": Provide(lambda: stop, sync_to_thread=False),
         },
         lifespan=[lifespan],

@@ -17,6 +17,8 @@ _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 OPENAI = "https://api.openai.com/v1"
 NO_SECRET = "this is no secret: development and tests only"  # noqa: S105 - it says so, and production refuses it
 _SECRET_LENGTH = 32
+LEAST_PASSWORD_KIB = 19_456
+"""OWASP's minimum for argon2id with two passes."""
 
 
 class SettingRefused(Refusal):
@@ -78,6 +80,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cors_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     metrics_token: str | None = None
+    password_memory_kib: int = LEAST_PASSWORD_KIB
 
     @property
     def production(self) -> bool:
@@ -151,6 +154,7 @@ def _checked(settings: Settings) -> Settings:
         )
     _check_redis(settings)
     _check_secret(settings)
+    _check_passwords(settings)
     if settings.production and settings.ingestion_allowlist:
         raise SettingRefused(
             "REELWRIGHT_INGESTION_ALLOWLIST opens loopback pages and is for development only: unset it.",
@@ -192,6 +196,15 @@ def _check_secret(settings: Settings) -> None:
         raise SettingRefused(
             f"REELWRIGHT_SECRET_KEY must hold at least {_SECRET_LENGTH} random characters: `openssl rand -base64 48`.",
             field="REELWRIGHT_SECRET_KEY",
+        )
+
+
+def _check_passwords(settings: Settings) -> None:
+    """Refuse hashes that are guessed cheaply."""
+    if settings.production and settings.password_memory_kib < LEAST_PASSWORD_KIB:
+        raise SettingRefused(
+            f"REELWRIGHT_PASSWORD_MEMORY_KIB must be at least {LEAST_PASSWORD_KIB}: leave it out.",
+            field="REELWRIGHT_PASSWORD_MEMORY_KIB",
         )
 
 

@@ -53,6 +53,7 @@ def settings(database_url: str, valkey_url: str, tmp_path_factory: pytest.TempPa
         qstash_token="token",
         qstash_current_signing_key="sig_test_current_key_of_32_chars__",
         ingestion_allowlist=("127.0.0.1:8123",),
+        password_memory_kib=8,
     )
 
 

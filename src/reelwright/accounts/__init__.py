@@ -1,31 +1,74 @@
-"""The accounts room: who asks, with which key, and which plan, subscriptions and boosts they hold."""
+"""The accounts room: who asks, how they sign in, with which key, and which plan, subscriptions and boosts they hold."""
 
 from reelwright.accounts.boosts import Boosts
 from reelwright.accounts.keys import well_formed
-from reelwright.accounts.model import GRACE, Account, ApiKey, Boost, PaidPeriod, Subscription, SubscriptionTold
+from reelwright.accounts.model import (
+    GRACE,
+    Account,
+    ApiKey,
+    Boost,
+    Caller,
+    PaidPeriod,
+    Proof,
+    ProofId,
+    Session,
+    SessionId,
+    SignIn,
+    Subscription,
+    SubscriptionTold,
+)
+from reelwright.accounts.passwords import PasswordRefused, Passwords
+from reelwright.accounts.proofs import Proofs, Proven, Purpose
 from reelwright.accounts.replays import KeyReused, Replays, RequestKey
-from reelwright.accounts.repository import Accounts, BoostNotNeeded, EmailInvalid, EmailTaken, SourceUsed
+from reelwright.accounts.repository import (
+    Accounts,
+    BoostNotNeeded,
+    EmailInvalid,
+    EmailTaken,
+    SourceUsed,
+    address_of,
+)
+from reelwright.accounts.scopes import Scope, covers
+from reelwright.accounts.sessions import Sessions
+from reelwright.accounts.sign_ins import AccountChanged, SignIns
 from reelwright.accounts.subscriptions import CustomerTaken, Subscriptions, SubscriptionTaken
 
 __all__ = [
     "GRACE",
     "Account",
+    "AccountChanged",
     "Accounts",
     "ApiKey",
     "Boost",
     "BoostNotNeeded",
     "Boosts",
+    "Caller",
     "CustomerTaken",
     "EmailInvalid",
     "EmailTaken",
     "KeyReused",
     "PaidPeriod",
+    "PasswordRefused",
+    "Passwords",
+    "Proof",
+    "ProofId",
+    "Proofs",
+    "Proven",
+    "Purpose",
     "Replays",
     "RequestKey",
+    "Scope",
+    "Session",
+    "SessionId",
+    "Sessions",
+    "SignIn",
+    "SignIns",
     "SourceUsed",
     "Subscription",
     "SubscriptionTaken",
     "SubscriptionTold",
     "Subscriptions",
+    "address_of",
+    "covers",
     "well_formed",
 ]

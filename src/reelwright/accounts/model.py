@@ -1,10 +1,14 @@
-"""Accounts, API keys, subscriptions and boosts as plain values."""
+"""Accounts, their callers, API keys, sessions, subscriptions and boosts as plain values."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NewType
 from uuid import UUID
 
 from reelwright.ground.ids import AccountId, ApiKeyId
+
+SessionId = NewType("SessionId", UUID)
+ProofId = NewType("ProofId", UUID)
 
 GRACE = timedelta(days=3)
 """How long a plan is kept whose payment has failed: decisions, 19."""
@@ -38,7 +42,52 @@ class ApiKey:
     live: bool
     created_at: datetime
     last_used_at: datetime | None
+    expires_at: datetime | None
     revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who sends a request: an account, and by which key or session of its own, which may do what `scopes` say.
+
+    `recent`: a session whose person gave the password within the last ten minutes.
+    """
+
+    account: Account
+    scopes: tuple[str, ...]
+    key_id: ApiKeyId | None = None
+    session_id: SessionId | None = None
+    recent: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A signed-in browser as its owner sees it: by its program, never by its token."""
+
+    id: SessionId
+    agent: str
+    created_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignIn:
+    """How an account signs in. No `password_hash`: by no password. `version` counts what its owner has changed."""
+
+    account: Account
+    password_hash: str | None
+    email_verified_at: datetime | None
+    created_at: datetime
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """A letter that proves an address: its token names this id, and is worth something until then."""
+
+    id: ProofId
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,51 +11,60 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.accounts.keys import hashed, new_secret, shown, well_formed
-from reelwright.accounts.model import Account, ApiKey
+from reelwright.accounts.model import Account, ApiKey, Caller
+from reelwright.accounts.scopes import Scope
 from reelwright.ground.errors import Kind, NotFound, Refusal
 from reelwright.ground.ids import AccountId, ApiKeyId, fresh
+from reelwright.ground.postgres import Statement, rows
 
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]+\.[^@\s\x00-\x1f\x7f.]{2,}")
 _NO_ID = UUID(int=2**128 - 1)
+_END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 _EMAIL_LENGTH = 254  # RFC 5321, 4.5.3.1.3: a path is 256 octets, brackets included
 
-_ACCOUNT = """
-    SELECT u.id, u.email, u.role, u.plan, u.plan_version, u.demo,
+ACCOUNT_COLUMNS = """u.id, u.email, u.role, u.plan, u.plan_version, u.demo,
            (SELECT max(b.ends_at) FROM boosts b
-             WHERE b.account_id = u.id AND b.revoked_at IS NULL AND b.ends_at > now()) AS boost_until
-      FROM users u
-"""
-_BY_KEY = text(
+             WHERE b.account_id = u.id AND b.revoked_at IS NULL AND b.ends_at > now()) AS boost_until"""
+_ACCOUNT = f"SELECT {ACCOUNT_COLUMNS} FROM users u"  # noqa: S608 - assembled from constants
+_BY_KEY = Statement(
     f"""
     WITH key AS (
-        SELECT id, account_id, last_used_at FROM api_keys WHERE secret_hash = :secret_hash AND revoked_at IS NULL
+        SELECT id, account_id, scopes, last_used_at FROM api_keys
+         WHERE secret_hash = :secret_hash AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
     ), used AS (
         UPDATE api_keys SET last_used_at = now()
          WHERE id = (SELECT id FROM key WHERE last_used_at IS NULL OR last_used_at < now() - interval '1 hour')
     )
-    {_ACCOUNT} JOIN key ON key.account_id = u.id WHERE u.deleted_at IS NULL
+    SELECT {ACCOUNT_COLUMNS}, key.id AS key_id, key.scopes
+      FROM users u JOIN key ON key.account_id = u.id WHERE u.deleted_at IS NULL
     """  # noqa: S608 - assembled from constants
 )
 _BY_ID = text(f"{_ACCOUNT} WHERE u.id = :id AND u.deleted_at IS NULL")
 _BY_EMAIL = text(f"{_ACCOUNT} WHERE lower(u.email) = lower(:email) AND u.deleted_at IS NULL")
 _CREATE = text(
     """
-    INSERT INTO users (id, email, role, plan, given_plan, demo) VALUES (:id, :email, :role, :plan, :plan, :demo)
+    INSERT INTO users (id, email, role, plan, given_plan, demo, email_verified_at)
+    VALUES (:id, :email, :role, :plan, :plan, :demo, CASE WHEN :verified THEN now() END)
     ON CONFLICT DO NOTHING RETURNING plan_version
     """
 )
+_KEY = "id, account_id, name, prefix, scopes, live, created_at, last_used_at, expires_at, revoked_at"
 _ISSUE = text(
-    """
-    INSERT INTO api_keys (id, account_id, name, prefix, secret_hash, scopes, live)
-    VALUES (:id, :account, :name, :prefix, :secret_hash, :scopes, :live)
-    RETURNING id, account_id, name, prefix, scopes, live, created_at, last_used_at, revoked_at
-    """
+    f"""
+    INSERT INTO api_keys (id, account_id, name, prefix, secret_hash, scopes, live, expires_at)
+    VALUES (:id, :account, :name, :prefix, :secret_hash, :scopes, :live, :expires_at) RETURNING {_KEY}
+    """  # noqa: S608 - assembled from constants
 )
 _KEYS = text(
-    """
-    SELECT id, account_id, name, prefix, scopes, live, created_at, last_used_at, revoked_at
-      FROM api_keys WHERE account_id = :account ORDER BY created_at, id
-    """
+    f"""
+    SELECT {_KEY} FROM api_keys WHERE account_id = :account AND (created_at, id) < (:before, :last)
+     ORDER BY created_at DESC, id DESC LIMIT :limit
+    """  # noqa: S608 - assembled from constants
+)
+_ONE_KEY = text(f"SELECT {_KEY} FROM api_keys WHERE account_id = :account AND id = :id")  # noqa: S608 - constants
+_LIVE_KEYS = text(
+    "SELECT count(*) FROM api_keys WHERE account_id = :account AND revoked_at IS NULL"
+    " AND (expires_at IS NULL OR expires_at > now())"
 )
 _REVOKE = text(
     "UPDATE api_keys SET revoked_at = now() WHERE id = :id AND account_id = :account AND revoked_at IS NULL"
@@ -89,13 +98,15 @@ _LIST = text(
 _ALLOWANCE_DUE = text(
     """
     SELECT allowance_due_at, id FROM users
-     WHERE deleted_at IS NULL AND NOT demo AND allowance_due_at <= :now AND (allowance_due_at, id) > (:at, :after)
+     WHERE deleted_at IS NULL AND NOT demo AND email_verified_at IS NOT NULL
+       AND allowance_due_at <= :now AND (allowance_due_at, id) > (:at, :after)
      ORDER BY allowance_due_at, id LIMIT :limit
     """
 )
 _CLAIM_ALLOWANCE = text(
     """
-    SELECT id FROM users WHERE id = :id AND deleted_at IS NULL AND NOT demo AND allowance_due_at <= :now
+    SELECT id FROM users
+     WHERE id = :id AND deleted_at IS NULL AND NOT demo AND email_verified_at IS NOT NULL AND allowance_due_at <= :now
        AND pg_try_advisory_xact_lock(hashtextextended('allowance:' || id, 0))
     """
 )
@@ -142,14 +153,14 @@ class Accounts:
 
     session: AsyncConnection
 
-    async def create(self, *, email: str, role: str = "user", plan: str = "basic", demo: bool = False) -> Account:
-        """Open an account. Raises EmailInvalid, EmailTaken."""
-        address = email.strip()
-        if len(address) > _EMAIL_LENGTH or not _EMAIL.fullmatch(address):
-            raise EmailInvalid("This is not an e-mail address: write one like name@example.com.", field="email")
+    async def create(
+        self, *, email: str, role: str = "user", plan: str = "basic", demo: bool = False, verified: bool = True
+    ) -> Account:
+        """Open an account, by default one whose address counts as verified. Raises EmailInvalid, EmailTaken."""
+        address = address_of(email)
         account_id = AccountId(fresh())
         values = {"id": account_id, "email": address, "role": role, "plan": plan, "demo": demo}
-        version = await self.session.scalar(_CREATE, values)
+        version = await self.session.scalar(_CREATE, values | {"verified": verified})
         if version is None:
             raise EmailTaken("An account with this e-mail address exists: log in, or use another.", field="email")
         return Account(
@@ -165,36 +176,61 @@ class Accounts:
         values = {"email": email.strip()}
         return self._account((await self.session.execute(_BY_EMAIL, values)).mappings().one_or_none())
 
-    async def by_api_key(self, secret: str) -> Account | None:
-        """Return the key's account; None for a key that is malformed, unknown or revoked, or whose account is gone.
+    async def by_api_key(self, secret: str) -> Caller | None:
+        """Return who calls by this key; None where it is malformed, unknown, over or revoked, or its account is gone.
 
         Notes, at most once an hour, that the key was used.
         """
         if not well_formed(secret):
             return None
-        values = {"secret_hash": hashed(secret)}
-        return self._account((await self.session.execute(_BY_KEY, values)).mappings().one_or_none())
+        for row in await rows(self.session, _BY_KEY, {"secret_hash": hashed(secret)}):
+            found = dict(row)
+            key_id, scopes = found.pop("key_id"), tuple(found.pop("scopes"))
+            return Caller(account=Account(**found), scopes=scopes, key_id=key_id)
+        return None
 
     async def issue_key(
-        self, account_id: AccountId, *, name: str, scopes: Sequence[str] = ("*",), live: bool = True
+        self,
+        account_id: AccountId,
+        *,
+        name: str,
+        scopes: Sequence[str] = (Scope.ALL,),
+        live: bool = True,
+        expires_at: datetime | None = None,
+        key_id: UUID | None = None,
     ) -> tuple[ApiKey, str]:
         """Make a key and return it with its secret, which is nowhere to be had again."""
         secret = new_secret(live=live)
         values = {
-            "id": fresh(),
+            "id": key_id or fresh(),
             "account": account_id,
             "name": name,
             "prefix": shown(secret),
             "secret_hash": hashed(secret),
-            "scopes": list(scopes),
+            "scopes": [str(scope) for scope in scopes],
             "live": live,
+            "expires_at": expires_at,
         }
         return self._key((await self.session.execute(_ISSUE, values)).mappings().one()), secret
 
-    async def keys(self, account_id: AccountId) -> list[ApiKey]:
-        """Return the account's keys, revoked ones too, oldest first."""
-        rows = (await self.session.execute(_KEYS, {"account": account_id})).mappings()
-        return [self._key(row) for row in rows]
+    async def keys(
+        self, account_id: AccountId, *, limit: int = 100, after: tuple[datetime, UUID] | None = None
+    ) -> list[ApiKey]:
+        """Return so many of the account's keys, revoked ones too, newest first, behind this instant and id."""
+        before, last = after or (_END_OF_TIME, _NO_ID)
+        values = {"account": account_id, "before": before, "last": last, "limit": limit}
+        return [self._key(row) for row in (await self.session.execute(_KEYS, values)).mappings()]
+
+    async def key(self, account_id: AccountId, key_id: UUID) -> ApiKey:
+        """Return one of the account's keys. Raises NotFound."""
+        row = (await self.session.execute(_ONE_KEY, {"account": account_id, "id": key_id})).mappings().one_or_none()
+        if row is None:
+            raise NotFound("There is no such API key.", code="accounts.key_not_found")
+        return self._key(row)
+
+    async def live_keys(self, account_id: AccountId) -> int:
+        """Return how many of the account's keys open something."""
+        return await self.session.scalar(_LIVE_KEYS, {"account": account_id}) or 0
 
     async def revoke_key(self, account_id: AccountId, key_id: ApiKeyId) -> bool:
         """Revoke a key at once; False where the account has no such key or it was revoked before."""
@@ -290,6 +326,14 @@ class Accounts:
     def _key(row: Mapping[Any, Any]) -> ApiKey:
         values: dict[str, Any] = {**row, "scopes": tuple(row["scopes"])}
         return ApiKey(**values)
+
+
+def address_of(email: str) -> str:
+    """Return an e-mail address as it is kept. Raises EmailInvalid for what is none."""
+    address = email.strip()
+    if len(address) > _EMAIL_LENGTH or not _EMAIL.fullmatch(address):
+        raise EmailInvalid("This is not an e-mail address: write one like name@example.com.", field="email")
+    return address
 
 
 def _no_such_account() -> NotFound:

@@ -1,4 +1,4 @@
-"""Users, their API keys, the plans they hold and pay for, and their boosts."""
+"""Users, how they sign in, their API keys, the plans they hold and pay for, and their boosts."""
 
 from datetime import datetime
 from uuid import UUID
@@ -10,7 +10,8 @@ from reelwright.ground.postgres import Row
 
 _INSTANT = DateTime(timezone=True)
 _PLANS = "plan IN ('basic', 'standard', 'pro')"
-_GIVEN = "deleted_at IS NULL AND NOT demo"
+_GIVEN = "deleted_at IS NULL AND NOT demo AND email_verified_at IS NOT NULL"
+_UNVERIFIED = "deleted_at IS NULL AND email_verified_at IS NULL"
 
 
 class UserRow(Row):
@@ -18,6 +19,7 @@ class UserRow(Row):
 
     `given_plan` is the plan it holds when no subscription holds another: Basic, or what an administrator set.
     `allowance_due_at` is only when to look next whether a month's credits are due: the books know what was given.
+    `version` counts changes of what its owner edits. No `password_hash`: nobody can sign in by password.
     """
 
     __tablename__ = "users"
@@ -26,9 +28,11 @@ class UserRow(Row):
         CheckConstraint(_PLANS, name="plan"),
         CheckConstraint(f"given_{_PLANS}", name="given_plan"),
         CheckConstraint("char_length(email) BETWEEN 3 AND 254", name="email_length"),
+        CheckConstraint("char_length(password_hash) BETWEEN 20 AND 256", name="password_hash_length"),
         Index("uq_users_email_lower", text("lower(email)"), unique=True, postgresql_where=text("deleted_at IS NULL")),
         Index("uq_users_external_customer_id", "external_customer_id", unique=True),
         Index("ix_users_allowance_due_at", "allowance_due_at", "id", postgresql_where=text(_GIVEN)),
+        Index("ix_users_unverified", "created_at", postgresql_where=text(_UNVERIFIED)),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -40,6 +44,9 @@ class UserRow(Row):
     external_customer_id: Mapped[str | None] = mapped_column(Text)
     allowance_due_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=text("'1970-01-01 00:00:00+00'"))
     demo: Mapped[bool] = mapped_column(server_default=text("false"))
+    password_hash: Mapped[str | None] = mapped_column(Text)
+    email_verified_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    version: Mapped[int] = mapped_column(server_default="1")
     created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
     deleted_at: Mapped[datetime | None] = mapped_column(_INSTANT)
@@ -53,7 +60,7 @@ class ApiKeyRow(Row):
         CheckConstraint("octet_length(secret_hash) = 32", name="secret_is_hashed"),
         CheckConstraint("char_length(name) BETWEEN 1 AND 100", name="name_length"),
         Index("uq_api_keys_secret_hash", "secret_hash", unique=True),
-        Index("ix_api_keys_account_id", "account_id", "created_at"),
+        Index("ix_api_keys_account_id", "account_id", "created_at", "id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -65,7 +72,56 @@ class ApiKeyRow(Row):
     live: Mapped[bool] = mapped_column()
     created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
     last_used_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    expires_at: Mapped[datetime | None] = mapped_column(_INSTANT)
     revoked_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+
+
+class SessionRow(Row):
+    """One signed-in browser: its token's SHA-256, and by which program its owner knows it.
+
+    `authenticated_at` is when the password was given last. A session that has ended is no row.
+    """
+
+    __tablename__ = "sessions"
+    __table_args__ = (
+        CheckConstraint("octet_length(token_hash) = 32", name="token_is_hashed"),
+        CheckConstraint("char_length(agent) BETWEEN 1 AND 60", name="agent_length"),
+        Index("uq_sessions_token_hash", "token_hash", unique=True),
+        Index("ix_sessions_account_id", "account_id", "created_at", "id"),
+        Index("ix_sessions_expires_at", "expires_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    agent: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
+    last_seen_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
+    authenticated_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
+    expires_at: Mapped[datetime] = mapped_column(_INSTANT)
+
+
+class EmailProofRow(Row):
+    """One letter that proves its reader's address, once. Its token is signed, not stored: the row can't be sent.
+
+    A sign-up's proof carries the password that was chosen with it, so that no letter lets in another's password.
+    """
+
+    __tablename__ = "email_proofs"
+    __table_args__ = (
+        CheckConstraint("purpose IN ('verify', 'reset')", name="purpose"),
+        CheckConstraint("(purpose = 'verify') = (password_hash IS NOT NULL)", name="password_hash"),
+        Index("ix_email_proofs_account_id", "account_id"),
+        Index("ix_email_proofs_expires_at", "expires_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    purpose: Mapped[str] = mapped_column(Text)
+    password_hash: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
+    expires_at: Mapped[datetime] = mapped_column(_INSTANT)
+    used_at: Mapped[datetime | None] = mapped_column(_INSTANT)
 
 
 class ReplayRow(Row):

@@ -1,5 +1,6 @@
 """The admission room: the one atomic decision whether a request may start. Enter it by these names only."""
 
+from reelwright.admission.attempts import count_attempt
 from reelwright.admission.enforcement import (
     Dispatch,
     acquire_provider_concurrency,
@@ -66,6 +67,7 @@ __all__ = [
     "acquire_provider_concurrency",
     "acquire_user_concurrency",
     "check_and_set_regen_cooldown",
+    "count_attempt",
     "enforce_hourly_burst",
     "enforce_monthly_pool",
     "enforce_or_raise",

@@ -88,6 +88,11 @@ def digest(key: str) -> str:
     return sha256(key.encode(errors="surrogatepass")).hexdigest()
 
 
+def attempts(what: str, who: str, window: int) -> str:
+    """How often somebody has tried something in a window. Strangers choose their names, so only a digest is kept."""
+    return f"app:attempts:{what}:{digest(who)}:{window}"
+
+
 def plan(account: AccountId | str) -> str:
     """Which plan the account holds, as PostgreSQL last said it."""
     return f"app:user:{account}:plan_effective"

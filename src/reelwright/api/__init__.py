@@ -4,7 +4,7 @@ from litestar import Router
 
 from reelwright.api.admin import grant_boost, set_plan
 from reelwright.api.arriving import BODY_LIMIT, generation_named, json_only
-from reelwright.api.caller import account_of, known
+from reelwright.api.caller import Entrance, account_of, caller_of, known
 from reelwright.api.costs import calculate_cost, change_action_costs, list_action_costs
 from reelwright.api.creations import create
 from reelwright.api.credits import correct_credits, list_transactions, read_balance, read_transaction
@@ -40,6 +40,7 @@ from reelwright.api.schedules import (
     read_schedule,
     resume_schedule,
 )
+from reelwright.api.scopes import checked
 from reelwright.api.tracking import track_request
 from reelwright.api.usage import usage_by_action, usage_daily, usage_export, usage_projection
 from reelwright.api.usage_reports import count_requests, top_consumers, tracking_failures, usage_report
@@ -57,12 +58,22 @@ from reelwright.api.webhooks_out import (
     test_webhook,
 )
 
-__all__ = ["BODY_LIMIT", "HANDLERS", "Gatehouse", "account_of", "guard", "operator_routes", "track_request", "v1"]
+__all__ = [
+    "BODY_LIMIT",
+    "HANDLERS",
+    "Entrance",
+    "Gatehouse",
+    "account_of",
+    "guard",
+    "operator_routes",
+    "track_request",
+    "v1",
+]
 
 v1 = Router(
     path="/v1",
     guards=[json_only, known, generation_named],
-    dependencies={"account": account_of},
+    dependencies={"account": account_of, "caller": caller_of},
     route_handlers=[
         *(create, regenerate, read_generation, events, video, thumbnail, captions, read_draft, change_draft),
         *(list_generations, cancel, pause, resume, read_limits, set_plan, grant_boost),
@@ -81,4 +92,5 @@ v1 = Router(
         *(usage_report, top_consumers, count_requests, tracking_failures),
     ],
 )
+checked(v1)
 operator_routes = [live, ready, metrics, stripe_webhook]

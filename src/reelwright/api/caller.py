@@ -1,15 +1,38 @@
-"""Who is calling: a Bearer key becomes an account before a body is read."""
+"""Who is calling: an API key or a session's cookie becomes an account before a body is read.
 
+A cookie is sent by browsers whoever makes them ask, so with one every change needs the session's own CSRF token, too,
+and must come from our own pages. Keys go in the Authorization header and nowhere else.
+"""
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
 
-from reelwright.accounts import Account
+from reelwright.accounts import Account, Caller, SessionId, covers
+from reelwright.api.scopes import scope_of
+from reelwright.ground import clock
 from reelwright.ground.errors import Kind, Refusal
 from reelwright.ground.postgres import Database
+from reelwright.ground.sealing import Seal
 from reelwright.journeys import identity
+
+Connection = ASGIConnection[Any, Any, Any, Any]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+SESSION_COOKIE = "__Host-reelwright"
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_KEY_IN_URL = re.compile(rb"rw_(?:live|test)_|(?:^|&)(?:api_key|access_token)=")
+_CSRF_LASTS = timedelta(days=7)
+_SUBNET = 64
+"""Who has an IPv6 address has 2**64 of them: they count as one."""
 
 
 class NotAuthenticated(Refusal):
@@ -17,30 +40,180 @@ class NotAuthenticated(Refusal):
     code = "auth.required"
 
 
+class SettingRefused(Refusal):
+    code = "settings.refused"
+
+
+class StepUpRequired(Refusal):
+    """A session whose password was given too long ago for this."""
+
+    kind = Kind.UNAUTHENTICATED
+    code = "auth.step_up_required"
+
+
 class AdminOnly(Refusal):
     kind = Kind.FORBIDDEN
     code = "auth.admin_only"
 
 
-async def known(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
-    """Let the request through as its account. Raises NotAuthenticated, and Outage where PostgreSQL is away."""
-    scheme, _, secret = connection.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not secret.strip():
-        raise NotAuthenticated("Send your API key as `Authorization: Bearer rw_…`.")
-    db: Database = connection.app.state.db
-    account = await identity.of_key(secret.strip(), db=db)
-    if account is None:
+class InsufficientScope(Refusal):
+    kind = Kind.FORBIDDEN
+    code = "auth.insufficient_scope"
+
+
+class CrossSite(Refusal):
+    """Another site's page made a browser send this."""
+
+    kind = Kind.FORBIDDEN
+    code = "auth.cross_site"
+
+
+class CsrfRefused(Refusal):
+    kind = Kind.FORBIDDEN
+    code = "auth.csrf"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entrance:
+    """What the door knows about where it stands. `proxies`: whose X-Forwarded-For is believed."""
+
+    seal: Seal
+    production: bool
+    origins: frozenset[str]
+    proxies: tuple[Network, ...] = ()
+
+    @classmethod
+    def of(
+        cls, seal: Seal, *, production: bool, base_url: str, origins: Iterable[str] = (), proxies: Iterable[str] = ()
+    ) -> "Entrance":
+        """Return it for addresses and origins as an operator writes them. Raises SettingRefused."""
+        own = {origin.rstrip("/").lower() for origin in (_origin(base_url), *origins)}
+        try:
+            networks = tuple(ipaddress.ip_network(proxy, strict=False) for proxy in proxies)
+        except ValueError as wrong:
+            name = "REELWRIGHT_TRUSTED_PROXIES"
+            raise SettingRefused(f"{name} must hold addresses or networks, such as 10.0.0.0/8.", field=name) from wrong
+        return cls(seal=seal, production=production, origins=frozenset(own), proxies=networks)
+
+    def csrf_token(self, session: SessionId, *, now: datetime) -> str:
+        """Return what must come in X-CSRF-Token with every change that this session asks for."""
+        return self.seal.signed("csrf", session.bytes, until=now + _CSRF_LASTS)
+
+
+async def known(connection: Connection, _handler: BaseRouteHandler) -> None:
+    """Let the request through as its account.
+
+    Raises NotAuthenticated, CsrfRefused, CrossSite, InsufficientScope, and Outage where PostgreSQL is away.
+    """
+    entrance = entrance_of(connection)
+    if _KEY_IN_URL.search(connection.scope["query_string"]):
+        raise NotAuthenticated("A key in a URL ends up in logs: revoke it, and send a new one as a Bearer token.")
+    given = connection.headers.getall("authorization", [])
+    caller = await (_by_key(connection, given, entrance) if given else _by_session(connection, entrance))
+    method: str = connection.scope["method"]  # type: ignore[typeddict-item]  # guards see HTTP alone
+    wanted = scope_of(connection.scope["path_template"], method)
+    if not covers(caller.scopes, wanted):
+        raise InsufficientScope(
+            f"This API key may not do that: it needs the scope {wanted}.", extra={"scope": wanted.value}
+        )
+    connection.scope["state"]["caller"] = caller
+    connection.scope["state"]["account"] = caller.account
+
+
+async def _by_key(connection: Connection, given: list[str], entrance: Entrance) -> Caller:
+    scheme, _, secret = given[0].partition(" ")
+    if len(given) > 1 or scheme.lower() != "bearer" or not secret.strip():
+        raise NotAuthenticated("Send your API key as `Authorization: Bearer rw_…`, once.")
+    secret, caller = secret.strip(), None
+    if not (entrance.production and secret.startswith("rw_test_")):
+        db: Database = connection.app.state.db
+        caller = await identity.of_key(secret, db=db)
+    if caller is None:
         raise NotAuthenticated("This API key is unknown or revoked: create one and send it as a Bearer token.")
-    connection.scope["state"]["account"] = account
+    return caller
 
 
-async def admin_only(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
-    """Let administrators through. It stands behind `known`. Raises AdminOnly."""
-    account: Account = connection.scope["state"]["account"]
-    if account.role != "admin":
+async def _by_session(connection: Connection, entrance: Entrance) -> Caller:
+    token = connection.cookies.get(SESSION_COOKIE)
+    if token is None:
+        raise NotAuthenticated("Send your API key as `Authorization: Bearer rw_…`, or log in.")
+    db: Database = connection.app.state.db
+    caller = await identity.of_session(token, db=db)
+    if caller is None or caller.session_id is None:
+        raise NotAuthenticated("Your session is over: log in again.")
+    if connection.scope["method"] not in _SAFE:  # type: ignore[typeddict-item]  # guards see HTTP alone
+        await own_pages_only(connection, None)
+        sent = connection.headers.get("x-csrf-token", "")
+        if entrance.seal.opened("csrf", sent, now=clock.now()) != caller.session_id.bytes:
+            raise CsrfRefused("Send this session's csrf_token as X-CSRF-Token: log-in and GET /v1/me tell it.")
+    return caller
+
+
+async def own_pages_only(connection: Connection, _handler: BaseRouteHandler | None) -> None:
+    """Turn away what a browser says another site's page has made it send. Raises CrossSite.
+
+    Programs say nothing of the kind. Our pages are those of our own address and of the origins that are let in.
+    """
+    origin, site = connection.headers.get("origin"), connection.headers.get("sec-fetch-site")
+    if origin is None:
+        ours = site in {None, "same-origin", "none"}
+    else:
+        own = f"//{connection.headers.get('host', '')}".lower()
+        ours = origin.lower() in entrance_of(connection).origins or origin.lower().partition(":")[2] == own
+    if not ours:
+        raise CrossSite("Another site's page sent this: use ours, or an API key.")
+
+
+async def admin_only(connection: Connection, _handler: BaseRouteHandler) -> None:
+    """Let administrators through. It stands behind `known`. Raises AdminOnly, StepUpRequired."""
+    caller: Caller = connection.scope["state"]["caller"]
+    if caller.account.role != "admin":
         raise AdminOnly("Only administrators may do this: ask one, or use an administrator's API key.")
+    if caller.session_id is not None and not caller.recent:
+        raise StepUpRequired("Give your password again: POST /v1/auth/step-up, then repeat this.")
+
+
+def entrance_of(connection: Connection) -> Entrance:
+    """Return what the door knows."""
+    return connection.app.state.entrance
+
+
+def client_address(connection: Connection) -> str:
+    """Return where a request comes from, as attempts are counted by: an IPv4 address, or an IPv6 network of 64 bits.
+
+    Behind a trusted proxy that is the last address in X-Forwarded-For that no trusted proxy has; else the peer.
+    """
+    proxies = entrance_of(connection).proxies
+    peer = _address(connection.client.host if connection.client else "")
+    if peer is None:
+        return "unknown"
+    hops = ",".join(connection.headers.getall("x-forwarded-for", [])).split(",")
+    while hops and any(peer in network for network in proxies):
+        before = _address(hops.pop().strip())
+        if before is None:
+            break
+        peer = before
+    return str(peer if peer.version == 4 else ipaddress.ip_network((peer, _SUBNET), strict=False))  # noqa: PLR2004 - IPv4
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        found = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return getattr(found, "ipv4_mapped", None) or found
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 async def account_of(request: Request[Any, Any, Any]) -> Account:
     """Return the account that `known` found."""
     return request.scope["state"]["account"]
+
+
+async def caller_of(request: Request[Any, Any, Any]) -> Caller:
+    """Return who calls, as `known` found."""
+    return request.scope["state"]["caller"]

@@ -1,21 +1,41 @@
-"""Who a key belongs to, and for how long a request is remembered."""
+"""Who a key or a session belongs to, and for how long requests and half-made sign-ups are remembered."""
 
 from datetime import timedelta
 
-from reelwright.accounts import Account, Accounts, Replays
+from reelwright.accounts import Accounts, Caller, Proofs, Replays, Sessions, SignIns
 from reelwright.ground.postgres import Database
 
 REMEMBERED = timedelta(days=30)
 """How long an Idempotency-Key of anything but an order is known; an order's is known for ever."""
+_BATCH = 1000
 
 
-async def of_key(secret: str, *, db: Database) -> Account | None:
-    """Return the account behind a live API key, or None. Raises Outage."""
-    async with db.begin() as tx:
+async def of_key(secret: str, *, db: Database) -> Caller | None:
+    """Return who calls by a live API key, or None. Raises Outage."""
+    async with db.single() as tx:
         return await Accounts(session=tx).by_api_key(secret)
+
+
+async def of_session(token: str, *, db: Database) -> Caller | None:
+    """Return who calls by a session's token, or None. Raises Outage."""
+    async with db.single() as tx:
+        return await Sessions(tx).caller(token)
+
+
+async def still_valid(caller: Caller, *, db: Database) -> bool:
+    """Say whether what a caller came by would let it in now: what streams ask, that outlast it. Raises Outage."""
+    async with db.single() as tx:
+        return await Sessions(tx).still_valid(caller)
 
 
 async def forget_requests(*, db: Database) -> int:
     """Forget requests older than that; return how many they were. Raises Outage."""
     async with db.begin() as tx:
         return await Replays(session=tx).forget(REMEMBERED)
+
+
+async def forget_sign_ins(*, db: Database) -> int:
+    """Forget sessions and proofs that are over, and sign-ups that nobody verified; return how many. Raises Outage."""
+    async with db.begin() as tx:
+        gone = await Sessions(tx).forget(limit=_BATCH) + await Proofs(tx).forget(limit=_BATCH)
+        return gone + await SignIns(tx).forget_unverified(limit=_BATCH)

@@ -31,17 +31,24 @@ class Kind(StrEnum):
     GENERATION_FAILED = "generation_failed"
     WEBHOOK_DISABLED = "webhook_disabled"
     WEBHOOK_TEST = "webhook_test"
+    VERIFY_ADDRESS = "verify_address"
+    PASSWORD_RESET = "password_reset"  # noqa: S105 - a name
+    ADDRESS_KNOWN = "address_known"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a name
 
     @property
     def event(self) -> str:
         """The `type` that webhooks of this kind have."""
-        return _EVENTS[self]
+        return _EVENTS.get(self, "account.letter")
 
     @property
     def wanted(self) -> "Wanted":
         """How it goes out while the account has chosen nothing else."""
-        return Wanted(mail=self not in _NO_MAIL, webhook=self is not Kind.WEBHOOK_DISABLED)
+        return Wanted(mail=self not in _NO_MAIL, webhook=self is not Kind.WEBHOOK_DISABLED and self not in LETTERS)
 
+
+LETTERS = frozenset({Kind.VERIFY_ADDRESS, Kind.PASSWORD_RESET, Kind.ADDRESS_KNOWN, Kind.PASSWORD_CHANGED})
+"""What is about signing in goes to the address and nowhere else, whatever the account has chosen, a demo's too."""
 
 _THRESHOLD = "quota.threshold_reached"
 _EVENTS: Mapping[Kind, str] = MappingProxyType(
@@ -70,7 +77,7 @@ EVENTS = tuple(sorted(set(_EVENTS.values()) - {Kind.WEBHOOK_DISABLED.event}))
 """Every type that a webhook can have."""
 
 _NO_MAIL = frozenset({Kind.GENERATION_SUCCEEDED, Kind.GENERATION_FAILED, Kind.QUOTA_RESET, Kind.WEBHOOK_TEST})
-CHOOSABLE = tuple(kind for kind in Kind if kind is not Kind.WEBHOOK_TEST)
+CHOOSABLE = tuple(kind for kind in Kind if kind is not Kind.WEBHOOK_TEST and kind not in LETTERS)
 """What an account may choose about: a test goes where it was asked for."""
 
 

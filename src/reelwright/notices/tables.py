@@ -23,7 +23,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from reelwright.ground.postgres import Row
 
 _INSTANT = DateTime(timezone=True)
-PASSING = "kind IN ('generation_succeeded', 'generation_failed', 'webhook_test')"
+PASSING = (
+    "kind IN ('generation_succeeded', 'generation_failed', 'webhook_test',"
+    " 'verify_address', 'password_reset', 'address_known', 'password_changed')"
+)
 """What nobody could tell again: their rows go after a while, those that keep others from being repeated stay."""
 
 
