@@ -17,7 +17,7 @@ from reelwright.accounts import Account
 from reelwright.admission import Gate
 from reelwright.api.limits import headers_of
 from reelwright.api.previews import FORESEEN, PreviewView, preview_view
-from reelwright.generations import Aspect, Draft, GenerationKind, Platform, Tone
+from reelwright.generations import Aspect, Draft, GenerationKind, Platform, Stage, Tone
 from reelwright.ground import clock
 from reelwright.ground.errors import Refusal
 from reelwright.ground.ids import DraftId, GenerationId, VariantId, derived
@@ -34,6 +34,12 @@ _TEXT_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 class BadField(Refusal):
     code = "request.invalid"
+
+
+PauseAfter = Annotated[
+    Stage | None,
+    Meta(description="Pause when this stage is done, so that you may look and edit; POST …/resume goes on."),
+]
 
 
 class CreateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -54,6 +60,7 @@ class CreateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     music: Annotated[str, Meta(pattern=r"^(auto|none)$")] = "auto"
     variants: Annotated[int, Meta(ge=1, le=5)] = 1
     expected_price: Annotated[float, Meta(ge=0, le=1_000_000)] | None = None
+    pause_after: PauseAfter = None
 
     def order(self, *, account: Account, key: str, allowlist: frozenset[str], request_id: str | None) -> Order:
         """Return the order this body and key make. Raises BadField, naming the field and what to do."""
@@ -71,6 +78,7 @@ class CreateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
             variant=self.variant_id,
             expected_micro=micro_of(self.expected_price),
             request_id=request_id,
+            pause_after=self.pause_after,
         )
 
     def _draft(self, account: Account, generation: GenerationId, allowlist: frozenset[str]) -> Draft:

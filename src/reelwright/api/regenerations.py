@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from reelwright.accounts import Account
 from reelwright.admission import Gate
-from reelwright.api.creations import Accepted, BadField, accepted, foreseen, key_of, micro_of
+from reelwright.api.creations import Accepted, BadField, PauseAfter, accepted, foreseen, key_of, micro_of
 from reelwright.api.previews import FORESEEN, PreviewView
 from reelwright.generations import Draft, GenerationKind, Part
 from reelwright.ground import clock
@@ -43,6 +43,7 @@ class RegenerateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     variant_id: VariantId | None = None
     variants: Annotated[int, Meta(ge=1, le=5, description="How many to write: for `full` only.")] | None = None
     expected_price: Annotated[float, Meta(ge=0, le=1_000_000)] | None = None
+    pause_after: PauseAfter = None
 
     def order(self, *, account: Account, key: str, request_id: str | None) -> Order:
         """Return the order this body and key make. Raises BadField, naming the field and what to do."""
@@ -63,6 +64,7 @@ class RegenerateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
             scene=self.scene,
             expected_micro=micro_of(self.expected_price),
             request_id=request_id,
+            pause_after=self.pause_after,
         )
 
     def _check(self) -> None:

@@ -7,11 +7,11 @@ from litestar import Request, Response, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody
 from litestar.status_codes import HTTP_200_OK, HTTP_202_ACCEPTED
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from reelwright.accounts import Account
 from reelwright.admission import Gate
-from reelwright.api.creations import key_of, micro_of
+from reelwright.api.creations import PauseAfter, key_of, micro_of
 from reelwright.api.limits import headers_of
 from reelwright.api.previews import FORESEEN, PreviewView, preview_view
 from reelwright.generations import Generation, GenerationState
@@ -22,12 +22,22 @@ from reelwright.journeys import resumption
 from reelwright.journeys.creation import Started
 from reelwright.journeys.ordering import Terms
 from reelwright.journeys.resumption import Wish
+from reelwright.journeys.stopping import Stop
 
 
 class ResumeRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Nothing need be said; a price holds the new generation of a failed one to the quote."""
+    """Nothing need be said; a price holds the new generation of a failed one to the quote.
+
+    `pause_after` says where it pauses next; null: nowhere; left out: where it was to.
+    """
 
     expected_price: Annotated[float, Meta(ge=0, le=1_000_000)] | None = None
+    pause_after: PauseAfter | UnsetType = UNSET
+
+    @property
+    def stop(self) -> Stop | None:
+        """Where to pause next; None where the body doesn't say."""
+        return None if self.pause_after is UNSET else Stop(self.pause_after)
 
 
 class ResumedView(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +77,7 @@ async def resume(
     chosen: Any = request.scope.get("request_id")
     key = key_of(request, dry_run=dry_run)
     price = micro_of(data.expected_price)
-    wish = Wish(generation=generation_id, key=key, expected_micro=price, request_id=chosen)
+    wish = Wish(generation=generation_id, key=key, expected_micro=price, request_id=chosen, stop=data.stop)
     now = clock.now()
     if dry_run:
         seen = await resumption.preview(wish, account=account, db=db, gate=gate, terms=terms, now=now)

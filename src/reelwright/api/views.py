@@ -96,7 +96,8 @@ class CreditsView(msgspec.Struct, frozen=True, kw_only=True):
 class GenerationView(msgspec.Struct, frozen=True, kw_only=True):
     """One accepted run. `variant_id` is the variant it renders or changes, `part` and `scene` what of it it changes.
 
-    `paused_at` is set while it is paused; `resumes` is the failed generation that it goes on from.
+    `paused_at` is set while it is paused, `pause_after` while it has yet to pause behind that stage; `resumes` is the
+    failed generation that it goes on from.
     """
 
     id: GenerationId
@@ -115,6 +116,7 @@ class GenerationView(msgspec.Struct, frozen=True, kw_only=True):
     resumes: GenerationId | None
     created_at: datetime
     paused_at: datetime | None
+    pause_after: Stage | None
     ended_at: datetime | None
 
 
@@ -181,6 +183,7 @@ def generation_view(shown: Shown) -> GenerationView:
         resumes=found.resumes,
         created_at=found.created_at,
         paused_at=found.paused_at,
+        pause_after=found.pause_after,
         ended_at=found.ended_at,
     )
 

@@ -8,7 +8,7 @@ from sqlalchemy import exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from reelwright.generations.model import Aspect, Draft, Platform, Tone
+from reelwright.generations.model import Aspect, Draft, Platform, SourceForm, Tone
 from reelwright.generations.tables import DRAFTS, GENERATIONS, VARIANTS
 from reelwright.ground.errors import Kind, NotFound, Refusal
 from reelwright.ground.ids import AccountId, DraftId, GenerationId, VariantId
@@ -119,5 +119,5 @@ class Drafts:
 
 def _draft(row: Mapping[Any, Any]) -> Draft:
     enums = {"platform": Platform(row["platform"]), "tone": Tone(row["tone"]), "aspect": Aspect(row["aspect"])}
-    values: dict[str, Any] = {**row, **enums}
+    values: dict[str, Any] = {**row, **enums, "source_form": SourceForm(row["source_form"])}
     return Draft(**values)

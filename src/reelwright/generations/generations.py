@@ -10,7 +10,7 @@ from sqlalchemy import and_, func, literal, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from reelwright.generations.model import GenerationKind, GenerationState, Part
+from reelwright.generations.model import GenerationKind, GenerationState, Part, Stage
 from reelwright.generations.records import LIVE, AdmissionFacts, Counted, Event, Generation, NewGeneration, Regenerated
 from reelwright.generations.tables import EVENTS, GENERATIONS
 from reelwright.ground.ids import AccountId, DraftId, GenerationId, VariantId
@@ -186,6 +186,20 @@ class Generations:
         )
         return await self.session.scalar(going_on) is not None
 
+    async def rest(self, generation_id: GenerationId) -> bool:
+        """Pause a live generation behind the stage that it was to pause after; False where it had been paused before.
+
+        The stop is used up: going on goes to the end, unless another one is set.
+        """
+        rested = await self.pause(generation_id)
+        await self.stop_after(generation_id, None)
+        return rested
+
+    async def stop_after(self, generation_id: GenerationId, stage: Stage | None) -> None:
+        """Set the stage behind which a generation, which the caller has locked, will pause by itself."""
+        chosen = update(GENERATIONS).where(GENERATIONS.c.id == generation_id)
+        await self.session.execute(chosen.values(pause_after=stage))
+
     async def unfinished_past_deadline(self, limit: int, *, after: GenerationId | None = None) -> list[GenerationId]:
         """Return live generations whose time is over, by id, from behind the given one. A paused one has time."""
         late = and_(GENERATIONS.c.deadline_at <= func.clock_timestamp(), GENERATIONS.c.paused_at.is_(None))
@@ -299,6 +313,10 @@ class Generations:
 def _found(row: Mapping[Any, Any] | None) -> Generation | None:
     if row is None:
         return None
-    enums = {"kind": GenerationKind(row["kind"]), "state": GenerationState(row["state"])}
-    values: dict[str, Any] = {**row, **enums, "part": row["part"] and Part(row["part"])}
+    enums: dict[str, Any] = {"kind": GenerationKind(row["kind"]), "state": GenerationState(row["state"])}
+    enums |= {
+        "part": row["part"] and Part(row["part"]),
+        "pause_after": row["pause_after"] and Stage(row["pause_after"]),
+    }
+    values: dict[str, Any] = {**row, **enums}
     return Generation(**values)

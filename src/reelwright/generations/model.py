@@ -28,6 +28,14 @@ class Stage(StrEnum):
     VIDEO_ASSEMBLY = "VIDEO_ASSEMBLY"
 
 
+class SourceForm(StrEnum):
+    """What stands behind a draft's source URL: a page to read, a feed with entries, a video with captions."""
+
+    PAGE = "page"
+    FEED = "feed"
+    YOUTUBE = "youtube"
+
+
 class GenerationKind(StrEnum):
     SCRIPT = "script"
     VIDEO = "video"
@@ -112,13 +120,18 @@ class TransitionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What a user owns and edits. Exactly one of topic, source_url and source_text says what the reel is about."""
+    """What a user owns and edits. Exactly one of topic, source_url and source_text says what the reel is about.
+
+    `source_form` says what is behind the URL; `source_entry` which entry of a feed is meant, by its id (None: newest).
+    """
 
     id: DraftId
     account_id: AccountId
     topic: str | None = None
     source_url: str | None = None
     source_text: str | None = None
+    source_form: SourceForm = SourceForm.PAGE
+    source_entry: str | None = None
     platform: Platform = Platform.TIKTOK
     tone: Tone = Tone.CURIOUS
     language: str = "en"
@@ -143,7 +156,9 @@ class Attribution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Ingested content. `body` is plain text, paragraphs apart by a blank line. `kind`: url, text, encyclopaedia, none.
+    """Ingested content. `body` is plain text, paragraphs apart by a blank line.
+
+    `kind`: url, rss, youtube, text, encyclopaedia, none.
 
     Kind `none` means that no facts were found for a bare topic: the story must be an honest outline.
     """

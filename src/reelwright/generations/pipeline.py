@@ -16,6 +16,10 @@ from reelwright.generations.outcomes import Judged, Mixed, Outcome
 PASSING_SCORE = 60  # product.md: below 60 a picture is made again
 MOST_ROUNDS = 3  # and at most three times in all
 
+_ORDER = {stage: position for position, stage in enumerate(Stage)}
+_STAGES = tuple(Stage)
+_WORDS = _STAGES[: _ORDER[Stage.SCENE_GENERATION] + 1]
+
 Finished = Mapping[Unit, Outcome]
 
 
@@ -25,6 +29,28 @@ class Due:
 
     units: tuple[Unit, ...]
     ended: bool = False
+
+    def until(self, stop: Stage | None) -> "Due":
+        """Return what may be done before a pause behind that stage: later stages' units wait, and no end is reached.
+
+        Stages that run side by side stand in their order here, so that a pause never leaves one half begun.
+        """
+        if stop is None or self.ended:
+            return self
+        return Due(tuple(unit for unit in self.units if _ORDER[unit.stage] <= _ORDER[stop]))
+
+
+def stages(kind: GenerationKind) -> tuple[Stage, ...]:
+    """Return the stages that a generation of this kind goes through; none for one that only makes a part anew."""
+    match kind:
+        case GenerationKind.SCRIPT:
+            return _WORDS
+        case GenerationKind.VIDEO | GenerationKind.REGENERATE_FULL:
+            return _STAGES
+        case GenerationKind.RENDER:
+            return _STAGES[len(_WORDS) :]
+        case GenerationKind.REGENERATE_TARGETED:
+            return ()
 
 
 def first(kind: GenerationKind, *, scenes: int, part: Part | None = None, scene: int | None = None) -> tuple[Unit, ...]:

@@ -188,4 +188,5 @@ class Progress:
         facts, was = known.pop("facts"), GenerationState(known.pop("was"))
         known |= {"kind": GenerationKind(known["kind"]), "state": GenerationState(known["state"])}
         known["part"] = known["part"] and Part(known["part"])
+        known["pause_after"] = known["pause_after"] and Stage(known["pause_after"])
         return Told(Generation(**known), was), facts

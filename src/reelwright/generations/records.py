@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from reelwright.generations.model import ArtefactKind, GenerationKind, GenerationState, Part, RunState, Unit
+from reelwright.generations.model import ArtefactKind, GenerationKind, GenerationState, Part, RunState, Stage, Unit
 from reelwright.ground.ids import AccountId, DraftId, GenerationId, StageRunId, VariantId
 
 LIVE = ("queued", "running")  # the states that a generation or a run has not ended in
@@ -18,7 +18,8 @@ class NewGeneration:
 
     `deadline` is how long it may take, by the database's clock. `admitted_at` is admission's instant: it decides the
     month and hour that the units belong to. `part`, and its `scene` where it is one's, say what of the variant a
-    targeted regeneration makes anew. `resumes` is the failed one that it goes on from.
+    targeted regeneration makes anew. `resumes` is the failed one that it goes on from. It rests behind the stage
+    `pause_after`, if there is one.
     """
 
     id: GenerationId
@@ -42,13 +43,15 @@ class NewGeneration:
     request_id: str | None = None
     resumes: GenerationId | None = None
     sound: Mapping[str, object] | None = None
+    pause_after: Stage | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
     """One accepted run on a draft. `gate` is the release gate's report; `event_seq` the number of the last event.
 
-    `paused_at` is set while it is paused; `resumes` is the failed generation that it goes on from.
+    `paused_at` is set while it is paused, `pause_after` while a stage is ahead behind which it will pause; `resumes` is
+    the failed generation that it goes on from.
     """
 
     id: GenerationId
@@ -72,6 +75,7 @@ class Generation:
     admitted_at: datetime
     deadline_at: datetime
     paused_at: datetime | None
+    pause_after: Stage | None
     resumes: GenerationId | None
     failure_code: str | None
     failure_sentence: str | None

@@ -43,6 +43,7 @@ class DraftRow(Row):
         CheckConstraint("tone IN ('calm', 'curious', 'energetic', 'serious', 'warm')", name="tone"),
         CheckConstraint("aspect IN ('9:16', '1:1', '16:9')", name="aspect"),
         CheckConstraint("duration_s > 0", name="duration_s"),
+        CheckConstraint("source_form IN ('page', 'feed', 'youtube')", name="source_form"),
         ForeignKeyConstraint(
             ["selected_variant", "id"], ["variants.id", "variants.draft_id"],
             name="fk_drafts_selected_variant_variants", use_alter=True,
@@ -59,6 +60,8 @@ class DraftRow(Row):
     topic: Mapped[str | None] = mapped_column(Text)
     source_url: Mapped[str | None] = mapped_column(Text)
     source_text: Mapped[str | None] = mapped_column(Text)
+    source_form: Mapped[str] = mapped_column(Text, server_default="page")
+    source_entry: Mapped[str | None] = mapped_column(Text)
     platform: Mapped[str] = mapped_column(Text)
     tone: Mapped[str] = mapped_column(Text)
     language: Mapped[str] = mapped_column(Text)
@@ -94,6 +97,7 @@ class GenerationRow(Row):
             "part IN ('hook', 'caption', 'hashtags', 'scene_text', 'scene_picture', 'scene_voice')", name="part"
         ),
         CheckConstraint("scene >= 0", name="scene"),
+        CheckConstraint(_STAGES.replace("stage IN", "pause_after IN"), name="pause_after"),
         CheckConstraint("(kind = 'regenerate_targeted') = (part IS NOT NULL)", name="targeted_has_part"),
         CheckConstraint(
             "(part IS NOT NULL AND part IN ('scene_text', 'scene_picture', 'scene_voice')) = (scene IS NOT NULL)",
@@ -139,6 +143,7 @@ class GenerationRow(Row):
     admitted_at: Mapped[datetime] = mapped_column(_INSTANT)
     deadline_at: Mapped[datetime] = mapped_column(_INSTANT)
     paused_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    pause_after: Mapped[str | None] = mapped_column(Text)
     resumes: Mapped[UUID | None] = mapped_column(ForeignKey("generations.id"))
     failure_code: Mapped[str | None] = mapped_column(Text)
     failure_sentence: Mapped[str | None] = mapped_column(Text)
@@ -155,7 +160,7 @@ class SourceRow(Row):
 
     __tablename__ = "sources"
     __table_args__ = (
-        CheckConstraint("kind IN ('url', 'text', 'encyclopaedia', 'none')", name="kind"),
+        CheckConstraint("kind IN ('url', 'rss', 'youtube', 'text', 'encyclopaedia', 'none')", name="kind"),
         Index("ix_sources_draft_id", "draft_id", "created_at"),
     )
 

@@ -65,8 +65,8 @@ async def start(
 
     Redis refuses fast, PostgreSQL has the last word: in the order's own transaction its use is counted again, so that
     a Redis that was wiped or has drifted admits nothing beyond the limits (docs/decisions/0004).
-    Raises OrderChanged, PlanLacksIt, PriceChanged, NotAdmitted, OutOfCredits, NotFound, Outage, and what `opening`
-    does.
+    Raises OrderChanged, PlanLacksIt, PriceChanged, NoSuchStop, NotAdmitted, OutOfCredits, NotFound, Outage, and what
+    `opening` does.
     """
     names = {"generation_id": str(order.id), "kind": order.kind.value}
     bound = structlog.contextvars.bound_contextvars(generation_id=str(order.id))
@@ -194,6 +194,7 @@ async def write(
         part=order.part,
         scene=order.scene,
         resumes=order.resumes,
+        pause_after=order.pause_after,
     )
     if not await generations.add_once(new):
         return False

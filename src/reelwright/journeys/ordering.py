@@ -40,6 +40,12 @@ class PriceChanged(Refusal):
     code = "price.changed"
 
 
+class NoSuchStop(Refusal):
+    """The generation never comes to the stage that it should pause after."""
+
+    code = "generation.no_such_stage"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """What a caller asked for. `id` is what `order_id` makes, so that a repeat is the same order by construction.
@@ -47,6 +53,7 @@ class Order:
     `draft` is new unless `existing` is set: then only its id counts and the stored draft is used. `part`, and its
     `scene` where it is one's, say what of the variant a targeted regeneration makes anew. `resumes` is the failed one
     that it goes on from. One that is not `counted` takes no units and no cooldown, and meets no limit but credits.
+    It rests behind the stage `pause_after`. `route` is the one that its key belongs to, where its kind doesn't say so.
     """
 
     id: GenerationId
@@ -64,11 +71,13 @@ class Order:
     resumes: GenerationId | None = None
     counted: bool = True
     lane: str = "interactive"
+    pause_after: Stage | None = None
+    route: str | None = None
 
     @property
     def scope(self) -> str:
         """The route that its Idempotency-Key belongs to."""
-        return RESUMING if self.resumes else scope_of(self.kind)
+        return RESUMING if self.resumes else self.route or scope_of(self.kind)
 
     @property
     def cooled_draft(self) -> DraftId | None:
@@ -119,6 +128,11 @@ def order_id(account: AccountId, kind: GenerationKind, key: str) -> GenerationId
     return GenerationId(derived(account, scope_of(kind), key))
 
 
+def routed_id(account: AccountId, route: str, key: str) -> GenerationId:
+    """Return the id of the order that this key makes at a route of its own, always the same."""
+    return GenerationId(derived(account, route, key))
+
+
 def resumption_id(account: AccountId, key: str) -> GenerationId:
     """Return the id of the generation that resuming with this key makes, always the same."""
     return GenerationId(derived(account, RESUMING, key))
@@ -150,8 +164,9 @@ def for_admission(order: Order, account: Account, terms: Terms) -> admission.Ord
 async def prepare(tx: AsyncConnection, order: Order, account: Account, now: datetime) -> Prepared:
     """Read draft, variant and prices, and refuse what the plan lacks or what isn't there.
 
-    Raises PlanLacksIt, PriceChanged, NotFound.
+    Raises PlanLacksIt, PriceChanged, NotFound, NoSuchStop.
     """
+    check_stop(order.kind, order.pause_after)
     if order.counted:
         _permit(order, billing.effective_plan(account.plan, account.boost_until, now))
     draft = order.draft
@@ -170,6 +185,14 @@ async def prepare(tx: AsyncConnection, order: Order, account: Account, now: date
             extra={"price": price.total_micro / billing.MICRO},
         )
     return Prepared(draft=draft, variant=variant, price=price)
+
+
+def check_stop(kind: GenerationKind, stop: Stage | None) -> None:
+    """Refuse a pause behind a stage that this kind doesn't go through. Raises NoSuchStop."""
+    known = pipeline.stages(kind)
+    if stop is not None and stop not in known:
+        remedy = f"use one of {', '.join(known)}" if known else "leave it out: a part is one step"
+        raise NoSuchStop(f"pause_after: {remedy}.", field="pause_after")
 
 
 def _permit(order: Order, plan: billing.Plan) -> None:

@@ -45,10 +45,10 @@ from reelwright.generations import (
     Written,
     pipeline,
 )
-from reelwright.ground import failpoints, log
+from reelwright.ground import clock, failpoints, log
 from reelwright.ground.errors import Outage, Refusal
 from reelwright.ground.metering import Use
-from reelwright.journeys import creation, ending, spending
+from reelwright.journeys import creation, ending, spending, stopping
 from reelwright.journeys.workroom import Workroom
 
 _log = log.logger("journeys.recording")
@@ -172,15 +172,18 @@ async def keep(claim: Claim, task: Assignment, kept: Kept, *, room: Workroom, re
     if written.generation is not None and written.ended:
         ending.told(written.generation, GenerationState.SUCCEEDED)
         await ending.release(room.gate, task.account_id, task.generation_id)
+    elif written.generation is not None and written.rests:
+        await stopping.keep_lease(written.generation, room.gate, resting=True, now=clock.now())
     return written.generation is not None
 
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """The generation after a completion that counted, and whether it has ended with it."""
+    """The generation after a completion that counted, and whether it has ended with it, or pauses behind it."""
 
     generation: Generation | None
     ended: bool = False
+    rests: bool = False
 
 
 async def _written(claim: Claim, task: Assignment, kept: Kept, *, room: Workroom, request_id: str | None) -> _Written:
@@ -232,7 +235,11 @@ async def _write(
         await _choose_take(tx, task, generation, finished)
         await ending.succeed(tx, generation, kept.outcome)
         return _Written(generation, ended=True)
-    new = tuple(unit for unit in following.units if unit not in planned)
+    allowed = following.until(generation.pause_after)
+    if len(allowed.units) < len(following.units) and all(unit in finished for unit in allowed.units):
+        await stopping.rest(tx, generation)
+        return _Written(generation, rests=True)
+    new = tuple(unit for unit in allowed.units if unit not in planned)
     await creation.queue(tx, claim.generation_id, new, most_attempts=room.timings.most_attempts, request_id=request_id)
     return _Written(generation)
 

@@ -18,6 +18,7 @@ from reelwright.generations import (
     Generations,
     GenerationState,
     Runs,
+    Stage,
     Unit,
     Variants,
     pipeline,
@@ -30,6 +31,7 @@ from reelwright.journeys.creation import Started
 from reelwright.journeys.ordering import Order, Prepared, Terms, resumption_id
 from reelwright.journeys.previewing import Preview
 from reelwright.journeys.reading import GONE
+from reelwright.journeys.stopping import StageDone, Stop
 
 
 class NotResumable(Refusal):
@@ -55,12 +57,16 @@ class Outdated(Refusal):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """Which generation should go on, by which Idempotency-Key, and at which price it was quoted, if it was."""
+    """Which generation should go on, by which Idempotency-Key, and at which price it was quoted, if it was.
+
+    Without a `stop` it pauses next where it was to.
+    """
 
     generation: GenerationId
     key: str
     expected_micro: int | None = None
     request_id: str | None = None
+    stop: Stop | None = None
 
 
 async def resume(
@@ -74,7 +80,7 @@ async def resume(
     """
     found = await _found(wish, account, db=db)
     if found.live and found.paused_at is not None:
-        return await stopping.proceed(account.id, found.id, db=db, gate=gate)
+        return await stopping.proceed(account.id, found.id, db=db, gate=gate, stop=wish.stop)
     order = await _order(wish, found, account, db=db)
     return await creation.start(
         order=order, account=account, db=db, gate=gate, terms=terms, now=now, opening=carried_over
@@ -107,7 +113,8 @@ async def _order(wish: Wish, failed: Generation, account: Account, *, db: Databa
         failed,
         resumption_id(account.id, wish.key),
         key=wish.key,
-        fingerprint=sha256(failed.id.bytes).digest(),
+        fingerprint=_fingerprint(failed.id, wish.stop),
+        stop=wish.stop,
         expected_micro=wish.expected_micro,
         request_id=wish.request_id,
     )
@@ -123,6 +130,7 @@ def order_after(
     *,
     key: str,
     fingerprint: bytes,
+    stop: Stop | None = None,
     expected_micro: int | None = None,
     request_id: str | None = None,
 ) -> Order:
@@ -141,7 +149,13 @@ def order_after(
         expected_micro=expected_micro,
         request_id=request_id,
         resumes=failed.id,
+        pause_after=stop.after if stop else failed.pause_after,
     )
+
+
+def _fingerprint(failed: GenerationId, stop: Stop | None) -> bytes:
+    said = failed.bytes if stop is None else failed.bytes + (stop.after or "").encode()
+    return sha256(said).digest()
 
 
 async def _check(tx: AsyncConnection, failed: GenerationId, *, besides: GenerationId) -> None:
@@ -179,4 +193,13 @@ async def carried_over(tx: AsyncConnection, order: Order, prepared: Prepared) ->
     await DeadLetters(session=tx).succeeded(failed.id, by=failed.account_id, successor=order.id)
     finished = await Runs(session=tx).finished(order.id)
     scenes = await Variants(session=tx).scene_count(order.id)
-    return pipeline.due(order.kind, finished, scenes=scenes, part=order.part, scene=order.scene).units
+    due = pipeline.due(order.kind, finished, scenes=scenes, part=order.part, scene=order.scene).until(order.pause_after)
+    return unfinished(due, finished, order.pause_after)
+
+
+def unfinished(due: pipeline.Due, finished: pipeline.Finished, stop: Stage | None) -> tuple[Unit, ...]:
+    """Return the units that are to be done. Raises StageDone where the stop leaves none."""
+    left = tuple(unit for unit in due.units if unit not in finished)
+    if not left:
+        raise StageDone(f"pause_after: {stop} is done here already: name a later stage, or none.", field="pause_after")
+    return left

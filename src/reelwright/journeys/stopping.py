@@ -4,22 +4,36 @@ A run that is at work when its generation is cancelled is fenced off: its worker
 stops, and gives the provider's place back; nothing that it still makes is kept or charged.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright import ledger, outbox
 from reelwright.admission import Gate
-from reelwright.generations import LONGEST_PAUSE, Generation, Generations, GenerationState, Runs
+from reelwright.generations import (
+    LONGEST_PAUSE,
+    Drafts,
+    Generation,
+    GenerationKind,
+    Generations,
+    GenerationState,
+    Runs,
+    Stage,
+    Variants,
+    pipeline,
+)
 from reelwright.ground import clock, failpoints, log
 from reelwright.ground.errors import Kind, NotFound, Outage, Refusal
 from reelwright.ground.ids import AccountId, GenerationId
 from reelwright.ground.postgres import Database
 from reelwright.journeys import alerts, creation, ending
+from reelwright.journeys.ordering import check_stop
 from reelwright.journeys.reading import GONE
 
 _log = log.logger("journeys.stopping")
 _NO_LEASE = timedelta(seconds=1)
+_RENDERING_ITS_OWN = (GenerationKind.VIDEO, GenerationKind.REGENERATE_FULL)
 _RESTED_TOO_LONG = Refusal(
     f"It was paused for more than {LONGEST_PAUSE.days} days, so it was cancelled: create it again when you want it.",
     code="generation.paused_too_long",
@@ -31,6 +45,20 @@ class Ended(Refusal):
 
     kind = Kind.CONFLICT
     code = "generation.ended"
+
+
+class StageDone(Refusal):
+    """The stage that it should pause after is behind it."""
+
+    kind = Kind.CONFLICT
+    code = "generation.stage_done"
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Where a generation that goes on shall pause next: behind this stage, or nowhere."""
+
+    after: Stage | None
 
 
 async def cancel(account_id: AccountId, generation_id: GenerationId, *, db: Database, gate: Gate) -> Generation:
@@ -67,28 +95,68 @@ async def pause(account_id: AccountId, generation_id: GenerationId, *, db: Datab
         if await Generations(session=tx).pause(generation_id):
             await Generations(session=tx).note(generation_id, "paused", {})
         paused = await _owned(tx, account_id, generation_id)
-    await _keep_lease(paused, gate, now=clock.now())
+    await keep_lease(paused, gate, resting=True, now=clock.now())
     return paused
 
 
-async def proceed(account_id: AccountId, generation_id: GenerationId, *, db: Database, gate: Gate) -> Generation:
+async def rest(tx: AsyncConnection, generation: Generation) -> None:
+    """Pause a generation behind the stage it was to pause after: in the transaction that completes that stage.
+
+    The caller then says so to Redis, by `keep_lease`.
+    """
+    stop = generation.pause_after
+    if await Generations(session=tx).rest(generation.id):
+        await Generations(session=tx).note(generation.id, "paused", {"after": stop and stop.value})
+
+
+async def proceed(
+    account_id: AccountId, generation_id: GenerationId, *, db: Database, gate: Gate, stop: Stop | None = None
+) -> Generation:
     """Let a paused generation go on under its own id and return it; one that isn't paused just goes on.
 
-    Every run that waits is promised a message: what had come for it while it rested was turned away.
-    Raises NotFound, Ended, Outage.
+    Every run that waits is promised a message: what had come for it while it rested was turned away. It pauses next
+    where `stop` says, else where it was to. Raises NotFound, Ended, NoSuchStop, StageDone, Outage.
     """
     async with db.begin() as tx:
         found = await _owned(tx, account_id, generation_id)
         if not found.live:
             raise _ended(found)
         if await Generations(session=tx).proceed(generation_id):
-            await Generations(session=tx).note(generation_id, "resumed", {})
-            for unit, wait in await Runs(session=tx).wake(generation_id):
-                due = creation.due(generation_id, unit, request_id=found.request_id)
-                await outbox.enqueue(tx, due, delay=wait)
+            await _go_on(tx, found, stop or Stop(found.pause_after))
         going_on = await _owned(tx, account_id, generation_id)
-    await _keep_lease(going_on, gate, now=clock.now())
+    await keep_lease(going_on, gate, resting=False, now=clock.now())
     return going_on
+
+
+async def _go_on(tx: AsyncConnection, found: Generation, stop: Stop) -> None:
+    """Promise messages to the runs that wait, and queue those that a stop had held back. Raises StageDone."""
+    check_stop(found.kind, stop.after)
+    await Generations(session=tx).stop_after(found.id, stop.after)
+    await Generations(session=tx).note(found.id, "resumed", {})
+    runs = await Runs(session=tx).of(found.id)
+    planned = {run.unit for run in runs}
+    if not any(unit.stage in pipeline.stages(GenerationKind.RENDER) for unit in planned):
+        await _choose(tx, found)
+    finished = await Runs(session=tx).finished(found.id)
+    scenes = await Variants(session=tx).scene_count(found.id)
+    due = pipeline.due(found.kind, finished, scenes=scenes, part=found.part, scene=found.scene).until(stop.after)
+    if all(unit in finished for unit in due.units):
+        raise StageDone(
+            f"pause_after: {stop.after} is done here already: name a later stage, or none.", field="pause_after"
+        )
+    for unit, wait in await Runs(session=tx).wake(found.id):
+        await outbox.enqueue(tx, creation.due(found.id, unit, request_id=found.request_id), delay=wait)
+    new = tuple(unit for unit in due.units if unit not in planned)
+    most = max(run.max_attempts for run in runs)
+    await creation.queue(tx, found.id, new, most_attempts=most, request_id=found.request_id)
+
+
+async def _choose(tx: AsyncConnection, found: Generation) -> None:
+    """Before its first picture, render the one of its own variants that was selected while it rested."""
+    chosen = (await Drafts(session=tx).of_generation(found.id)).selected_variant
+    own = {variant.id for variant in await Variants(session=tx).of_generation(found.id)}
+    if found.kind in _RENDERING_ITS_OWN and found.variant_id is not None and chosen in own and chosen is not None:
+        await Generations(session=tx).render_variant(found.id, chosen)
 
 
 async def sweep_paused(*, db: Database, gate: Gate) -> int:
@@ -155,10 +223,9 @@ async def _release(cancelled: Generation, gate: Gate) -> None:
     await ending.release(gate, cancelled.account_id, cancelled.id, refund=refund)
 
 
-async def _keep_lease(generation: Generation, gate: Gate, *, now: datetime) -> None:
+async def keep_lease(generation: Generation, gate: Gate, *, resting: bool, now: datetime) -> None:
     """Hold the generation's place as long as it may live. Redis away: the rows are asked when it is back."""
-    rest = timedelta(0) if generation.paused_at is None else LONGEST_PAUSE
-    left = generation.deadline_at + rest - now
+    left = generation.deadline_at + (LONGEST_PAUSE if resting else timedelta(0)) - now
     try:
         await gate.renew(generation.account_id, generation.id, ttl=max(left, _NO_LEASE), adopt=True)
     except Outage:
