@@ -122,7 +122,8 @@ async def _let_in(
     try:
         _check(scope, headers, house)
     except _Turned as turned:
-        request: Request[Any, Any, Any] = Request(scope, receive, send)
+        renamed: Any = {**scope, "headers": [(b"host", b"localhost")]}  # no URL can be made of some names
+        request: Request[Any, Any, Any] = Request(renamed, receive, send)
         status = 415 if turned.field == "Content-Encoding" else 400
         problem = document(request, status=status, code=turned.code, detail=turned.sentence, field=turned.field)
         await problem.to_asgi_response(app=None, request=request)(scope, receive, send)
