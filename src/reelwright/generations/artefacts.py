@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from reelwright.generations.model import Artefact, ArtefactKind
 from reelwright.generations.records import Claim, StoredArtefact
 from reelwright.generations.tables import ARTEFACTS, GENERATIONS
-from reelwright.ground.ids import AccountId, GenerationId, derived
+from reelwright.ground.ids import AccountId, ArtefactId, GenerationId, derived
 
 _NEWEST_FIRST = (ARTEFACTS.c.created_at.desc(), ARTEFACTS.c.round.desc(), ARTEFACTS.c.id)
 
@@ -64,6 +64,16 @@ class Artefacts:
         )
         row = (await self.session.execute(query)).one_or_none()
         return None if row is None else _artefact(row)
+
+    async def by_id(self, artefact_id: ArtefactId) -> Artefact | None:
+        """Return one file, whoever owns it: for the bearer of a signed link."""
+        row = (await self.session.execute(select(*ARTEFACTS.c).where(ARTEFACTS.c.id == artefact_id))).one_or_none()
+        return None if row is None else _artefact(row)
+
+    async def named(self, keys: Sequence[str]) -> set[str]:
+        """Return those of these stored files that an artefact describes."""
+        query = select(ARTEFACTS.c.key).where(ARTEFACTS.c.key.in_(keys))
+        return set(await self.session.scalars(query)) if keys else set()
 
 
 def _artefact(row: Record[Any]) -> Artefact:

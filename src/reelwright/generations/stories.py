@@ -161,6 +161,12 @@ class Variants:
         await self.session.execute(chosen.values(take=take))
         await self._change(variant_id)
 
+    async def choose_voice_take(self, variant_id: VariantId, scene: int, take: int) -> None:
+        """Settle which take of a scene's narration renders use from now on, and count the variant's version on."""
+        chosen = update(SCENES).where(SCENES.c.variant_id == variant_id, SCENES.c.position == scene)
+        await self.session.execute(chosen.values(voice_take=take))
+        await self._change(variant_id)
+
     async def writings(self, draft_id: DraftId, *, besides: GenerationId) -> int:
         """Return how many other generations have written variants for the draft."""
         others = (VARIANTS.c.draft_id == draft_id, VARIANTS.c.generation_id != besides)
@@ -178,6 +184,10 @@ class Variants:
         mine = (VARIANTS.c.id == variant_id, DRAFTS.c.account_id == account_id, DRAFTS.c.deleted_at.is_(None))
         found = await self._with_scenes(query.where(*mine))
         return found[0] if found else None
+
+    async def draft_of(self, variant_id: VariantId) -> DraftId | None:
+        """Return the draft that the variant tells, or None where there is no such variant."""
+        return await self.session.scalar(select(VARIANTS.c.draft_id).where(VARIANTS.c.id == variant_id))
 
     async def of_draft(self, draft_id: DraftId) -> list[Variant]:
         """Return all variants of the draft."""
