@@ -126,6 +126,7 @@ async def host(image: Image, server_urls: tuple[str, str], tmp_path: Path) -> Ho
     )
 
 
+@pytest.mark.timeout(480)  # the image is made first, of 130 packages
 def test_the_release_command_migrates_and_api_and_worker_make_a_reel(host: Host, tmp_path: Path) -> None:
     api_port, worker_port, queue_port = free_port(), free_port(), free_port()
     host.environment |= {
