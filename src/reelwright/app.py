@@ -7,10 +7,8 @@ from collections.abc import AsyncGenerator
 from litestar import Litestar
 from litestar.datastructures import State
 from litestar.di import Provide
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 
-from reelwright import __version__, api, serving
+from reelwright import api, serving
 from reelwright.accounts import Passwords
 from reelwright.admission import Gate
 from reelwright.billing import StripeDoor
@@ -70,9 +68,7 @@ def create_app(settings: Settings, *, stopping: asyncio.Event | None = None) -> 
         before_send=[api.track_request],
         exception_handlers=api.HANDLERS,
         request_max_body_size=api.BODY_LIMIT,
-        openapi_config=OpenAPIConfig(
-            title="Reelwright", version=__version__, path="/schema", render_plugins=[JsonRenderPlugin()]
-        ),
+        openapi_config=None,  # api/pages.py serves a truer one
         logging_config=None,
         debug=False,
     )

@@ -16,6 +16,7 @@ from reelwright.api.guarding import Gatehouse, guard
 from reelwright.api.health import live, metrics, ready
 from reelwright.api.limits import read_limits
 from reelwright.api.notifications import change_preferences, read_preferences
+from reelwright.api.pages import public_pages
 from reelwright.api.payments import (
     buy_boost,
     buy_credits,
@@ -42,6 +43,7 @@ from reelwright.api.schedules import (
 )
 from reelwright.api.scopes import checked
 from reelwright.api.tracking import track_request
+from reelwright.api.unambiguous import body_understood, query_understood
 from reelwright.api.usage import usage_by_action, usage_daily, usage_export, usage_projection
 from reelwright.api.usage_reports import count_requests, top_consumers, tracking_failures, usage_report
 from reelwright.api.users import list_users, read_user, revoke_boost, set_demo
@@ -72,7 +74,8 @@ __all__ = [
 
 v1 = Router(
     path="/v1",
-    guards=[json_only, known, generation_named],
+    guards=[json_only, known, query_understood, generation_named],
+    before_request=body_understood,
     dependencies={"account": account_of, "caller": caller_of},
     route_handlers=[
         *(create, regenerate, read_generation, events, video, thumbnail, captions, read_draft, change_draft),
@@ -93,4 +96,4 @@ v1 = Router(
     ],
 )
 checked(v1)
-operator_routes = [live, ready, metrics, stripe_webhook]
+operator_routes = [live, ready, metrics, stripe_webhook, *public_pages]

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from litestar.types import ExceptionHandlersMap
 
 from reelwright.admission import NotAdmitted
 from reelwright.api.limits import headers_of_refusal
+from reelwright.api.problem_types import TYPES, title_of, uri_of
 from reelwright.ground import log
 from reelwright.ground.errors import Kind, Outage, Refusal
 
@@ -29,25 +31,6 @@ STATUS: Mapping[Kind, int] = {
     Kind.LIMITED: 429,
 }
 
-_TITLES: Mapping[int, str] = {
-    400: "The request can't be understood",
-    401: "Who is asking?",
-    402: "Not enough credits",
-    403: "Not allowed",
-    404: "Not found",
-    405: "Method not allowed",
-    406: "Not acceptable",
-    409: "In conflict with the present state",
-    412: "Changed in the meantime",
-    413: "Too large",
-    415: "Unsupported content type",
-    416: "No such range",
-    422: "This Idempotency-Key belongs to another request",
-    429: "A limit is reached",
-    500: "Something broke on our side",
-    503: "Not available right now",
-}
-
 _CODES: Mapping[int, str] = {
     401: "auth.required",
     404: "request.not_found",
@@ -55,9 +38,8 @@ _CODES: Mapping[int, str] = {
     406: "request.not_acceptable",
     413: "request.too_large",
     415: "request.content_type",
+    416: "request.range",
 }
-
-TYPE_BASE = "https://reelwright.dev/problems/"
 
 
 def document(
@@ -74,8 +56,8 @@ def document(
     """Return the problem document with its headers: `Retry-After` in whole seconds, at least 1, where waiting helps."""
     body: dict[str, object] = dict(extra or {})  # first, so that none of it stands in for a name of RFC 9457
     body |= {
-        "type": TYPE_BASE + code,
-        "title": _TITLES.get(status, "The request was refused"),
+        "type": uri_of(code),
+        "title": title_of(status),
         "status": status,
         "detail": detail,
         "instance": request.url.path,
@@ -146,7 +128,11 @@ def _http(request: Request[Any, Any, Any], error: HTTPException) -> Response[dic
     status = error.status_code
     if status >= 500:  # noqa: PLR2004 - the server's half of the status codes
         return _broken(request, error)
-    return document(request, status=status, code=_CODES.get(status, "request.invalid"), detail=str(error.detail))
+    code = _CODES.get(status, "request.invalid")
+    detail = str(error.detail)
+    if detail == HTTPStatus(status).phrase:  # the framework's own word, which helps nobody
+        detail = f"{TYPES[code].happened} {TYPES[code].remedy}"
+    return document(request, status=status, code=code, detail=detail, more_headers=error.headers)
 
 
 def _broken(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, object]]:

@@ -1,0 +1,169 @@
+"""What each operation may answer besides its own type: codes of refusals, headers and files. The contract reads it.
+
+What follows from a route's shape (its guards, body, path and parameters) is found there; the rest is told here, by
+the handler's name. The tests fail for a code that was answered by an operation that isn't said to.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from litestar.types.empty import Empty
+
+from reelwright.api.operations import Operation
+
+_ORDER = (
+    *("admission.limited", "admission.unavailable", "idempotency.in_progress", "idempotency.key_reused"),
+    *("plan.required", "price.changed", "credits.insufficient", "credits.debt", "outbox.too_deep"),
+)
+_GOING_ON = (
+    *("generation.not_resumable", "generation.resumed_already", "generation.outdated", "generation.stage_done"),
+    *("generation.ended", "generation.no_such_stage", *_ORDER),
+)
+_REPEATABLE = ("idempotency.key_reused",)
+_PAYING = ("payments.not_configured", "payments.unavailable", "payments.refused", "payments.item_missing")
+_CHECKOUT = (*_PAYING, *_REPEATABLE, "payments.demo_account", "payments.disputed")
+_SUBSCRIBED = (*_PAYING, "payments.no_subscription")
+_TIMES = (
+    *("schedule.timing", "schedule.source", "schedule.budget_too_small", "plan.required"),
+    *("source.not_allowed",),
+)
+_ADDRESS = ("webhooks.url_not_allowed", "webhooks.event_unknown")
+
+CODES: Mapping[str, tuple[str, ...]] = {
+    "create": (*_ORDER, "request.not_found", "generation.no_such_stage", "source.not_allowed"),
+    "regenerate": (*_ORDER, "request.not_found", "generation.no_such_stage"),
+    "resume": _GOING_ON,
+    "cancel": ("generation.ended",),
+    "pause": ("generation.ended",),
+    "video": ("file.not_ready", "request.range", "storage.not_found", "storage.unavailable"),
+    "thumbnail": ("file.not_ready", "request.range", "storage.not_found", "storage.unavailable"),
+    "captions": ("file.not_ready", "request.range", "storage.not_found", "storage.unavailable"),
+    "change_draft": ("draft.changed", "draft.variant_unknown"),
+    "calculate_cost": ("request.not_found", "plan.required"),
+    "change_action_costs": _REPEATABLE,
+    "set_plan": ("accounts.not_found", "accounts.plan_paid_for"),
+    "grant_boost": ("accounts.not_found", "accounts.boost_not_needed", "accounts.boost_source_used", *_REPEATABLE),
+    "revoke_boost": ("accounts.not_found", "accounts.boost_not_found"),
+    "read_user": ("accounts.not_found",),
+    "set_demo": ("accounts.not_found",),
+    "correct_credits": ("credits.refund_too_large", "credits.adjustment_too_large", *_REPEATABLE),
+    "list_dead_letters": ("dead_letter.cursor_unknown",),
+    "read_dead_letter": ("dead_letter.not_found",),
+    "redrive": (
+        *("dead_letter.not_found", "dead_letter.redriven_already", "dead_letter.owner_gone", "generation.outdated"),
+        *("generation.resumed_already", "credits.insufficient", "credits.debt"),
+    ),
+    "buy_credits": _CHECKOUT,
+    "subscribe": (*_CHECKOUT, "payments.subscription_exists"),
+    "buy_boost": (*_CHECKOUT, "accounts.boost_not_needed"),
+    "open_portal": (*_PAYING, "payments.no_customer"),
+    "change_plan": (*_SUBSCRIBED, "payments.plan_held", "payments.disputed"),
+    "cancel_subscription": _SUBSCRIBED,
+    "resume_subscription": _SUBSCRIBED,
+    "stripe_webhook": (
+        *("request.not_found", "payments.signature_wrong", "payments.event_unreadable", "database.unavailable"),
+        "request.too_large",
+    ),
+    "create_schedule": (*_TIMES, *_REPEATABLE, "schedule.too_many", "schedule.not_found"),
+    "list_schedules": (),
+    "read_schedule": ("schedule.not_found",),
+    "change_schedule": (*_TIMES, "schedule.not_found"),
+    "delete_schedule": ("schedule.not_found",),
+    "pause_schedule": ("schedule.not_found", "schedule.ended"),
+    "resume_schedule": ("schedule.not_found", "schedule.ended", "schedule.timing"),
+    "list_schedule_runs": ("schedule.not_found",),
+    "add_webhook": (*_ADDRESS, *_REPEATABLE, "webhooks.too_many", "webhooks.not_for_demos"),
+    "change_webhook": _ADDRESS,
+    "replay_webhook_delivery": ("webhooks.disabled",),
+    "test_webhook": ("webhooks.disabled",),
+}
+"""By handler: the codes that its shape doesn't tell."""
+
+_LIMITS = ("RateLimit", "RateLimit-Policy")
+HEADERS: Mapping[str, tuple[str, ...]] = {
+    "create": ("Location", *_LIMITS),
+    "regenerate": ("Location", *_LIMITS),
+    "resume": ("Location", *_LIMITS),
+    "read_draft": ("ETag",),
+    "create_schedule": ("Location",),
+}
+"""By handler: the headers that its shape doesn't tell."""
+
+REFUSAL_HEADERS: Mapping[int, tuple[str, ...]] = {
+    401: ("WWW-Authenticate",),
+    409: ("Retry-After",),
+    416: ("Content-Range",),
+    429: ("Retry-After", *_LIMITS),
+    503: ("Retry-After",),
+}
+
+PARAMETERS: Mapping[str, str] = {
+    "Idempotency-Key": "Any new text of 1 to 200 visible characters; the same one again repeats nothing.",
+    "If-Match": 'The ETag that you read, such as `"3"`: 412 where it has changed.',
+    "Last-Event-ID": "The id of the last event that came: those behind it follow.",
+    "by": "What to rank by.",
+    "group_by": "What each line is of.",
+    "open": "Only those that wait to be seen to.",
+    "cursor": "`next_cursor` of the page before.",
+    "limit": "How many at most.",
+    "dry_run": "Only say what the order would meet and cost.",
+    "path:*": "Which one.",
+}
+"""Descriptions of parameters that have none of their own, by name; `place:*` for all others in a place."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """What is answered in bytes. `ranged`: parts and conditions are answered, too."""
+
+    media: str = "application/octet-stream"
+    text: bool = False
+    ranged: bool = False
+
+
+FILES: Mapping[str, File] = {
+    "video": File("video/mp4", ranged=True),
+    "thumbnail": File("image/jpeg", ranged=True),
+    "captions_srt": File("application/x-subrip", text=True, ranged=True),
+    "captions_vtt": File("text/vtt", text=True, ranged=True),
+    "events": File("text/event-stream", text=True),
+    "usage_export": File("text/csv", text=True),
+}
+"""By operation: what isn't JSON."""
+
+
+def codes(one: Operation) -> set[str]:
+    """Return every code that an operation may answer with."""
+    return {*_shaped(one), *CODES.get(one.handler.fn.__name__, ())}
+
+
+def _shaped(one: Operation) -> Iterator[str]:
+    """Yield what follows from guards, path, body and parameters."""
+    yield from ("request.invalid", "request.host", "service.bug")
+    if one.signed_in:
+        yield from ("auth.required", "auth.insufficient_scope", "database.unavailable", "database.conflict")
+        if one.method not in {"GET", "HEAD"}:
+            yield from ("auth.csrf", "auth.cross_site")
+    if "admin_only" in one.guards:
+        yield "auth.admin_only"
+    if "{" in one.path:
+        yield "request.not_found"
+    if one.method in {"POST", "PUT", "PATCH"}:
+        yield "request.content_type"
+        if one.body is not None:
+            yield "request.too_large"
+
+
+def headers(one: Operation) -> Iterator[str]:
+    """Yield the headers of an operation's success."""
+    if "Idempotency-Key" in one.headers:
+        yield "Idempotency-Replayed"
+    if "If-Match" in one.headers:
+        yield "ETag"
+    yield from HEADERS.get(one.handler.fn.__name__, ())
+
+
+def file(one: Operation) -> File | None:
+    """Return what an operation answers in bytes, None where it answers JSON or nothing."""
+    found = FILES.get(one.name.removesuffix("_head"))
+    return found or (File() if one.answer is Empty else None)

@@ -1,0 +1,97 @@
+"""What the contract says in words: what the API is, its tags, headers, ways to sign in, and bodies that run."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from reelwright.api.caller import SESSION_COOKIE
+
+ABOUT = """\
+Give a topic, an article or a web page; get a polished, captioned, narrated short video, its caption and hashtags.
+
+**Signing in.** Send an API key as `Authorization: Bearer rw_…`. What belongs to another account answers as if it were
+not there.
+
+**Repeating.** Every POST takes an `Idempotency-Key`, any new text of up to 200 characters. The same key with the same
+body does nothing again: the first answer comes, with `Idempotency-Replayed: true`. With another body it is refused.
+
+**Lists** come in pages: send `next_cursor` as `cursor` for the next one, until it is null.
+
+**Editing.** What has an `ETag` can be changed with `If-Match`: 412 where somebody changed it first.
+
+**Errors** are problem documents (RFC 9457): `code` says what happened to your program, `detail` to you, `field` what
+to mend; `type` leads to a page about it. Unknown fields, unknown query parameters and doubled ones are refused.
+
+**Waiting.** 429 and 503 say in `Retry-After` how many seconds to wait. `RateLimit` tells what is left before.
+"""
+
+TAGS: Mapping[str, str] = {
+    "core": "Make reels: order, follow, pause, resume, cancel, regenerate, and fetch the files.",
+    "account": "Your account, its keys, sessions and preferences.",
+    "library": "What you keep: variants, videos, uploads.",
+    "media": "Files that you upload, and links to them.",
+    "voices": "Who may read your reels.",
+    "music": "What may play below the voice.",
+    "credits": "What you have, what is held, and every line of your account.",
+    "payments": "Buy credits, plans and boosts.",
+    "usage": "What was used, and what the month will come to.",
+    "schedules": "Reels that make themselves at their times.",
+    "webhooks": "Your events, sent to you and signed by Standard Webhooks.",
+    "providers": "Who does the work, and how they do.",
+    "operations": "For machines that watch this one.",
+    "admin": "For administrators only.",
+}
+
+SECURITY: Mapping[str, Any] = {
+    "key": {"type": "http", "scheme": "bearer", "description": "An API key, `rw_live_…` or `rw_test_…`."},
+    "session": {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE, "description": "What logging in sets."},
+    "csrf": {"type": "apiKey", "in": "header", "name": "X-CSRF-Token", "description": "A session's `csrf_token`."},
+}
+
+
+def _header(description: str, schema: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+    return {"description": description, "schema": schema or {"type": "string"}}
+
+
+HEADERS: Mapping[str, Any] = {
+    "X-Request-Id": _header("This request's id: yours, where it was a plain token of 8 to 64 characters."),
+    "Location": _header("Where the thing is.", {"type": "string", "format": "uri-reference"}),
+    "ETag": _header("The version that this is."),
+    "Accept-Ranges": _header("`bytes`: parts may be asked for."),
+    "Content-Range": _header("Which bytes these are, of how many."),
+    "Idempotency-Replayed": _header("`true` where the key was known and nothing was done again."),
+    "RateLimit": _header("What is left of each limit, and when more comes (draft-ietf-httpapi-ratelimit-headers)."),
+    "RateLimit-Policy": _header("The limits themselves."),
+    "Retry-After": _header("Seconds to wait before asking again.", {"type": "integer", "minimum": 1}),
+    "WWW-Authenticate": _header("How to sign in."),
+}
+
+_TEXT = {"required": False, "schema": {"type": "string"}}
+CONDITIONS: Mapping[str, Any] = {
+    "Range": {**_TEXT, "description": "Which bytes to send, such as `bytes=0-1023`: 206, or 416 where there are none."},
+    "If-Range": {**_TEXT, "description": "The ETag of the file that `Range` is meant for; another one is sent whole."},
+    "If-None-Match": {**_TEXT, "description": "The ETag of what you have: 304 where nothing is newer."},
+}
+
+_TOPIC = {"topic": "Why do cats purr?", "duration_s": 30}
+
+EXAMPLES: Mapping[str, Mapping[str, Any]] = {
+    "create": {
+        "topic": _TOPIC,
+        "article": {"text": "Cats purr by moving their larynx. They do it when they are calm.", "tone": "curious"},
+        "script_only": {**_TOPIC, "kind": "script", "platform": "youtube_shorts"},
+    },
+    "calculate_cost": {"topic": _TOPIC},
+    "create_schedule": {
+        "daily": {
+            "name": "Daily fact",
+            "cron": "0 9 * * *",
+            "timezone": "Europe/Berlin",
+            "source": {"kind": "template", "template": "Fact of {date}"},
+        }
+    },
+    "add_webhook": {"all_events": {"url": "https://example.com/reels"}},
+    "buy_credits": {"starter": {"pack": "starter"}},
+    "subscribe": {"standard": {"plan": "standard"}},
+    "buy_boost": {"boost": {}},
+    "change_preferences": {"no_mail": {"preferences": {"low_balance": {"mail": False}}}},
+}

@@ -1,0 +1,147 @@
+"""/schema and /problems: the contract to read, in a browser without any other server, and each problem's page."""
+
+import functools
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+import msgspec
+from litestar import Litestar, MediaType, Request, Response, get
+from litestar.params import FromPath
+from msgspec.json import encode
+
+from reelwright.api import contract
+from reelwright.api.problem_types import PATH, TYPES, ProblemType, title_of, uri_of
+from reelwright.ground.errors import NotFound
+
+_SCHEMA = "/schema"
+_START = b"""\
+window.ui = SwaggerUIBundle({
+  url: "openapi.json", dom_id: "#contract", deepLinking: true, displayRequestDuration: true, filter: true,
+  docExpansion: "none", validatorUrl: null, presets: [SwaggerUIBundle.presets.apis], layout: "BaseLayout"
+});
+"""
+_STYLE = b"""\
+body { font: 1rem/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 48rem; padding: 0 1rem; }
+dt { font-weight: 600; margin-top: 1rem; } dd { margin: 0; } code { font-family: ui-monospace, monospace; }
+"""
+_FROM_WHEEL: Mapping[str, str] = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css"}
+_POLICY = (
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; "
+    "form-action 'self'"
+)  # Swagger UI's style sheet carries its icons as data: addresses
+_KEPT = {"Cache-Control": "public, max-age=3600"}
+
+
+class ProblemTypeView(msgspec.Struct, frozen=True, kw_only=True):
+    """What a code means, and what to do. `status` null: it is told of work only, as a generation's failure."""
+
+    type: str
+    code: str
+    status: int | None
+    title: str | None
+    happened: str
+    remedy: str
+
+
+class ProblemTypesView(msgspec.Struct, frozen=True, kw_only=True):
+    problems: list[ProblemTypeView]
+
+
+@get(_SCHEMA, include_in_schema=False, sync_to_thread=False, media_type=MediaType.HTML, opt={"public": True})
+def browse_schema() -> Response[str]:
+    """Show the contract, and let it be tried out."""
+    body = f'<div id="contract"></div><script src="{_SCHEMA}/swagger-ui-bundle.js"></script>'
+    page = _page("Reelwright's API", f'{body}<script src="{_SCHEMA}/start.js"></script>', style="swagger-ui.css")
+    return Response(page, headers={"Content-Security-Policy": _POLICY})
+
+
+@get(f"{_SCHEMA}/openapi.json", include_in_schema=False, sync_to_thread=True, opt={"public": True})
+def read_schema(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Return the contract as OpenAPI 3.1."""
+    return Response(_written(request.app), media_type="application/vnd.oai.openapi+json", headers=_KEPT)
+
+
+@get(f"{_SCHEMA}/{{name:str}}", include_in_schema=False, sync_to_thread=True, opt={"public": True})
+def read_schema_asset(name: FromPath[str]) -> Response[bytes]:
+    """Return what the page is made of."""
+    ours = {"start.js": (_START, "text/javascript"), "pages.css": (_STYLE, "text/css")}
+    if name in _FROM_WHEEL:
+        return Response(_packed(name), media_type=_FROM_WHEEL[name], headers=_KEPT)
+    if name not in ours:
+        raise NotFound("There is nothing here: the contract is at /schema and at /schema/openapi.json.")
+    return Response(ours[name][0], media_type=ours[name][1], headers=_KEPT)
+
+
+@get(PATH, sync_to_thread=False, summary="List the problem types", tags=["operations"], opt={"public": True})
+def list_problems(request: Request[Any, Any, Any]) -> Response[ProblemTypesView]:
+    """Return every code that an error may have, with its meaning: as JSON, or as a page for browsers."""
+    if _wants_page(request):
+        items = "".join(
+            f'<dt><a href="{uri_of(code)}"><code>{code}</code></a></dt><dd>{escape(known.happened)}</dd>'
+            for code, known in sorted(TYPES.items())
+        )
+        return _html("Problems", f"<h1>Problems</h1><dl>{items}</dl>")
+    return Response(ProblemTypesView(problems=[_view(code, known) for code, known in sorted(TYPES.items())]))
+
+
+@get(
+    f"{PATH}/{{code:str}}", sync_to_thread=False, summary="Explain a problem", tags=["operations"], opt={"public": True}
+)
+def read_problem(request: Request[Any, Any, Any], code: FromPath[str]) -> Response[ProblemTypeView]:
+    """Return what a code means and what to do: as JSON, or as a page for browsers."""
+    known = TYPES.get(code)
+    if known is None:
+        raise NotFound(f"There is no such problem; {PATH} lists them.")
+    if not _wants_page(request):
+        return Response(_view(code, known))
+    status = f"{known.status} {escape(title_of(known.status))}" if known.status else "none: told of finished work only"
+    rows = f"<dt>What happened</dt><dd>{escape(known.happened)}</dd><dt>What to do</dt><dd>{escape(known.remedy)}</dd>"
+    return _html(
+        code, f'<h1><code>{code}</code></h1><dl>{rows}<dt>Status</dt><dd>{status}</dd></dl><a href="{PATH}">All</a>'
+    )
+
+
+def _view(code: str, known: ProblemType) -> ProblemTypeView:
+    return ProblemTypeView(
+        type=uri_of(code),
+        code=code,
+        status=known.status or None,
+        title=title_of(known.status) if known.status else None,
+        happened=known.happened,
+        remedy=known.remedy,
+    )
+
+
+def _wants_page(request: Request[Any, Any, Any]) -> bool:
+    return request.accept.best_match(["application/json", "text/html"], default="application/json") == "text/html"
+
+
+def _html(title: str, body: str) -> Response[Any]:
+    return Response(_page(title, body, style="pages.css"), media_type=MediaType.HTML)
+
+
+def _page(title: str, body: str, *, style: str) -> str:
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<meta name="viewport" content="width=device-width">'
+        f'<link rel="stylesheet" href="{_SCHEMA}/{style}"></head><body>{body}</body></html>'
+    )
+
+
+def _written(app: Litestar) -> bytes:
+    """Return the contract, made when it is first asked for: that takes a fifth of a second."""
+    if "contract" not in app.state:
+        app.state.contract = encode(contract.document(app))
+    return app.state.contract
+
+
+@functools.cache
+def _packed(name: str) -> bytes:
+    """Return a file of the wheel that carries Swagger UI (Apache 2.0)."""
+    import swagger_ui_bundle  # noqa: PLC0415 - only who opens the page needs it
+
+    return (swagger_ui_bundle.swagger_ui_path / name).read_bytes()
+
+
+public_pages = [browse_schema, read_schema, read_schema_asset, list_problems, read_problem]

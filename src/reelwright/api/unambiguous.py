@@ -1,0 +1,67 @@
+"""Requests that say one thing only: no unknown or doubled query parameter, no doubled key in a JSON object.
+
+Each is 400. Whoever misspells a parameter learns it at once, and no two parsers on the way can read a request twice
+(HTTP parameter pollution).
+"""
+
+import functools
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.enums import ParamType
+from litestar.handlers.base import BaseRouteHandler
+
+from reelwright.api.creations import BadField
+from reelwright.api.operations import definition_of, parameters_of
+
+
+async def query_understood(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Let a query in whose every parameter the route has, and once where it takes one. Raises BadField."""
+    if not connection.scope["query_string"]:
+        return
+    taken = _query_of(handler)
+    for name, values in connection.query_params.dict().items():
+        if name not in taken:
+            known = f"use {', '.join(sorted(taken))}" if taken else "there are none here"
+            raise BadField(f"{name[:64]}: this parameter is unknown; {known}.", field=name[:64])
+        if len(values) > 1 and not taken[name]:
+            raise BadField(f"{name}: send it once.", field=name)
+
+
+@functools.cache
+def _query_of(handler: BaseRouteHandler) -> dict[str, bool]:
+    """Return the names of a handler's query parameters, and whether they take several values."""
+    found: dict[str, bool] = {}
+    for name, field in parameters_of(handler).items():
+        definition = definition_of(field)
+        if definition.param_type is ParamType.QUERY:
+            found[definition.name or name] = field.is_non_string_sequence
+    return found
+
+
+async def body_understood(request: Request[Any, Any, Any]) -> None:
+    """Let a JSON body in whose objects have each key once: msgspec would take the last one. Raises BadField.
+
+    What isn't JSON at all is refused where it is decoded.
+    """
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        return
+    body = await request.body()
+    try:
+        json.loads(body, object_pairs_hook=_unique)
+    except BadField:
+        raise
+    except ValueError:
+        return
+
+
+def _unique(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)[:64]
+        raise BadField(f"{twice}: send each key once.", field=twice)
+    return found

@@ -1,0 +1,80 @@
+"""Every code that the program's sources name, with the kinds it is raised as: for the pages that explain them."""
+
+import ast
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+OURS = ("src/reelwright", "worker")
+SETTINGS = "settings.refused"
+ELSEWHERE = ("cli/", "dev/", "settings.py", "connection.py", "wiring.py", "failpoints.py", "notices/post.py")
+"""Doors and roofs without HTTP: their codes end in a terminal or in a log."""
+
+
+def _sources() -> Iterator[ast.Module]:
+    """Yield the program's files, except those whose codes never leave by HTTP."""
+    for folder in OURS:
+        for file in sorted((ROOT / folder).rglob("*.py")):
+            inside = str(file.relative_to(ROOT / folder))
+            text = file.read_text()
+            if "code" in text and not inside.startswith(ELSEWHERE) and not inside.endswith(ELSEWHERE):
+                yield ast.parse(text)
+
+
+@functools.cache
+def kinds_by_code() -> dict[str, set[str]]:
+    """Return what each code is raised as: kinds of refusals, or outage; empty where its class isn't told there."""
+    trees = [*_sources()]
+    constants = {
+        _name(node.targets[0]): node.value.value
+        for tree in trees
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    }
+    families: dict[str, str] = {"Refusal": "invalid", "Outage": "outage", "NotFound": "not_found", "Exception": ""}
+    classes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    found: dict[str, set[str]] = {}
+    for _ in range(4):  # a class may stand before its parent
+        for node in classes:
+            parent = next((families[base] for base in map(_name, node.bases) if families.get(base)), None)
+            if parent:
+                families[node.name] = _assigned(node, "kind") or parent
+    for node in classes:
+        if node.name in families and (code := _assigned(node, "code")):
+            found.setdefault(code, set()).add(families[node.name])
+    for tree in trees:
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call):
+                continue
+            code = _keyword(node, "code") or ""
+            code = constants.get(code.upper(), code)
+            if "." in code:
+                kind = _keyword(node, "kind") or families.get(_name(node.func), "")
+                found.setdefault(code, set()).update({kind} - {""})
+    found.pop(SETTINGS, None)
+    return found
+
+
+def _name(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+def _assigned(node: ast.ClassDef, name: str) -> str | None:
+    for each in node.body:
+        targets = (
+            each.targets if isinstance(each, ast.Assign) else [each.target] if isinstance(each, ast.AnnAssign) else []
+        )
+        if any(_name(target) == name for target in targets) and each.value is not None:
+            return _text(each.value)
+    return None
+
+
+def _keyword(node: ast.Call, name: str) -> str | None:
+    return next((_text(one.value) for one in node.keywords if one.arg == name), None)
+
+
+def _text(node: ast.expr) -> str | None:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    return node.attr.lower() if isinstance(node, ast.Attribute) else None

@@ -1,0 +1,104 @@
+"""The contract by itself: everything in it has a name, a meaning, and leads somewhere."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from reelwright.api.operations import operations
+from reelwright.api.problem_types import TYPES
+from reelwright.app import create_app
+from tests.api.snapshot import NOWHERE, present
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    return present()
+
+
+@pytest.fixture(scope="module")
+def told(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {f"{method.upper()} {path}": one for path, item in document["paths"].items() for method, one in item.items()}
+
+
+def references(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, each in value.items():
+            if key == "$ref":
+                yield each
+            yield from references(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from references(each)
+
+
+def test_every_route_is_told_of(told: dict[str, dict[str, Any]]) -> None:
+    app = create_app(NOWHERE)
+    assert set(told) == {f"{one.method} {one.path}" for one in operations(app)}
+    untold = {route.path for route in app.routes} - {one.path for one in operations(app)}
+    assert {path for path in untold if path.startswith("/v1") and "{" not in path} == set()
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    found = set(references(document))
+    assert len(found) > 100
+    for reference in found:
+        place = document
+        for step in reference.removeprefix("#/").split("/"):
+            place = place[step]
+
+
+def test_names_are_plain_and_no_two_operations_share_one(document, told) -> None:
+    names = [one["operationId"] for one in told.values()]
+    assert len(set(names)) == len(names), sorted(name for name in names if names.count(name) > 1)
+    assert [name for name in names if not re.fullmatch(r"[a-z][a-z0-9_]*", name)] == []
+    assert [name for name in document["components"]["schemas"] if not re.fullmatch(r"[A-Z][A-Za-z]+", name)] == []
+
+
+def test_every_operation_says_what_it_does_and_who_may(document, told) -> None:
+    tags = {tag["name"] for tag in document["tags"]}
+    for name, one in told.items():
+        assert one["summary"], name
+        assert one["description"], name
+        assert set(one["tags"]) <= tags, f"{name}: describe its tag in api/contract_text.py"
+        assert one["security"] or not name.partition(" ")[2].startswith("/v1/admin"), name
+
+
+def test_every_parameter_says_what_it_is_for(told) -> None:
+    silent = [
+        f"{name}: {p['name']}"
+        for name, one in told.items()
+        for p in one.get("parameters", ())
+        if not p.get("description")
+    ]
+    assert silent == []
+
+
+def test_every_refusal_is_a_problem_with_its_codes(document, told) -> None:
+    seen: set[str] = set()
+    for name, one in told.items():
+        for status, answer in one["responses"].items():
+            if int(status) < 400 or "$ref" not in answer:
+                continue
+            refusal = document["components"]["responses"][answer["$ref"].rpartition("/")[2]]
+            assert list(refusal["content"]) == ["application/problem+json"], name
+            assert {TYPES[code].status for code in refusal["x-codes"]} == {int(status)}, name
+            seen.update(refusal["x-codes"])
+        assert "400" in one["responses"], name
+        assert ("401" in one["responses"]) == bool(one["security"]), name
+    assert len(seen) > 40
+
+
+def test_bodies_have_their_bounds(document) -> None:
+    """What stands inside of lists has its bounds, too, and nothing may be added."""
+    schemas = document["components"]["schemas"]
+    assert schemas["CreateRequest"]["additionalProperties"] is False
+    assert schemas["CreateRequest"]["properties"]["duration_s"]["maximum"] == 180
+    assert schemas["TopicList"]["properties"]["topics"]["items"]["maxLength"] > 0
+
+
+def test_answers_always_have_all_of_their_fields(document) -> None:
+    generation = document["components"]["schemas"]["Generation"]
+    assert set(generation["required"]) == set(generation["properties"])
+    assert "properties" in document["components"]["schemas"]["Problem"]
