@@ -17,6 +17,7 @@ from reelwright.generations import (
     Ingested,
     Made,
     Source,
+    SourceForm,
     Stage,
     Unit,
 )
@@ -24,7 +25,10 @@ from reelwright.ground.errors import Outage, Refusal
 from reelwright.ground.ids import AccountId, DraftId, GenerationId
 from reelwright.ground.metering import Action
 from reelwright.providers import Facts, PageFetcher, Toolset
+from tests.feeds import an_entry, rss
+from tests.simulators.canary import connections
 from tests.simulators.pages import PARAGRAPHS, Pages, answer, article, serving
+from tests.simulators.videos import VIDEO, shown
 from worker.stages import ingestion
 
 DRAFT = Draft(id=DraftId(UUID(int=1)), account_id=AccountId(UUID(int=2)))
@@ -175,3 +179,63 @@ async def test_a_topic_that_nothing_is_known_about_gets_no_facts() -> None:
     source, made = await ingest(replace(DRAFT, topic="My team's Tuesday"), tools(text=Encyclopaedia(None)))
     assert source == Source(kind="none", title="My team's Tuesday", body="")
     assert made.uses[0].quantity == 1
+
+
+async def test_a_feeds_newest_entry_or_the_one_that_is_named(pages: Pages) -> None:
+    pages.routes["/a"], pages.routes["/b"] = answer(article()), answer(article(title="Older"))
+    newer = an_entry("new", "Three hearts", link=pages.url("/a"), published="Sat, 21 Nov 2026 10:00:00 GMT")
+    older = an_entry("old", "Older", link=pages.url("/b"), published="Fri, 20 Nov 2026 10:00:00 GMT")
+    pages.routes["/feed"] = answer(rss(older, newer), headers={"Content-Type": "application/rss+xml"})
+    draft = replace(DRAFT, source_url=pages.url("/feed"), source_form=SourceForm.FEED)
+
+    source, made = await ingest(draft, tools(pages=pages))
+    assert (source.kind, source.title, made.uses[0].model) == ("rss", "Three hearts", "rss")
+    assert source.attribution == Attribution(title="Three hearts", url=pages.url("/a"), licence=None)
+    source, _ = await ingest(replace(draft, source_entry="old"), tools(pages=pages))
+    assert source.title == "Older"
+    with pytest.raises(Refusal) as refusal:
+        await ingest(replace(draft, source_entry="gone"), tools(pages=pages))
+    assert refusal.value.code == "ingestion.no_entry"
+
+
+FEEDS = {
+    "no feed": (article(), "source.not_a_feed"),
+    "empty": (rss(), "ingestion.no_entry"),
+    "without links": (rss(an_entry("a", "A", link="")), "ingestion.no_entry"),
+    "inward link": (rss(an_entry("a", "A", link="http://169.254.169.254/latest/")), "source.not_allowed"),
+    "doctype bomb": (
+        (
+            b'<?xml version="1.0"?><!DOCTYPE r [<!ENTITY x SYSTEM "file:///etc/passwd">]><rss><channel><item>'
+            b"<title>&x;</title><link>http://10.0.0.1/</link></item></channel></rss>"
+        ),
+        "source.not_allowed",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FEEDS)
+async def test_a_feed_that_leads_nowhere_is_refused(case: str, pages: Pages) -> None:
+    body, code = FEEDS[case]
+    pages.routes["/feed"] = answer(body, headers={"Content-Type": "application/xml"})
+    draft = replace(DRAFT, source_url=pages.url("/feed"), source_form=SourceForm.FEED)
+    with connections() as seen, pytest.raises(Refusal) as refusal:
+        await ingest(draft, tools(pages=pages))
+    assert refusal.value.code == code
+    assert set(seen) == {f"127.0.0.1:{pages.port}"}
+
+
+async def test_a_videos_captions_are_a_source(pages: Pages) -> None:
+    shown(pages)
+    site = f"http://127.0.0.1:{pages.port}"
+    reading = PageFetcher(frozenset({f"127.0.0.1:{pages.port}"}), video_site=site)
+    url = f"https://www.youtube.com/watch?v={VIDEO}"
+    draft = replace(DRAFT, source_url=url, source_form=SourceForm.YOUTUBE)
+    source, _ = await ingest(draft, replace(tools(), pages=reading))
+    assert (source.kind, source.title, source.language) == ("youtube", "Three hearts", "en")
+    assert source.attribution == Attribution(title="Three hearts (Sea Notes)", url=url, licence=None)
+    pages.routes["/watch"] = answer(b"", status="503 Service Unavailable")
+    with pytest.raises(Outage):
+        await ingest(draft, replace(tools(), pages=reading))
+    with pytest.raises(Refusal) as refusal:
+        await ingest(draft, replace(tools(), pages=reading), attempt=3)
+    assert refusal.value.code == "source.unreachable"

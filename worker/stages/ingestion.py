@@ -1,8 +1,9 @@
-"""INGESTION: turns what a draft names (a URL, a text, a bare topic) into the source that the story may draw on."""
+"""INGESTION: turns what a draft names (a page, feed, video, text or topic) into the source a story may draw on."""
 
 import time
 
-from reelwright.generations import Assignment, Attribution, Bench, Draft, Ingested, Made, Source
+from reelwright import schedules
+from reelwright.generations import Assignment, Attribution, Bench, Draft, Ingested, Made, Source, SourceForm
 from reelwright.ground.errors import Outage, Refusal
 from reelwright.ground.metering import Action, Use
 from reelwright.providers import Toolset, line_of, opening_of, paragraphs_of, visible, words_in
@@ -15,14 +16,14 @@ _HEADING_SHARE = 0.6
 
 
 async def perform(task: Assignment, tools: Toolset, bench: Bench) -> Made:
-    """Ingest the draft's source. A page that stays unreachable to the last attempt is refused, so nobody waits for it.
+    """Ingest the draft's source. One that stays unreachable to the last attempt is refused, so nobody waits for it.
 
-    Raises Refusal (source.*), Outage.
+    Raises Refusal (source.*, ingestion.*), Outage.
     """
     began = time.monotonic()
     draft = task.draft
     if draft.source_url:
-        source, provider = await _from_page(draft.source_url, tools, attempt=task.attempt), "web"
+        source, provider = await _from_web(draft, draft.source_url, tools, attempt=task.attempt), "web"
     elif draft.source_text:
         source, provider = _from_text(draft), "text"
     else:
@@ -33,15 +34,51 @@ async def perform(task: Assignment, tools: Toolset, bench: Bench) -> Made:
     return Made(outcome=Ingested(source=source), uses=(use,))
 
 
-async def _from_page(url: str, tools: Toolset, *, attempt: int) -> Source:
+async def _from_web(draft: Draft, url: str, tools: Toolset, *, attempt: int) -> Source:
     try:
-        page = await tools.pages.read(url)
+        match draft.source_form:
+            case SourceForm.PAGE:
+                return await _from_page(url, tools, kind="url")
+            case SourceForm.FEED:
+                return await _from_page(await _entry(url, draft.source_entry, tools), tools, kind="rss")
+            case SourceForm.YOUTUBE:
+                return await _from_video(url, draft.language, tools)
     except Outage as outage:
         if attempt < LAST_ATTEMPT:
             raise
         raise Refusal(outage.sentence, field="url", code=outage.code) from outage
+
+
+async def _entry(feed_url: str, wanted: str | None, tools: Toolset) -> str:
+    """Return the address of a feed's wanted entry, else of its newest one. Raises Refusal."""
+    entries = await schedules.entries_of(await tools.pages.feed(feed_url))
+    for entry in entries:
+        if wanted in {None, entry.id, entry.url} and entry.url:
+            return entry.url
+    raise Refusal(
+        "This feed has no such entry with a link (any more): choose another one, or paste its text instead.",
+        field="feed_url",
+        code="ingestion.no_entry",
+    )
+
+
+async def _from_video(url: str, language: str, tools: Toolset) -> Source:
+    said = await tools.pages.transcript(url, language=language)
+    credited = f"{said.title} ({said.author})" if said.author else said.title
     return Source(
-        kind="url",
+        kind="youtube",
+        title=said.title,
+        body=_body(paragraphs_of(said.body)),
+        summary=opening_of(said.body),
+        language=said.language,
+        attribution=Attribution(title=credited, url=said.url, licence=None),
+    )
+
+
+async def _from_page(url: str, tools: Toolset, *, kind: str) -> Source:
+    page = await tools.pages.read(url)
+    return Source(
+        kind=kind,
         title=page.title,
         body=_body(paragraphs_of(page.body)),
         summary=opening_of(page.body),

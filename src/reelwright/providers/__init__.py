@@ -46,6 +46,7 @@ from reelwright.providers.model import (
     SpeechProvider,
     TextProvider,
     Toolset,
+    Transcript,
     VisionProvider,
     Word,
 )
@@ -53,6 +54,7 @@ from reelwright.providers.offers import Doing, Offer, offers
 from reelwright.providers.tracks import GENRES, MOODS, TRACKS, BuiltInTrack
 from reelwright.providers.voices import DEFAULT_VOICE, BuiltInVoice, voices_of
 from reelwright.providers.web import PageFetcher
+from reelwright.providers.youtube import checked_video
 
 __all__ = [
     "CIRCUIT_OPEN",
@@ -100,10 +102,12 @@ __all__ = [
     "SpeechProvider",
     "TextProvider",
     "Toolset",
+    "Transcript",
     "VisionProvider",
     "Word",
     "charged",
     "checked_url",
+    "checked_video",
     "deadline",
     "health",
     "journaled",

@@ -237,9 +237,28 @@ class Page:
     site: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transcript:
+    """What is said in a video, paragraphs apart by a blank line, and who published it."""
+
+    url: str
+    title: str
+    author: str
+    body: str
+    language: str
+
+
 class PageReader(Protocol):
     async def read(self, url: str) -> Page:
         """Fetch a page through the guard and keep its article. Raises Refusal (bad address, not HTML), Outage."""
+        ...
+
+    async def feed(self, url: str) -> bytes:
+        """Fetch a feed's bytes through the guard. Raises Refusal (bad address, no feed), Outage."""
+        ...
+
+    async def transcript(self, url: str, *, language: str) -> Transcript:
+        """Read a YouTube video's captions through the guard. Raises Refusal (`ingestion.*`, bad address), Outage."""
         ...
 
 

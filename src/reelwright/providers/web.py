@@ -17,11 +17,11 @@ import msgspec
 from reelwright.ground import clock, pinned
 from reelwright.ground.errors import Outage, Refusal
 from reelwright.ground.log import logger
-from reelwright.providers import web_body
+from reelwright.providers import web_body, youtube
 from reelwright.providers.calls import retry_after_s, time_left
 from reelwright.providers.cleaning import words_in
 from reelwright.providers.guard import Target, blocked, blocking, inspected
-from reelwright.providers.model import Page
+from reelwright.providers.model import Page, Transcript
 
 _log = logger(__name__)
 
@@ -61,6 +61,8 @@ _FEED = _Form(
     web_body.feed_bytes,
 )
 
+_CAPTIONS = _Form("application/json", web_body.check_nothing, web_body.plain_bytes)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
@@ -82,7 +84,8 @@ class Budget:
 class PageFetcher:
     """The one way to a user's URL. `allowlist` (host:port) exempts development pages from the address rules.
 
-    Nothing is kept between pages: no cookie, no connection, no proxy or credential from the environment.
+    Nothing is kept between pages: no cookie, no connection, no proxy or credential from the environment. `video_site`
+    is where videos' pages are: another one than YouTube's is for tests.
     """
 
     def __init__(
@@ -92,11 +95,13 @@ class PageFetcher:
         resolve: pinned.Resolve = pinned.lookup,
         budget: Budget | None = None,
         tls: ssl.SSLContext | None = None,
+        video_site: str = youtube.SITE,
     ) -> None:
         self._allowlist = allowlist
         self._resolve = resolve
         self._budget = budget or Budget()
         self._tls = tls
+        self._video_site = video_site
 
     async def read(self, url: str) -> Page:
         """Fetch the page and keep its article: title, paragraphs apart by a blank line, language, site.
@@ -121,6 +126,17 @@ class PageFetcher:
         """
         _, raw = await self._fetched(url, _FEED)
         return raw
+
+    async def transcript(self, url: str, *, language: str) -> Transcript:
+        """Read the captions that a YouTube video's page offers to everybody.
+
+        Raises Refusal (`ingestion.*`, `source.*`), Outage (`source.unreachable`).
+        """
+        known = youtube.checked_video(url)
+        page, html = await self._fetched(f"{known.replace(youtube.SITE, self._video_site)}&hl=en", _PAGE)
+        title, author, track = youtube.offered(html, page, language=language)
+        _, raw = await self._fetched(youtube.captions_url(track, page), _CAPTIONS)
+        return youtube.transcript(raw, url=known, title=title, author=author, track=track)
 
     async def _fetched(self, url: str, form: _Form[T]) -> tuple[str, T]:
         try:

@@ -73,6 +73,15 @@ def check_feed_type(headers: Mapping[str, str]) -> None:
         raise not_a_feed()
 
 
+def check_nothing(_headers: Mapping[str, str]) -> None:
+    """Leave the type to whoever reads the body."""
+
+
+def plain_bytes(raw: bytes, headers: Mapping[str, str], longest_bytes: int) -> bytes:
+    """Return the body as it is, inflated to `longest_bytes` at most. Raises Refusal (too_large, unreadable)."""
+    return _inflated(raw, headers.get("content-encoding", ""), longest_bytes)
+
+
 def feed_bytes(raw: bytes, headers: Mapping[str, str], longest_bytes: int) -> bytes:
     """Return the feed's bytes, inflated to `longest_bytes` at most. Raises Refusal (too_large, not_a_feed …)."""
     body = _inflated(raw, headers.get("content-encoding", ""), longest_bytes)
