@@ -30,6 +30,8 @@ from reelwright.providers import checked_url
 
 _KEY = re.compile(r'"?[\x21\x23-\x7e]{1,200}"?')
 _TEXT_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_UNSEEN = re.compile("[\u200b\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]")
+"""They turn a text round, or hide one in it; joiners and marks that scripts are spelled with stay."""
 
 
 class BadField(Refusal):
@@ -105,12 +107,15 @@ class CreateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
 
 def plain(text: str | None, *, field: str) -> str | None:
-    """Return the text trimmed. Raises BadField for NUL and other control characters, lone surrogates and emptiness."""
+    """Return the text trimmed, without what nobody sees.
+
+    Raises BadField for NUL and other control characters, lone surrogates and emptiness.
+    """
     if text is None:
         return None
     if _TEXT_CONTROL.search(text):
         raise BadField(f"{field}: remove the control characters.", field=field)
-    kept = text.strip()
+    kept = _UNSEEN.sub("", text).strip()
     if not any(letter.isalnum() for letter in kept):
         raise BadField(f"{field}: write at least one word.", field=field)
     return kept

@@ -165,7 +165,7 @@ async def read_transaction(
     transaction: FromPath[int], account: NamedDependency[Account], db: NamedDependency[Database]
 ) -> TransactionDetailsView:
     """Return a movement with its generation, the generation's stages and every call that was metered."""
-    found = await journey.explain(account.id, min(transaction, 2**63 - 1), db=db)
+    found = await journey.explain(account.id, max(0, min(transaction, 2**63 - 1)), db=db)
     work = found.generation
     return TransactionDetailsView(
         transaction=_transaction(found.line),
