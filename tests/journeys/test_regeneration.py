@@ -197,7 +197,13 @@ async def test_another_picture_is_the_next_take_and_a_render_draws_the_one_that_
     drawn.clear()
     await order(account, room.db, gate, kind=GenerationKind.RENDER, draft=draft)
     await deliver_all(room)
-    assert sorted(drawn) == [(0, 0), (1, 2)]
+    assert drawn == [(0, 0)]  # the other one is there
+    shown = text(
+        "SELECT a.scene, CAST(a.meta->>'take' AS integer) FROM artefacts a JOIN generations g ON g.id = a.generation_id"
+        " WHERE g.kind = 'render' AND a.kind = 'image' ORDER BY a.scene"
+    )
+    async with room.db.begin() as tx:
+        assert [tuple(picture) for picture in await tx.execute(shown)] == [(0, 0), (1, 2)]
 
     await cooled(redis, room.db)
     drawn.clear()

@@ -1,6 +1,7 @@
 """AUDIO_MIXING: narrations and music become one mastered sound, and with it the reel's exact plan."""
 
 import asyncio
+import wave
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -15,8 +16,8 @@ from reelwright.providers import Toolset
 from reelwright.rendering import graph
 from worker import ffmpeg
 
-_RECIPE = "mix/1"
-_NO_MUSIC = "none"
+_RECIPE = generations.RECIPES[generations.Stage.AUDIO_MIXING]
+_MORE_MS = 1_000  # than the reel, of a track: what it is crossed over with
 _CLOSE_LU = 0.3
 _MOST_CORRECTIONS = 4  # the limiter takes some of what each gain gives: a loud voice needs more than one
 _DEADLINE = timedelta(minutes=3)
@@ -48,10 +49,17 @@ async def perform(task: Assignment, tools: Toolset, bench: Bench) -> Made:
     plan = bench.workspace / "timeline.json"
     plan.write_bytes(msgspec.json.encode(timeline))
     parts = [narrations[s.index].sha256 if narrations[s.index] else None for s in task.variant.scenes]  # type: ignore[union-attr]
-    name = generations.inputs_hash(_RECIPE, parts, task.draft.music, task.draft.tone, msgspec.to_builtins(timeline))
+    heard = (msgspec.to_builtins(task.music), _seed(task))
+    name = generations.inputs_hash(_RECIPE, parts, heard, msgspec.to_builtins(timeline))
     meta = {"duration_ms": timeline.duration_ms, "frames": timeline.frames}
     files = (
-        NewArtefact(kind=ArtefactKind.TIMELINE, path=plan, media_type="application/json", inputs_hash=name, meta=meta),
+        NewArtefact(
+            kind=ArtefactKind.TIMELINE,
+            path=plan,
+            media_type="application/json",
+            inputs_hash=name,
+            meta={**meta, "looks": rendering.looks(timeline)},
+        ),
         NewArtefact(
             kind=ArtefactKind.MIX,
             path=bench.workspace / "mix.flac",
@@ -111,13 +119,58 @@ async def _voices(
 async def _music(
     task: Assignment, tools: Toolset, bench: Bench, timeline: rendering.Timeline
 ) -> tuple[Path | None, tuple[Use, ...]]:
-    if task.draft.music == _NO_MUSIC:
+    """Write what plays under the narration as a WAV as long as the reel; none where nothing is to play."""
+    choice, path = task.music, bench.workspace / "music.wav"
+    if choice.track is not None:
+        raw = await _unpacked(await bench.fetch(choice.track), bench, timeline)
+        await asyncio.to_thread(_lay, raw, path, choice.track, timeline.samples)
+        return path, ()
+    if choice.mood is None:
         return None, ()
-    seed = task.generation_id.int % 2**31
-    wav, uses = await tools.music.compose(mood=task.draft.tone, duration_ms=timeline.duration_ms, seed=seed)
-    path = bench.workspace / "music.wav"
+    wav, uses = await tools.music.compose(mood=choice.mood, duration_ms=timeline.duration_ms, seed=_seed(task))
     await asyncio.to_thread(path.write_bytes, wav)
     return path, uses
+
+
+def _seed(task: Assignment) -> int:
+    """Return the chosen piece's seed; else the story's own, so that it keeps its music where it is rendered again."""
+    chosen = task.music.seed
+    return task.variant.id.int % 2**31 if chosen is None else chosen
+
+
+async def _unpacked(track: Path, bench: Bench, timeline: rendering.Timeline) -> Path:
+    raw = bench.workspace / "track.f32"
+    await ffmpeg.produce(
+        lambda part: rendering.shaping.unpacked(
+            ffmpeg.program(), track, part, longest_ms=timeline.duration_ms + _MORE_MS
+        ),
+        raw,
+        check=_some,
+        deadline=_DEADLINE,
+    )
+    return raw
+
+
+def _lay(raw: Path, path: Path, track: generations.Track, samples: int) -> None:
+    """Write the track exactly so long, turned round on a beat where it is shorter."""
+    import numpy as np  # noqa: PLC0415 - heavy, and only people's own music needs it
+
+    sound = np.fromfile(raw, np.float32).reshape(-1, 2).T
+    laid = rendering.tempo.lengthened(
+        sound, samples, rate=rendering.SAMPLE_RATE, bpm=track.bpm, first_beat_ms=track.first_beat_ms
+    )
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(2)
+        file.setsampwidth(2)
+        file.setframerate(rendering.SAMPLE_RATE)
+        file.writeframes((laid.T.clip(-1, 1) * 32767).astype("<i2").tobytes())
+    raw.unlink()
+
+
+def _some(path: Path) -> None:
+    if not path.stat().st_size:
+        msg = "the track is empty"
+        raise ValueError(msg)
 
 
 async def _mixed(bench: Bench, stems: _Stems, timeline: rendering.Timeline) -> float:

@@ -1,12 +1,26 @@
 """TTS_GENERATION: speaks one scene's narration so that it fits the scene's planned time."""
 
-from reelwright import providers
-from reelwright.generations import ArtefactKind, Assignment, Bench, Made, NewArtefact, Spoken, inputs_hash
-from reelwright.ground.metering import Use
+from msgspec import to_builtins
 
-RECIPE = "speech-1"
+from reelwright import providers
+from reelwright.generations import (
+    RECIPES,
+    ArtefactKind,
+    Assignment,
+    Bench,
+    Made,
+    NewArtefact,
+    Spoken,
+    Stage,
+    inputs_hash,
+)
+from reelwright.ground.metering import Use
+from worker.stages.narrating import pitched, spoken
+
+RECIPE = RECIPES[Stage.TTS_GENERATION]
 BREATH_MS = 350  # of the planned time, left silent
 SLOWEST, FASTEST = 0.9, 1.18
+_HURRIED = 1.08
 
 _NEAR = 0.03  # a speed this close to the voice's own isn't worth a second recording
 
@@ -14,20 +28,20 @@ _NEAR = 0.03  # a speed this close to the voice's own isn't worth a second recor
 async def perform(task: Assignment, tools: providers.Toolset, bench: Bench) -> Made:
     """Speak at the voice's own pace, and once more at the speed that fits when that doesn't.
 
-    Raises ProviderRefused (voice, language), ProviderAway.
+    Raises ProviderRefused (voice, language), ProviderAway, Outage.
     """
-    scene, draft = task.scene, task.draft
-    speech, uses = await tools.speech.speak(scene.narration, voice=draft.voice, language=draft.language)
+    scene, draft, voice = task.scene, task.draft, task.voice
+    speech, uses = await spoken(tools, scene.narration, voice, language=draft.language)
     bench.progress(0.6)
-    speed = fitting_speed(spoken_ms=speech.duration_ms, planned_ms=scene.duration_ms)
-    if speech.words and abs(speed - 1.0) > _NEAR:
+    pace = fitting_pace(spoken_ms=speech.duration_ms, planned_ms=scene.duration_ms, chosen=voice.speed)
+    if speech.words and abs(pace - 1.0) > _NEAR:
         with providers.charged(*uses):
-            speech, more = await tools.speech.speak(
-                scene.narration, voice=draft.voice, language=draft.language, speed=speed
-            )
+            speech, more = await spoken(tools, scene.narration, voice, language=draft.language, pace=pace)
         uses = _both(uses, more)
     else:
-        speed = 1.0
+        pace = 1.0
+    with providers.charged(*uses):
+        speech = await pitched(speech, voice, bench.workspace)
     path = bench.workspace / f"narration-{scene.index}.wav"
     path.write_bytes(speech.wav)
     bench.progress(1.0)
@@ -35,21 +49,27 @@ async def perform(task: Assignment, tools: providers.Toolset, bench: Bench) -> M
         kind=ArtefactKind.NARRATION,
         path=path,
         media_type="audio/wav",
-        inputs_hash=inputs_hash(RECIPE, scene.narration, draft.voice, draft.language, scene.duration_ms),
+        inputs_hash=inputs_hash(RECIPE, scene.narration, to_builtins(voice), draft.language, scene.duration_ms),
         meta={
             "duration_ms": speech.duration_ms,
             "words": [[word.text, word.start_ms, word.end_ms] for word in speech.words],
             "exact": speech.exact,
-            "speed": speed,
+            "speed": round(voice.speed * pace, 3),
         },
     )
     return Made(outcome=Spoken(duration_ms=speech.duration_ms), artefacts=(made,), uses=uses)
 
 
-def fitting_speed(*, spoken_ms: int, planned_ms: int) -> float:
-    """Return the speed, 0.9..1.18, at which speech of that length fills the planned time less a breath."""
+def fitting_pace(*, spoken_ms: int, planned_ms: int, chosen: float = 1.0) -> float:
+    """Return the pace, 0.9..1.18 times the chosen speed, at which speech fills the planned time less a breath.
+
+    Who wants to be quick isn't slowed to fill a scene, and who wants to be slow is hurried by 8 % at most: the reel is
+    as long as it needs to be then.
+    """
     room_ms = max(1, planned_ms - BREATH_MS)
-    return round(min(FASTEST, max(SLOWEST, spoken_ms / room_ms)), 3)
+    slowest = SLOWEST if chosen <= 1.0 else 1.0
+    fastest = FASTEST if chosen >= 1.0 else _HURRIED
+    return round(min(fastest, max(slowest, spoken_ms / room_ms)), 3)
 
 
 def _both(first: tuple[Use, ...], second: tuple[Use, ...]) -> tuple[Use, ...]:

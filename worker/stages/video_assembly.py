@@ -27,7 +27,7 @@ from reelwright.rendering import gate, graph
 from worker import ffmpeg
 from worker.chunk import Spec
 
-_CHUNK_RECIPE, _REEL_RECIPE = "chunk/1", "reel/1"
+_CHUNK_RECIPE, _REEL_RECIPE = generations.RECIPES[generations.Stage.VIDEO_ASSEMBLY], "reel/1"
 _PROFILE = "normal"
 _CLOSE_LU, _PEAK_DBTP = 0.5, -1.2
 _DEADLINE = timedelta(minutes=5)
@@ -73,15 +73,8 @@ async def _chunk(task: Assignment, bench: Bench, timeline: rendering.Timeline, n
     finished = await ffmpeg.produce(
         command, out, check=lambda part: _whole(part, last - first), deadline=_DEADLINE, on_line=tell
     )
-    drawn = [_look(group, first, last) for group in rendering.captions.groups(timeline)]
-    name = generations.inputs_hash(
-        _CHUNK_RECIPE,
-        _PROFILE,
-        (timeline.width, timeline.height, first, last),
-        msgspec.to_builtins(shots),
-        [clips[shot.scene].sha256 for shot in shots],
-        [look for look in drawn if look],
-    )
+    shown, *_ = rendering.looks(timeline)[number]
+    name = generations.inputs_hash(_CHUNK_RECIPE, _PROFILE, shown, [clips[shot.scene].sha256 for shot in shots])
     meta: dict[str, object] = {"first": first, "last": last}
     file = NewArtefact(kind=ArtefactKind.CHUNK, path=out, media_type="video/mp4", inputs_hash=name, meta=meta)
     length_ms = round((last - first) * 1000 / rendering.FPS)
@@ -93,13 +86,6 @@ async def _chunk(task: Assignment, bench: Bench, timeline: rendering.Timeline, n
         wall_ms=finished.wall_ms,
     )
     return Made(outcome=Encoded(frames=last - first), artefacts=(file,), uses=(use,))
-
-
-def _look(group: rendering.captions.Group, first: int, last: int) -> list[object]:
-    """Return what of a caption a chunk shows: part of the chunk's name."""
-    if group.turns[0] >= last or group.end <= first:
-        return []
-    return [[word.text for word in group.block.words], group.turns, group.end, group.block.size]
 
 
 def _whole(path: Path, frames: int) -> None:

@@ -6,7 +6,7 @@ from reelwright import generations, rendering
 from reelwright.generations import Animated, ArtefactKind, Assignment, Bench, Made, NewArtefact
 from reelwright.providers import Toolset
 
-_RECIPE = "clip/1"
+_RECIPE = generations.RECIPES[generations.Stage.VIDEO_GENERATION]
 
 
 async def perform(task: Assignment, tools: Toolset, bench: Bench) -> Made:  # noqa: ARG001 - every stage has one face

@@ -1,9 +1,19 @@
 """VISUAL_GENERATION: draws one scene's picture, a little larger than the frame so that motion has room."""
 
 from reelwright import providers
-from reelwright.generations import ArtefactKind, Assignment, Bench, Drawn, Made, NewArtefact, inputs_hash
+from reelwright.generations import (
+    RECIPES,
+    ArtefactKind,
+    Assignment,
+    Bench,
+    Drawn,
+    Made,
+    NewArtefact,
+    Stage,
+    inputs_hash,
+)
 
-RECIPE = "visual-1"
+RECIPE = RECIPES[Stage.VISUAL_GENERATION]
 MARGIN = 1.15  # of the frame's size: what zooms and pans may use up
 
 _SUFFIX = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}

@@ -22,9 +22,9 @@ from reelwright.ground.ids import DraftId, VariantId
 from reelwright.ground.metering import Action
 from reelwright.ground.postgres import Database
 from reelwright.journeys import pricing
+from reelwright.journeys.ordering import Terms
 
 _REWORKING = {GenerationKind.RENDER, GenerationKind.REGENERATE_TARGETED, GenerationKind.REGENERATE_FULL}
-_OF_SCENE = {Part.SCENE_TEXT, Part.SCENE_PICTURE}
 _MOST_A_UNIT = 100_000
 
 
@@ -45,8 +45,10 @@ class CostQuestion(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
             raise BadField(f"draft_id: kind {self.kind.value} is of a draft; name it.", field="draft_id")
         if (self.part is not None) != (self.kind is GenerationKind.REGENERATE_TARGETED):
             raise BadField("part: name it for kind regenerate_targeted, and only there.", field="part")
-        if (self.scene is not None) != (self.part in _OF_SCENE):
-            raise BadField("scene: name it for scene_text and scene_picture, and only there.", field="scene")
+        if (self.scene is not None) != (self.part is not None and self.part.of_scene):
+            raise BadField(
+                "scene: name it for scene_text, scene_picture and scene_voice, and only there.", field="scene"
+            )
 
 
 class CostLineView(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,9 +95,15 @@ class NewPriceList(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
 @post("/calculate-cost", status_code=HTTP_200_OK, summary="Ask what an order would cost", tags=["core"])
 async def calculate_cost(
-    data: JSONBody[CostQuestion], account: NamedDependency[Account], db: NamedDependency[Database]
+    data: JSONBody[CostQuestion],
+    account: NamedDependency[Account],
+    db: NamedDependency[Database],
+    terms: NamedDependency[Terms],
 ) -> CostView:
-    """Return the exact price by line, as the order's hold would be. Nothing is written or counted."""
+    """Return the exact price by line, as the order's hold would be. Nothing is written or counted.
+
+    What a render can take over from the draft's earlier generations costs nothing again.
+    """
     data.check()
     quote = await pricing.calculate(
         account,
@@ -108,6 +116,7 @@ async def calculate_cost(
         variants=data.variants,
         db=db,
         now=clock.now(),
+        places=terms.places,
     )
     return CostView(
         price=quote.total_micro / MICRO,

@@ -32,6 +32,7 @@ class Target(StrEnum):
     HASHTAGS = "hashtags"
     SCENE_TEXT = "scene_text"
     SCENE_PICTURE = "scene_picture"
+    SCENE_VOICE = "scene_voice"
 
 
 class RegenerateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -39,7 +40,9 @@ class RegenerateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
 
     draft_id: DraftId
     part: Target
-    scene: Annotated[int, Meta(ge=0, le=99, description="Which scene, from 0: for its text or picture.")] | None = None
+    scene: (
+        Annotated[int, Meta(ge=0, le=99, description="Which scene, from 0: for its text, picture or voice.")] | None
+    ) = None
     variant_id: VariantId | None = None
     variants: Annotated[int, Meta(ge=1, le=5, description="How many to write: for `full` only.")] | None = None
     expected_price: Annotated[float, Meta(ge=0, le=1_000_000)] | None = None
@@ -68,11 +71,11 @@ class RegenerateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
         )
 
     def _check(self) -> None:
-        of_scene = self.part in {Target.SCENE_TEXT, Target.SCENE_PICTURE}
+        of_scene = self.part is not Target.FULL and Part(self.part).of_scene
         if of_scene and self.scene is None:
             raise BadField(f"scene: say which scene's {self.part.value.removeprefix('scene_')} to make.", field="scene")
         if self.scene is not None and not of_scene:
-            raise BadField("scene: leave it out, except for scene_text and scene_picture.", field="scene")
+            raise BadField("scene: leave it out, except for scene_text, scene_picture and scene_voice.", field="scene")
         if self.part is Target.FULL and self.variant_id is not None:
             raise BadField("variant_id: leave it out for full, which writes new variants.", field="variant_id")
         if self.part is not Target.FULL and self.variants is not None:

@@ -8,6 +8,7 @@ from reelwright.billing.catalogue import (
     PriceList,
     PublishedList,
     Quote,
+    Rest,
     priced,
     quote,
 )
@@ -82,6 +83,7 @@ __all__ = [
     "Purchase",
     "Purchases",
     "Quote",
+    "Rest",
     "SignatureWrong",
     "StoredEvent",
     "StripeDoor",

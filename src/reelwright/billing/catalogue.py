@@ -60,20 +60,35 @@ _KNOWN = frozenset(Action)
 
 
 class OrderKind(StrEnum):
-    """What is quoted: the text only, everything, everything but the text, one part's words, or one scene's picture."""
+    """What is quoted: the text only, everything, everything but the text, or one part's words, picture or voice."""
 
     SCRIPT = "script"
     VIDEO = "video"
     RENDER = "render"
     REWRITE = "rewrite"
     PICTURE = "picture"
+    VOICE = "voice"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rest:
+    """What is still to be made, where some was made and paid for before: the most it can be, of each kind.
+
+    `mixed`: sound and music are there. `render_ms` is None where nobody knows yet.
+    """
+
+    images: int = 0
+    checks: int = 0
+    characters: int = 0
+    mixed: bool = False
+    render_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PricedOrder:
     """What decides a price. `scenes` is the number of pictures of the one variant that is rendered.
 
-    `scheduled`: a schedule ordered it.
+    `scheduled`: a schedule ordered it. `rest` is what a render has left to make, or what a voice says.
     """
 
     kind: OrderKind
@@ -81,6 +96,7 @@ class PricedOrder:
     scenes: int
     variants: int = 1
     scheduled: bool = False
+    rest: Rest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,13 +205,17 @@ def _quantities(order: PricedOrder) -> dict[Action, int]:
         return {Action.REWRITE: 1}
     if order.kind is OrderKind.PICTURE:
         return {Action.IMAGE: 1, Action.VISION_CHECK: 1}
+    if order.kind is OrderKind.VOICE:
+        return {Action.SPEECH: order.rest.characters if order.rest else 0}
+    if order.kind is OrderKind.RENDER and order.rest is not None:
+        return _left(order, order.rest)
     quantities: dict[Action, int] = {}
     if order.kind is not OrderKind.RENDER:
         quantities |= {Action.INGESTION: 1, Action.STORY: order.variants}
         if order.scheduled:
             quantities[Action.SCHEDULED_RUN] = 1
     if order.kind is not OrderKind.SCRIPT:
-        most_ms = order.duration_s * 1000 * _OVERRUN_PERCENT // 100
+        most_ms = _most_ms(order)
         quantities |= {
             Action.IMAGE: order.scenes,
             Action.VISION_CHECK: order.scenes,
@@ -205,6 +225,25 @@ def _quantities(order: PricedOrder) -> dict[Action, int]:
             Action.RENDER: most_ms,
         }
     return quantities
+
+
+def _most_ms(order: PricedOrder) -> int:
+    return order.duration_s * 1000 * _OVERRUN_PERCENT // 100
+
+
+def _left(order: PricedOrder, rest: Rest) -> dict[Action, int]:
+    """Return what is left of a render, without what isn't."""
+    most_ms = _most_ms(order)
+    sound_ms = 0 if rest.mixed else most_ms
+    quantities = {
+        Action.IMAGE: rest.images,
+        Action.VISION_CHECK: rest.checks,
+        Action.SPEECH: min(rest.characters, order.duration_s * _CHARACTERS_A_SECOND),
+        Action.MUSIC: sound_ms,
+        Action.MIX: sound_ms,
+        Action.RENDER: most_ms if rest.render_ms is None else rest.render_ms,
+    }
+    return {action: quantity for action, quantity in quantities.items() if quantity}
 
 
 def priced(use: Use, prices: PriceList) -> int:

@@ -1,11 +1,12 @@
 """The generations room: drafts, generations, variants, scenes, stage runs and artefacts."""
 
-from reelwright.generations import pipeline
+from reelwright.generations import inputs, pipeline
 from reelwright.generations.artefacts import Artefacts
 from reelwright.generations.carrying import Carried, Carrying
 from reelwright.generations.dead_letters import DeadLetter, DeadLetters
 from reelwright.generations.drafts import DraftChanged, Drafts, VariantUnknown
 from reelwright.generations.generations import LONGEST_PAUSE, Generations
+from reelwright.generations.inputs import RECIPES, Makers
 from reelwright.generations.model import (
     Artefact,
     ArtefactKind,
@@ -71,6 +72,7 @@ from reelwright.generations.records import (
     StoredArtefact,
     WhyNot,
 )
+from reelwright.generations.reuse import Done, Making, Reuse
 from reelwright.generations.runs import Runs
 from reelwright.generations.sizing import wanted_scenes, wanted_words
 from reelwright.generations.stories import Sources, Variants
@@ -78,6 +80,7 @@ from reelwright.generations.uploads import Uploads
 
 __all__ = [
     "LONGEST_PAUSE",
+    "RECIPES",
     "AdmissionFacts",
     "Animated",
     "Artefact",
@@ -94,6 +97,7 @@ __all__ = [
     "Counted",
     "DeadLetter",
     "DeadLetters",
+    "Done",
     "Dossier",
     "Draft",
     "DraftChanged",
@@ -108,6 +112,8 @@ __all__ = [
     "Ingested",
     "Judged",
     "Made",
+    "Makers",
+    "Making",
     "Mixed",
     "Motion",
     "MotionKind",
@@ -123,6 +129,7 @@ __all__ = [
     "Reason",
     "Regenerated",
     "Released",
+    "Reuse",
     "Rewritten",
     "Run",
     "RunState",
@@ -151,6 +158,7 @@ __all__ = [
     "WhyNot",
     "Written",
     "in_order",
+    "inputs",
     "inputs_hash",
     "pipeline",
     "wanted_scenes",

@@ -1,4 +1,4 @@
-"""Carry what a failed generation had finished over to the one that goes on from it, so that nothing is made twice."""
+"""Carry what one generation has finished over to another that goes on from it, so that nothing is made twice."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.generations.model import Stage, Unit
+from reelwright.generations.reuse import Done
 from reelwright.ground.ids import GenerationId, StageRunId, VariantId, derived
 
 _SUCCESSOR = text(
@@ -56,10 +57,34 @@ _FINISHED = text(
 _RUNS = text(
     """
     INSERT INTO stage_runs (id, generation_id, stage, scene, chunk, round, state, attempt, max_attempts, fence,
-                            won_fence, progress, result, queued_at, started_at, finished_at)
+                            won_fence, progress, result, inputs_hash, queued_at, started_at, finished_at)
     SELECT copy.new, :heir, r.stage, r.scene, r.chunk, r.round, r.state, 0, r.max_attempts, 0,
-           0, 1, r.result, r.queued_at, r.started_at, r.finished_at
+           0, 1, r.result, r.inputs_hash, r.queued_at, r.started_at, r.finished_at
       FROM stage_runs r JOIN unnest(CAST(:old AS uuid[]), CAST(:new AS uuid[])) AS copy (old, new) ON copy.old = r.id
+    """
+)
+# As above, to a place that is given: a scene may have moved since.
+_TAKE_RUNS = text(
+    """
+    INSERT INTO stage_runs (id, generation_id, stage, scene, chunk, round, state, attempt, max_attempts, fence,
+                            won_fence, progress, result, inputs_hash, queued_at, started_at, finished_at)
+    SELECT copy.new, :heir, r.stage, copy.scene, copy.chunk, copy.round, r.state, 0, r.max_attempts, 0,
+           0, 1, r.result, r.inputs_hash, r.queued_at, r.started_at, r.finished_at
+      FROM stage_runs r
+      JOIN unnest(CAST(:old AS uuid[]), CAST(:new AS uuid[]), CAST(:scenes AS smallint[]), CAST(:chunks AS smallint[]),
+                  CAST(:rounds AS smallint[])) AS copy (old, new, scene, chunk, round) ON copy.old = r.id
+    """
+)
+_TAKE_FILES = text(
+    """
+    INSERT INTO artefacts (id, generation_id, run_id, kind, key, media_type, size_bytes, sha256, inputs_hash, scene,
+                           chunk, round, meta, created_at)
+    SELECT copy.id, :heir, r.id, a.kind, a.key, a.media_type, a.size_bytes, a.sha256, a.inputs_hash, r.scene,
+           r.chunk, r.round, a.meta, a.created_at
+      FROM unnest(CAST(:old AS uuid[]), CAST(:kinds AS text[]), CAST(:new AS uuid[]), CAST(:ids AS uuid[]))
+           AS copy (old, kind, new, id)
+      JOIN artefacts a ON a.run_id = copy.old AND a.kind = copy.kind
+      JOIN stage_runs r ON r.id = copy.new
     """
 )
 _FILES = text("SELECT id, run_id, kind FROM artefacts WHERE generation_id = :failed")
@@ -120,6 +145,21 @@ class Carrying:
         copies = {row.id: derived(runs[row.run_id], row.kind) for row in files}
         await self._copy(_ARTEFACTS, heir, copies, run=[runs[row.run_id] for row in files])
         return Carried(runs=runs, variants=variants)
+
+    async def take(self, heir: GenerationId, found: Mapping[Unit, Done]) -> None:
+        """Copy single finished runs, and the rows of their files, to be these units of a render, as `carry` does."""
+        units = [(done, unit, unit.run_id(heir)) for unit, done in found.items()]
+        places = {
+            "scenes": [unit.scene for _, unit, _ in units],
+            "chunks": [unit.chunk for _, unit, _ in units],
+            "rounds": [unit.round for _, unit, _ in units],
+        }
+        runs = {"old": [done.run for done, _, _ in units], "new": [run for _, _, run in units]}
+        await self.session.execute(_TAKE_RUNS, {"heir": heir, **runs, **places})
+        files = [(done.run, file.kind, run, derived(run, file.kind)) for done, _, run in units for file in done.files]
+        if files:
+            old, kinds, new, ids = ([file[at] for file in files] for at in range(4))
+            await self.session.execute(_TAKE_FILES, {"heir": heir, "old": old, "kinds": kinds, "new": new, "ids": ids})
 
     async def _copy(self, statement: Any, heir: GenerationId, ids: Mapping[Any, Any], **more: Sequence[Any]) -> None:
         await self.session.execute(statement, {"heir": heir, "old": [*ids], "new": [*ids.values()], **more})

@@ -4,7 +4,7 @@ INGESTION → STORY_WRITING → SCENE_GENERATION → for each scene: VISUAL_GENE
 (→ again while the score is low) → VIDEO_GENERATION ∥ TTS_GENERATION; all voices → AUDIO_MIXING;
 all motion and the mix → VIDEO_ASSEMBLY by chunk → VIDEO_ASSEMBLY
 
-A targeted regeneration is one run that rewrites, or one scene's pictures and checks.
+A targeted regeneration is one run that rewrites or speaks, or one scene's pictures and checks.
 """
 
 from collections.abc import Mapping
@@ -15,6 +15,7 @@ from reelwright.generations.outcomes import Judged, Mixed, Outcome
 
 PASSING_SCORE = 60  # product.md: below 60 a picture is made again
 MOST_ROUNDS = 3  # and at most three times in all
+_REMADE = {Part.SCENE_TEXT: Stage.SCENE_GENERATION, Part.SCENE_VOICE: Stage.TTS_GENERATION}  # other parts: the story's
 
 _ORDER = {stage: position for position, stage in enumerate(Stage)}
 _STAGES = tuple(Stage)
@@ -86,8 +87,7 @@ def _part(finished: Finished, part: Part | None, scene: int | None) -> Due:
     if part is Part.SCENE_PICTURE and scene is not None:
         units, settled = _takes(finished, scene)
         return Due(tuple(units), ended=settled)
-    stage = Stage.SCENE_GENERATION if part is Part.SCENE_TEXT else Stage.STORY_WRITING
-    unit = Unit(stage=stage, scene=scene)
+    unit = Unit(stage=_REMADE.get(part, Stage.STORY_WRITING), scene=scene)
     return Due((unit,), ended=unit in finished)
 
 

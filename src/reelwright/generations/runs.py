@@ -104,7 +104,7 @@ _COMPLETE = Statement(
     WITH {_OPEN}
     UPDATE stage_runs r
        SET state = 'succeeded', won_fence = r.fence, lease_until = NULL, progress = 1,
-           result = CAST(:result AS jsonb), finished_at = clock_timestamp()
+           result = CAST(:result AS jsonb), inputs_hash = :made_of, finished_at = clock_timestamp()
     {_MINE} RETURNING r.id
     """  # noqa: S608 - put together from constants
 )
@@ -254,15 +254,18 @@ class Runs:
             return Pulse.ENDED
         return Pulse.LATE if row.late else Pulse.OK
 
-    async def complete(self, run_id: StageRunId, fence: int, result: Outcome | Mapping[str, object]) -> bool:
+    async def complete(
+        self, run_id: StageRunId, fence: int, result: Outcome | Mapping[str, object], *, made_of: str | None = None
+    ) -> bool:
         """End the run well. False: it was lost or cancelled, so nothing that it made may be written.
 
-        Of outcomes that have tables of their own (sources, stories, scenes) only the type is kept.
+        `made_of` names its inputs, where another run of the same need not be done again. Of outcomes that have tables
+        of their own (sources, stories, scenes) only the type is kept.
         """
         kept = msgspec.to_builtins(result, str_keys=True)
         if isinstance(result, Ingested | Written | Planned):
             kept = {"type": kept["type"]}
-        return await self._fenced(_COMPLETE, run_id, fence, result=msgspec.json.encode(kept).decode())
+        return await self._fenced(_COMPLETE, run_id, fence, result=msgspec.json.encode(kept).decode(), made_of=made_of)
 
     async def retry_later(self, run_id: StageRunId, fence: int, delay: timedelta, error_code: str) -> bool:
         """Queue the run again after a failed attempt, which counts. False where the run was lost."""

@@ -12,12 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from reelwright import admission, ledger, outbox
 from reelwright.accounts import Account, Accounts
 from reelwright.admission import Admitted, Gate, NoPlace, NotAdmitted, enforce_or_raise
-from reelwright.generations import Drafts, Generations, NewGeneration, Runs, Unit, pipeline
+from reelwright.generations import Drafts, GenerationKind, Generations, NewGeneration, Runs, Unit, pipeline
 from reelwright.ground import failpoints, log, telemetry, tracing
 from reelwright.ground.errors import Kind, NotFound, Outage, Refusal
 from reelwright.ground.ids import AccountId, DraftId, GenerationId
 from reelwright.ground.postgres import Database
-from reelwright.journeys import allowances, lastword
+from reelwright.journeys import allowances, lastword, reuse
 from reelwright.journeys.facts import plan_of
 from reelwright.journeys.lastword import Moment, moment_of
 from reelwright.journeys.ordering import Order, Prepared, Terms, for_admission, prepare
@@ -46,8 +46,10 @@ class Started:
     price_micro: int = 0
 
 
-async def from_the_start(_tx: AsyncConnection, order: Order, prepared: Prepared) -> tuple[Unit, ...]:
-    """Return the first runs of an order that goes on from nothing."""
+async def from_the_start(tx: AsyncConnection, order: Order, prepared: Prepared) -> tuple[Unit, ...]:
+    """Return the first runs of an order. A render takes over what was made before of the same inputs."""
+    if order.kind is GenerationKind.RENDER and prepared.variant is not None:
+        return await reuse.begun(tx, order.id, prepared.draft, prepared.variant, prepared.makers)
     return pipeline.first(order.kind, scenes=prepared.scenes, part=order.part, scene=order.scene)
 
 
@@ -98,9 +100,9 @@ async def _started(
         seen = await Generations(session=tx).fingerprint_of(order.id)
         if seen is not None:
             return await _repeated(tx, order, account, seen)
-        prepared = await prepare(tx, order, account, now)
+        prepared = await prepare(tx, order, account, now, places=terms.places)
     await outbox.check_depth(db)
-    request = for_admission(order, account, terms)
+    request = for_admission(order, account, terms, reused=prepared.reused)
     answer = await enforce_or_raise(gate, request, now=now)
     admitted = answer if isinstance(answer, Admitted) else None
     moment = moment_of(account, now)  # of a repeat that PostgreSQL doesn't know, as after a restored back-up

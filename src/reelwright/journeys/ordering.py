@@ -1,6 +1,7 @@
 """What an order asks for, and all that must be true of it before anything is taken."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,8 +13,10 @@ from reelwright.generations import (
     Draft,
     Drafts,
     GenerationKind,
+    Makers,
     Part,
     Stage,
+    Unit,
     Variant,
     Variants,
     pipeline,
@@ -21,10 +24,12 @@ from reelwright.generations import (
 )
 from reelwright.ground.errors import Kind, NotFound, Refusal
 from reelwright.ground.ids import AccountId, DraftId, GenerationId, VariantId, derived
+from reelwright.journeys import reuse
 from reelwright.journeys.workroom import in_lane
 
 _REGENERATING = (GenerationKind.REGENERATE_TARGETED, GenerationKind.REGENERATE_FULL)
 _WRITING = (GenerationKind.SCRIPT, GenerationKind.VIDEO, GenerationKind.REGENERATE_FULL)
+_PRICED_PARTS = {Part.SCENE_PICTURE: billing.OrderKind.PICTURE, Part.SCENE_VOICE: billing.OrderKind.VOICE}
 RESUMING = "POST /v1/generations/resume"
 BATCH = "batch"
 """The lane of what schedules order."""
@@ -106,11 +111,16 @@ class Terms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """What an order was found to mean. `variant` is the one that is rendered or changed, None where one is written."""
+    """What an order was found to mean. `variant` is the one that is rendered or changed, None where one is written.
+
+    `reused` is what of a render was made before, by the same `makers`, and isn't made or charged again.
+    """
 
     draft: Draft
     variant: Variant | None
     price: billing.Quote
+    makers: Makers = field(default_factory=dict[Stage, str])
+    reused: frozenset[Unit] = frozenset()
 
     @property
     def scenes(self) -> int:
@@ -138,15 +148,18 @@ def resumption_id(account: AccountId, key: str) -> GenerationId:
     return GenerationId(derived(account, RESUMING, key))
 
 
-def first_place(order: Order, terms: Terms) -> Place | None:
-    """Return the place to take at admission; None where nobody knows yet: where a resumed one goes on, its rows say."""
-    if order.resumes:
+def first_place(order: Order, terms: Terms, reused: Collection[Unit] = ()) -> Place | None:
+    """Return the place to take at admission; None where nobody knows yet: where a resumed one goes on, its rows say.
+
+    One that reuses what was made before goes on from there, too.
+    """
+    if order.resumes or reused:
         return None
     people = terms.places.get(pipeline.first(order.kind, scenes=1, part=order.part, scene=order.scene)[0].stage)
     return people and in_lane(people, order.lane)
 
 
-def for_admission(order: Order, account: Account, terms: Terms) -> admission.Order:
+def for_admission(order: Order, account: Account, terms: Terms, *, reused: Collection[Unit] = ()) -> admission.Order:
     """Return the order in admission's words."""
     return admission.Order(
         account=account.id,
@@ -157,13 +170,16 @@ def for_admission(order: Order, account: Account, terms: Terms) -> admission.Ord
         held=Held(plan=account.plan, version=account.plan_version, boost_until=account.boost_until),
         full_units=order.full_units,
         draft=order.cooled_draft,
-        place=first_place(order, terms),
+        place=first_place(order, terms, reused),
     )
 
 
-async def prepare(tx: AsyncConnection, order: Order, account: Account, now: datetime) -> Prepared:
+async def prepare(
+    tx: AsyncConnection, order: Order, account: Account, now: datetime, *, places: Mapping[Stage, Place] | None = None
+) -> Prepared:
     """Read draft, variant and prices, and refuse what the plan lacks or what isn't there.
 
+    `places` say who would do a render's work now: what they made before of the same inputs is in no price.
     Raises PlanLacksIt, PriceChanged, NotFound, NoSuchStop.
     """
     check_stop(order.kind, order.pause_after)
@@ -177,14 +193,19 @@ async def prepare(tx: AsyncConnection, order: Order, account: Account, now: date
         draft = stored
     variant = None if order.kind in _WRITING else await _variant_of(tx, draft, order)
     prices = await billing.Catalogue(session=tx).current()
-    price = billing.quote(_priced(order, draft, variant), prices)
+    makers = reuse.makers_of(places or {})
+    ready = None
+    if order.kind is GenerationKind.RENDER and variant is not None and not order.resumes:
+        ready = await reuse.foreseen(tx, draft, variant, makers, demo=account.demo)
+    price = billing.quote(_priced(order, draft, variant, ready and ready.rest), prices)
     if order.expected_micro is not None and order.expected_micro != price.total_micro:
         raise PriceChanged(
             "The price is no longer the one you were quoted: ask for a new quote.",
             field="expected_price",
             extra={"price": price.total_micro / billing.MICRO},
         )
-    return Prepared(draft=draft, variant=variant, price=price)
+    reused = ready.units if ready else frozenset[Unit]()
+    return Prepared(draft=draft, variant=variant, price=price, makers=makers, reused=reused)
 
 
 def check_stop(kind: GenerationKind, stop: Stage | None) -> None:
@@ -225,15 +246,20 @@ async def _variant_of(tx: AsyncConnection, draft: Draft, order: Order) -> Varian
     )
 
 
-def _priced(order: Order, draft: Draft, variant: Variant | None) -> billing.PricedOrder:
+def _priced(
+    order: Order, draft: Draft, variant: Variant | None, rest: billing.Rest | None = None
+) -> billing.PricedOrder:
     kinds = {GenerationKind.SCRIPT: billing.OrderKind.SCRIPT, GenerationKind.RENDER: billing.OrderKind.RENDER}
     kind = kinds.get(order.kind, billing.OrderKind.VIDEO)
     if order.part is not None:
-        kind = billing.OrderKind.PICTURE if order.part is Part.SCENE_PICTURE else billing.OrderKind.REWRITE
+        kind = _PRICED_PARTS.get(order.part, billing.OrderKind.REWRITE)
+    if order.part is Part.SCENE_VOICE and variant is not None and order.scene is not None:
+        rest = billing.Rest(characters=len(variant.scenes[order.scene].narration))
     return billing.PricedOrder(
         kind=kind,
         duration_s=draft.duration_s,
         scenes=len(variant.scenes) if variant else wanted_scenes(duration_s=draft.duration_s),
         variants=order.variants,
         scheduled=order.lane == BATCH,
+        rest=rest,
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from reelwright import billing, ledger
+from reelwright import admission, billing, ledger
 from reelwright.accounts import Account
 from reelwright.admission import Gate, NoPlace, NotAdmitted, Standing, Unavailable
 from reelwright.ground.postgres import Database
@@ -40,9 +40,10 @@ class Preview:
 async def preview(*, order: Order, account: Account, db: Database, gate: Gate, terms: Terms, now: datetime) -> Preview:
     """Check the order as `creation.start` would, with a new key. Raises PlanLacksIt, PriceChanged, NotFound, Outage."""
     async with db.begin() as tx:
-        prepared = await prepare(tx, order, account, now)
+        prepared = await prepare(tx, order, account, now, places=terms.places)
         available = (await ledger.balance(tx, account=account.id)).available_micro
-    violations, after, degraded = await _limits(order, account, db, gate, terms, now)
+    asked = for_admission(order, account, terms, reused=prepared.reused)
+    violations, after, degraded = await _limits(order, asked, account, db, gate, now)
     return Preview(
         violations=violations,
         after=after,
@@ -54,12 +55,12 @@ async def preview(*, order: Order, account: Account, db: Database, gate: Gate, t
 
 
 async def _limits(
-    order: Order, account: Account, db: Database, gate: Gate, terms: Terms, now: datetime
+    order: Order, asked: admission.Order, account: Account, db: Database, gate: Gate, now: datetime
 ) -> tuple[Sequence[Standing], datetime | None, bool]:
     """Return what binds, until when, and whether PostgreSQL had to say it alone. Its word comes last here too."""
     moment, degraded = moment_of(account, now), False
     try:
-        admitted = await gate.would_admit(for_admission(order, account, terms), now=now, ask=False)
+        admitted = await gate.would_admit(asked, now=now, ask=False)
         if admitted is not None:  # else Redis doesn't know the account yet, and telling it would be writing
             moment = Moment(at=admitted.at, plan=moment.plan, limits=admitted.limits)
     except NotAdmitted as refused:

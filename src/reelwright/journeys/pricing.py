@@ -6,7 +6,8 @@ from uuid import uuid4
 
 from reelwright import billing
 from reelwright.accounts import Account
-from reelwright.generations import Draft, GenerationKind, Part
+from reelwright.admission import Place
+from reelwright.generations import Draft, GenerationKind, Part, Stage
 from reelwright.ground import log
 from reelwright.ground.errors import Kind, Refusal
 from reelwright.ground.ids import DraftId, GenerationId, VariantId
@@ -30,6 +31,7 @@ async def calculate(
     kind: GenerationKind,
     db: Database,
     now: datetime,
+    places: Mapping[Stage, Place],
     draft_id: DraftId | None = None,
     variant_id: VariantId | None = None,
     part: Part | None = None,
@@ -56,7 +58,7 @@ async def calculate(
         counted=False,
     )
     async with db.begin() as tx:
-        return (await prepare(tx, order, account, now)).price
+        return (await prepare(tx, order, account, now, places=places)).price
 
 
 async def lists(*, db: Database) -> list[billing.PublishedList]:

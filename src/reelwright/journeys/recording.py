@@ -43,12 +43,13 @@ from reelwright.generations import (
     Variant,
     Variants,
     Written,
+    inputs,
     pipeline,
 )
 from reelwright.ground import clock, failpoints, log
 from reelwright.ground.errors import Outage, Refusal
 from reelwright.ground.metering import Use
-from reelwright.journeys import creation, ending, spending, stopping
+from reelwright.journeys import creation, ending, reuse, spending, stopping
 from reelwright.journeys.workroom import Workroom
 
 _log = log.logger("journeys.recording")
@@ -62,11 +63,12 @@ class GateFailed(Refusal):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """What a stage made, with its files in storage."""
+    """What a stage made, with its files in storage, and the name of what it made it of."""
 
     outcome: Outcome
     files: tuple[StoredArtefact, ...]
     uses: tuple[Use, ...]
+    made_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,10 +104,14 @@ async def opened(tx: AsyncConnection, claim: Claim) -> Opened:
 
 
 def _anew(variant: Variant, generation: Generation) -> Variant:
-    """Let the scene whose picture is made anew ask for the take behind the one it has."""
-    if generation.part is not Part.SCENE_PICTURE or variant.id != generation.variant_id:
+    """Let the scene whose picture or voice is made anew ask for the take behind the one it has."""
+    if generation.part not in {Part.SCENE_PICTURE, Part.SCENE_VOICE} or variant.id != generation.variant_id:
         return variant
-    scenes = [replace(s, take=s.take + 1) if s.index == generation.scene else s for s in variant.scenes]
+    drawn, spoken = int(generation.part is Part.SCENE_PICTURE), int(generation.part is Part.SCENE_VOICE)
+    scenes = [
+        replace(s, take=s.take + drawn, voice_take=s.voice_take + spoken) if s.index == generation.scene else s
+        for s in variant.scenes
+    ]
     return replace(variant, scenes=tuple(scenes))
 
 
@@ -139,7 +145,8 @@ async def store(claim: Claim, task: Assignment, made: Made, *, room: Workroom) -
             await Uploads(session=tx).begin(keys, claim.run_id, claim.fence)
     files = [await _stored(file, key, room) for file, key in zip(made.artefacts, keys, strict=True)]
     await failpoints.reached(f"stage.{claim.unit.stage}.after_put")
-    return Kept(outcome=made.outcome, files=tuple(files), uses=made.uses)
+    made_of = inputs.of(task, reuse.makers_of(room.places))
+    return Kept(outcome=made.outcome, files=tuple(files), uses=made.uses, made_of=made_of)
 
 
 def _key(task: Assignment, file: NewArtefact, claim: Claim) -> str:
@@ -219,7 +226,7 @@ async def _write(
     tx: AsyncConnection, claim: Claim, task: Assignment, kept: Kept, *, room: Workroom, request_id: str | None
 ) -> _Written:
     """Do what `keep` says inside the transaction."""
-    if not await Runs(session=tx).complete(claim.run_id, claim.fence, kept.outcome):
+    if not await Runs(session=tx).complete(claim.run_id, claim.fence, kept.outcome, made_of=kept.made_of):
         return _Written(None)
     generation, finished, planned = await Progress(session=tx).completed(claim, _named(claim.unit))
     if kept.files:
@@ -227,6 +234,8 @@ async def _write(
         await Uploads(session=tx).recorded([file.key for file in kept.files])
     await _conclude(tx, task, kept.outcome)
     await spending.spent(tx, generation, claim, kept.uses)
+    if generation.kind is GenerationKind.RENDER:
+        planned |= await reuse.taken(tx, generation, task, finished, planned, places=room.places)
     following = pipeline.due(
         generation.kind, finished, scenes=_scenes(task, kept.outcome), part=generation.part, scene=generation.scene
     )
@@ -276,7 +285,9 @@ async def _conclude(tx: AsyncConnection, task: Assignment, outcome: Outcome) -> 
 async def _choose_take(
     tx: AsyncConnection, task: Assignment, generation: Generation, finished: pipeline.Finished
 ) -> None:
-    """Settle the winning take of a picture that was made anew. Every picture's file says which take it is."""
+    """Settle the take of a voice, or the winning one of a picture, made anew. A picture's file says which it is."""
+    if generation.part is Part.SCENE_VOICE:
+        await Variants(session=tx).choose_voice_take(task.variant.id, task.scene.index, task.scene.voice_take)
     if generation.part is not Part.SCENE_PICTURE or generation.scene is None:
         return
     best = pipeline.best_round(finished, generation.scene)

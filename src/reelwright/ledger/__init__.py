@@ -42,6 +42,7 @@ from reelwright.ledger.usage import (
     calls,
     carry_usage,
     metered,
+    reuse_usage,
     track_ai_usage,
     track_compute_usage,
 )
@@ -103,6 +104,7 @@ __all__ = [
     "report",
     "requests",
     "reserve",
+    "reuse_usage",
     "roll_up",
     "top_consumers",
     "track_ai_usage",

@@ -32,8 +32,9 @@ _CARRY = text(
     INSERT INTO usage_ledger (account_id, generation_id, run_id, fence, call_no, stage, scene, action, provider, model,
                               quantity, credits_micro, plan, price_version)
     SELECT u.account_id, :heir, copy.new, 0, u.call_no, u.stage, u.scene, u.action, u.provider, u.model,
-           u.quantity, u.credits_micro, u.plan, u.price_version
-      FROM usage_ledger u JOIN unnest(CAST(:old AS uuid[]), CAST(:new AS uuid[])) AS copy (old, new)
+           u.quantity, CASE WHEN copy.paid THEN 0 ELSE u.credits_micro END, u.plan, u.price_version
+      FROM usage_ledger u
+      JOIN unnest(CAST(:old AS uuid[]), CAST(:new AS uuid[]), CAST(:paid AS boolean[])) AS copy (old, new, paid)
         ON copy.old = u.run_id
      WHERE u.outcome = 'succeeded' ORDER BY u.id
     """
@@ -102,7 +103,15 @@ async def carry_usage(tx: AsyncConnection, *, runs: Mapping[StageRunId, StageRun
     Quantity and credits stay, because it is charged for the whole; what the provider billed, its tokens and the time
     were booked where the work was done and are 0 here, and so is the fence.
     """
-    await tx.execute(_CARRY, {"heir": heir, "old": [*runs], "new": [*runs.values()]})
+    await reuse_usage(tx, heir=heir, runs=[(old, new, False) for old, new in runs.items()])
+
+
+async def reuse_usage(
+    tx: AsyncConnection, *, heir: GenerationId, runs: Sequence[tuple[StageRunId, StageRunId, bool]]
+) -> None:
+    """As `carry_usage`, for (old run, new run, whether it was paid for): what was paid for costs nothing again."""
+    old, new, paid = ([run[at] for run in runs] for at in range(3))
+    await tx.execute(_CARRY, {"heir": heir, "old": old, "new": new, "paid": paid})
 
 
 async def metered(tx: AsyncConnection, *, generation: GenerationId, carried: bool = True) -> int:

@@ -1,8 +1,9 @@
 """The rendering room: narrations and pictures to a plan, its frames, its command lines, and verdicts on the result."""
 
-from reelwright.rendering import captions, gate, graph, hearing, planes
+from reelwright.rendering import captions, gate, graph, hearing, planes, shaping, tempo
 from reelwright.rendering.frames import Painter
 from reelwright.rendering.gate import Check, Evidence, Report, Seen
+from reelwright.rendering.looks import looks
 from reelwright.rendering.planes import BadPicture
 from reelwright.rendering.probe import Probe, probe
 from reelwright.rendering.safearea import Area, safe_area
@@ -28,8 +29,11 @@ __all__ = [
     "gate",
     "graph",
     "hearing",
+    "looks",
     "plan",
     "planes",
     "probe",
     "safe_area",
+    "shaping",
+    "tempo",
 ]

@@ -1,0 +1,166 @@
+"""What a render need not make again, because an earlier generation of its draft has made it of the same inputs."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from reelwright.generations import inputs, pipeline
+from reelwright.generations.inputs import Look, Makers
+from reelwright.generations.model import ArtefactKind, Draft, Scene, Stage, Unit, Variant
+from reelwright.generations.outcomes import Judged, Outcome
+from reelwright.ground.ids import DraftId, GenerationId, StageRunId
+
+# One run a name: one that was charged for before one that never was, then the latest. A generation that was cancelled
+# has paid for what it had made, unless its unit was given back too; one that has failed has paid nothing.
+_SHELF = text(
+    """
+    SELECT DISTINCT ON (r.inputs_hash) r.inputs_hash AS name, r.id, r.stage, r.scene, r.chunk, r.round,
+           CAST(r.result AS text) AS result,
+           g.state = 'succeeded' OR g.state = 'cancelled' AND g.units_returned_at IS NULL AS paid,
+           CAST((SELECT coalesce(jsonb_agg(jsonb_build_object('kind', a.kind, 'sha256', a.sha256,
+                                                              'looks', coalesce(a.meta->'looks', '[]'))), '[]')
+                   FROM artefacts a WHERE a.run_id = r.id) AS text) AS files
+      FROM generations g JOIN stage_runs r ON r.generation_id = g.id
+     WHERE g.draft_id = :draft AND g.ended_at IS NOT NULL AND g.demo = :demo
+       AND r.state = 'succeeded' AND r.inputs_hash IS NOT NULL
+     ORDER BY r.inputs_hash, paid DESC, r.finished_at DESC, r.id
+    """
+)
+_OWN = text(
+    """
+    SELECT r.stage, r.scene, r.chunk, r.round,
+           CAST((SELECT coalesce(jsonb_agg(jsonb_build_object('kind', a.kind, 'sha256', a.sha256,
+                                                              'looks', coalesce(a.meta->'looks', '[]'))), '[]')
+                   FROM artefacts a WHERE a.run_id = r.id) AS text) AS files
+      FROM stage_runs r WHERE r.generation_id = :generation AND r.state = 'succeeded'
+    """
+)
+
+
+class File(msgspec.Struct, frozen=True):
+    """As much of a stored file as names are made of."""
+
+    kind: ArtefactKind
+    sha256: str
+    looks: tuple[Look, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """A finished run of an ended generation. `paid`: somebody was charged for it, so that nobody is again."""
+
+    run: StageRunId
+    outcome: Outcome
+    files: tuple[File, ...]
+    paid: bool
+
+
+Shelf = Mapping[str, Done]
+"""What a draft's ended generations have made, by the name of what it was made from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reuse:
+    """What lies ready for another render of a draft, inside one transaction."""
+
+    session: AsyncConnection
+
+    async def shelf(self, draft_id: DraftId, *, demo: bool) -> Shelf:
+        """Return what the draft's ended generations have made. What a demo made is of use to demos only."""
+        found = await self.session.execute(_SHELF, {"draft": draft_id, "demo": demo})
+        return {
+            row.name: Done(
+                run=StageRunId(row.id),
+                outcome=msgspec.json.decode(row.result, type=Outcome),
+                files=msgspec.json.decode(row.files, type=tuple[File, ...]),
+                paid=row.paid,
+            )
+            for row in found
+        }
+
+    async def files(self, generation_id: GenerationId) -> dict[Unit, tuple[File, ...]]:
+        """Return the files that a generation has so far, by the unit that they are of."""
+        return {
+            Unit(stage=Stage(row.stage), scene=row.scene, chunk=row.chunk, round=row.round): msgspec.json.decode(
+                row.files, type=tuple[File, ...]
+            )
+            for row in await self.session.execute(_OWN, {"generation": generation_id})
+        }
+
+
+@dataclass(slots=True, kw_only=True)
+class Making:
+    """A render as far as it is: what it is of, what is finished, and the files of that."""
+
+    draft: Draft
+    variant: Variant
+    makers: Makers
+    finished: dict[Unit, Outcome] = field(default_factory=dict[Unit, Outcome])
+    files: dict[Unit, tuple[File, ...]] = field(default_factory=dict[Unit, tuple[File, ...]])
+
+    def found(self, shelf: Shelf, *, besides: Collection[Unit] = ()) -> dict[Unit, Done]:
+        """Return what of the rest lies on the shelf, and count it as finished. Units of `besides` are under way."""
+        taken: dict[Unit, Done] = {}
+        for unit, name in self._wanted(besides):
+            done = shelf.get(name)
+            if done is not None:
+                taken[unit] = done
+                self.finished[unit] = done.outcome
+                self.files[unit] = done.files
+        return taken
+
+    def _wanted(self, besides: Collection[Unit]) -> Iterator[tuple[Unit, str]]:
+        """Yield what may be taken, each once all that its name is made of is there: so that it can be taken at once."""
+        for named in (*map(self._scene, self.variant.scenes), self._mix(), self._chunks()):
+            for unit, name in named:
+                if unit not in self.finished and unit not in besides:
+                    yield unit, name
+
+    def _scene(self, scene: Scene) -> Iterator[tuple[Unit, str]]:
+        at = scene.index
+        yield Unit(stage=Stage.TTS_GENERATION, scene=at), inputs.voice(scene, self.draft, self.makers)
+        for tried in range(pipeline.MOST_ROUNDS):
+            drawn = Unit(stage=Stage.VISUAL_GENERATION, scene=at, round=tried)
+            yield drawn, inputs.picture(self.variant, scene, self.draft, self.makers, tried=tried)
+            picture = self._sha256(drawn, ArtefactKind.IMAGE)
+            if picture is None:
+                return
+            judged = Unit(stage=Stage.VISUAL_VERIFICATION, scene=at, round=tried)
+            yield judged, inputs.check(scene, picture, self.makers)
+            verdict = self.finished.get(judged)
+            if not isinstance(verdict, Judged):
+                return
+            if verdict.score >= pipeline.PASSING_SCORE:
+                break
+        best = Unit(stage=Stage.VISUAL_GENERATION, scene=at, round=pipeline.best_round(self.finished, at) or 0)
+        chosen = self._sha256(best, ArtefactKind.IMAGE)
+        if chosen is not None:
+            yield Unit(stage=Stage.VIDEO_GENERATION, scene=at), inputs.clip(self.draft, chosen, self.makers)
+
+    def _mix(self) -> Iterator[tuple[Unit, str]]:
+        voices = [Unit(stage=Stage.TTS_GENERATION, scene=scene.index) for scene in self.variant.scenes]
+        if all(voice in self.finished for voice in voices):
+            narrations = [self._sha256(voice, ArtefactKind.NARRATION) for voice in voices]
+            yield Unit(stage=Stage.AUDIO_MIXING), inputs.mix(self.variant, self.draft, narrations, self.makers)
+
+    def _chunks(self) -> Iterator[tuple[Unit, str]]:
+        for number, look in enumerate(self.looks):
+            clips = [
+                self._sha256(Unit(stage=Stage.VIDEO_GENERATION, scene=scene), ArtefactKind.CLIP)
+                for scene in look.scenes
+            ]
+            known = [clip for clip in clips if clip is not None]
+            if len(known) == len(clips):
+                yield Unit(stage=Stage.VIDEO_ASSEMBLY, chunk=number), inputs.chunk(look, known, self.makers)
+
+    @property
+    def looks(self) -> Sequence[Look]:
+        """What the chunks show, once the mix and its timeline are there."""
+        mixed = self.files.get(Unit(stage=Stage.AUDIO_MIXING), ())
+        return next((file.looks for file in mixed if file.kind is ArtefactKind.TIMELINE), ())
+
+    def _sha256(self, unit: Unit, kind: ArtefactKind) -> str | None:
+        return next((file.sha256 for file in self.files.get(unit, ()) if file.kind is kind), None)
