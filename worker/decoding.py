@@ -162,6 +162,8 @@ def _recording(source: Path, out: Path, found: str, ffmpeg: str) -> tuple[dict[s
         target = _target(found, seen, heard)
         command = _copy(ffmpeg, demuxer, source, out, target, seen, heard)
     _muxer, ending, video_type, audio_type, _codecs = _CONTAINERS[target]
+    if seen is None and ending == "mp4":
+        ending = "m4a"
     told: dict[str, Any] = {"extension": ending, "duration_ms": round(lasting_ms)}
     if seen is not None:
         width, height = sizes[0]

@@ -60,6 +60,7 @@ def create_app(settings: Settings, *, stopping: asyncio.Event | None = None) -> 
             "allowlist": Provide(lambda: allowlist, sync_to_thread=False),
             "reach": Provide(lambda: reach, sync_to_thread=False),
             "seal": Provide(lambda: seal, sync_to_thread=False),
+            "base_url": Provide(lambda: settings.base_url, sync_to_thread=False),
             "entrance": Provide(lambda: entrance, sync_to_thread=False),
             "passwords": Provide(lambda: passwords, sync_to_thread=False),
             "stopping": Provide(lambda: stop, sync_to_thread=False),

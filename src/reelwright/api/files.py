@@ -1,7 +1,9 @@
-"""Finished files: the video answers byte ranges and conditional requests, so that players can seek."""
+"""Files as players fetch them, with a key or by a signed link: byte ranges and conditional requests are answered."""
 
 import re
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
+from urllib.parse import quote
 
 from litestar import Request, Response, get, route
 from litestar.di import NamedDependency
@@ -11,13 +13,26 @@ from litestar.params import FromPath
 from litestar.response import Stream
 
 from reelwright.accounts import Account
-from reelwright.generations import Artefact, ArtefactKind
+from reelwright.generations import ArtefactKind
 from reelwright.ground.ids import GenerationId
 from reelwright.ground.postgres import Database
 from reelwright.ground.storage import Storage
 from reelwright.journeys import reading
 
 _RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
+
+
+class Servable(Protocol):
+    """What is known of a stored file."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def media_type(self) -> str: ...
+    @property
+    def size_bytes(self) -> int: ...
+    @property
+    def sha256(self) -> str: ...
 
 
 class NoSuchRange(HTTPException):
@@ -40,14 +55,29 @@ def wanted_range(header: str | None, size: int) -> tuple[int, int] | None:
     return start, end
 
 
-def served(request: Request[Any, Any, Any], file: Artefact, storage: Storage, *, name: str) -> Response[Any]:
+def disposition(name: str) -> str:
+    """Return a Content-Disposition for showing, and for saving under that name (RFC 6266, RFC 8187)."""
+    plain = re.sub(r"[^A-Za-z0-9 ._\-]", "_", name)
+    extended = "" if plain == name else f"; filename*=UTF-8''{quote(name, safe='')}"
+    return f'inline; filename="{plain}"{extended}'
+
+
+def served(
+    request: Request[Any, Any, Any],
+    file: Servable,
+    storage: Storage,
+    *,
+    name: str,
+    more_headers: Mapping[str, str] | None = None,
+) -> Response[Any]:
     """Answer with the file, the asked range of it, or 304."""
     etag = f'"{file.sha256}"'
     headers = {
         "ETag": etag,
         "Accept-Ranges": "bytes",
         "Cache-Control": "private, max-age=0, must-revalidate",
-        "Content-Disposition": f'inline; filename="{name}"',
+        "Content-Disposition": disposition(name),
+        **(more_headers or {}),
     }
     if etag in {tag.strip() for tag in request.headers.get("if-none-match", "").split(",")}:
         return Response(None, status_code=304, headers=headers)

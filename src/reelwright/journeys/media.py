@@ -39,7 +39,6 @@ class Arrived:
 
     path: Path
     sha256: str
-    size_bytes: int
     name: str
 
 

@@ -28,7 +28,8 @@ from reelwright.library.terms import terms_of, terms_wanted
 
 _HIDDEN = {"account_id", "terms", "deleted_at"}
 _COLUMNS = [column for column in ASSETS.c if column.name not in _HIDDEN]
-_NAMES = ", ".join(column.name for column in _COLUMNS)
+_NAMES = ", ".join("'{}'::jsonb AS words" if c.name == "words" else c.name for c in _COLUMNS)
+_INNER = ", ".join(column.name for column in _COLUMNS if column.name != "words")
 _EDITABLE = frozenset({"title", "platform", "tags", "status"})
 _LOOKED_THROUGH = 2000
 """So many of the newest assets are looked at one by one, before the index is asked for all that match: what many
@@ -45,7 +46,7 @@ _PAGE = text(
 _AMONG_THE_NEWEST = text(
     f"""
     WITH newest AS MATERIALIZED (
-        SELECT {_NAMES}, terms FROM assets
+        SELECT {_INNER}, terms FROM assets
          WHERE account_id = :account AND deleted_at IS NULL AND (created_at, id) < (:at, CAST(:last AS uuid))
          ORDER BY created_at DESC, id DESC LIMIT {_LOOKED_THROUGH})
     SELECT {_NAMES} FROM newest WHERE terms @> CAST(:terms AS bigint[]) ORDER BY created_at DESC, id DESC LIMIT :limit
@@ -103,7 +104,10 @@ class Assets:
         return _asset(row)
 
     async def page(self, wanted: AssetFilter, *, after: tuple[datetime, UUID] | None, limit: int) -> list[Asset]:
-        """Return so many that have all that is wanted, newest first, from behind the one made then with that id."""
+        """Return so many that have all that is wanted, newest first, from behind the one made then with that id.
+
+        They come without their words, which may be long.
+        """
         at, last = after or _LAST
         values: dict[str, object] = {"account": self.account_id, "at": at, "last": last, "limit": limit}
         if not (terms := terms_wanted(self.account_id, wanted)):
