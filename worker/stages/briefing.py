@@ -43,11 +43,17 @@ def brief_of(task: Assignment) -> providers.Brief:
         tone=draft.tone.value,
         language=draft.language,
         duration_s=draft.duration_s,
-        words=wanted_words(duration_s=draft.duration_s) - round(scenes * _PAUSE_S * _WORDS_A_SECOND),
+        words=_words(task, scenes),
         scenes=scenes,
         variants=task.variants_wanted,
         take=task.take,
     )
+
+
+def _words(task: Assignment, scenes: int) -> int:
+    """Return how many words the chosen voice says in the draft's time: fewer where it speaks slowly."""
+    words = wanted_words(duration_s=task.draft.duration_s) - round(scenes * _PAUSE_S * _WORDS_A_SECOND)
+    return round(words * task.voice.speed)
 
 
 async def rewritten(task: Assignment, tools: providers.Toolset) -> Made:

@@ -1,6 +1,6 @@
 """Short sounds that workers make for people: asked for once, made once, and done again where a worker died over it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -32,6 +32,7 @@ _ASK = text(
 )
 _TELL = text("SELECT pg_notify(:channel, '')")
 _GET = text(f"SELECT {_SEEN} FROM sound_jobs WHERE id = :id")  # noqa: S608 - the same
+_READY = text("SELECT id FROM sound_jobs WHERE id = ANY (CAST(:jobs AS uuid[])) AND state = 'ready'")
 _CLAIM = text(
     f"""
     UPDATE sound_jobs SET attempt = attempt + 1, due_at = clock_timestamp() + CAST(:lease AS interval)
@@ -119,6 +120,10 @@ class SoundJobs:
         """Return one, whosever it is."""
         row = (await self.session.execute(_GET, {"id": job})).mappings().one_or_none()
         return None if row is None else _job(row)
+
+    async def ready(self, jobs: Sequence[UUID]) -> set[UUID]:
+        """Return those of them that are made."""
+        return set(await self.session.scalars(_READY, {"jobs": list(jobs)}))
 
     async def claim(self, lease: timedelta) -> SoundClaim | None:
         """Take the job that has waited longest, for so long; None where none is due."""

@@ -51,6 +51,7 @@ from reelwright.providers.model import (
     Word,
 )
 from reelwright.providers.offers import Doing, Offer, offers
+from reelwright.providers.speech_pacing import paced
 from reelwright.providers.tracks import GENRES, MOODS, TRACKS, BuiltInTrack
 from reelwright.providers.voices import DEFAULT_VOICE, BuiltInVoice, voices_of
 from reelwright.providers.web import PageFetcher
@@ -116,6 +117,7 @@ __all__ = [
     "model_of",
     "offers",
     "opening_of",
+    "paced",
     "paragraphs_of",
     "places",
     "toolset",

@@ -16,7 +16,7 @@ class BuiltInTrack:
     title: str
     mood: str
     genre: str
-    bpm: int
+    bpm: float
     seed: int
 
     @property
@@ -25,7 +25,7 @@ class BuiltInTrack:
         return derived("track", self.mood, self.seed)
 
 
-def _tracks(mood: str, genre: str, *each: tuple[str, int, int]) -> tuple[BuiltInTrack, ...]:
+def _tracks(mood: str, genre: str, *each: tuple[str, float, int]) -> tuple[BuiltInTrack, ...]:
     return tuple(BuiltInTrack(title=title, mood=mood, genre=genre, bpm=bpm, seed=seed) for title, bpm, seed in each)
 
 
@@ -33,41 +33,41 @@ TRACKS = (
     *_tracks(
         "calm",
         "ambient",
-        ("Still water", 64, 23),
-        ("Slow light", 67, 54),
-        ("Morning mist", 71, 4),
-        ("Open sky", 74, 29),
+        ("Still water", 63.8, 23),
+        ("Slow light", 66.1, 54),
+        ("Morning mist", 70.6, 4),
+        ("Open sky", 73.5, 29),
     ),
     *_tracks(
         "curious",
         "downtempo",
-        ("Small questions", 84, 23),
-        ("Pocket lamp", 88, 24),
-        ("Turning stones", 92, 5),
-        ("Side street", 96, 29),
+        ("Small questions", 83.6, 23),
+        ("Pocket lamp", 87.1, 24),
+        ("Turning stones", 91.9, 5),
+        ("Side street", 95.7, 29),
     ),
     *_tracks(
         "energetic",
         "electronic",
-        ("Quick steps", 112, 23),
-        ("Bright wire", 116, 24),
-        ("Green light", 120, 5),
-        ("High gear", 124, 29),
+        ("Quick steps", 110.2, 23),
+        ("Bright wire", 114.8, 24),
+        ("Green light", 119.5, 5),
+        ("High gear", 122.5, 29),
     ),
     *_tracks(
         "serious",
         "cinematic",
-        ("Long shadow", 72, 23),
-        ("Iron bridge", 76, 24),
-        ("Deep archive", 80, 5),
-        ("Grey harbour", 84, 29),
+        ("Long shadow", 71.8, 23),
+        ("Iron bridge", 75.6, 24),
+        ("Deep archive", 79.7, 5),
+        ("Grey harbour", 83.6, 29),
     ),
     *_tracks(
         "warm",
         "acoustic",
-        ("Kitchen window", 76, 23),
-        ("Porch song", 80, 24),
-        ("Old friends", 84, 5),
-        ("Late sun", 88, 29),
+        ("Kitchen window", 75.6, 23),
+        ("Porch song", 79.7, 24),
+        ("Old friends", 83.6, 5),
+        ("Late sun", 87.1, 29),
     ),
 )

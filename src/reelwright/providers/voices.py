@@ -53,9 +53,9 @@ _LANGUAGES: Mapping[str, str] = {"offline": "en-US"}
 
 
 def voices_of(provider: str, model: str) -> tuple[BuiltInVoice, ...]:
-    """Return a speech model's voices, its default first; none where only its own server knows them."""
+    """Return a speech model's voices, its default first; `default` alone where only its own server knows the others."""
     found = model_of(provider, Craft.SPEECH, model)
-    return tuple(_voice(found, name) for name in found.voices)
+    return tuple(_voice(found, name) for name in found.voices or (DEFAULT_VOICE,))
 
 
 def _voice(model: Model, name: str) -> BuiltInVoice:

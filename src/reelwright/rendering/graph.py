@@ -65,13 +65,19 @@ class Spoken:
     at_sample: int
 
 
-def _compiled(stream: Any, program: str, *, verbosity: str = "error") -> list[str]:
+def compiled(stream: Any, program: str, *, verbosity: str = "error") -> list[str]:
+    """Return a graph's argument list: quiet, without a keyboard, and ended by the first error."""
     _, *rest = stream.compile(cmd=program, overwrite_output=True)
     return [program, "-hide_banner", "-nostdin", "-nostats", "-xerror", "-loglevel", verbosity, *map(str, rest)]
 
 
 def _file(path: Path, formats: str, **options: Any) -> Any:
     return ffmpeg.input(str(path), protocol_whitelist="file,pipe", format_whitelist=formats, **options)
+
+
+def sound_file(path: Path, formats: str, **options: Any) -> Any:
+    """Return a file's sound as a graph's input: a local file in one of these formats, and nothing else."""
+    return _file(path, formats, **options).audio
 
 
 def encode(program: str, out: Path, *, width: int, height: int, profile: str = "normal") -> list[str]:
@@ -90,19 +96,19 @@ def encode(program: str, out: Path, *, width: int, height: int, profile: str = "
         str(out),
         **(_H264 | _TAGS | PROFILES[profile]),
     )
-    return _compiled(stream, program)
+    return compiled(stream, program)
 
 
 def measure_loudness(program: str, source: Path) -> list[str]:
     """Measure a file's sound; the summary lands on standard error, for `loudness`."""
     sound = _file(source, f"wav,flac,{_MP4_FAMILY}").audio.filter("ebur128", peak="true", framelog="quiet")
-    return _compiled(ffmpeg.output(sound, "-", format="null"), program, verbosity="info")
+    return compiled(ffmpeg.output(sound, "-", format="null"), program, verbosity="info")
 
 
 def measure_voices(program: str, voices: Sequence[Spoken]) -> list[str]:
     """Measure all narrations, one after the other, treated as the mix will treat them."""
     stream = ffmpeg.concat(*(_voice(v.path) for v in voices), v=0, a=1).filter("ebur128", framelog="quiet")
-    return _compiled(ffmpeg.output(stream, "-", format="null"), program, verbosity="info")
+    return compiled(ffmpeg.output(stream, "-", format="null"), program, verbosity="info")
 
 
 def loudness(report: str) -> Loudness:
@@ -161,9 +167,7 @@ def mix(
         parts.append(ffmpeg.input(f"anullsrc=r={SAMPLE_RATE}:cl=stereo", format="lavfi").audio)
     joined = ffmpeg.filter(parts, "amix", inputs=len(parts), normalize=0) if len(parts) > 1 else parts[0]
     exact = joined.filter("apad", whole_len=samples).filter("atrim", end_sample=samples)
-    return _compiled(
-        ffmpeg.output(exact, str(out), **{"c:a": "pcm_f32le", "ar": SAMPLE_RATE, "format": "wav"}), program
-    )
+    return compiled(ffmpeg.output(exact, str(out), **{"c:a": "pcm_f32le", "ar": SAMPLE_RATE, "format": "wav"}), program)
 
 
 def _stereo(sound: Any) -> Any:
@@ -189,7 +193,7 @@ def _bed(music: Path, driver: Any, gain: float, samples: int) -> Any:
 def master(program: str, source: Path, out: Path, *, gain: float, samples: int) -> list[str]:
     """Bring a float mix to its loudness: one static gain in dB, then a limiter. Dynamics stay as mixed."""
     sound = _mastered(_file(source, "wav").audio, gain, samples)
-    return _compiled(ffmpeg.output(sound, str(out), **{"c:a": "flac", "sample_fmt": "s16", "format": "flac"}), program)
+    return compiled(ffmpeg.output(sound, str(out), **{"c:a": "flac", "sample_fmt": "s16", "format": "flac"}), program)
 
 
 def _mastered(sound: Any, gain: float, samples: int) -> Any:
@@ -214,7 +218,7 @@ def join(program: str, listing: Path, sound: Path, out: Path, *, samples: int, g
         **(_JOINED | _AAC),
         video_track_timescale=FPS * 512,
     )
-    return _compiled(stream, program)
+    return compiled(stream, program)
 
 
 def listing(names: Sequence[str]) -> str:
@@ -231,7 +235,7 @@ def thumbnail(program: str, video: Path, out: Path, *, at_ms: int) -> list[str]:
     picture = _file(video, _MP4_FAMILY, ss=f"{at_ms / 1000:.3f}").video
     toned = picture.filter("scale", out_range="full", out_color_matrix="bt601").filter("format", "yuvj420p")
     stream = ffmpeg.output(toned, str(out), **{"frames:v": 1, "q:v": 3, "update": 1, "format": "image2"})
-    return _compiled(stream, program)
+    return compiled(stream, program)
 
 
 def measure_picture(program: str, video: Path) -> list[str]:
@@ -242,4 +246,4 @@ def measure_picture(program: str, video: Path) -> list[str]:
     framed = small[1].filter("select", "not(mod(n,10))").filter("cropdetect", limit="0.071", round=2, skip=0)
     first = ffmpeg.output(still, "-", format="null")
     second = ffmpeg.output(framed, "-", format="null", fps_mode="passthrough")
-    return _compiled(ffmpeg.merge_outputs(first, second), program, verbosity="info")
+    return compiled(ffmpeg.merge_outputs(first, second), program, verbosity="info")
