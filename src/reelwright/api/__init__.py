@@ -15,6 +15,7 @@ from reelwright.api.generations import cancel, events, list_generations, pause, 
 from reelwright.api.guarding import Gatehouse, guard
 from reelwright.api.health import live, metrics, ready
 from reelwright.api.limits import read_limits
+from reelwright.api.music import add_music, delete_music, list_music, play_music, preview_music, read_music
 from reelwright.api.notifications import change_preferences, read_preferences
 from reelwright.api.pages import public_pages
 from reelwright.api.payments import (
@@ -47,6 +48,17 @@ from reelwright.api.unambiguous import body_understood, query_understood
 from reelwright.api.usage import usage_by_action, usage_daily, usage_export, usage_projection
 from reelwright.api.usage_reports import count_requests, top_consumers, tracking_failures, usage_report
 from reelwright.api.users import list_users, read_user, revoke_boost, set_demo
+from reelwright.api.voices import (
+    change_voice,
+    create_voice,
+    delete_voice,
+    list_voices,
+    play_preview,
+    preview_voice,
+    read_preview,
+    read_voice,
+    set_default_voice,
+)
 from reelwright.api.webhooks_in import list_stripe_events, replay_stripe_event, stripe_webhook
 from reelwright.api.webhooks_out import (
     add_webhook,
@@ -93,6 +105,9 @@ v1 = Router(
         *(list_webhook_deliveries, replay_webhook_delivery, test_webhook, read_preferences, change_preferences),
         *(list_providers, list_models, provider_status),
         *(usage_report, top_consumers, count_requests, tracking_failures),
+        *(list_voices, create_voice, read_voice, change_voice, delete_voice, set_default_voice),
+        *(preview_voice, read_preview, play_preview),
+        *(list_music, add_music, read_music, delete_music, preview_music, play_music),
     ],
 )
 checked(v1)

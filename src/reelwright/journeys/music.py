@@ -1,0 +1,149 @@
+"""What people do with music: look through it, bring their own, hear a little of it, and take theirs away."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from reelwright import library, providers
+from reelwright.accounts import Replays, RequestKey
+from reelwright.ground.errors import Refusal
+from reelwright.ground.ids import AccountId, derived, fresh
+from reelwright.ground.postgres import Database
+from reelwright.journeys.sounds import MusicNotReady
+from reelwright.library import Filter, LooseFiles, Media, MediaKind, MediaUnknown, OwnTrack, SoundJob, SoundJobs, Tracks
+from reelwright.providers import BuiltInTrack
+
+EXCERPT_MS = 10_000
+_BUILT_IN_AT = datetime(2026, 1, 1, tzinfo=UTC)
+"""What comes with the composer stands behind everything that people have brought."""
+_PLACES = {track.id: _BUILT_IN_AT - timedelta(seconds=at) for at, track in enumerate(providers.TRACKS)}
+
+
+class NotMusic(Refusal):
+    code = "music.not_audio"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """One track: a built-in one or the account's own."""
+
+    built_in: BuiltInTrack | None = None
+    own: OwnTrack | None = None
+
+    @property
+    def id(self) -> UUID:
+        """The track's id."""
+        track = self.own or self.built_in
+        assert track is not None  # noqa: S101 - one of the two is always there
+        return track.id
+
+    @property
+    def place(self) -> tuple[datetime, UUID]:
+        """Where a page goes on behind it."""
+        return (self.own.created_at if self.own else _PLACES[self.id], self.id)
+
+
+async def page(
+    account: AccountId, wanted: Filter, *, before: tuple[datetime, UUID] | None, limit: int, db: Database
+) -> list[Shown]:
+    """Return so many tracks that fit: the account's own, newest first, then the built-in ones. Raises Outage."""
+    async with db.begin() as tx:
+        own = await Tracks(tx, account).page(wanted, before=before, limit=limit)
+    rest = [
+        track
+        for track in providers.TRACKS
+        if wanted.fits(title=track.title, mood=track.mood, genre=track.genre, bpm=track.bpm)
+        and (before is None or (_PLACES[track.id], track.id) < before)
+    ]
+    return [*(Shown(own=track) for track in own), *(Shown(built_in=track) for track in rest[: limit - len(own)])]
+
+
+async def read(account: AccountId, track_id: UUID, *, db: Database) -> Shown:
+    """Return one track. Raises NotFound, Outage."""
+    async with db.begin() as tx:
+        return await _read(tx, account, track_id)
+
+
+async def add(
+    account: AccountId,
+    media_id: UUID,
+    values: Mapping[str, object],
+    *,
+    request: RequestKey | None,
+    db: Database,
+) -> tuple[Shown, bool]:
+    """Take an upload of sound as music, which a worker prepares; return it, and whether this request had done so.
+
+    Raises MediaUnknown, NotMusic, TooManyTracks, KeyReused, Outage.
+    """
+    async with db.begin() as tx:
+        new = fresh()
+        if (made := await Replays(session=tx).claim(account, request, new)) is not None:
+            return await _read(tx, account, made), True
+        try:
+            upload = await Media(tx, account).get(media_id, keep=True)
+        except MediaUnknown as unknown:
+            raise MediaUnknown(unknown.sentence, field="media_id") from unknown
+        if upload.kind is not MediaKind.AUDIO:
+            raise NotMusic(
+                "media_id: this upload is no sound: send music as MP3, WAV, FLAC, M4A or Ogg.", field="media_id"
+            )
+        track = await Tracks(tx, account).add(new, {**values, "media_id": media_id})
+        wish = {
+            "track": str(new),
+            "key": upload.file.key,
+            "sha256": upload.file.sha256,
+            "measure": values.get("bpm") is None,
+            "bpm": values.get("bpm"),
+        }
+        await SoundJobs(tx).ask(derived("track/1", new), "track", wish, account=account)
+        return Shown(own=track), False
+
+
+async def remove(account: AccountId, track_id: UUID, *, db: Database) -> None:
+    """Take one of the account's own away; what was ordered with it needs it no longer than it is being mixed.
+
+    Raises NotFound, Outage.
+    """
+    async with db.begin() as tx:
+        key = await Tracks(tx, account).remove(track_id)
+        if key is not None:
+            await LooseFiles(tx).add(key)
+
+
+async def excerpt(account: AccountId, track_id: UUID, *, db: Database) -> SoundJob:
+    """Return ten seconds of a track as far as they are made; asked for, they are soon.
+
+    Raises NotFound, MusicNotReady for an own track that isn't prepared yet, Outage.
+    """
+    async with db.begin() as tx:
+        shown = await _read(tx, account, track_id)
+        if shown.built_in is not None:
+            track = shown.built_in
+            wish: dict[str, object] = {"mood": track.mood, "seed": track.seed}
+            return await SoundJobs(tx).ask(derived("excerpt/1", track.mood, track.seed), "excerpt", wish, account=None)
+        own = shown.own
+        if own is None or own.storage_key is None:
+            raise MusicNotReady("There is nothing to hear of this track yet: look at its status.")
+        wish = {
+            "track": str(own.id),
+            "key": own.storage_key,
+            "sha256": own.sha256,
+            "duration_ms": own.duration_ms,
+            "bpm": own.bpm,
+            "first_beat_ms": own.first_beat_ms,
+        }
+        return await SoundJobs(tx).ask(derived("excerpt/1", own.sha256), "excerpt", wish, account=account)
+
+
+async def _read(tx: AsyncConnection, account: AccountId, track_id: UUID) -> Shown:
+    for track in providers.TRACKS:
+        if track.id == track_id:
+            return Shown(built_in=track)
+    own = await Tracks(tx, account).get(track_id)
+    if own is None:
+        raise library.unknown_track()
+    return Shown(own=own)
