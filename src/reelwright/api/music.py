@@ -106,7 +106,7 @@ async def list_music(
     account: NamedDependency[Account],
     db: NamedDependency[Database],
     *,
-    mood: Mood | None = None,
+    mood: Annotated[Mood | None, QueryParameter(description="Only music of this mood.")] = None,
     genre: Annotated[str | None, QueryParameter(max_length=40)] = None,
     bpm_min: Annotated[float | None, QueryParameter(ge=0, le=400)] = None,
     bpm_max: Annotated[float | None, QueryParameter(ge=0, le=400)] = None,
