@@ -1,11 +1,14 @@
 """What PostgreSQL undoes or cuts off is an outage: the same request may succeed a moment later, and nobody broke it."""
 
 import asyncio
+from contextlib import nullcontext
+from functools import partial
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, InternalError
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from reelwright.ground import postgres, tasks
 from reelwright.ground.errors import Outage
@@ -149,4 +152,43 @@ async def test_who_is_cancelled_under_rows_leaves_nobody_his_answer(database_url
     await tasks.end(task)
     async with database.begin() as tx:
         assert await tx.scalar(text("SELECT 7")) == 7
+    await database.close()
+
+
+async def test_a_commit_behind_a_failure_that_nobody_heard_is_no_success(pool: Database) -> None:
+    """PostgreSQL answers such a COMMIT with ROLLBACK and no error: whoever believed it would have told a lie."""
+    with pytest.raises(InternalError):
+        async with pool.begin() as tx:
+            with pytest.raises(IntegrityError):
+                await postgres.rows(tx, _BORN, {"name": "offline"})
+    await pool.ping()
+
+
+async def test_what_a_transaction_left_behind_the_next_one_does_not_have(database_url: str) -> None:
+    """The connection is the same: neither its transaction nor what was to follow its commit may go on."""
+    database, heard = postgres.connect(database_url, pool_size=1), list[str]()
+    for failing in (ZeroDivisionError, None):
+        with pytest.raises(ZeroDivisionError) if failing else nullcontext():
+            async with database.begin() as tx:
+                postgres.after_commit(tx, partial(heard.append, "undone" if failing else "done"))
+                assert await tx.scalar(text("SELECT count(*) FROM providers WHERE name = 'q'")) == 0
+                await postgres.rows(tx, _BORN, {"name": "q"})
+                if failing:
+                    raise failing
+    async with database.begin() as tx:
+        await tx.execute(text("DELETE FROM providers WHERE name = 'q'"))
+        await tx.rollback()
+    async with database.begin() as tx:
+        assert await tx.scalar(text("DELETE FROM providers WHERE name = 'q' RETURNING name")) == "q"
+    assert heard == ["done"]
+    await database.close()
+
+
+async def test_who_finds_no_connection_free_is_told_to_come_again(database_url: str) -> None:
+    database = Database(create_async_engine(postgres.async_url(database_url)), most=1, patience_s=0.01)
+    async with database.begin():
+        with pytest.raises(Outage) as full:
+            await database.ping()
+    await database.ping()
+    assert full.value.code == "database.unavailable"
     await database.close()

@@ -260,8 +260,11 @@ async def test_published_rows_are_forgotten_after_a_day_and_the_backlog_is_told(
     await promise(db, 2)
     await promise(db, 1, delay=timedelta(hours=1))
     async with db.begin() as tx:
-        await tx.execute(text("UPDATE outbox SET published_at = now() - interval '25 h' WHERE id < 3"))
-        await tx.execute(text("UPDATE outbox SET deliver_at = now() - interval '90 s' WHERE id = 4"))
+        first = await tx.scalar(text("SELECT min(id) FROM outbox"))
+        await tx.execute(
+            text("UPDATE outbox SET published_at = now() - interval '25 h' WHERE id < :i"), {"i": first + 2}
+        )
+        await tx.execute(text("UPDATE outbox SET deliver_at = now() - interval '90 s' WHERE id = :i"), {"i": first + 3})
     async with db.begin() as tx:
         waits = await outbox.backlog(tx)
         assert (waits.waiting, 89 < waits.oldest_s < 100) == (2, True)

@@ -228,6 +228,7 @@ async def test_c34_a_user_who_left_stays_in_the_books_without_a_name(db: Databas
         assert await ledger.verify(tx) == ()
         assert await ledger.charged(tx, generation=generation) == 2_000_000
         (line,) = await ledger.top_consumers(tx, ledger.Ranking.CREDITS, first=TODAY(), last=TODAY(), limit=5)
-        with pytest.raises(Exception, match="violates foreign key"):
+    with pytest.raises(Exception, match="violates foreign key"):
+        async with db.begin() as tx:
             await tx.execute(text("DELETE FROM users WHERE id = :id"), {"id": owner})
     assert (UUID(line.key), line.credits_micro) == (owner, 2_000_000)
