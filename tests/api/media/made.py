@@ -80,7 +80,7 @@ def _chunk(name: bytes, data: bytes) -> bytes:
 
 def moving(form: str, *, frames: int) -> bytes:
     """A picture of so many frames."""
-    images = [Image.new("L", (8, 8), shade % 256) for shade in range(frames)]
+    images = [Image.new("L", (8, 8), frame * 97 % 256) for frame in range(frames)]
     out = io.BytesIO()
     images[0].save(out, form, save_all=True, append_images=images[1:])
     return out.getvalue()

@@ -39,9 +39,17 @@ def four_gigabytes() -> bytes:
 
 
 def referring() -> bytes:
-    """An MP4 whose samples lie in another file: a data reference that names /etc/passwd."""
-    mp4 = RECORDINGS["video.mp4"]()
-    return mp4.replace(b"\0\0\0\x0curl \0\0\0\x01", b"\0\0\0\x0calis\0\0\0\0")
+    """An MP4 whose pictures lie in another file: a Macintosh alias in its data reference names /etc/passwd."""
+    mp4 = bytearray(RECORDINGS["video.mp4"]())
+    path = b"disk:etc:passwd\0"
+    alias = bytes(10) + b"\x04disk".ljust(28, b"\0") + bytes(12) + b"\x06passwd".ljust(64, b"\0") + bytes(16 + 4 + 16)
+    alias += struct.pack(">HH", 2, len(path)) + path + b"\xff\xff\0\0"
+    entry = struct.pack(">I", 12 + len(alias)) + b"alis" + bytes(4) + alias
+    own = mp4.index(b"\0\0\0\x0curl \0\0\0\x01")
+    for box in (b"moov", b"trak", b"mdia", b"minf", b"dinf", b"dref"):
+        at = mp4.rindex(box, 0, own) - 4
+        mp4[at : at + 4] = struct.pack(">I", int.from_bytes(mp4[at : at + 4], "big") + len(entry) - 12)
+    return bytes(mp4[:own] + entry + mp4[own + 12 :])
 
 
 def half(name: str) -> bytes:
