@@ -15,10 +15,17 @@ from reelwright.providers.cleaning import line_of
 
 _CPU_S = 5
 _MEMORY_BYTES = 1_500_000_000
+_STYLE = "concat(';',translate(@style,'ABCDEFGHIJKLMNOPQRSTUVWXYZ ','abcdefghijklmnopqrstuvwxyz'),';')"
+"""An element's own style in small letters, without spaces (nothing stands for them), semicolons round everything."""
+_UNSEEN = (
+    *("display:none", "visibility:hidden", "visibility:collapse", "opacity:0;", "opacity:0.0", "opacity:0%"),
+    *("font-size:0;", "font-size:0px", "font-size:0pt", "font-size:0em", "font-size:0rem", "font-size:0%"),
+    *("color:transparent", "text-indent:-99", "left:-99", "top:-99", "right:-99", "margin-left:-99"),
+    *("clip:rect(0", "clip-path:inset(100%", "clip-path:circle(0", "height:0;", "height:0px", "transform:scale(0)"),
+)
 _HIDDEN = [
-    "//*[@hidden or @aria-hidden='true']",
-    "//*[contains(translate(@style,' ',''),'display:none') or contains(translate(@style,' ',''),'visibility:hidden')]",
-    "//*[contains(translate(@style,' ',''),'font-size:0') or contains(translate(@style,' ',''),'opacity:0;')]",
+    "//*[@hidden or @aria-hidden='true' or @inert]",
+    "//*[@style and (" + " or ".join(f"contains({_STYLE},';{said}')" for said in _UNSEEN) + ")]",
     "//template|//noscript|//dialog|//nav|//form",
 ]
 _SPOKEN_TAGS = {"p", "quote", "item"}

@@ -17,7 +17,8 @@ from reelwright.providers.openai_failures import away
 
 _CHARACTERS_A_TOKEN = 4  # OpenAI's rule of thumb for English; used only where a server counts nothing
 
-_FENCE = re.compile(r"\b(SOURCE|VIDEO) [0-9a-f]{16}\b")
+FENCE = re.compile(r"\b(SOURCE|VIDEO) [0-9a-f]{16}\b")
+"""The line that stands before and behind what people wrote, with a token of its own each time."""
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -121,7 +122,7 @@ def _identity(messages: Sequence[Message]) -> list[object]:
     A repair is known by its place in the talk, so that one whose reply was lost is known again.
     """
     asked = [message["content"] for message in messages[:2]]
-    return [*(_FENCE.sub(r"\1", said) if isinstance(said, str) else said for said in asked), len(messages)]
+    return [*(FENCE.sub(r"\1", said) if isinstance(said, str) else said for said in asked), len(messages)]
 
 
 def _estimated(completion: _Completion, messages: Sequence[Message]) -> _Usage:

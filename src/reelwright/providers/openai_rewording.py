@@ -14,6 +14,7 @@ from reelwright.providers.openai_stories import (
     LONGEST_CAPTION,
     LONGEST_HOOK,
     hashtags_of,
+    repeats_rules,
     sourced,
     spoken,
     supported,
@@ -62,6 +63,8 @@ def read(reply: Reply, order: Rewrite) -> tuple[Reworded | None, list[str]]:
     """Return the part, or None where it can't be used at all, and what is wrong with it."""
     if not reply.finished:
         return None, ["it is too long and was cut off"]
+    if repeats_rules(reply.text):
+        return None, ["it repeats its instructions"]
     shape = _Hashtags if order.part is Part.HASHTAGS else _Text
     try:
         said = msgspec.json.decode(unfenced(reply.text), type=shape)

@@ -8,7 +8,7 @@ import msgspec
 from reelwright.providers import openai_prompts as prompts
 from reelwright.providers.cleaning import line_of, visible, words_in
 from reelwright.providers.model import Brief, ProposedBeat, ProposedStory
-from reelwright.providers.openai_chat import Message, Reply
+from reelwright.providers.openai_chat import FENCE, Message, Reply
 
 LONGEST_HOOK = 300  # characters
 LONGEST_CAPTION = 500
@@ -16,7 +16,17 @@ LONGEST_CAPTION = 500
 _LONGEST_SOURCE = 24_000  # characters, about 6,000 tokens
 _WORDS_OFF = 0.2  # beyond this share of the wanted words a repair is worth its price
 _MOST_HASHTAGS = 8
-_LINK = re.compile(r"(?:https?://|www\.)\S+|!?\[([^\[\]]{0,200})\]\([^()]{0,500}\)", re.IGNORECASE)
+_LINK = re.compile(
+    r"!?\[([^\[\]]{0,200})\]\([^()]{0,500}\)|(?:[a-z][a-z0-9+.\-]{1,20}://|www\.)\S+|(?:javascript|data|mailto):\S+"
+    r"|(?<![\w.])(?:[a-z0-9\-]{1,63}\.){1,8}[a-z]{2,24}/\S+",
+    re.IGNORECASE,
+)
+_LEAST_OWN = 40  # characters: a rule of ours that is as long stands in no story by chance
+_OWN_WORDS = tuple(
+    line.strip(" -").casefold()
+    for line in f"{prompts.WRITER}\n{prompts.EDITOR}\n{prompts.FROM_SOURCE}\n{prompts.WITHOUT_SOURCE}".splitlines()
+    if len(line) >= _LEAST_OWN and "{" not in line
+)
 _TAG = re.compile(r"[^\w]+")
 
 
@@ -70,6 +80,8 @@ def read(reply: Reply, brief: Brief) -> tuple[tuple[Story, ...] | None, list[str
     """Return the stories, or None where they can't be used at all, and what is wrong with them."""
     if not reply.finished:
         return None, ["it is too long and was cut off"]
+    if repeats_rules(reply.text):
+        return None, ["it repeats its instructions"]
     try:
         stories = msgspec.json.decode(unfenced(reply.text), type=_Stories).stories
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
@@ -118,6 +130,12 @@ def proposed(story: Story, brief: Brief) -> ProposedStory:
         hashtags=hashtags_of(story.hashtags),
         outline=brief.facts.kind == "none",
     )
+
+
+def repeats_rules(answer: str) -> bool:
+    """Say whether an answer gives our instructions away, or the fence, as a page may have asked it to."""
+    said = line_of(answer).casefold()
+    return FENCE.search(answer) is not None or any(words in said for words in _OWN_WORDS)
 
 
 def hashtags_of(said: tuple[str, ...]) -> tuple[str, ...]:

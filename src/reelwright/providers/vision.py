@@ -3,10 +3,11 @@
 import asyncio
 import base64
 import io
+from dataclasses import replace
 from typing import Any
 
 import msgspec
-from PIL import Image
+from PIL import Image, ImageStat
 
 from reelwright.ground.metering import Action, Use
 from reelwright.providers import openai_prompts as prompts
@@ -19,6 +20,10 @@ from reelwright.providers.openai_connection import OpenAIConnection
 _SHOWN_SIDE = 768  # enough to see deformed hands, at a third of the full size's tokens
 _MOST_TOKENS = 1_500
 _LONGEST_TEXT = 800
+_LEAST_CONTRAST = 6  # standard deviation of luma, of 255
+_MOST_EXTREME = 0.85  # share of pixels that are pure black or white
+_BLANK_QUALITY = 20
+_EXTREME = 3  # of 256 levels, at either end
 
 
 class _Scores(msgspec.Struct, frozen=True):
@@ -40,7 +45,7 @@ class OpenAIVision:
         self, picture: Picture, *, visual: str, narration: str, prompt: str
     ) -> tuple[Judgement, tuple[Use, ...]]:
         """Score relevance, quality, consistency and safety, each 0..100. Raises ProviderRefused, ProviderAway."""
-        shown = await asyncio.to_thread(_shown, picture)
+        shown, blank = await asyncio.to_thread(_shown, picture)
         judgement, _, reply = await complete(
             self._connection,
             self._model,
@@ -51,7 +56,13 @@ class OpenAIVision:
             answer_format=prompts.JUDGEMENT_FORMAT,
             most_tokens=_MOST_TOKENS,
         )
-        return judgement, (reply.use,)
+        return _doubted(judgement) if blank else judgement, (reply.use,)
+
+
+def _doubted(judgement: Judgement) -> Judgement:
+    """Return what is left of praise for a picture without a picture: a card that says "score 100", an empty frame."""
+    reasons = (*judgement.reasons, "The picture is nearly blank, or black and white lettering.")
+    return replace(judgement, quality=min(judgement.quality, _BLANK_QUALITY), reasons=reasons)
 
 
 def _judgement(reply: Reply) -> tuple[Judgement | None, list[str]]:
@@ -77,13 +88,17 @@ def _messages(shown: bytes, *, visual: str, narration: str, prompt: str) -> list
     return [{"role": "system", "content": prompts.JUDGE}, {"role": "user", "content": content}]
 
 
-def _shown(picture: Picture) -> bytes:
+def _shown(picture: Picture) -> tuple[bytes, bool]:
+    """Return a small JPEG of it, and whether there is hardly anything on it: measured, so that no lettering can lie."""
     with Image.open(io.BytesIO(picture.data), formats=("PNG", "JPEG")) as opened:
         small = opened.convert("RGB")
     small.thumbnail((_SHOWN_SIDE, _SHOWN_SIDE))
     out = io.BytesIO()
     small.save(out, format="JPEG", quality=85)
-    return out.getvalue()
+    luma = small.convert("L")
+    levels = luma.histogram()
+    extreme = (sum(levels[:_EXTREME]) + sum(levels[-_EXTREME:])) / sum(levels)
+    return out.getvalue(), extreme > _MOST_EXTREME or ImageStat.Stat(luma).stddev[0] < _LEAST_CONTRAST
 
 
 def _bounded(score: int) -> int:
