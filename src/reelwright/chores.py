@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from reelwright.ground import clock
+from reelwright.ground.sealing import Seal
 from reelwright.journeys import alerts, allowances, identity, inbox, notifying, plans, scheduling, usage
 from reelwright.journeys.chores import Chore
 from reelwright.journeys.ordering import Terms
@@ -24,6 +25,7 @@ def chores(wiring: Wiring) -> Mapping[str, Chore]:
         **_payments(wiring),
         "notices": lambda: notifying.send(db=db, post=post),
         "replays": lambda: identity.forget_requests(db=db),
+        "sign_ins": lambda: identity.forget_sign_ins(db=db),
     }
 
 
@@ -52,4 +54,5 @@ def _post(wiring: Wiring) -> Post:
         smtp_url=settings.smtp_url,
         folder=settings.mail_dir,
         sender=settings.mail_from,
+        seal=Seal(settings.secret_key, previous=settings.secret_key_previous),
     )

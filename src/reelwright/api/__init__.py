@@ -4,6 +4,15 @@ from litestar import Router
 
 from reelwright.api.admin import grant_boost, set_plan
 from reelwright.api.arriving import BODY_LIMIT, generation_named, json_only
+from reelwright.api.auth import (
+    ask_password_reset,
+    confirm_password_reset,
+    log_in,
+    log_out,
+    register,
+    step_up,
+    verify_address,
+)
 from reelwright.api.caller import Entrance, account_of, caller_of, known
 from reelwright.api.costs import calculate_cost, change_action_costs, list_action_costs
 from reelwright.api.creations import create
@@ -14,7 +23,9 @@ from reelwright.api.files import captions, thumbnail, video
 from reelwright.api.generations import cancel, events, list_generations, pause, read_generation
 from reelwright.api.guarding import Gatehouse, guard
 from reelwright.api.health import live, metrics, ready
+from reelwright.api.keys import add_key, list_keys, read_key, revoke_key
 from reelwright.api.limits import read_limits
+from reelwright.api.me import change_me, end_session, list_sessions, read_me
 from reelwright.api.music import add_music, delete_music, list_music, play_music, preview_music, read_music
 from reelwright.api.notifications import change_preferences, read_preferences
 from reelwright.api.pages import public_pages
@@ -90,6 +101,8 @@ v1 = Router(
     before_request=body_understood,
     dependencies={"account": account_of, "caller": caller_of},
     route_handlers=[
+        *(register, verify_address, log_in, log_out, step_up, ask_password_reset, confirm_password_reset),
+        *(read_me, change_me, list_sessions, end_session, add_key, list_keys, read_key, revoke_key),
         *(create, regenerate, read_generation, events, video, thumbnail, captions, read_draft, change_draft),
         *(list_generations, cancel, pause, resume, read_limits, set_plan, grant_boost),
         *(list_dead_letters, read_dead_letter, redrive),

@@ -27,9 +27,28 @@ _TIMES = (
     *("schedule.timing", "schedule.source", "schedule.budget_too_small", "plan.required"),
     *("source.not_allowed",),
 )
+_STRANGERS = (
+    *("auth.cross_site", "auth.too_many_attempts", "admission.unavailable"),
+    *("database.unavailable", "database.conflict"),
+)
+_PASSWORD = ("auth.busy", "accounts.password_refused")
+_PROVEN = (*_PASSWORD, "auth.wrong_password", "auth.too_many_attempts", "admission.unavailable")
 _ADDRESS = ("webhooks.url_not_allowed", "webhooks.event_unknown")
 
 CODES: Mapping[str, tuple[str, ...]] = {
+    "register": (*_STRANGERS, *_PASSWORD, "accounts.email_invalid"),
+    "verify_address": (*_STRANGERS, "auth.token_invalid"),
+    "log_in": (*_STRANGERS, *_PASSWORD, "auth.wrong_credentials"),
+    "log_out": ("auth.session_only",),
+    "step_up": (*_PROVEN, "auth.session_only", "auth.wrong_credentials"),
+    "ask_password_reset": (*_STRANGERS, "accounts.email_invalid"),
+    "confirm_password_reset": (*_STRANGERS, *_PASSWORD, "auth.token_invalid"),
+    "read_me": ("accounts.not_found",),
+    "change_me": (*_PROVEN, "accounts.changed", "accounts.not_found"),
+    "end_session": ("accounts.session_not_found",),
+    "add_key": (*_REPEATABLE, "accounts.scope_not_held", "accounts.too_many_keys"),
+    "read_key": ("accounts.key_not_found",),
+    "revoke_key": ("accounts.key_not_found",),
     "create": (*_ORDER, "request.not_found", "generation.no_such_stage", "source.not_allowed"),
     "regenerate": (*_ORDER, "request.not_found", "generation.no_such_stage"),
     "resume": _GOING_ON,
@@ -84,6 +103,11 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
     "create": ("Location", *_LIMITS),
     "regenerate": ("Location", *_LIMITS),
     "resume": ("Location", *_LIMITS),
+    "log_in": ("Set-Cookie",),
+    "log_out": ("Set-Cookie",),
+    "step_up": ("Set-Cookie",),
+    "read_me": ("ETag",),
+    "change_me": ("ETag", "Set-Cookie"),
     "read_draft": ("ETag",),
     "create_schedule": ("Location",),
 }

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from litestar import Request
 from litestar.connection import ASGIConnection
+from litestar.datastructures import Cookie
 from litestar.handlers.base import BaseRouteHandler
 
 from reelwright.accounts import Account, Caller, SessionId, covers
@@ -25,12 +26,11 @@ from reelwright.ground.sealing import Seal
 from reelwright.journeys import identity
 
 Connection = ASGIConnection[Any, Any, Any, Any]
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 SESSION_COOKIE = "__Host-reelwright"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _KEY_IN_URL = re.compile(rb"rw_(?:live|test)_|(?:^|&)(?:api_key|access_token)=")
-_CSRF_LASTS = timedelta(days=7)
+_SESSION_LASTS = timedelta(days=7)
 _SUBNET = 64
 """Who has an IPv6 address has 2**64 of them: they count as one."""
 
@@ -80,7 +80,7 @@ class Entrance:
     seal: Seal
     production: bool
     origins: frozenset[str]
-    proxies: tuple[Network, ...] = ()
+    proxies: tuple[Any, ...] = ()  # ipaddress's networks: msgspec, which hands this over, knows no union of classes
 
     @classmethod
     def of(
@@ -97,14 +97,17 @@ class Entrance:
 
     def csrf_token(self, session: SessionId, *, now: datetime) -> str:
         """Return what must come in X-CSRF-Token with every change that this session asks for."""
-        return self.seal.signed("csrf", session.bytes, until=now + _CSRF_LASTS)
+        return self.seal.signed("csrf", session.bytes, until=now + _SESSION_LASTS)
 
 
-async def known(connection: Connection, _handler: BaseRouteHandler) -> None:
-    """Let the request through as its account.
+async def known(connection: Connection, handler: BaseRouteHandler) -> None:
+    """Let the request through as its account; a public route's as nobody's, unless another site's page has sent it.
 
     Raises NotAuthenticated, CsrfRefused, CrossSite, InsufficientScope, and Outage where PostgreSQL is away.
     """
+    if handler.opt.get("public"):
+        await own_pages_only(connection)
+        return
     entrance = entrance_of(connection)
     if _KEY_IN_URL.search(connection.scope["query_string"]):
         raise NotAuthenticated("A key in a URL ends up in logs: revoke it, and send a new one as a Bearer token.")
@@ -142,14 +145,14 @@ async def _by_session(connection: Connection, entrance: Entrance) -> Caller:
     if caller is None or caller.session_id is None:
         raise NotAuthenticated("Your session is over: log in again.")
     if connection.scope["method"] not in _SAFE:  # type: ignore[typeddict-item]  # guards see HTTP alone
-        await own_pages_only(connection, None)
+        await own_pages_only(connection)
         sent = connection.headers.get("x-csrf-token", "")
         if entrance.seal.opened("csrf", sent, now=clock.now()) != caller.session_id.bytes:
             raise CsrfRefused("Send this session's csrf_token as X-CSRF-Token: log-in and GET /v1/me tell it.")
     return caller
 
 
-async def own_pages_only(connection: Connection, _handler: BaseRouteHandler | None) -> None:
+async def own_pages_only(connection: Connection) -> None:
     """Turn away what a browser says another site's page has made it send. Raises CrossSite.
 
     Programs say nothing of the kind. Our pages are those of our own address and of the origins that are let in.
@@ -207,6 +210,17 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 def _origin(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def session_cookie(token: str) -> Cookie:
+    """Return what keeps a session's token in its browser; an empty token takes it away."""
+    return host_cookie(SESSION_COOKIE, token, lasts=_SESSION_LASTS if token else timedelta(0))
+
+
+def host_cookie(name: str, value: str, *, lasts: timedelta) -> Cookie:
+    """Return a cookie of this host alone, out of scripts' reach: RFC 6265bis, 4.1.3.2."""
+    age = int(lasts.total_seconds())
+    return Cookie(key=name, value=value, max_age=age, path="/", secure=True, httponly=True, samesite="lax")
 
 
 async def account_of(request: Request[Any, Any, Any]) -> Account:

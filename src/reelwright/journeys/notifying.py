@@ -66,9 +66,10 @@ async def _mail(*, db: Database, post: notices.Post, ends: float) -> int:
     async with post.opened() as send_mail:
         for mail in mails:
             account = accounts[mail.account_id]
-            if account is None or account.demo or time.monotonic() >= ends:
+            wanted = account is not None and (not account.demo or mail.kind in notices.LETTERS)
+            if account is None or not wanted or time.monotonic() >= ends:
                 async with db.begin() as tx:
-                    await (notices.put_back if account and not account.demo else notices.unwanted)(tx, mail)
+                    await (notices.put_back if wanted else notices.unwanted)(tx, mail)
                 continue
             verdict = await _verdict(mail, account, post, send_mail)
             async with db.begin() as tx:

@@ -18,13 +18,15 @@ from reelwright.notices.endpoints import (
     TooManyEndpoints,
 )
 from reelwright.notices.mailbox import Mail, Outcome, Verdict, claim_mails, put_back, settle_mail, unwanted
-from reelwright.notices.model import CHOOSABLE, EVENTS, Delivery, Endpoint, Kind, Try, Wanted, message_id
+from reelwright.notices.model import CHOOSABLE, EVENTS, LETTERS, Delivery, Endpoint, Kind, Try, Wanted, message_id
 from reelwright.notices.post import MailSettingRefused, Post, SendMail
 from reelwright.notices.telling import choose, forget, preferences, tell, tell_test
+from reelwright.notices.tokens import proof_in
 
 __all__ = [
     "CHOOSABLE",
     "EVENTS",
+    "LETTERS",
     "AddressRefused",
     "Delivery",
     "Endpoint",
@@ -52,6 +54,7 @@ __all__ = [
     "forget",
     "message_id",
     "preferences",
+    "proof_in",
     "put_back",
     "replay",
     "settle_delivery",

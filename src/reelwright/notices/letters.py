@@ -64,6 +64,22 @@ class Links:
     def preferences(self) -> str:
         return self._at("settings/notifications")
 
+    @property
+    def login(self) -> str:
+        return self._at("login")
+
+    @property
+    def forgotten(self) -> str:
+        return self._at("password-reset")
+
+    def verify(self, token: object) -> str:
+        """Return the page that verifies an address by a token of ours, which is safe in a URL."""
+        return self._at(f"verify?token={token or ''}")
+
+    def reset(self, token: object) -> str:
+        """Return the page that takes a new password by such a token."""
+        return self._at(f"password-reset/confirm?token={token or ''}")
+
     def draft(self, draft: object) -> str:
         """Return a draft's page; the home page for what is no id."""
         try:

@@ -33,7 +33,7 @@ Send = Callable[[EmailMessage], Awaitable[Verdict]]
 
 
 def message_of(
-    letter: Letter, *, notice: UUID, kind: str, told_at: datetime, sender: str, to: str, unsubscribe: str
+    letter: Letter, *, notice: UUID, kind: str, told_at: datetime, sender: str, to: str, unsubscribe: str | None
 ) -> EmailMessage | None:
     """Return a notice's message, the same at every attempt, its Message-ID too; None for an address no server takes.
 
@@ -50,7 +50,8 @@ def message_of(
     message["Date"] = format_datetime(told_at)
     message["Message-ID"] = f"<{notice.hex}@{domain}>"
     message["Auto-Submitted"] = "auto-generated"
-    message["List-Unsubscribe"] = f"<{unsubscribe}>"
+    if unsubscribe is not None:
+        message["List-Unsubscribe"] = f"<{unsubscribe}>"
     message["X-Reelwright-Kind"] = kind
     message.set_content(letter.text, cte="quoted-printable")
     message.add_alternative(letter.html, subtype="html", cte="quoted-printable")

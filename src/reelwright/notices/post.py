@@ -7,8 +7,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from reelwright.ground.errors import Refusal
+from reelwright.ground.sealing import Seal
 from reelwright.notices.endpoints import Reach
 from reelwright.notices.mailbox import Mail, Outcome, Verdict
+from reelwright.notices.model import LETTERS
+from reelwright.notices.tokens import with_token
 from reelwright.notices.webhooks import WebhookCaller
 
 _SCHEMES = ("smtp", "smtp+starttls", "smtps")
@@ -23,7 +26,8 @@ class MailSettingRefused(Refusal):
 class Post:
     """What leaves the house. Without a server e-mails go into the folder, and without a folder nowhere.
 
-    `base_url` is where a letter's links lead. Raises MailSettingRefused for a URL that is no mail server's.
+    `base_url` is where a letter's links lead, `seal` signs the tokens in some.
+    Raises MailSettingRefused for a URL that is no mail server's.
     """
 
     def __init__(
@@ -36,6 +40,7 @@ class Post:
         sender: str = "Reelwright <no-reply@localhost>",
         caller: WebhookCaller | None = None,
         tls: ssl.SSLContext | None = None,
+        seal: Seal | None = None,
     ) -> None:
         if smtp_url is not None and (urlsplit(smtp_url).scheme not in _SCHEMES or not urlsplit(smtp_url).hostname):
             raise MailSettingRefused(
@@ -45,6 +50,7 @@ class Post:
         self.webhooks = caller or WebhookCaller(reach)
         self._base_url = base_url
         self._sender = sender
+        self._seal = seal
         self._smtp_url, self._folder, self._tls = smtp_url, folder, tls
 
     @property
@@ -67,13 +73,13 @@ class Post:
 
             async def send_mail(one: Mail, to: str) -> Verdict:
                 message = mail.message_of(
-                    letters.compose(one.kind, one.facts, links),
+                    letters.compose(one.kind, with_token(one.kind, one.facts, self._seal), links),
                     notice=one.id,
                     kind=one.kind.value,
                     told_at=one.told_at,
                     sender=self._sender,
                     to=to,
-                    unsubscribe=links.preferences,
+                    unsubscribe=None if one.kind in LETTERS else links.preferences,
                 )
                 return Verdict(Outcome.REFUSED, "address") if message is None else await send(message)
 
