@@ -20,13 +20,14 @@ from reelwright.generations import Stage
 from reelwright.ground import log, tasks, telemetry
 from reelwright.ground.postgres import Database
 from reelwright.ground.workspace import own_folder
-from reelwright.journeys import invariants, reconciliation, recovery
+from reelwright.journeys import invariants, reconciliation, recovery, sounding
 from reelwright.journeys.chores import keep_doing
 from reelwright.journeys.workroom import StageWork, Timings, Workroom
 from reelwright.providers import toolset
 from reelwright.settings import Settings
 from reelwright.wiring import Wiring, choices, models, stage_places, wired
 from worker import delivery
+from worker.sounding import make as make_sound
 from worker.stages import (
     audio_mixing,
     ingestion,
@@ -126,6 +127,7 @@ def _background(wiring: Wiring, room: Workroom) -> list[asyncio.Task[None]]:
         reconciliation.keep_reconciling(db=db, gate=gate, every=settings.reconcile),
         invariants.keep_checking(db=db, every=settings.invariants),
         keep_doing(room.chores, every=settings.sweep),
+        sounding.keep_making(room, make_sound, url=settings.database_url, every=settings.sweep),
         telemetry.keep_measuring_lag(),
     )
     return [asyncio.create_task(job) for job in jobs]

@@ -7,6 +7,7 @@ from reelwright.ground.sealing import Seal
 from reelwright.journeys import alerts, allowances, identity, inbox, notifying, plans, scheduling, usage
 from reelwright.journeys.chores import Chore
 from reelwright.journeys.ordering import Terms
+from reelwright.journeys.sounding import forget as forget_sounds
 from reelwright.notices import Post, Reach
 from reelwright.providers import PageFetcher
 from reelwright.wiring import Wiring, stage_places
@@ -25,6 +26,7 @@ def chores(wiring: Wiring) -> Mapping[str, Chore]:
         **_payments(wiring),
         "notices": lambda: notifying.send(db=db, post=post),
         "replays": lambda: identity.forget_requests(db=db),
+        "sounds": lambda: forget_sounds(db=db),
         "sign_ins": lambda: identity.forget_sign_ins(db=db),
     }
 

@@ -85,7 +85,7 @@ async def test_a_second_recording_that_fails_tells_what_the_first_one_cost(tmp_p
     [(5000, 5350, 1.0), (5000, 4350, 1.18), (5000, 60_000, 0.9), (5000, 100, 1.18), (5500, 5350, 1.1), (0, 5000, 0.9)],
 )
 def test_the_speed_stays_within_what_sounds_natural(spoken_ms: int, planned_ms: int, speed: float) -> None:
-    assert tts_generation.fitting_speed(spoken_ms=spoken_ms, planned_ms=planned_ms) == speed
+    assert tts_generation.fitting_pace(spoken_ms=spoken_ms, planned_ms=planned_ms) == speed
 
 
 async def test_a_scene_without_words_is_a_silence_recorded_once(tmp_path: Path) -> None:

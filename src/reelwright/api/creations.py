@@ -58,8 +58,12 @@ class CreateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     language: Annotated[str, Meta(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")] = "en"
     duration_s: Annotated[int, Meta(ge=10, le=180, description="Target length in seconds.")] = 30
     aspect: Aspect = Aspect.PORTRAIT
-    voice: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_\-]{1,64}$")] = "default"
-    music: Annotated[str, Meta(pattern=r"^(auto|none)$")] = "auto"
+    voice: Annotated[
+        str, Meta(pattern=r"^[A-Za-z0-9_\-]{1,64}$", description="default, a built-in voice's name, or a voice's id.")
+    ] = "default"
+    music: Annotated[
+        str, Meta(pattern=r"^[A-Za-z0-9_\-]{1,64}$", description="auto (by tone), none, a mood, or a track's id.")
+    ] = "auto"
     variants: Annotated[int, Meta(ge=1, le=5)] = 1
     expected_price: Annotated[float, Meta(ge=0, le=1_000_000)] | None = None
     pause_after: PauseAfter = None

@@ -12,10 +12,11 @@ from reelwright.accounts import Account
 from reelwright.api.creations import BadField, plain
 from reelwright.api.versions import IfMatch, etag, expected
 from reelwright.api.views import DraftView, draft_view
-from reelwright.generations import Aspect, Platform, Tone
+from reelwright.generations import Aspect, Platform, Stage, Tone
 from reelwright.ground.ids import DraftId, VariantId
 from reelwright.ground.postgres import Database
 from reelwright.journeys import reading
+from reelwright.journeys.ordering import Terms
 
 
 class DraftChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -55,10 +56,13 @@ async def change_draft(
     data: JSONBody[DraftChange],
     account: NamedDependency[Account],
     db: NamedDependency[Database],
+    terms: NamedDependency[Terms],
     if_match: IfMatch = None,
 ) -> Response[DraftView]:
     """Change a draft's fields; with `If-Match` only if nobody changed it since."""
-    await reading.change_draft(account.id, draft_id, data.changes(), expected_version=expected(if_match), db=db)
+    speech = terms.places.get(Stage.TTS_GENERATION)
+    version = expected(if_match)
+    await reading.change_draft(account.id, draft_id, data.changes(), expected_version=version, db=db, speech=speech)
     return _answer(draft_view(*await reading.draft(account.id, draft_id, db=db)))
 
 

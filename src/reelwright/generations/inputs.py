@@ -89,14 +89,14 @@ def of(task: Assignment, makers: Makers) -> str | None:
     unit = task.unit
     if unit.stage is Stage.AUDIO_MIXING:
         spoken = [task.found(ArtefactKind.NARRATION, scene=scene.index) for scene in task.variant.scenes]
-        return mix(task.variant, task.draft, [file and file.sha256 for file in spoken], makers)
+        return mix(task.variant, task.draft.heard(task.sound), [file and file.sha256 for file in spoken], makers)
     if unit.stage is Stage.VIDEO_ASSEMBLY:
         return _chunk(task, makers)
     return _of_scene(task, makers) if unit.scene is not None and unit.stage in RECIPES else None
 
 
 def _of_scene(task: Assignment, makers: Makers) -> str | None:
-    scene, draft = task.scene, task.draft
+    scene, draft = task.scene, task.draft.heard(task.sound)
     match task.unit.stage:
         case Stage.VISUAL_GENERATION:
             return picture(task.variant, scene, draft, makers, tried=task.unit.round)

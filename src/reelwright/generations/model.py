@@ -1,7 +1,7 @@
 """Drafts, generations, variants, scenes, artefacts as plain values, and what a stage gets and gives back."""
 
 from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
@@ -143,6 +143,16 @@ class Draft:
     version: int = 1
     created_at: datetime | None = None
     updated_at: datetime | None = None
+
+    def heard(self, sound: "Sound | None") -> "Draft":
+        """Return the draft with what was chosen in its voice's and music's place: by that alone is told what is alike.
+
+        A name may mean something else tomorrow.
+        """
+        if sound is None or sound.voice is None or sound.music is None:
+            return self
+        voice, music = (msgspec.json.encode(choice).decode() for choice in (sound.voice, sound.music))
+        return replace(self, voice=voice, music=music)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

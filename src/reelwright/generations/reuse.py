@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.generations import inputs, pipeline
 from reelwright.generations.inputs import Look, Makers
-from reelwright.generations.model import ArtefactKind, Draft, Scene, Stage, Unit, Variant
+from reelwright.generations.model import ArtefactKind, Draft, Scene, Sound, Stage, Unit, Variant
 from reelwright.generations.outcomes import Judged, Outcome
 from reelwright.ground.ids import DraftId, GenerationId, StageRunId
 
@@ -100,6 +100,10 @@ class Making:
     makers: Makers
     finished: dict[Unit, Outcome] = field(default_factory=dict[Unit, Outcome])
     files: dict[Unit, tuple[File, ...]] = field(default_factory=dict[Unit, tuple[File, ...]])
+    sound: Sound | None = None
+
+    def __post_init__(self) -> None:
+        self.draft = self.draft.heard(self.sound)
 
     def found(self, shelf: Shelf, *, besides: Collection[Unit] = ()) -> dict[Unit, Done]:
         """Return what of the rest lies on the shelf, and count it as finished. Units of `besides` are under way."""

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -196,6 +197,7 @@ async def write(
         part=order.part,
         scene=order.scene,
         resumes=order.resumes,
+        sound=None if prepared.sound is None else msgspec.to_builtins(prepared.sound),
         pause_after=order.pause_after,
     )
     if not await generations.add_once(new):

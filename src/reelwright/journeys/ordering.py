@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright import admission, billing
@@ -13,8 +14,10 @@ from reelwright.generations import (
     Draft,
     Drafts,
     GenerationKind,
+    Generations,
     Makers,
     Part,
+    Sound,
     Stage,
     Unit,
     Variant,
@@ -24,7 +27,7 @@ from reelwright.generations import (
 )
 from reelwright.ground.errors import Kind, NotFound, Refusal
 from reelwright.ground.ids import AccountId, DraftId, GenerationId, VariantId, derived
-from reelwright.journeys import reuse
+from reelwright.journeys import reuse, sounds
 from reelwright.journeys.workroom import in_lane
 
 _REGENERATING = (GenerationKind.REGENERATE_TARGETED, GenerationKind.REGENERATE_FULL)
@@ -119,6 +122,7 @@ class Prepared:
     draft: Draft
     variant: Variant | None
     price: billing.Quote
+    sound: Sound | None = None
     makers: Makers = field(default_factory=dict[Stage, str])
     reused: frozenset[Unit] = frozenset()
 
@@ -180,7 +184,7 @@ async def prepare(
     """Read draft, variant and prices, and refuse what the plan lacks or what isn't there.
 
     `places` say who would do a render's work now: what they made before of the same inputs is in no price.
-    Raises PlanLacksIt, PriceChanged, NotFound, NoSuchStop.
+    Raises PlanLacksIt, PriceChanged, NotFound, NoSuchStop, VoiceUnknown, MusicUnknown, MusicNotReady.
     """
     check_stop(order.kind, order.pause_after)
     if order.counted:
@@ -192,11 +196,12 @@ async def prepare(
             raise NotFound("There is no such draft.", field="draft_id")
         draft = stored
     variant = None if order.kind in _WRITING else await _variant_of(tx, draft, order)
+    sound = await _sound(tx, order, draft, (places or {}).get(Stage.TTS_GENERATION))
     prices = await billing.Catalogue(session=tx).current()
     makers = reuse.makers_of(places or {})
     ready = None
     if order.kind is GenerationKind.RENDER and variant is not None and not order.resumes:
-        ready = await reuse.foreseen(tx, draft, variant, makers, demo=account.demo)
+        ready = await reuse.foreseen(tx, draft, variant, makers, sound, demo=account.demo)
     price = billing.quote(_priced(order, draft, variant, ready and ready.rest), prices)
     if order.expected_micro is not None and order.expected_micro != price.total_micro:
         raise PriceChanged(
@@ -205,7 +210,24 @@ async def prepare(
             extra={"price": price.total_micro / billing.MICRO},
         )
     reused = ready.units if ready else frozenset[Unit]()
-    return Prepared(draft=draft, variant=variant, price=price, makers=makers, reused=reused)
+    return Prepared(draft=draft, variant=variant, price=price, sound=sound, makers=makers, reused=reused)
+
+
+async def _sound(tx: AsyncConnection, order: Order, draft: Draft, speech: Place | None) -> Sound | None:
+    """Return what the order will sound like: as the failed one that it goes on from, else as the draft says just now.
+
+    A stored draft may name what is gone where nothing is to be heard. Raises VoiceUnknown, MusicUnknown, MusicNotReady.
+    """
+    if order.resumes:
+        failed = await Generations(session=tx).get(draft.account_id, order.resumes)
+        return None if failed is None else msgspec.convert(failed.sound or {}, Sound)
+    try:
+        return await sounds.chosen(tx, draft, speech)
+    except Refusal:
+        silent = Stage.TTS_GENERATION not in pipeline.stages(order.kind) and order.part is not Part.SCENE_VOICE
+        if order.existing and silent:
+            return None
+        raise
 
 
 def check_stop(kind: GenerationKind, stop: Stage | None) -> None:

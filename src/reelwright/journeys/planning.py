@@ -156,7 +156,13 @@ async def _check(tx: AsyncConnection, wanted: Wanted, account: Account, now: dat
         key="",
         fingerprint=b"",
         kind=GenerationKind(wanted.making.kind),
-        draft=Draft(id=DraftId(uuid4()), account_id=account.id, duration_s=wanted.making.duration_s),
+        draft=Draft(
+            id=DraftId(uuid4()),
+            account_id=account.id,
+            duration_s=wanted.making.duration_s,
+            voice=wanted.making.voice,
+            music=wanted.making.music,
+        ),
         variants=wanted.making.variants,
         lane=BATCH,
     )

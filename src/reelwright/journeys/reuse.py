@@ -7,6 +7,7 @@ made, and gave the credits back for, is charged once, as where a failure is resu
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright import billing, ledger
@@ -24,6 +25,7 @@ from reelwright.generations import (
     Making,
     Outcome,
     Reuse,
+    Sound,
     Stage,
     Unit,
     Variant,
@@ -54,10 +56,12 @@ def makers_of(places: Mapping[Stage, Place]) -> Makers:
     return {stage: f"{place.provider}:{place.model}" for stage, place in places.items()}
 
 
-async def foreseen(tx: AsyncConnection, draft: Draft, variant: Variant, makers: Makers, *, demo: bool) -> Ready:
+async def foreseen(
+    tx: AsyncConnection, draft: Draft, variant: Variant, makers: Makers, sound: Sound | None, *, demo: bool
+) -> Ready:
     """Say what a render of this variant would reuse just now, and change nothing."""
     shelf = await Reuse(session=tx).shelf(draft.id, demo=demo)
-    making = Making(draft=draft, variant=variant, makers=makers)
+    making = Making(draft=draft, variant=variant, makers=makers, sound=sound)
     taken = making.found(shelf)
     return Ready(units=frozenset(taken), rest=_rest(making, taken) if taken else None)
 
@@ -77,7 +81,8 @@ async def begun(
         raise NotFound("There is no such draft.", field="draft_id")
     if (now.version, told.version) != (draft.version, variant.version):
         raise EditedMeanwhile("The draft was edited just now: ask for its price again, then start it.")
-    making = Making(draft=now, variant=told, makers=makers)
+    sound = msgspec.convert(found.sound or {}, Sound)
+    making = Making(draft=now, variant=told, makers=makers, sound=sound)
     shelf = await Reuse(session=tx).shelf(draft.id, demo=found.demo)
     await _take(tx, generation, making.found(shelf))
     return pipeline.due(GenerationKind.RENDER, making.finished, scenes=len(told.scenes)).units
@@ -106,6 +111,7 @@ async def taken(
         makers=makers_of(places),
         finished=finished,
         files=await rooms.files(generation.id),
+        sound=task.sound,
     )
     found = making.found(shelf, besides=planned)
     await _take(tx, generation.id, found)

@@ -103,9 +103,8 @@ async def make_next(room: Workroom, work: SoundWork) -> bool:
     return True
 
 
-async def forget(*, db: Database, storage: Storage) -> int:
-    """Delete what nobody has asked for in a month, file first; return how many. Raises Outage."""
-    del storage  # the sweep of loose files removes what this lets go of
+async def forget(*, db: Database) -> int:
+    """Let go of what nobody has asked for in a month; return how many. Loose files are swept. Raises Outage."""
     async with db.begin() as tx:
         keys = await SoundJobs(tx).forget(_KEPT, limit=_BATCH)
         await LooseFiles(tx).add(*keys)

@@ -1,5 +1,7 @@
 """Settle what an order sounds like: the names of its voice and music become what they mean just now."""
 
+import contextlib
+from collections.abc import Mapping
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -38,6 +40,18 @@ async def chosen(tx: AsyncConnection, draft: Draft, speech: Place | None) -> Sou
     """
     voice = await resolve(tx, draft.account_id, draft.voice, speech)
     return Sound(voice=voice, music=await music(tx, draft.account_id, draft.music, tone=draft.tone.value))
+
+
+async def check(tx: AsyncConnection, account: AccountId, changes: Mapping[str, object], speech: Place | None) -> None:
+    """Refuse a voice or music among the changes that isn't there. A track that is being prepared may be waited for.
+
+    Raises VoiceUnknown, MusicUnknown.
+    """
+    if "voice" in changes:
+        await resolve(tx, account, str(changes["voice"]), speech)
+    if "music" in changes:
+        with contextlib.suppress(MusicNotReady):
+            await music(tx, account, str(changes["music"]), tone="")
 
 
 async def resolve(tx: AsyncConnection, account: AccountId, voice: str, speech: Place | None) -> VoiceChoice:
