@@ -58,7 +58,7 @@ class Making(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     duration_s: Annotated[int, Meta(ge=10, le=180, description="Target length in seconds.")] = 30
     aspect: Annotated[str, Meta(pattern=r"^(9:16|1:1|16:9)$")] = "9:16"
     voice: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_\-]{1,64}$")] = "default"
-    music: Annotated[str, Meta(pattern=r"^(auto|none)$")] = "auto"
+    music: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_\-]{1,64}$")] = "auto"
     variants: Annotated[int, Meta(ge=1, le=5)] = 1
 
 
