@@ -29,13 +29,7 @@ def create_app(settings: Settings, *, stopping: asyncio.Event | None = None) -> 
     reach = Reach(https_only=settings.production, allowlist=frozenset(settings.webhook_allowlist))
 
     seal = Seal(settings.secret_key, previous=settings.secret_key_previous)
-    entrance = api.Entrance.of(
-        seal,
-        production=settings.production,
-        base_url=settings.base_url,
-        origins=settings.cors_origins,
-        proxies=settings.trusted_proxies,
-    )
+    entrance = _entrance(settings, seal)
     passwords = Passwords(memory_kib=settings.password_memory_kib)
 
     @contextlib.asynccontextmanager
@@ -74,6 +68,16 @@ def create_app(settings: Settings, *, stopping: asyncio.Event | None = None) -> 
         debug=False,
     )
     return serving.guarded(app, settings, settings.base_url)
+
+
+def _entrance(settings: Settings, seal: Seal) -> api.Entrance:
+    return api.Entrance.of(
+        seal,
+        production=settings.production,
+        base_url=settings.base_url,
+        origins=settings.cors_origins,
+        proxies=settings.trusted_proxies,
+    )
 
 
 async def _db(state: State) -> Database:

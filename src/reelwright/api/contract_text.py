@@ -62,6 +62,7 @@ HEADERS: Mapping[str, Any] = {
     "RateLimit": _header("What is left of each limit, and when more comes (draft-ietf-httpapi-ratelimit-headers)."),
     "RateLimit-Policy": _header("The limits themselves."),
     "Retry-After": _header("Seconds to wait before asking again.", {"type": "integer", "minimum": 1}),
+    "Set-Cookie": _header("The session's token, which browsers keep out of scripts' reach."),
     "WWW-Authenticate": _header("How to sign in."),
 }
 
