@@ -31,9 +31,11 @@ _COLUMNS = [column for column in ASSETS.c if column.name not in _HIDDEN]
 _NAMES = ", ".join("'{}'::jsonb AS words" if c.name == "words" else c.name for c in _COLUMNS)
 _INNER = ", ".join(column.name for column in _COLUMNS if column.name != "words")
 _EDITABLE = frozenset({"title", "platform", "tags", "status"})
-_LOOKED_THROUGH = 2000
-"""So many of the newest assets are looked at one by one, before the index is asked for all that match: what many
-assets have is found at once among the newest, and what few have is a short list in the index."""
+_NEAR, _FAR = 1_000, 12_000
+"""How many of the newest assets are looked at one by one before the index is asked for all that match. What many have
+is found among the newest, what few have is a short list in the index; in between, a few found near promise a page far.
+"""
+_PROMISING = 8
 _LAST = (datetime(9999, 1, 1, tzinfo=UTC), UUID(int=2**128 - 1))
 
 _PAGE = text(
@@ -43,13 +45,14 @@ _PAGE = text(
      ORDER BY created_at DESC, id DESC LIMIT :limit
     """  # noqa: S608 - assembled from constants
 )
+# A subquery with its own LIMIT and order: the walk stops as soon as the page is full.
 _AMONG_THE_NEWEST = text(
     f"""
-    WITH newest AS MATERIALIZED (
+    SELECT {_NAMES} FROM (
         SELECT {_INNER}, terms FROM assets
          WHERE account_id = :account AND deleted_at IS NULL AND (created_at, id) < (:at, CAST(:last AS uuid))
-         ORDER BY created_at DESC, id DESC LIMIT {_LOOKED_THROUGH})
-    SELECT {_NAMES} FROM newest WHERE terms @> CAST(:terms AS bigint[]) ORDER BY created_at DESC, id DESC LIMIT :limit
+         ORDER BY created_at DESC, id DESC LIMIT :window) AS newest
+     WHERE terms @> CAST(:terms AS bigint[]) ORDER BY created_at DESC, id DESC LIMIT :limit
     """  # noqa: S608 - the same
 )
 # The account is in the terms: named beside them, it would make the planner walk all that the account has.
@@ -113,7 +116,9 @@ class Assets:
         if not (terms := terms_wanted(self.account_id, wanted)):
             return _assets((await self.session.execute(_PAGE, values)).all())
         values["terms"] = terms
-        found = (await self.session.execute(_AMONG_THE_NEWEST, values)).all()
+        found = (await self.session.execute(_AMONG_THE_NEWEST, values | {"window": _NEAR})).all()
+        if limit > len(found) > limit // _PROMISING:
+            found = (await self.session.execute(_AMONG_THE_NEWEST, values | {"window": _FAR})).all()
         if len(found) < limit:
             found = (await self.session.execute(_BY_INDEX, values)).all()
         return _assets(found)

@@ -122,13 +122,14 @@ async def test_each_way_to_a_page_has_its_index(db: Database, account: AccountId
     values = {"account": account, "at": assets._LAST[0], "last": assets._LAST[1], "limit": 26}
     for statement, terms, index in (
         (assets._PAGE, {}, "ix_assets_account_id"),
-        (assets._AMONG_THE_NEWEST, {"terms": [1]}, "ix_assets_account_id"),
+        (assets._AMONG_THE_NEWEST, {"terms": [1], "window": 1000}, "ix_assets_account_id"),
         (assets._BY_INDEX, {"terms": [2]}, "ix_assets_terms"),
     ):
         async with db.begin() as tx:
             plan = "\n".join(await tx.scalars(text(f"EXPLAIN {statement.text}"), values | terms))
         assert f"using {index}" in plan or f"on {index}" in plan, plan
         assert "Seq Scan" not in plan, plan
+        assert "Sort" not in plan or index == "ix_assets_terms", plan
 
 
 async def test_rare_words_are_found_behind_ten_thousand_newer_assets(db: Database, account: AccountId) -> None:
