@@ -7,7 +7,7 @@ from pathlib import Path
 import rich_click as click
 
 from reelwright.cli import admin as accounts
-from reelwright.cli import dead_letters, ledger
+from reelwright.cli import dead_letters, keys, ledger
 from reelwright.dev.database import database_url
 from reelwright.dev.endpoints import DATA
 
@@ -19,6 +19,8 @@ def admin() -> None:
 
 admin.add_command(dead_letters.group(database_url, DATA))
 admin.add_command(ledger.group(database_url, DATA))
+for command in keys.commands(database_url, DATA):
+    admin.add_command(command)
 
 
 @admin.command("create-user")

@@ -1,10 +1,11 @@
-"""Make an account with its first key and its first month's credits."""
+"""What operators do for people: an account with its first key and month's credits, more keys, a password."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from reelwright import billing
-from reelwright.accounts import Account, Accounts
+from reelwright.accounts import Account, Accounts, Passwords, Proofs, Scope, Sessions, SignIns
 from reelwright.ground.postgres import Database
 from reelwright.journeys import allowances
 
@@ -29,12 +30,30 @@ async def create_user(
     return Welcome(account=account, secret=secret)
 
 
-async def key_for(*, email: str, live: bool, db: Database) -> str | None:
+async def key_for(
+    *, email: str, live: bool, db: Database, name: str = "local key", scopes: Sequence[Scope] = (Scope.ALL,)
+) -> str | None:
     """Give an existing account one more key and return its secret; None where there is no such account."""
     async with db.begin() as tx:
         accounts = Accounts(session=tx)
         account = await accounts.by_email(email)
         if account is None:
             return None
-        _, secret = await accounts.issue_key(account.id, name="local key", live=live)
+        _, secret = await accounts.issue_key(account.id, name=name, scopes=scopes, live=live)
         return secret
+
+
+async def set_password(*, email: str, password: str, passwords: Passwords, db: Database) -> bool:
+    """Give an existing account a password by hand, and end its sessions and its letters' tokens.
+
+    False where there is no such account. Raises PasswordRefused, Outage.
+    """
+    known = await passwords.hashed(password, email=email)
+    async with db.begin() as tx:
+        found = await SignIns(tx).by_email(email)
+        if found is None:
+            return False
+        await SignIns(tx).set_password(found.account.id, known)
+        await Sessions(tx).end_all(found.account.id)
+        await Proofs(tx).spend_all(found.account.id)
+    return True
