@@ -1,15 +1,18 @@
 """The API in this process, on the real servers; its queue is a closed port, so that nothing starts by itself."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
-from litestar import Litestar
+from litestar import Litestar, Request, Response
 
+from reelwright.api import answers, problems
+from reelwright.api.operations import Operation
 from reelwright.app import create_app
 from reelwright.billing import Plan
 from reelwright.ground import clock, migrations, postgres
@@ -81,6 +84,25 @@ async def running_app(settings: Settings) -> AsyncGenerator[Litestar]:
     """One API for all tests of a process: what it keeps, it keeps for accounts, and each test has its own."""
     async with living(create_app(settings)) as made:
         yield made
+
+
+@pytest.fixture(autouse=True)
+def told_refusals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fail a test in which an operation answers with a code that the contract doesn't tell of it."""
+    untold: set[str] = set()
+
+    def watched(request: Request, *, code: str, **rest: Any) -> Response:
+        handler = request.scope.get("route_handler")
+        if handler is not None and handler.resolve_include_in_schema():
+            one = Operation(request.method, request.scope["path_template"], handler)
+            if code not in answers.codes(one):
+                untold.add(f"{one.name}: {code}")
+        return document(request, code=code, **rest)
+
+    document = problems.document
+    monkeypatch.setattr(problems, "document", watched)
+    yield
+    assert not untold, f"say so in src/reelwright/api/answers.py: {sorted(untold)}"
 
 
 @pytest.fixture

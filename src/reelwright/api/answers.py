@@ -11,21 +11,24 @@ from litestar.types.empty import Empty
 
 from reelwright.api.operations import Operation
 
+_SOUND = ("voice.unknown", "music.unknown", "music.not_ready")
 _ORDER = (
     *("admission.limited", "admission.unavailable", "idempotency.in_progress", "idempotency.key_reused"),
     *("plan.required", "price.changed", "credits.insufficient", "credits.debt", "outbox.too_deep"),
+    *("draft.edited_meanwhile", *_SOUND),
 )
 _GOING_ON = (
     *("generation.not_resumable", "generation.resumed_already", "generation.outdated", "generation.stage_done"),
     *("generation.ended", "generation.no_such_stage", *_ORDER),
 )
 _REPEATABLE = ("idempotency.key_reused",)
+_EDITED = ("variant.not_found", "variant.changed", "variant.in_use", "draft.in_use", "draft.not_found")
 _PAYING = ("payments.not_configured", "payments.unavailable", "payments.refused", "payments.item_missing")
 _CHECKOUT = (*_PAYING, *_REPEATABLE, "payments.demo_account", "payments.disputed")
 _SUBSCRIBED = (*_PAYING, "payments.no_subscription")
 _TIMES = (
     *("schedule.timing", "schedule.source", "schedule.budget_too_small", "plan.required"),
-    *("source.not_allowed",),
+    *("source.not_allowed", *_SOUND),
 )
 _STRANGERS = (
     *("auth.cross_site", "auth.too_many_attempts", "admission.unavailable"),
@@ -57,7 +60,21 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "video": ("file.not_ready", "request.range", "storage.not_found", "storage.unavailable"),
     "thumbnail": ("file.not_ready", "request.range", "storage.not_found", "storage.unavailable"),
     "captions": ("file.not_ready", "request.range", "storage.not_found", "storage.unavailable"),
-    "change_draft": ("draft.changed", "draft.variant_unknown"),
+    "add_draft": (*_REPEATABLE, "source.not_allowed", "voice.unknown", "music.unknown", "draft.not_found"),
+    "change_draft": (
+        *("draft.changed", "draft.not_found", "draft.variant_unknown", "draft.in_use"),
+        *("voice.unknown", "music.unknown"),
+    ),
+    "delete_draft": ("draft.not_found", "draft.in_use"),
+    "read_variant": ("variant.not_found",),
+    "change_variant": _EDITED,
+    "regenerate_variant": (*_ORDER, "request.not_found", "generation.no_such_stage", "variant.not_found"),
+    "list_scenes": ("variant.not_found",),
+    "change_scene": (*_EDITED, "scene.not_found"),
+    "reorder_scenes": (*_EDITED, *_REPEATABLE, "scenes.order_invalid"),
+    "regenerate_scene": (
+        *(*_ORDER, "request.not_found", "generation.no_such_stage", "variant.not_found", "scene.not_found"),
+    ),
     "calculate_cost": ("request.not_found", "plan.required"),
     "change_action_costs": _REPEATABLE,
     "set_plan": ("accounts.not_found", "accounts.plan_paid_for"),
@@ -95,21 +112,66 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "change_webhook": _ADDRESS,
     "replay_webhook_delivery": ("webhooks.disabled",),
     "test_webhook": ("webhooks.disabled",),
+    "save_asset": (*_REPEATABLE, "request.not_found", "library.no_video", "library.asset_not_found", "media.not_found"),
+    "read_asset": ("library.asset_not_found",),
+    "change_asset": ("library.asset_not_found", "library.asset_changed"),
+    "delete_asset": ("library.asset_not_found",),
+    "asset_url": ("library.asset_not_found", "library.no_file"),
+    "upload_media": (
+        *(*_REPEATABLE, "media.refused", "media.no_room", "media.too_many_at_once", "media.busy", "media.too_late"),
+        *("media.not_found", "storage.unavailable", "worker.media_failed", "worker.disk_full", "request.too_large"),
+    ),
+    "read_media": ("media.not_found",),
+    "delete_media": ("media.not_found",),
+    "media_url": ("media.not_found",),
+    "video_url": ("file.not_ready",),
+    "file_by_link": (
+        *("file.link_refused", "file.gone", "request.range", "storage.not_found", "storage.unavailable"),
+        *("database.unavailable", "database.conflict"),
+    ),
+    "create_voice": (*_REPEATABLE, "voice.unknown", "voice.too_many", "voice.not_found"),
+    "read_voice": ("voice.not_found",),
+    "change_voice": ("voice.not_found", "voice.changed", "voice.unknown"),
+    "delete_voice": ("voice.not_found",),
+    "set_default_voice": ("voice.not_found",),
+    "preview_voice": ("voice.not_found", "voice.unknown", "voice.too_many_previews", "sound.not_ready"),
+    "play_preview": ("sound.not_ready", "request.range", "storage.not_found", "storage.unavailable"),
+    "add_music": (*_REPEATABLE, "media.not_found", "music.not_audio", "music.too_many"),
+    "read_music": ("music.not_found",),
+    "delete_music": ("music.not_found",),
+    "preview_music": ("music.not_found", "music.not_ready"),
+    "play_music": (
+        *("music.not_found", "music.not_ready", "sound.not_ready", "request.range"),
+        *("storage.not_found", "storage.unavailable"),
+    ),
 }
 """By handler: the codes that its shape doesn't tell."""
+
+ALSO: Mapping[str, Mapping[int, str]] = {
+    "ready": {503: "Traffic may not come."},
+    "preview_voice": {200: "It is there already."},
+    "preview_music": {202: "It is being made."},
+}
+"""By handler: other statuses that come with the same type."""
 
 _LIMITS = ("RateLimit", "RateLimit-Policy")
 HEADERS: Mapping[str, tuple[str, ...]] = {
     "create": ("Location", *_LIMITS),
     "regenerate": ("Location", *_LIMITS),
     "resume": ("Location", *_LIMITS),
-    "log_in": ("Set-Cookie",),
-    "log_out": ("Set-Cookie",),
-    "step_up": ("Set-Cookie",),
     "read_me": ("ETag",),
-    "change_me": ("ETag", "Set-Cookie"),
+    "add_draft": ("Location", "ETag"),
     "read_draft": ("ETag",),
+    "read_variant": ("ETag",),
+    "list_scenes": ("ETag",),
+    "regenerate_variant": ("Location", *_LIMITS),
+    "regenerate_scene": ("Location", *_LIMITS),
     "create_schedule": ("Location",),
+    "upload_media": ("Location",),
+    "create_voice": ("Location", "ETag"),
+    "read_voice": ("ETag",),
+    "preview_voice": ("Location", "Retry-After"),
+    "preview_music": ("Location", "Retry-After"),
 }
 """By handler: the headers that its shape doesn't tell."""
 
@@ -127,6 +189,11 @@ PARAMETERS: Mapping[str, str] = {
     "Last-Event-ID": "The id of the last event that came: those behind it follow.",
     "by": "What to rank by.",
     "group_by": "What each line is of.",
+    "status": "Only those in this state.",
+    "genre": "Only music of this genre.",
+    "bpm_min": "Only music that is at least so fast.",
+    "bpm_max": "Only music that is at most so fast.",
+    "q": "Words to look for.",
     "open": "Only those that wait to be seen to.",
     "cursor": "`next_cursor` of the page before.",
     "limit": "How many at most.",
@@ -151,6 +218,9 @@ FILES: Mapping[str, File] = {
     "captions_srt": File("application/x-subrip", text=True, ranged=True),
     "captions_vtt": File("text/vtt", text=True, ranged=True),
     "events": File("text/event-stream", text=True),
+    "file_by_link": File("*/*", ranged=True),
+    "play_preview": File("audio/mpeg", ranged=True),
+    "play_music": File("audio/mpeg", ranged=True),
     "usage_export": File("text/csv", text=True),
 }
 """By operation: what isn't JSON."""
@@ -169,7 +239,7 @@ def _shaped(one: Operation) -> Iterator[str]:
         if one.method not in {"GET", "HEAD"}:
             yield from ("auth.csrf", "auth.cross_site")
     if "admin_only" in one.guards:
-        yield "auth.admin_only"
+        yield from ("auth.admin_only", "auth.step_up_required")
     if "{" in one.path:
         yield "request.not_found"
     if one.method in {"POST", "PUT", "PATCH"}:

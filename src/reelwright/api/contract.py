@@ -17,7 +17,7 @@ from msgspec import Meta
 from reelwright import __version__
 from reelwright.api import answers, contract_schemas
 from reelwright.api.contract_schemas import PLACE, Schema
-from reelwright.api.contract_text import ABOUT, CONDITIONS, EXAMPLES, HEADERS, SECURITY, TAGS
+from reelwright.api.contract_text import ABOUT, CONDITIONS, EXAMPLES, HEADERS, SECURITY, TAGS, UPLOAD
 from reelwright.api.operations import Operation, definition_of, operations
 from reelwright.api.problem_types import TYPES, title_of, uri_of
 from reelwright.api.scopes import scope_of
@@ -76,7 +76,9 @@ def _operation(one: Operation, schemas: Mapping[str, Schema]) -> Schema:
         content: Schema = {"schema": schemas[repr(_kind(one.body))]}
         if one.name in EXAMPLES:
             content["examples"] = {name: {"value": value} for name, value in EXAMPLES[one.name].items()}
-        told["requestBody"] = {"required": one.body.is_required, "content": {str(media): content}}
+        told["requestBody"] = {"required": one.body.is_required, "content": {RequestEncodingType(media).value: content}}
+    elif one.handler.opt.get("takes_files"):
+        told["requestBody"] = UPLOAD
     return told
 
 
@@ -141,8 +143,8 @@ def _successes(one: Operation, schemas: Mapping[str, Schema]) -> Iterator[tuple[
     if one.answer is not None and one.method != HttpMethod.HEAD:
         answer["content"] = {JSON: {"schema": schemas[repr(one.answer)]}}
     yield handler.status_code, answer
-    if name == "ready":
-        yield 503, answer | {"description": "Traffic may not come."}
+    for status, description in answers.ALSO.get(name, {}).items():
+        yield status, answer | {"description": description}
     for status, spec in (handler.responses or {}).items():
         content = {JSON: {"schema": schemas[repr(spec.data_container)]}}
         yield status, {"description": spec.description, "headers": _headers("X-Request-Id"), "content": content}

@@ -27,6 +27,9 @@ to mend; `type` leads to a page about it. Unknown fields, unknown query paramete
 TAGS: Mapping[str, str] = {
     "core": "Make reels: order, follow, pause, resume, cancel, regenerate, and fetch the files.",
     "account": "Your account, its keys, sessions and preferences.",
+    "drafts": "What you work on: a topic or a source, and how its reel shall be.",
+    "stories": "What was written: variants and their scenes, to edit and to make anew.",
+    "pipeline": "A reel's way through its stages.",
     "library": "What you keep: variants, videos, uploads.",
     "media": "Files that you upload, and links to them.",
     "voices": "Who may read your reels.",
@@ -71,6 +74,15 @@ CONDITIONS: Mapping[str, Any] = {
     "Range": {**_TEXT, "description": "Which bytes to send, such as `bytes=0-1023`: 206, or 416 where there are none."},
     "If-Range": {**_TEXT, "description": "The ETag of the file that `Range` is meant for; another one is sent whole."},
     "If-None-Match": {**_TEXT, "description": "The ETag of what you have: 304 where nothing is newer."},
+}
+
+_BINARY = {"type": "string", "format": "binary"}
+UPLOAD: Mapping[str, Any] = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {"schema": {"type": "object", "properties": {"file": _BINARY}, "required": ["file"]}},
+        "application/octet-stream": {"schema": _BINARY},
+    },
 }
 
 _TOPIC = {"topic": "Why do cats purr?", "duration_s": 30}

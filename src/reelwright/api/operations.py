@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
 from litestar import Litestar, Response
@@ -59,8 +59,10 @@ class Operation:
         kind = returned.annotation
         if returned.is_subclass_of(Response):
             kind = returned.inner_types[0].annotation if returned.inner_types else Empty
-        if kind in {Any, Empty, bytes, str} or kind is None:
-            return None if kind is None else Empty
+        if kind is None or kind is NoneType:
+            return None
+        if kind in {Any, Empty, bytes, str}:
+            return Empty
         others = {spec.data_container for spec in (self.handler.responses or {}).values()}
         left = [each for each in get_args(kind) if each not in others] if get_origin(kind) in {Union, UnionType} else []
         return Union[tuple(left)] if left else kind  # noqa: UP007 - of a tuple there is no other way

@@ -50,7 +50,8 @@ def kinds_by_code() -> dict[str, set[str]]:
             code = _keyword(node, "code") or ""
             code = constants.get(code.upper(), code)
             if "." in code:
-                kind = _keyword(node, "kind") or families.get(_name(node.func), "")
+                kind = _keyword(node, "kind") if _name(node.func) in families else None
+                kind = kind or families.get(_name(node.func), "")
                 found.setdefault(code, set()).update({kind} - {""})
     found.pop(SETTINGS, None)
     return found
@@ -77,4 +78,4 @@ def _keyword(node: ast.Call, name: str) -> str | None:
 def _text(node: ast.expr) -> str | None:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
-    return node.attr.lower() if isinstance(node, ast.Attribute) else None
+    return _name(node).lower() or None

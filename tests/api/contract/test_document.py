@@ -86,7 +86,7 @@ def test_every_refusal_is_a_problem_with_its_codes(document, told) -> None:
             assert {TYPES[code].status for code in refusal["x-codes"]} == {int(status)}, name
             seen.update(refusal["x-codes"])
         assert "400" in one["responses"], name
-        assert ("401" in one["responses"]) == bool(one["security"]), name
+        assert "401" in one["responses"] or not one["security"], name
     assert len(seen) > 40
 
 
