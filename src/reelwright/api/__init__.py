@@ -23,6 +23,7 @@ from reelwright.api.files import captions, thumbnail, video
 from reelwright.api.generations import cancel, events, list_generations, pause, read_generation
 from reelwright.api.guarding import Gatehouse, guard
 from reelwright.api.health import live, metrics, ready
+from reelwright.api.ingestion import ingest, read_ingestion, retry_ingestion
 from reelwright.api.keys import add_key, list_keys, read_key, revoke_key
 from reelwright.api.limits import read_limits
 from reelwright.api.me import change_me, end_session, list_sessions, read_me
@@ -39,6 +40,7 @@ from reelwright.api.payments import (
     resume_subscription,
     subscribe,
 )
+from reelwright.api.pipeline import pause_pipeline, read_pipeline, resume_pipeline, start_stage
 from reelwright.api.problems import HANDLERS
 from reelwright.api.providers import list_models, list_providers, provider_status
 from reelwright.api.regenerations import regenerate
@@ -54,6 +56,7 @@ from reelwright.api.schedules import (
     resume_schedule,
 )
 from reelwright.api.scopes import checked
+from reelwright.api.stage_runs import cancel_stage_run, list_stage_runs, read_stage_run
 from reelwright.api.tracking import track_request
 from reelwright.api.unambiguous import body_understood, query_understood
 from reelwright.api.usage import usage_by_action, usage_daily, usage_export, usage_projection
@@ -104,6 +107,8 @@ v1 = Router(
         *(register, verify_address, log_in, log_out, step_up, ask_password_reset, confirm_password_reset),
         *(read_me, change_me, list_sessions, end_session, add_key, list_keys, read_key, revoke_key),
         *(create, regenerate, read_generation, events, video, thumbnail, captions, read_draft, change_draft),
+        *(ingest, read_ingestion, retry_ingestion, list_stage_runs, read_stage_run, cancel_stage_run),
+        *(read_pipeline, start_stage, pause_pipeline, resume_pipeline),
         *(list_generations, cancel, pause, resume, read_limits, set_plan, grant_boost),
         *(list_dead_letters, read_dead_letter, redrive),
         *(read_balance, list_transactions, read_transaction, correct_credits),

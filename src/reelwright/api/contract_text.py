@@ -26,6 +26,8 @@ to mend; `type` leads to a page about it. Unknown fields, unknown query paramete
 
 TAGS: Mapping[str, str] = {
     "core": "Make reels: order, follow, pause, resume, cancel, regenerate, and fetch the files.",
+    "pipeline": "See where a draft stands, do one stage of it, and look at single runs.",
+    "ingestion": "Turn a page, a feed, a video or a text into a draft's source, and look at it first.",
     "account": "Your account, its keys, sessions and preferences.",
     "drafts": "What you work on: a topic or a source, and how its reel shall be.",
     "stories": "What was written: variants and their scenes, to edit and to make anew.",

@@ -44,15 +44,9 @@ PauseAfter = Annotated[
 ]
 
 
-class CreateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What the reel is about (exactly one of topic, url, text, or an existing draft_id), and how it is made."""
+class Making(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How a draft is made into a reel."""
 
-    topic: Annotated[str, Meta(min_length=1, max_length=300, description="What the reel is about.")] | None = None
-    url: Annotated[str, Meta(min_length=8, max_length=2048, description="A public web page.")] | None = None
-    text: Annotated[str, Meta(min_length=1, max_length=100_000, description="An article's own text.")] | None = None
-    draft_id: DraftId | None = None
-    variant_id: VariantId | None = None
-    kind: GenerationKind = GenerationKind.VIDEO
     platform: Platform = Platform.TIKTOK
     tone: Tone = Tone.CURIOUS
     language: Annotated[str, Meta(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")] = "en"
@@ -66,6 +60,17 @@ class CreateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     ] = "auto"
     variants: Annotated[int, Meta(ge=1, le=5)] = 1
     expected_price: Annotated[float, Meta(ge=0, le=1_000_000)] | None = None
+
+
+class CreateRequest(Making, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What the reel is about (exactly one of topic, url, text, or an existing draft_id), and how it is made."""
+
+    topic: Annotated[str, Meta(min_length=1, max_length=300, description="What the reel is about.")] | None = None
+    url: Annotated[str, Meta(min_length=8, max_length=2048, description="A public web page.")] | None = None
+    text: Annotated[str, Meta(min_length=1, max_length=100_000, description="An article's own text.")] | None = None
+    draft_id: DraftId | None = None
+    variant_id: VariantId | None = None
+    kind: GenerationKind = GenerationKind.VIDEO
     pause_after: PauseAfter = None
 
     def order(self, *, account: Account, key: str, allowlist: frozenset[str], request_id: str | None) -> Order:
@@ -151,13 +156,15 @@ def key_of(request: Request[Any, Any, Any], *, dry_run: bool) -> str:
     return sent[0].strip('"')
 
 
+def accepted_headers(started: Started, *, now: datetime) -> dict[str, str]:
+    """Return where to look, and the limits as they stand now or the mark of a repeat."""
+    told = headers_of(started.admitted, now=now) if started.admitted else {"Idempotency-Replayed": "true"}
+    return {"Location": f"/v1/generations/{started.generation_id}", **told}
+
+
 def accepted(started: Started, *, now: datetime) -> Response[Accepted | PreviewView]:
     """Return 202 with where to look, and with the limits as they stand now or the mark of a repeat."""
-    headers = {"Location": f"/v1/generations/{started.generation_id}"}
-    if started.admitted is None:
-        headers["Idempotency-Replayed"] = "true"
-    else:
-        headers |= headers_of(started.admitted, now=now)
+    headers = accepted_headers(started, now=now)
     body = Accepted(
         generation_id=started.generation_id,
         draft_id=started.draft_id,

@@ -1,6 +1,7 @@
 """POST /v1/generations/{id}/resume: let a paused or a failed generation go on from where it stands."""
 
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated, Any, cast
 
 import msgspec
 from litestar import Request, Response, post
@@ -11,8 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from reelwright.accounts import Account
 from reelwright.admission import Gate
-from reelwright.api.creations import PauseAfter, key_of, micro_of
-from reelwright.api.limits import headers_of
+from reelwright.api.creations import PauseAfter, accepted_headers, key_of, micro_of
 from reelwright.api.previews import FORESEEN, PreviewView, preview_view
 from reelwright.generations import Generation, GenerationState
 from reelwright.ground import clock
@@ -83,11 +83,16 @@ async def resume(
         seen = await resumption.preview(wish, account=account, db=db, gate=gate, terms=terms, now=now)
         return Response(preview_view(seen), status_code=HTTP_200_OK)
     gone_on = await resumption.resume(wish, account=account, db=db, gate=gate, terms=terms, now=now)
-    headers = {"Location": f"/v1/generations/{gone_on.generation_id if isinstance(gone_on, Started) else gone_on.id}"}
-    if isinstance(gone_on, Generation):
-        return Response(_paused(gone_on), status_code=HTTP_202_ACCEPTED, headers=headers)
-    told = headers_of(gone_on.admitted, now=now) if gone_on.admitted else {"Idempotency-Replayed": "true"}
-    return Response(_started(gone_on, wish), status_code=HTTP_202_ACCEPTED, headers=headers | told)
+    return cast("Response[ResumedView | PreviewView]", resumed(gone_on, now=now))
+
+
+def resumed(gone_on: Started | Generation, *, now: datetime) -> Response[ResumedView]:
+    """Return 202 with what goes on, where to look, and the limits or the mark of a repeat."""
+    if isinstance(gone_on, Started):
+        body, headers = _started(gone_on), accepted_headers(gone_on, now=now)
+    else:
+        body, headers = _paused(gone_on), {"Location": f"/v1/generations/{gone_on.id}"}
+    return Response(body, status_code=HTTP_202_ACCEPTED, headers=headers)
 
 
 def _paused(found: Generation) -> ResumedView:
@@ -100,11 +105,11 @@ def _paused(found: Generation) -> ResumedView:
     )
 
 
-def _started(started: Started, wish: Wish) -> ResumedView:
+def _started(started: Started) -> ResumedView:
     return ResumedView(
         generation_id=started.generation_id,
         draft_id=started.draft_id,
         status=GenerationState.QUEUED,
-        resumes=wish.generation,
+        resumes=started.resumes,
         price=started.price_micro / 1_000_000,
     )

@@ -56,6 +56,7 @@ from reelwright.generations.outcomes import (
     Spoken,
     Written,
 )
+from reelwright.generations.pipelines import Ingestion, Pipelines
 from reelwright.generations.progress import Dossier, Progress, Told
 from reelwright.generations.records import (
     AdmissionFacts,
@@ -110,6 +111,7 @@ __all__ = [
     "GenerationState",
     "Generations",
     "Ingested",
+    "Ingestion",
     "Judged",
     "Made",
     "Makers",
@@ -122,6 +124,7 @@ __all__ = [
     "NewGeneration",
     "Outcome",
     "Part",
+    "Pipelines",
     "Planned",
     "Platform",
     "Progress",

@@ -128,6 +128,15 @@ _GIVE_BACK = Statement(
     {_MINE} RETURNING r.id
     """  # noqa: S608 - put together from constants
 )
+_CALL_OFF = Statement(
+    f"""
+    WITH {_OPEN}
+    UPDATE stage_runs r
+       SET state = 'queued', fence = r.fence + 1, lease_until = NULL, attempt = r.attempt - 1, progress = 0,
+           resends = 0, next_attempt_at = clock_timestamp(), sent_at = clock_timestamp()
+    {_MINE} RETURNING r.id
+    """  # noqa: S608 - put together from constants
+)
 _FAIL = Statement(
     f"""
     WITH {_OPEN}
@@ -277,6 +286,10 @@ class Runs:
         Nothing counts how often: the generation's deadline bounds it.
         """
         return await self._fenced(_GIVE_BACK, run_id, fence, delay=delay, reason=reason)
+
+    async def call_off(self, run_id: StageRunId, fence: int) -> bool:
+        """Take a running run from its worker and queue it as if this attempt had never begun. False where it ended."""
+        return await self._fenced(_CALL_OFF, run_id, fence)
 
     async def fail(self, run_id: StageRunId, fence: int, error_code: str) -> bool:
         """End the run badly. False where it was lost."""

@@ -45,6 +45,7 @@ class Started:
     draft_id: DraftId
     admitted: Admitted | None
     price_micro: int = 0
+    resumes: GenerationId | None = None
 
 
 async def from_the_start(tx: AsyncConnection, order: Order, prepared: Prepared) -> tuple[Unit, ...]:
@@ -135,6 +136,7 @@ async def _started(
         draft_id=prepared.draft.id,
         admitted=admitted,
         price_micro=prepared.price.total_micro,
+        resumes=order.resumes,
     )
 
 
@@ -157,7 +159,13 @@ async def _repeated(tx: AsyncConnection, order: Order, account: Account, seen: b
     known = await Generations(session=tx).get(account.id, order.id)
     if known is None:
         raise NotFound("There is no such generation.")
-    return Started(generation_id=order.id, draft_id=known.draft_id, admitted=None, price_micro=known.hold_micro)
+    return Started(
+        generation_id=order.id,
+        draft_id=known.draft_id,
+        admitted=None,
+        price_micro=known.hold_micro,
+        resumes=known.resumes,
+    )
 
 
 async def write(
@@ -205,7 +213,10 @@ async def write(
     told = {"kind": order.kind.value} | ({"resumes": str(order.resumes)} if order.resumes else {})
     await generations.note(order.id, "queued", told)
     first = await opening(tx, order, prepared)
-    await queue(tx, order.id, first, most_attempts=terms.most_attempts, request_id=order.request_id)
+    allowed = pipeline.Due(first).until(order.pause_after).units
+    if first and not allowed and await generations.rest(order.id):  # all up to its stop was made before
+        await generations.note(order.id, "paused", {"after": order.pause_after})
+    await queue(tx, order.id, allowed, most_attempts=terms.most_attempts, request_id=order.request_id)
     if not account.demo:
         await ledger.hold(tx, account=account.id, generation=order.id, micro=prepared.price.total_micro)
     if order.counted:

@@ -1,6 +1,7 @@
 """The ledger room: credits granted, held and taken, and what every step of work used."""
 
 from reelwright.ledger.account import Origin
+from reelwright.ledger.by_run import metered_by_run
 from reelwright.ledger.corrections import AdjustmentTooLarge, Correction, RefundTooLarge, adjust, clawback, refund
 from reelwright.ledger.credits import (
     Balance,
@@ -98,6 +99,7 @@ __all__ = [
     "lapsed",
     "lapsing",
     "metered",
+    "metered_by_run",
     "mismatches",
     "project",
     "refund",

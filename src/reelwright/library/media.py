@@ -30,7 +30,9 @@ _USED = text(
          WHERE account_id = :account AND deleted_at IS NULL AND kind = 'upload') AS kept
     """
 )
-_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended('media ' || CAST(CAST(:account AS uuid) AS text), 0))")
+_ONE_AT_A_TIME = text(
+    "SELECT pg_advisory_xact_lock(hashtextextended('media ' || CAST(CAST(:account AS uuid) AS text), 0))"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ __all__ = ["LONGEST_URL", "Target", "blocked", "blocking", "checked_addresses", 
 _log = logger(__name__)
 
 # One sentence for every block, so that an answer never tells what stands behind a private address.
-BLOCKED_CODE = "source.not_allowed"
 _BLOCKED = (
     "This address can't be read: give the http or https address of a public web page, "
     "spelt as in a browser's address bar, without a user name or an unusual port."
@@ -52,4 +51,4 @@ def blocking() -> Generator[None]:
 def blocked(reason: str) -> Refusal:
     """Return the one refusal that every block gives; the reason goes to the log and nowhere else."""
     _log.info("source_blocked", reason=reason)
-    return Refusal(_BLOCKED, field="url", code=BLOCKED_CODE)
+    return Refusal(_BLOCKED, field="url", code="source.not_allowed")

@@ -24,6 +24,7 @@ _INTEND = text(
     RETURNING repeats, (SELECT failed FROM earlier) AS failed
     """
 )
+_MADE = text("SELECT EXISTS (SELECT FROM provider_calls WHERE run_id = :run AND fence = :fence)")
 _END = text(
     """
     UPDATE provider_calls SET state = :state, external_id = :external_id, ended_at = clock_timestamp()
@@ -105,6 +106,10 @@ class PaidCalls:
             )
         ).one()
         return Intent(repeats=row.repeats, failed=row.failed)
+
+    async def made(self, run: StageRunId, fence: int) -> bool:
+        """Say whether a claim of a run has begun to make a call."""
+        return bool(await self.session.scalar(_MADE, {"run": run, "fence": fence}))
 
     async def end(self, call: UUID, state: str, *, external_id: str | None) -> None:
         """Write down how an intended call ended: answered, failed or unknown; the first word counts."""

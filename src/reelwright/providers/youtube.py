@@ -119,7 +119,9 @@ def offered(html: str, final: str, *, language: str) -> tuple[str, str, Track]:
     Raises Refusal (`ingestion.consent_wall`, `video_not_found`, `video_closed`, `no_transcript`).
     """
     if (urlsplit(final).hostname or "").startswith("consent."):
-        raise _refused("consent_wall", f"YouTube asks for a person's consent before it shows this video: {_PASTE}")
+        raise _refused(
+            f"YouTube asks for a person's consent before it shows this video: {_PASTE}", code="ingestion.consent_wall"
+        )
     player = _player(html)
     _check_playable(player.playability_status.status)
     tracks = player.captions.player_captions_tracklist_renderer.caption_tracks
@@ -156,19 +158,21 @@ def transcript(raw: bytes, *, url: str, title: str, author: str, track: Track) -
 
 def no_transcript() -> Refusal:
     """Return the refusal for a video without captions that everybody may have."""
-    return _refused("no_transcript", f"This video offers no captions: choose one that has some, or {_PASTE}")
+    return _refused(
+        f"This video offers no captions: choose one that has some, or {_PASTE}", code="ingestion.no_transcript"
+    )
 
 
 def _player(html: str) -> _Player:
     """Return the page's player response. Raises Refusal where there is none to be read."""
     found = _RESPONSE.search(html)
     if found is None:
-        raise _refused("video_closed", f"YouTube doesn't show this video to programs: {_PASTE}")
+        raise _refused(f"YouTube doesn't show this video to programs: {_PASTE}", code="ingestion.video_closed")
     try:
         known: Any = json.JSONDecoder().raw_decode(html, found.end())[0]
         return msgspec.convert(known, _Player)
     except (ValueError, RecursionError):  # msgspec's errors are ValueErrors too
-        raise _refused("video_closed", f"YouTube's page of this video can't be read: {_PASTE}") from None
+        raise _refused(f"YouTube's page of this video can't be read: {_PASTE}", code="ingestion.video_closed") from None
 
 
 def _check_playable(status: str) -> None:
@@ -176,11 +180,11 @@ def _check_playable(status: str) -> None:
         return
     _log.info("video_not_playable", status=status[:40])
     if status == "ERROR":
-        raise _refused("video_not_found", "There is no such video (any more): check its address.")
+        raise _refused("There is no such video (any more): check its address.", code="ingestion.video_not_found")
     raise _refused(
-        "video_closed",
         "This video isn't open to everybody: it is private, for adults, for members, or has yet to begin:"
         f" choose another one, or {_PASTE}",
+        code="ingestion.video_closed",
     )
 
 
@@ -210,5 +214,5 @@ def _paragraphs(events: Sequence[_Event]) -> list[str]:
     return [*made, line] if line else made
 
 
-def _refused(what: str, sentence: str) -> Refusal:
-    return Refusal(sentence, field="youtube_url", code=f"ingestion.{what}")
+def _refused(sentence: str, *, code: str) -> Refusal:
+    return Refusal(sentence, field="youtube_url", code=code)
