@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from reelwright.ground import clock
 from reelwright.ground.sealing import Seal
-from reelwright.journeys import alerts, allowances, identity, inbox, notifying, plans, scheduling, usage
+from reelwright.journeys import alerts, allowances, identity, inbox, media, notifying, plans, scheduling, usage
 from reelwright.journeys.chores import Chore
 from reelwright.journeys.ordering import Terms
 from reelwright.journeys.sounding import forget as forget_sounds
@@ -28,6 +28,7 @@ def chores(wiring: Wiring) -> Mapping[str, Chore]:
         "replays": lambda: identity.forget_requests(db=db),
         "sounds": lambda: forget_sounds(db=db),
         "sign_ins": lambda: identity.forget_sign_ins(db=db),
+        "loose_files": lambda: media.sweep(db=db, storage=wiring.storage),
     }
 
 
