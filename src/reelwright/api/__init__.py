@@ -4,6 +4,7 @@ from litestar import Router
 
 from reelwright.api.admin import grant_boost, set_plan
 from reelwright.api.arriving import BODY_LIMIT, generation_named, json_only
+from reelwright.api.assets import change_asset, delete_asset, list_assets, read_asset, save_asset
 from reelwright.api.auth import (
     ask_password_reset,
     confirm_password_reset,
@@ -26,7 +27,9 @@ from reelwright.api.health import live, metrics, ready
 from reelwright.api.ingestion import ingest, read_ingestion, retry_ingestion
 from reelwright.api.keys import add_key, list_keys, read_key, revoke_key
 from reelwright.api.limits import read_limits
+from reelwright.api.links import asset_url, file_by_link, media_url, video_url
 from reelwright.api.me import change_me, end_session, list_sessions, read_me
+from reelwright.api.media import delete_media, list_media, read_media, upload_media
 from reelwright.api.music import add_music, delete_music, list_music, play_music, preview_music, read_music
 from reelwright.api.notifications import change_preferences, read_preferences
 from reelwright.api.pages import public_pages
@@ -126,7 +129,9 @@ v1 = Router(
         *(list_voices, create_voice, read_voice, change_voice, delete_voice, set_default_voice),
         *(preview_voice, read_preview, play_preview),
         *(list_music, add_music, read_music, delete_music, preview_music, play_music),
+        *(save_asset, list_assets, read_asset, change_asset, delete_asset, asset_url),
+        *(upload_media, list_media, read_media, delete_media, media_url, video_url),
     ],
 )
 checked(v1)
-operator_routes = [live, ready, metrics, stripe_webhook, *public_pages]
+operator_routes = [live, ready, metrics, stripe_webhook, file_by_link, *public_pages]
