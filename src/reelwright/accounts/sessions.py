@@ -87,6 +87,11 @@ class Sessions:
 
     session: AsyncConnection
 
+    @staticmethod
+    def shaped(token: str) -> bool:
+        """Say whether this can be a token at all."""
+        return _TOKEN.fullmatch(token) is not None
+
     async def open(self, account_id: AccountId, *, password_hash: str, agent: str) -> tuple[SessionId, str] | None:
         """Begin a session and return it with its token; None where the password is another by now.
 
@@ -101,7 +106,7 @@ class Sessions:
 
     async def caller(self, token: str) -> Caller | None:
         """Return who calls by this token; None where it is malformed or its session is over."""
-        if not _TOKEN.fullmatch(token):
+        if not self.shaped(token):
             return None
         for row in await rows(self.session, _BY_TOKEN, {"token_hash": _hashed(token)}):
             found = dict(row)

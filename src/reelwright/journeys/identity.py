@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from reelwright.accounts import Accounts, Caller, Proofs, Replays, Sessions, SignIns
+from reelwright.accounts import Accounts, Caller, Proofs, Replays, Sessions, SignIns, well_formed
 from reelwright.ground.postgres import Database
 
 REMEMBERED = timedelta(days=30)
@@ -11,13 +11,17 @@ _BATCH = 1000
 
 
 async def of_key(secret: str, *, db: Database) -> Caller | None:
-    """Return who calls by a live API key, or None. Raises Outage."""
+    """Return who calls by a live API key, or None; what is no key at all costs no connection. Raises Outage."""
+    if not well_formed(secret):
+        return None
     async with db.single() as tx:
         return await Accounts(session=tx).by_api_key(secret)
 
 
 async def of_session(token: str, *, db: Database) -> Caller | None:
-    """Return who calls by a session's token, or None. Raises Outage."""
+    """Return who calls by a session's token, or None; what is no token costs no connection. Raises Outage."""
+    if not Sessions.shaped(token):
+        return None
     async with db.single() as tx:
         return await Sessions(tx).caller(token)
 

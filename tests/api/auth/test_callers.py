@@ -85,6 +85,18 @@ async def test_s13_a_key_goes_into_one_authorization_header_and_nowhere_else(
         assert told(await web.get(f"/v1/webhooks?{query}", headers=callers.user)) == (401, "auth.required")
 
 
+async def test_s14_what_is_no_key_or_token_costs_no_query(
+    web: httpx.AsyncClient, callers: Callers, app: Litestar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no database to ask: asking it would be a crash."""
+    secret, cookie = callers.user["Authorization"], callers.user_session["Cookie"]
+    monkeypatch.setattr(app.state, "db", None, raising=False)
+    swapped = secret[:-7] + ("x" if secret[-7] != "x" else "y") + secret[-6:]
+    for headers in ({"Authorization": swapped}, {"Authorization": secret + "0"}, {"Cookie": cookie + "0"}):
+        assert told(await web.get("/v1/webhooks", headers=headers)) == (401, "auth.required")
+    assert told(await web.get("/v1/webhooks", headers={"Authorization": secret})) == (500, "service.bug")
+
+
 async def test_s15_a_test_key_opens_nothing_in_production(
     web: httpx.AsyncClient, callers: Callers, app: Litestar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
