@@ -19,7 +19,7 @@ from reelwright.api.costs import calculate_cost, change_action_costs, list_actio
 from reelwright.api.creations import create
 from reelwright.api.credits import correct_credits, list_transactions, read_balance, read_transaction
 from reelwright.api.dead_letters import list_dead_letters, read_dead_letter, redrive
-from reelwright.api.drafts import change_draft, read_draft
+from reelwright.api.drafts import add_draft, change_draft, delete_draft, list_draft_variants, list_drafts, read_draft
 from reelwright.api.files import captions, thumbnail, video
 from reelwright.api.generations import cancel, events, list_generations, pause, read_generation
 from reelwright.api.guarding import Gatehouse, guard
@@ -48,6 +48,7 @@ from reelwright.api.problems import HANDLERS
 from reelwright.api.providers import list_models, list_providers, provider_status
 from reelwright.api.regenerations import regenerate
 from reelwright.api.resumptions import resume
+from reelwright.api.scenes import change_scene, list_scenes, regenerate_scene, reorder_scenes
 from reelwright.api.schedules import (
     change_schedule,
     create_schedule,
@@ -65,6 +66,7 @@ from reelwright.api.unambiguous import body_understood, query_understood
 from reelwright.api.usage import usage_by_action, usage_daily, usage_export, usage_projection
 from reelwright.api.usage_reports import count_requests, top_consumers, tracking_failures, usage_report
 from reelwright.api.users import list_users, read_user, revoke_boost, set_demo
+from reelwright.api.variants import change_variant, read_variant, regenerate_variant
 from reelwright.api.voices import (
     change_voice,
     create_voice,
@@ -109,7 +111,10 @@ v1 = Router(
     route_handlers=[
         *(register, verify_address, log_in, log_out, step_up, ask_password_reset, confirm_password_reset),
         *(read_me, change_me, list_sessions, end_session, add_key, list_keys, read_key, revoke_key),
-        *(create, regenerate, read_generation, events, video, thumbnail, captions, read_draft, change_draft),
+        *(create, regenerate, read_generation, events, video, thumbnail, captions),
+        *(add_draft, list_drafts, read_draft, list_draft_variants, change_draft, delete_draft),
+        *(read_variant, change_variant, regenerate_variant),
+        *(list_scenes, change_scene, reorder_scenes, regenerate_scene),
         *(ingest, read_ingestion, retry_ingestion, list_stage_runs, read_stage_run, cancel_stage_run),
         *(read_pipeline, start_stage, pause_pipeline, resume_pipeline),
         *(list_generations, cancel, pause, resume, read_limits, set_plan, grant_boost),

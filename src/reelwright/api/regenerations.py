@@ -82,6 +82,25 @@ class RegenerateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
             raise BadField("variants: leave it out, except for full.", field="variants")
 
 
+async def ordered(
+    request: Request[Any, Any, Any],
+    wanted: RegenerateRequest,
+    *,
+    account: Account,
+    db: Database,
+    gate: Gate,
+    terms: Terms,
+    dry_run: bool,
+) -> Response[Accepted | PreviewView]:
+    """Start a regeneration, or say what it would meet: the one way for every route that makes a part anew."""
+    chosen: Any = request.scope.get("request_id")
+    order = wanted.order(account=account, key=key_of(request, dry_run=dry_run), request_id=chosen)
+    now = clock.now()
+    if dry_run:
+        return foreseen(await previewing.preview(order=order, account=account, db=db, gate=gate, terms=terms, now=now))
+    return accepted(await creation.start(order=order, account=account, db=db, gate=gate, terms=terms, now=now), now=now)
+
+
 @post(
     "/regenerate",
     status_code=HTTP_202_ACCEPTED,
@@ -98,13 +117,7 @@ async def regenerate(
     terms: NamedDependency[Terms],
     *,
     dry_run: FromQuery[bool] = False,
-    key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,
+    key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,  # noqa: ARG001 - for OpenAPI: key_of reads them all
 ) -> Response[Accepted | PreviewView]:
     """Start a regeneration and return at once. A dry run writes nothing and needs no key."""
-    chosen: Any = request.scope.get("request_id")
-    key = key_of(request, dry_run=dry_run)
-    order = data.order(account=account, key=key, request_id=chosen)
-    now = clock.now()
-    if dry_run:
-        return foreseen(await previewing.preview(order=order, account=account, db=db, gate=gate, terms=terms, now=now))
-    return accepted(await creation.start(order=order, account=account, db=db, gate=gate, terms=terms, now=now), now=now)
+    return await ordered(request, data, account=account, db=db, gate=gate, terms=terms, dry_run=dry_run)

@@ -13,12 +13,15 @@ from reelwright.generations import (
     Generation,
     GenerationKind,
     GenerationState,
+    MotionKind,
     Part,
     Platform,
     Run,
     RunState,
+    Scene,
     Stage,
     Tone,
+    TransitionKind,
     Variant,
 )
 from reelwright.ground.ids import DraftId, GenerationId, VariantId
@@ -39,12 +42,30 @@ class StageView(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float | None = None
 
 
+class MotionView(msgspec.Struct, frozen=True, kw_only=True):
+    """How the picture moves, and how much of it the move spans: 0.12 zooms from 1.00 to 1.12."""
+
+    kind: MotionKind
+    amount: float
+
+
+class TransitionView(msgspec.Struct, frozen=True, kw_only=True):
+    """How a scene gives way to the next, in how many frames of 1/30 s."""
+
+    kind: TransitionKind
+    frames: int
+
+
 class SceneView(msgspec.Struct, frozen=True, kw_only=True):
+    """One scene, `index` from 0. `claim` is the source's own sentence behind its narration, if there is one."""
+
     index: int
     narration: str
     visual: str
     image_prompt: str
     duration_ms: int
+    motion: MotionView
+    transition: TransitionView
     claim: str | None = None
 
 
@@ -55,9 +76,10 @@ class AttributionView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VariantView(msgspec.Struct, frozen=True, kw_only=True):
-    """A complete story. `outline` marks one written without facts."""
+    """A complete story. `outline` marks one written without facts. `version` counts its changes: it is its ETag."""
 
     id: VariantId
+    version: int
     title: str
     hook: str
     synopsis: str
@@ -66,6 +88,20 @@ class VariantView(msgspec.Struct, frozen=True, kw_only=True):
     hashtags: tuple[str, ...]
     outline: bool
     attribution: AttributionView | None
+    scenes: tuple[SceneView, ...]
+
+
+class VariantsView(msgspec.Struct, frozen=True, kw_only=True):
+    """All stories of a draft, the newest writing first."""
+
+    variants: tuple[VariantView, ...]
+
+
+class ScenesView(msgspec.Struct, frozen=True, kw_only=True):
+    """A story's scenes in their order, and the version of the story."""
+
+    variant_id: VariantId
+    version: int
     scenes: tuple[SceneView, ...]
 
 
@@ -161,6 +197,31 @@ class DraftView(msgspec.Struct, frozen=True, kw_only=True):
     variants: tuple[VariantView, ...] = ()
 
 
+class DraftSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """A draft, as a list shows it. `has_text`: its source is a text of its own, which the draft itself shows."""
+
+    id: DraftId
+    topic: str | None
+    url: str | None
+    has_text: bool
+    platform: Platform
+    tone: Tone
+    language: str
+    duration_s: int
+    aspect: Aspect
+    selected_variant: VariantId | None
+    version: int
+    created_at: datetime | None
+    updated_at: datetime | None
+
+
+class DraftsView(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of drafts, newest first. `next_cursor` null: there is no more."""
+
+    drafts: tuple[DraftSummary, ...]
+    next_cursor: str | None
+
+
 def generation_view(shown: Shown) -> GenerationView:
     """Return what the owner may see."""
     found = shown.generation
@@ -246,6 +307,7 @@ def variant_view(variant: Variant) -> VariantView:
     credit = story.attribution
     return VariantView(
         id=variant.id,
+        version=variant.version,
         title=story.title,
         hook=story.hook,
         synopsis=story.synopsis,
@@ -254,17 +316,21 @@ def variant_view(variant: Variant) -> VariantView:
         hashtags=story.hashtags,
         outline=story.outline,
         attribution=credit and AttributionView(title=credit.title, url=credit.url, licence=credit.licence),
-        scenes=tuple(
-            SceneView(
-                index=scene.index,
-                narration=scene.narration,
-                visual=scene.visual,
-                image_prompt=scene.image_prompt,
-                duration_ms=scene.duration_ms,
-                claim=scene.claim,
-            )
-            for scene in variant.scenes
-        ),
+        scenes=tuple(map(scene_view, variant.scenes)),
+    )
+
+
+def scene_view(scene: Scene) -> SceneView:
+    """Return a scene."""
+    return SceneView(
+        index=scene.index,
+        narration=scene.narration,
+        visual=scene.visual,
+        image_prompt=scene.image_prompt,
+        duration_ms=scene.duration_ms,
+        motion=MotionView(kind=scene.motion.kind, amount=round(scene.motion.amount, 4)),
+        transition=TransitionView(kind=scene.transition.kind, frames=scene.transition.frames),
+        claim=scene.claim,
     )
 
 
@@ -301,4 +367,23 @@ def draft_view(draft: Draft, variants: list[Variant]) -> DraftView:
         selected_variant=draft.selected_variant,
         version=draft.version,
         variants=tuple(variant_view(variant) for variant in variants),
+    )
+
+
+def draft_summary(draft: Draft) -> DraftSummary:
+    """Return what a list shows."""
+    return DraftSummary(
+        id=draft.id,
+        topic=draft.topic,
+        url=draft.source_url,
+        has_text=draft.source_text is not None,
+        platform=draft.platform,
+        tone=draft.tone,
+        language=draft.language,
+        duration_s=draft.duration_s,
+        aspect=draft.aspect,
+        selected_variant=draft.selected_variant,
+        version=draft.version,
+        created_at=draft.created_at,
+        updated_at=draft.updated_at,
     )

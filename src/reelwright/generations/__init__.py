@@ -5,6 +5,15 @@ from reelwright.generations.artefacts import Artefacts
 from reelwright.generations.carrying import Carried, Carrying
 from reelwright.generations.dead_letters import DeadLetter, DeadLetters
 from reelwright.generations.drafts import DraftChanged, Drafts, VariantUnknown
+from reelwright.generations.edits import (
+    Belonging,
+    Edits,
+    NotAPermutation,
+    VariantChanged,
+    reordered,
+    with_scene,
+    with_story,
+)
 from reelwright.generations.generations import LONGEST_PAUSE, Generations
 from reelwright.generations.inputs import RECIPES, Makers
 from reelwright.generations.model import (
@@ -91,6 +100,7 @@ __all__ = [
     "Assignment",
     "Attribution",
     "Beat",
+    "Belonging",
     "Bench",
     "Carried",
     "Carrying",
@@ -104,6 +114,7 @@ __all__ = [
     "DraftChanged",
     "Drafts",
     "Drawn",
+    "Edits",
     "Encoded",
     "Event",
     "Generation",
@@ -122,6 +133,7 @@ __all__ = [
     "MusicChoice",
     "NewArtefact",
     "NewGeneration",
+    "NotAPermutation",
     "Outcome",
     "Part",
     "Pipelines",
@@ -155,6 +167,7 @@ __all__ = [
     "Unit",
     "Uploads",
     "Variant",
+    "VariantChanged",
     "VariantUnknown",
     "Variants",
     "VoiceChoice",
@@ -164,6 +177,9 @@ __all__ = [
     "inputs",
     "inputs_hash",
     "pipeline",
+    "reordered",
     "wanted_scenes",
     "wanted_words",
+    "with_scene",
+    "with_story",
 ]

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import exists, func, literal, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -98,6 +100,46 @@ class Drafts:
                 extra={"version": present.version},
             )
         raise VariantUnknown("This draft has no such variant: choose one of its own.", field="selected_variant")
+
+    async def of_account(
+        self,
+        account_id: AccountId,
+        *,
+        platform: Platform | None = None,
+        words: str | None = None,
+        before: tuple[datetime, UUID] | None = None,
+        limit: int,
+    ) -> list[Draft]:
+        """Return an account's drafts, newest first, from behind the one made then with that id.
+
+        `words` stand in the topic as they are, whatever their case.
+        """
+        query = select(*_COLUMNS).where(DRAFTS.c.account_id == account_id, DRAFTS.c.deleted_at.is_(None))
+        if platform is not None:
+            query = query.where(DRAFTS.c.platform == platform)
+        if words is not None:
+            query = query.where(DRAFTS.c.topic.icontains(words, autoescape=True))
+        if before is not None:
+            query = query.where(tuple_(DRAFTS.c.created_at, DRAFTS.c.id) < tuple_(*map(literal, before)))
+        newest = query.order_by(DRAFTS.c.created_at.desc(), DRAFTS.c.id.desc()).limit(limit)
+        return [_draft(row) for row in (await self.session.execute(newest)).mappings()]
+
+    async def lock(self, account_id: AccountId, draft_id: DraftId) -> bool:
+        """Keep every other edit, and every new order, of the draft waiting until the commit. False where it is gone.
+
+        Lock what lives of it before: workers go from their generation to the draft.
+        """
+        locked = select(DRAFTS.c.id).where(*self._own(account_id, draft_id)).with_for_update()
+        return await self.session.scalar(locked) is not None
+
+    async def of(self, draft_id: DraftId) -> Draft:
+        """Return a draft that is there, whosever it is. Raises NoResultFound."""
+        found = await self.session.execute(select(*_COLUMNS).where(DRAFTS.c.id == draft_id))
+        return _draft(found.mappings().one())
+
+    async def hide(self, draft_id: DraftId) -> None:
+        """Delete a draft in appearance."""
+        await self.session.execute(update(DRAFTS).where(DRAFTS.c.id == draft_id).values(deleted_at=func.now()))
 
     async def of_generation(self, generation_id: GenerationId) -> Draft:
         """Return the generation's draft, deleted or not. Raises NoResultFound."""

@@ -200,6 +200,17 @@ class Generations:
         chosen = update(GENERATIONS).where(GENERATIONS.c.id == generation_id)
         await self.session.execute(chosen.values(pause_after=stage))
 
+    async def lock_live_of(self, draft_id: DraftId) -> list[Generation]:
+        """Return what lives of a draft, by id, and keep everyone else from changing it until the commit."""
+        query = select(*_COLUMNS).where(GENERATIONS.c.draft_id == draft_id, GENERATIONS.c.ended_at.is_(None))
+        locked = query.order_by(GENERATIONS.c.id).with_for_update(key_share=True)
+        return [found for row in (await self.session.execute(locked)).mappings() if (found := _found(row))]
+
+    async def live_of(self, draft_id: DraftId) -> list[GenerationId]:
+        """Return which generations live of a draft."""
+        query = select(GENERATIONS.c.id).where(GENERATIONS.c.draft_id == draft_id, GENERATIONS.c.ended_at.is_(None))
+        return [GenerationId(found) for found in await self.session.scalars(query)]
+
     async def unfinished_past_deadline(self, limit: int, *, after: GenerationId | None = None) -> list[GenerationId]:
         """Return live generations whose time is over, by id, from behind the given one. A paused one has time."""
         late = and_(GENERATIONS.c.deadline_at <= func.clock_timestamp(), GENERATIONS.c.paused_at.is_(None))

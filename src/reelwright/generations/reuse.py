@@ -118,10 +118,17 @@ class Making:
 
     def _wanted(self, besides: Collection[Unit]) -> Iterator[tuple[Unit, str]]:
         """Yield what may be taken, each once all that its name is made of is there: so that it can be taken at once."""
+        for unit, name in self._named():
+            if unit not in self.finished and unit not in besides:
+                yield unit, name
+
+    def names(self) -> dict[Unit, str]:
+        """Return the names of all that can be named as far as it is."""
+        return dict(self._named())
+
+    def _named(self) -> Iterator[tuple[Unit, str]]:
         for named in (*map(self._scene, self.variant.scenes), self._mix(), self._chunks()):
-            for unit, name in named:
-                if unit not in self.finished and unit not in besides:
-                    yield unit, name
+            yield from named
 
     def _scene(self, scene: Scene) -> Iterator[tuple[Unit, str]]:
         at = scene.index

@@ -105,7 +105,7 @@ class Variants:
         """Give the variant these scenes, instead of any that it has."""
         await self.session.execute(delete(SCENES).where(SCENES.c.variant_id == variant_id))
         if scenes:
-            await self.session.execute(insert(SCENES), [_scene_values(variant_id, scene) for scene in scenes])
+            await self.session.execute(insert(SCENES), [scene_values(variant_id, scene) for scene in scenes])
 
     async def rewrite(self, variant_id: VariantId, new: Rewritten, *, scene: int | None = None) -> None:
         """Change one part of a variant in place and count its version on; all other parts stay as others left them.
@@ -259,7 +259,8 @@ def _story(row: Record[Any]) -> Story:
     )
 
 
-def _scene_values(variant_id: VariantId, scene: Scene) -> dict[str, object]:
+def scene_values(variant_id: VariantId, scene: Scene) -> dict[str, object]:
+    """Return a scene's row."""
     return {
         "variant_id": variant_id,
         "position": scene.index,

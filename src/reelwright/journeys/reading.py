@@ -1,11 +1,9 @@
 """Read what belongs to an account: a generation with its stages, its events, its files, its draft."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from reelwright import ledger
-from reelwright.admission import Place
 from reelwright.generations import (
     Artefact,
     ArtefactKind,
@@ -24,7 +22,6 @@ from reelwright.generations import (
 from reelwright.ground.errors import NotFound
 from reelwright.ground.ids import AccountId, DraftId, GenerationId
 from reelwright.ground.postgres import Database
-from reelwright.journeys import sounds
 
 GONE = "There is no such generation."
 
@@ -109,18 +106,3 @@ async def draft(account: AccountId, wanted: DraftId, *, db: Database) -> tuple[D
         if found is None:
             raise NotFound("There is no such draft.")
         return found, await Variants(session=tx).of_draft(wanted)
-
-
-async def change_draft(
-    account: AccountId,
-    wanted: DraftId,
-    changes: Mapping[str, object],
-    *,
-    expected_version: int | None,
-    db: Database,
-    speech: Place | None = None,
-) -> Draft:
-    """Change a draft's fields. Raises NotFound, DraftChanged, VoiceUnknown, MusicUnknown, Outage."""
-    async with db.begin() as tx:
-        await sounds.check(tx, account, changes, speech)
-        return await Drafts(session=tx).patch(account, wanted, changes, expected_version=expected_version)

@@ -105,9 +105,12 @@ async def taken(
     shelf = await rooms.shelf(task.draft.id, demo=generation.demo)
     if not shelf:
         return set()
+    # Not as the task has them: an edit since then may have touched what this run had no part in.
+    draft = await Drafts(session=tx).of_generation(generation.id)
+    variants = await Variants(session=tx).of_draft(draft.id)
     making = Making(
-        draft=task.draft,
-        variant=task.variant,
+        draft=draft,
+        variant=next(variant for variant in variants if variant.id == task.variant.id),
         makers=makers_of(places),
         finished=finished,
         files=await rooms.files(generation.id),

@@ -56,13 +56,13 @@ async def test_a_draft_is_read_changed_and_guarded_by_its_version(
     read = (await api.get(path)).json()
     assert (read["topic"], read["duration_s"], read["aspect"], read["version"]) == (TOPIC["topic"], 20, "1:1", 1)
 
-    changed = await api.patch(path, json={"duration_s": 45, "tone": "calm"}, headers={"If-Match": '"1"'})
+    changed = await api.patch(path, json={"aspect": "16:9", "tone": "calm"}, headers={"If-Match": '"1"'})
     assert changed.status_code == 200, changed.text
-    assert (changed.json()["duration_s"], changed.json()["tone"], changed.json()["version"]) == (45, "calm", 2)
+    assert (changed.json()["aspect"], changed.json()["tone"], changed.json()["version"]) == ("16:9", "calm", 2)
 
-    stale = await api.patch(path, json={"duration_s": 50}, headers={"If-Match": '"1"'})
+    stale = await api.patch(path, json={"aspect": "9:16"}, headers={"If-Match": '"1"'})
     assert (stale.status_code, stale.json()["code"]) == (412, "draft.changed")
-    assert (await api.get(path)).json()["duration_s"] == 45
+    assert (await api.get(path)).json()["aspect"] == "16:9"
     assert (await api.get(path, headers=stranger.headers)).status_code == 404
     assert (await api.patch(path, json={"tone": "calm"}, headers=stranger.headers)).status_code == 404
 
