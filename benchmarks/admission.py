@@ -3,6 +3,7 @@
     python benchmarks/admission.py             three rounds of 1,000 decisions a cell: some minutes
     python benchmarks/admission.py --short     one round of 150: half a minute, and noisy
     python benchmarks/admission.py --correctness            the second table only
+    python benchmarks/admission.py --floor     ours beside the floors alone, directly, one at a time
 
 One Valkey for every arm, without its append-only file (a hosted Redis persists in its own way; `--aof` keeps it, as
 `reelwright dev` does), flushed before each arm; one Python process on uvloop and redis-py with hiredis; 100 accounts in
@@ -31,7 +32,7 @@ from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID, uuid4
 
 import uvloop
-from admission_arms import ALLOWANCES, ARMS, FLOORS, Arm, Ask, Incr, LeanIncr, LimitsAtOnce, Ours, asks
+from admission_arms import ALLOWANCES, ARMS, FLOORS, Arm, Ask, BareScript, Incr, LeanIncr, LimitsAtOnce, Ours, asks
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from rich.console import Console
@@ -218,14 +219,19 @@ async def compared(urls: Mapping[str, str], options: argparse.Namespace) -> tupl
     accounts = [uuid4() for _ in range(options.accounts)]
     rounds: Rounds = {}
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        cells = [] if options.correctness else CELLS * options.rounds
+        cells = [] if options.correctness else (CELLS[:1] if options.floor else CELLS) * options.rounds
         steps = progress.add_task("admission", total=len(cells) + 1)
-        proofs = {kind.name: await proof(kind, urls[DIRECT], admin) for kind in ARMS if kind not in FLOORS}
+        proofs = {
+            kind.name: await proof(kind, urls[DIRECT], admin)
+            for kind in ARMS
+            if kind not in FLOORS and not options.floor
+        }
         progress.advance(steps)
         for step, cell in enumerate(cells):
             progress.update(steps, description=f"{cell}")
+            arms = (Ours, *FLOORS) if options.floor else ARMS
             wanted = (
-                [Incr] if cell.line == PROXY else [kind for kind in ARMS if not (kind in FLOORS and cell.refused_pct)]
+                [Incr] if cell.line == PROXY else [kind for kind in arms if not (kind in FLOORS and cell.refused_pct)]
             )
             first = step // len(CELLS) % len(wanted)
             for kind in [*wanted[first:], *wanted[:first]]:
@@ -248,6 +254,8 @@ def report(rounds: Rounds, proofs: Mapping[str, Proof]) -> None:
             row = middle(arms[name])
             speed = f"{row.per_s:12.0f}{row.p50_ms:9.2f}{row.p99_ms:9.2f}"
             print(f"{name:22}{speed}{row.redis_us:10.1f}{row.cpu_us:11.0f}{row.trips:7.2f}")
+    if not proofs:
+        return
     print(f"\nRight? 200 requests, 32 at once, for 25 units; then {REFUSALS} refusals because five are running")
     titles = ("admitted/limit", "units they spent", "keys they changed", "keys without expiry", "scripts flushed")
     print(f"{'':22}" + "".join(f"{title:>21}" for title in titles))
@@ -259,11 +267,11 @@ def report(rounds: Rounds, proofs: Mapping[str, Proof]) -> None:
         print(f"{kind.name:22}{kind.lacks}")
 
 
-def ratio(rounds: Rounds, cell: Cell, peers: Sequence[str]) -> float:
+def ratio(rounds: Rounds, cell: Cell, peers: Sequence[str], *, ours: str = Ours.name) -> float:
     """Ours over the best of these, each round by itself; the median round."""
     arms = rounds[cell]
     best = [max(row.per_s for row in found) for found in zip(*(arms[name] for name in peers), strict=True)]
-    return statistics.median(ours.per_s / other for ours, other in zip(arms[Ours.name], best, strict=True))
+    return statistics.median(row.per_s / other for row, other in zip(arms[ours], best, strict=True))
 
 
 def verdicts(rounds: Rounds) -> list[tuple[str, float, str, bool]]:
@@ -291,11 +299,22 @@ def verdicts(rounds: Rounds) -> list[tuple[str, float, str, bool]]:
         ("to a bare INCR, 32 at once", ratio(rounds, Cell(DIRECT, 0, 32), [Incr.name])),
         ("to a bare INCR, with 1 ms added", ratio(rounds, far, [Incr.name])),
         ("to an INCR over our own line", ratio(rounds, near, [LeanIncr.name])),
+        *floors(rounds),
     ]
     return [
         *((what, value, f">= {wanted:g}", value >= wanted) for what, value, wanted in at_least),
         *((what, value, f"<= {wanted:g}", value <= wanted) for what, value, wanted in at_most),
         *((what, value, "", True) for what, value in beside),
+    ]
+
+
+def floors(rounds: Rounds) -> list[tuple[str, float]]:
+    """How far ours is from what the same commands cost that decide nothing, and how far those are from an INCR."""
+    near = Cell(DIRECT, 0, 1)
+    return [
+        ("decisions/s, to its own commands, bare", ratio(rounds, near, [BareScript.name])),
+        ("Redis us of its own commands, bare", middle(rounds[near][BareScript.name]).redis_us),
+        ("bare commands/s, to a bare INCR", ratio(rounds, near, [Incr.name], ours=BareScript.name)),
     ]
 
 
@@ -321,6 +340,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--correctness", action="store_true", help="no speed")
+    parser.add_argument("--floor", action="store_true", help="no libraries")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--decisions", type=int, default=1000, help="in each cell, of each arm")
     parser.add_argument("--accounts", type=int, default=100)
@@ -348,7 +368,10 @@ def main() -> None:
     print(f"{machine}, Python {sys.version.split()[0]}, medians of {options.rounds} rounds of {options.decisions}")
     print(f"Every arm on one Valkey, its append-only file {'on' if options.aof else 'off'}")
     report(rounds, proofs)
-    if rounds:
+    if options.floor:
+        for what, value in floors(rounds):
+            print(f"{what:40}{value:10.2f}")
+    elif rounds:
         targets(rounds)
     if options.json:
         saved(options.json, rounds, proofs)

@@ -1,0 +1,351 @@
+"""How much of a request is ours: create, read and list, against a bare Litestar route and the same SQL by asyncpg.
+
+    python benchmarks/api.py            three rounds, then 20 s of orders at 300 a second: two minutes
+    python benchmarks/api.py --short    one round and 5 s: half a minute, and noisy
+
+One API process (uvicorn on uvloop and httptools), real PostgreSQL and Valkey, a generator in a process of its own,
+eight requests in flight, all on this machine's cores together. Two floors in the same run, in turn with ours: a bare
+Litestar route that encodes one small Struct, and a Litestar route that plays the very statements that ours sent, BEGIN
+and COMMIT included, by plain asyncpg from a prepared pool, with new ids. They check no key, limit or body. The relay
+publishes each order to a queue that says yes and delivers nothing. CPU is what a process and its children used, for one
+request: it says what to mend, while seconds on a shared machine don't. The floors' server has its own CPU column.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import pickle
+import statistics
+import sys
+import tempfile
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextvars import ContextVar
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx
+import psutil
+from api_floor import Tape
+from asyncpg.prepared_stmt import PreparedStatement
+from rich.console import Console
+from rich.table import Table
+
+from reelwright import settings as reading_settings
+from reelwright.app import create_app
+from reelwright.billing import Plan
+from reelwright.dev import child
+from reelwright.dev.postgres import Postgres
+from reelwright.dev.program import Program
+from reelwright.dev.valkey import Valkey
+from reelwright.ground import clock, log, migrations, postgres
+from reelwright.journeys import onboarding
+
+AT_ONCE, RATE = 8, 300.0
+RUNNING = 5  # generations that a Pro account may have at once
+FLOORS = 200  # accounts of the floor's own: what it writes counts against nobody else
+HERE = Path(__file__).parent
+LOAD = HERE / "api_load.py"
+BODY = json.dumps({"topic": "Why do cats purr?", "kind": "script"})
+_taped: ContextVar[list[tuple[str, tuple[Any, ...]]] | None] = ContextVar("taped", default=None)
+
+
+@dataclass(frozen=True)
+class Found:
+    """One arm's requests in one round. CPU in milliseconds for each, by process."""
+
+    per_s: float
+    p50_ms: float
+    p99_ms: float
+    worst_ms: float
+    cpu_ms: dict[str, float]
+
+
+@dataclass
+class Bench:
+    """The running processes, the accounts that order, and how much each has left."""
+
+    processes: dict[str, Program | Postgres | Valkey]
+    keys: list[str]
+    ports: dict[str, int]
+    ordered: int = 0
+    reads: str = ""
+    found: dict[str, list[Found]] = field(default_factory=dict[str, list[Found]])
+
+    def order(self) -> str:
+        """Return the next order: of the next account, which may have five at once."""
+        key, self.ordered = self.keys[self.ordered // RUNNING], self.ordered + 1
+        return request("POST", "/v1/create", key, body=BODY, idempotency=uuid4().hex)
+
+    async def run(self, arm: str, server: str, requests: Sequence[str], *, rate: float | None = None) -> Found:
+        """Let the generator send these, and keep what it found. Every answer must be a success."""
+        before = self.cpu_s()
+        plan = {"port": self.ports[server], "requests": requests, "rate": rate, "at_once": AT_ONCE}
+        generator = await asyncio.create_subprocess_exec(
+            sys.executable, str(LOAD), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        )
+        said, _ = await generator.communicate(json.dumps(plan).encode())
+        told = json.loads(said)
+        used = {name: (spent - before[name]) for name, spent in self.cpu_s().items()} | {"generator": told["cpu_s"]}
+        assert told["statuses"].keys() <= {"200", "201", "202"}, (arm, told["statuses"])
+        found = Found(
+            per_s=told["count"] / told["whole_s"],
+            p50_ms=told["p50_ms"],
+            p99_ms=told["p99_ms"],
+            worst_ms=told["worst_ms"],
+            cpu_ms={name: 1000 * spent / told["count"] for name, spent in used.items()},
+        )
+        self.found.setdefault(arm, []).append(found)
+        return found
+
+    def cpu_s(self) -> dict[str, float]:
+        spent: dict[str, float] = {}
+        for name, process in self.processes.items():
+            root = psutil.Process(process.pid)
+            spent[name] = sum(sum(each.cpu_times()[:2]) for each in (root, *root.children(recursive=True)))
+        return spent
+
+
+def request(method: str, path: str, key: str = "", *, body: str = "", idempotency: str = "") -> str:
+    """Spell one request."""
+    lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1"]
+    lines += [f"Authorization: Bearer {key}"] if key else []
+    lines += [f"Idempotency-Key: {idempotency}"] if idempotency else []
+    lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"] if body else []
+    return "\r\n".join(lines) + "\r\n\r\n" + body
+
+
+@contextlib.contextmanager
+def taping() -> Iterator[None]:
+    """Write down what asyncpg is asked within a request of this process."""
+    fetch, execute = PreparedStatement.fetch, asyncpg.Connection.execute
+
+    async def taped_fetch(self: Any, *values: Any, **options: Any) -> Any:
+        if (tape := _taped.get()) is not None:
+            tape.append((self.get_query(), values))
+        return await fetch(self, *values, **options)
+
+    async def taped_execute(self: Any, sql: str, *values: Any, **options: Any) -> Any:
+        if (tape := _taped.get()) is not None:
+            tape.append((sql, values))
+        return await execute(self, sql, *values, **options)
+
+    PreparedStatement.fetch, asyncpg.Connection.execute = taped_fetch, taped_execute
+    try:
+        yield
+    finally:
+        PreparedStatement.fetch, asyncpg.Connection.execute = fetch, execute
+
+
+def ids_in(value: Any) -> Iterator[UUID]:
+    if isinstance(value, UUID):
+        yield UUID(int=value.int)  # asyncpg's own class is another
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from ids_in(each)
+
+
+async def taped(environment: dict[str, str], key: str, accounts: Sequence[UUID]) -> tuple[dict[str, Tape], str]:
+    """Ask each route twice in this process, and return what the second time sent; and the generation that is read."""
+    settings = reading_settings.load(environment)
+    app, tapes = create_app(settings), dict[str, Tape]()
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    async with (
+        app.lifespan(),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client,
+    ):
+        with taping():
+
+            async def ask(name: str, method: str, path: str, body: str = "") -> httpx.Response:
+                said: list[tuple[str, tuple[Any, ...]]] = []
+                _taped.set(said)
+                own = headers | {"Idempotency-Key": uuid4().hex}
+                answer = await client.request(method, path, headers=own, content=body or None)
+                assert answer.is_success, answer.text
+                found = {each for _, values in said for each in ids_in(values)} - {accounts[0]}
+                plain = tuple((sql, _plain(values)) for sql, values in said)
+                fresh = tuple(found) if method == "POST" else ()
+                tapes[name] = Tape(plain, fresh, answer.content, owners=tuple(accounts) if fresh else ())
+                return answer
+
+            for _ in range(2):
+                made = (await ask("create", "POST", "/v1/create", BODY)).json()["generation_id"]
+                await ask("read", "GET", f"/v1/generations/{made}")
+                await ask("list", "GET", "/v1/generations?limit=20")
+            _taped.set(None)
+    return tapes, made
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, UUID):
+        return UUID(int=value.int)
+    return type(value)(map(_plain, value)) if isinstance(value, list | tuple) else value
+
+
+async def agree(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Be a queue that takes every batch."""
+    with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+        while True:
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            body = await reader.readexactly(int(head.partition(b"content-length:")[2].partition(b"\r")[0]))
+            said = json.dumps([{"messageId": uuid4().hex} for _ in json.loads(body)]).encode()
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(said))
+            writer.write(said)
+    writer.close()
+
+
+async def people(url: str, count: int) -> tuple[list[str], list[UUID]]:
+    """Make so many Pro accounts; return their keys and ids."""
+    db, made = postgres.connect(url, name="benchmark"), list[tuple[str, UUID]]()
+    todo = iter(range(count))
+
+    async def work() -> None:
+        for n in todo:
+            welcome = await onboarding.create_user(
+                email=f"p{n}@example.com", plan=Plan.PRO, role="user", live=True, db=db, now=clock.now()
+            )
+            made.append((welcome.secret, welcome.account.id))
+
+    await asyncio.gather(*(work() for _ in range(AT_ONCE)))
+    async with db.begin() as tx:
+        await postgres.rows(tx, postgres.Statement("ANALYZE"), {})
+    await db.close()
+    return [secret for secret, _ in made], [account for _, account in made]
+
+
+@contextlib.asynccontextmanager
+async def running(folder: Path, orders: int) -> AsyncGenerator[Bench]:
+    """Start everything; end all of it."""
+    async with contextlib.AsyncExitStack() as stack:
+        servers: dict[str, Postgres | Valkey] = {
+            "postgres": Postgres(folder / "postgres"),
+            "valkey": Valkey(folder / "valkey"),
+        }
+        for server in servers.values():
+            server.start()
+            stack.callback(server.stop)
+        url = servers["postgres"].url
+        migrations.upgrade(url)
+        keys, accounts = await people(url, -(-orders // RUNNING) + 1 + FLOORS)
+        queue = await asyncio.start_server(agree, "127.0.0.1", 0)
+        stack.callback(queue.close)
+        environment = {
+            **os.environ,
+            "DATABASE_URL": url,
+            "REDIS_URL": servers["valkey"].url,
+            "QSTASH_URL": f"http://127.0.0.1:{queue.sockets[0].getsockname()[1]}",
+            "QSTASH_TOKEN": "token",
+            "QSTASH_CURRENT_SIGNING_KEY": "sig_benchmark_key_of_32_characters",
+            "REELWRIGHT_ENVIRONMENT": "development",
+            "REELWRIGHT_LOG_LEVEL": "INFO",
+            "REELWRIGHT_SECRET_KEY": "a benchmark's own secret, which guards nothing",
+            "REELWRIGHT_REDIS_TIMEOUT": "2s",
+            "REELWRIGHT_STORAGE_URL": f"file://{child.open_folder(folder / 'artefacts')}",
+            "REELWRIGHT_WORKER_URL": "http://127.0.0.1:9",
+            "PYTHONPATH": f"{HERE.parent}/src:{HERE.parent}:{HERE}",
+        }
+        tapes, read = await taped(environment, keys[0], [accounts[0], *accounts[-FLOORS:]])
+        pickled = folder / "tapes"
+        pickled.write_bytes(pickle.dumps(tapes))
+        ports, programs = {"api": child.free_port(), "floor": child.free_port()}, dict[str, Program]()
+        for name, file in (("api", "api_server.py"), ("floor", "api_floor.py")):
+            program = programs[name] = Program(
+                name,
+                [sys.executable, str(HERE / file)],
+                port=ports[name],
+                environment=environment | {"FLOOR_TAPES": str(pickled)},
+                log=folder / f"{name}.log",
+            )
+            program.start()
+            stack.callback(program.stop)
+            program.await_ready()
+        bench = Bench(processes={**servers, **programs}, keys=keys, ports=ports, ordered=RUNNING, reads=read)
+        print({name: len(tape.statements) for name, tape in tapes.items()}, "statements a request, BEGIN and COMMIT in")
+        yield bench
+
+
+ARMS = ("read", "list", "create")
+FLOOR = "bare Litestar route"
+
+
+async def compared(bench: Bench, *, rounds: int, reads: int, orders: int) -> None:
+    """Let each arm run in turn, so often; the first round warms up and is forgotten."""
+    paths = {"read": f"/v1/generations/{bench.reads}", "list": "/v1/generations?limit=20"}
+    for turn in range(rounds + 1):
+        part = 10 if turn == 0 else 1
+        await bench.run(FLOOR, "floor", [request("GET", "/bare")] * (reads // part))
+        for arm in ARMS:
+            if arm == "create":
+                ours = [bench.order() for _ in range(orders // part)]
+                floor = [request("POST", "/sql/create", "x", body=BODY)] * len(ours)
+            else:
+                ours = [request("GET", paths[arm], bench.keys[0])] * (reads // part)
+                floor = [request("GET", f"/sql/{arm}")] * len(ours)
+            await bench.run(f"{arm}, its SQL alone", "floor", floor)
+            await bench.run(arm, "api", ours)
+        if turn == 0:
+            bench.found.clear()
+
+
+def median(found: Sequence[Found], of: Callable[[Found], float]) -> float:
+    return statistics.median(map(of, found))
+
+
+def told(console: Console, bench: Bench) -> None:
+    kinds = ("api", "floor", "postgres", "valkey", "generator")
+    table = Table("", "a second", "p50 ms", "p99 ms", *(f"{kind} CPU ms" for kind in kinds))
+    for arm, found in bench.found.items():
+        cells = [f"{median(found, lambda f, kind=kind: f.cpu_ms[kind]):.2f}" for kind in kinds]
+        speed = f"{median(found, lambda f: f.per_s):.0f}"
+        times = f"{median(found, lambda f: f.p50_ms):.1f}", f"{median(found, lambda f: f.p99_ms):.1f}"
+        table.add_row(arm, speed, *times, *cells)
+    console.print(table)
+    for arm in ARMS:
+        to_sql, to_bare = ratio(bench, arm, f"{arm}, its SQL alone"), ratio(bench, arm, FLOOR)
+        console.print(f"{arm}: {to_sql:.2f} of Litestar with the same SQL by asyncpg, {to_bare:.2f} of the bare route")
+    steady = bench.found[STEADY][0]
+    goals = (
+        (f"at least {RATE:.0f} orders a second, eight in flight", median(bench.found["create"], _per_s), RATE, 1),
+        ("p99 of at most 40 ms at that rate, from the instant each fell due", steady.p99_ms, 40.0, -1),
+        ("reads at least 0.6 of the same SQL on a bare route", ratio(bench, "read", "read, its SQL alone"), 0.6, 1),
+    )
+    for aim, value, wanted, sign in goals:
+        console.print(f"{'met' if sign * value >= sign * wanted else 'MISSED'}: {aim} ({value:.2f})")
+
+
+STEADY = f"create, {RATE:.0f} a second fall due"
+
+
+def _per_s(found: Found) -> float:
+    return found.per_s
+
+
+def ratio(bench: Bench, arm: str, floor: str) -> float:
+    """Requests a second, as a part of the floor's in the same round; the median round."""
+    pairs = zip(bench.found[arm], bench.found[floor], strict=True)
+    return statistics.median(ours.per_s / bare.per_s for ours, bare in pairs)
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--short", action="store_true")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write what was found")
+    chosen = parser.parse_args()
+    log.configure(level="WARNING", as_json=False)
+    rounds, reads, orders, lasts_s = (1, 1000, 400, 5) if chosen.short else (3, 4000, 1500, 20)
+    with tempfile.TemporaryDirectory(prefix="api-") as folder:
+        steady = int(RATE * lasts_s)
+        async with running(Path(folder), RUNNING + (rounds + 1) * orders + steady) as bench:
+            await compared(bench, rounds=rounds, reads=reads, orders=orders)
+            await bench.run(STEADY, "api", [bench.order() for _ in range(steady)], rate=RATE)
+    told(Console(width=160), bench)
+    if chosen.json:
+        chosen.json.write_text(json.dumps({arm: [asdict(row) for row in found] for arm, found in bench.found.items()}))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
