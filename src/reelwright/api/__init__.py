@@ -21,7 +21,8 @@ from reelwright.api.credits import correct_credits, list_transactions, read_bala
 from reelwright.api.dead_letters import list_dead_letters, read_dead_letter, redrive
 from reelwright.api.drafts import add_draft, change_draft, delete_draft, list_draft_variants, list_drafts, read_draft
 from reelwright.api.files import captions, thumbnail, video
-from reelwright.api.generations import cancel, events, list_generations, pause, read_generation
+from reelwright.api.following import events
+from reelwright.api.generations import cancel, list_generations, pause, read_generation
 from reelwright.api.guarding import Gatehouse, guard
 from reelwright.api.health import live, metrics, ready
 from reelwright.api.ingestion import ingest, read_ingestion, retry_ingestion

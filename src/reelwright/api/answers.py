@@ -69,6 +69,7 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "read_stage_run": ("stage_run.not_found",),
     "cancel_stage_run": ("stage_run.not_found", "stage_run.ended", "stage_run.at_work"),
     "cancel": ("generation.ended",),
+    "events": ("events.too_many_streams",),
     "pause": ("generation.ended",),
     "video": ("file.not_ready", "request.range", "storage.not_found", "storage.unavailable"),
     "thumbnail": ("file.not_ready", "request.range", "storage.not_found", "storage.unavailable"),

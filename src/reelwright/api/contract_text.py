@@ -31,7 +31,6 @@ TAGS: Mapping[str, str] = {
     "account": "Your account, its keys, sessions and preferences.",
     "drafts": "What you work on: a topic or a source, and how its reel shall be.",
     "stories": "What was written: variants and their scenes, to edit and to make anew.",
-    "pipeline": "A reel's way through its stages.",
     "library": "What you keep: variants, videos, uploads.",
     "media": "Files that you upload, and links to them.",
     "voices": "Who may read your reels.",
