@@ -112,7 +112,7 @@ _CLAIM_ALLOWANCE = text(
 )
 _ALLOWANCE_NEXT = text("UPDATE users SET allowance_due_at = :at WHERE id = :id")
 _NEXT_VERSION = text("UPDATE users SET plan_version = plan_version + 1, updated_at = now() WHERE id = :id")
-_LOCK = text("SELECT id FROM users WHERE id = :id AND deleted_at IS NULL FOR NO KEY UPDATE")
+_LOCK = Statement("SELECT id FROM users WHERE id = :id AND deleted_at IS NULL FOR NO KEY UPDATE")
 _TOLD = text("SELECT account_id, ends_at - starts_at AS length FROM boosts WHERE source = :source")
 _BOOST = text(
     """
@@ -241,7 +241,7 @@ class Accounts:
 
         Rows that only point at the account may still be added meanwhile.
         """
-        if await self.session.scalar(_LOCK, {"id": account_id}) is None:
+        if not await rows(self.session, _LOCK, {"id": account_id}):
             raise _no_such_account()
 
     async def locked(self, account_id: AccountId) -> Account:

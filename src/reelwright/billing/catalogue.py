@@ -5,22 +5,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from itertools import groupby
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, text
+import asyncpg
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.ground.metering import Action, Use
+from reelwright.ground.postgres import Statement, rows
 
-_CURRENT = text(
+_CURRENT = Statement(
     """
     SELECT version, action, unit_micro FROM action_costs
      WHERE version = (SELECT version FROM price_versions WHERE effective_from <= now()
                        ORDER BY effective_from DESC, version DESC LIMIT 1)
     """
 )
-_AT = text("SELECT version, action, unit_micro FROM action_costs WHERE version = :version")
+_AT = Statement("SELECT version, action, unit_micro FROM action_costs WHERE version = :version")
 _LISTS = text(
     """
     SELECT v.version, v.effective_from, v.note, v.actor, v.source, action, unit_micro
@@ -145,11 +146,11 @@ class Catalogue:
 
     async def current(self) -> PriceList:
         """Return the list that prices new work. Raises LookupError where none is in force."""
-        return self._list((await self.session.execute(_CURRENT)).all())
+        return self._list(await rows(self.session, _CURRENT, {}))
 
     async def at(self, version: int) -> PriceList:
         """Return the list that running work was quoted by. Raises LookupError."""
-        return self._list((await self.session.execute(_AT, {"version": version})).all())
+        return self._list(await rows(self.session, _AT, {"version": version}))
 
     async def lists(self) -> list[PublishedList]:
         """Return every list, the one that comes into force last first."""
@@ -186,12 +187,12 @@ class Catalogue:
         return next(known for known in await self.lists() if known.version == added.version)
 
     @staticmethod
-    def _list(rows: Sequence[Row[Any]]) -> PriceList:
-        if not rows:
+    def _list(found: Sequence[asyncpg.Record]) -> PriceList:
+        if not found:
             raise LookupError("there is no such price list")
         # A newer release may have priced actions that this one doesn't know, while both are serving.
-        costs = {Action(row.action): row.unit_micro for row in rows if row.action in _KNOWN}
-        return PriceList(version=rows[0].version, costs=costs)
+        costs = {Action(row["action"]): row["unit_micro"] for row in found if row["action"] in _KNOWN}
+        return PriceList(version=found[0]["version"], costs=costs)
 
 
 def quote(order: PricedOrder, prices: PriceList) -> Quote:

@@ -1,6 +1,7 @@
 """The generations room: drafts, generations, variants, scenes, stage runs and artefacts."""
 
 from reelwright.generations import inputs, pipeline
+from reelwright.generations.acceptance import accept
 from reelwright.generations.artefacts import Artefacts
 from reelwright.generations.carrying import Carried, Carrying
 from reelwright.generations.dead_letters import DeadLetter, DeadLetters
@@ -173,6 +174,7 @@ __all__ = [
     "VoiceChoice",
     "WhyNot",
     "Written",
+    "accept",
     "in_order",
     "inputs",
     "inputs_hash",

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from reelwright import admission, ledger, outbox
 from reelwright.accounts import Account, Accounts
 from reelwright.admission import Admitted, Gate, NoPlace, NotAdmitted, enforce_or_raise
-from reelwright.generations import Drafts, GenerationKind, Generations, NewGeneration, Runs, Unit, pipeline
+from reelwright.generations import GenerationKind, Generations, NewGeneration, Runs, Unit, accept, pipeline
 from reelwright.ground import failpoints, log, telemetry, tracing
 from reelwright.ground.errors import Kind, NotFound, Outage, Refusal
 from reelwright.ground.ids import AccountId, DraftId, GenerationId
@@ -98,7 +98,7 @@ async def _afforded(
 async def _started(
     order: Order, account: Account, *, db: Database, gate: Gate, terms: Terms, now: datetime, opening: Opening
 ) -> Started:
-    async with db.begin() as tx:
+    async with db.single() as tx:  # it only reads
         seen = await Generations(session=tx).fingerprint_of(order.id)
         if seen is not None:
             return await _repeated(tx, order, account, seen)
@@ -181,9 +181,6 @@ async def write(
 
     False where the generation was there before. Raises NotAdmitted, OutOfCredits, and what `opening` does.
     """
-    generations = Generations(session=tx)
-    if not order.existing:
-        await Drafts(session=tx).add(prepared.draft)
     new = NewGeneration(
         id=order.id,
         account_id=account.id,
@@ -208,14 +205,13 @@ async def write(
         sound=None if prepared.sound is None else msgspec.to_builtins(prepared.sound),
         pause_after=order.pause_after,
     )
-    if not await generations.add_once(new):
-        return False
     told = {"kind": order.kind.value} | ({"resumes": str(order.resumes)} if order.resumes else {})
-    await generations.note(order.id, "queued", told)
+    if not await accept(tx, new, None if order.existing else prepared.draft, told):
+        return False
     first = await opening(tx, order, prepared)
     allowed = pipeline.Due(first).until(order.pause_after).units
-    if first and not allowed and await generations.rest(order.id):  # all up to its stop was made before
-        await generations.note(order.id, "paused", {"after": order.pause_after})
+    if first and not allowed and await Generations(session=tx).rest(order.id):  # all up to its stop was made before
+        await Generations(session=tx).note(order.id, "paused", {"after": order.pause_after})
     await queue(tx, order.id, allowed, most_attempts=terms.most_attempts, request_id=order.request_id)
     if not account.demo:
         await ledger.hold(tx, account=account.id, generation=order.id, micro=prepared.price.total_micro)

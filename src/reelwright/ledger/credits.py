@@ -18,9 +18,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.ground.errors import Kind, Refusal
 from reelwright.ground.ids import AccountId, GenerationId
+from reelwright.ground.postgres import Statement, rows
 from reelwright.ledger.account import Books, in_credits
 
-_HOLD = text(
+_HOLD = Statement(
     """
     WITH owner AS MATERIALIZED (
         SELECT account_id FROM credit_balances
@@ -63,7 +64,7 @@ _HOLD = text(
     RETURNING generation_id
     """
 )
-_SETTLE = text(
+_SETTLE = Statement(
     """
     WITH hold AS (
         UPDATE credit_holds
@@ -115,9 +116,9 @@ _SETTLED = text(
       FROM credit_holds WHERE generation_id = :generation ORDER BY attempt DESC LIMIT 1
     """
 )
-_CHARGED = text(
+_CHARGED = Statement(
     """
-    SELECT sum(captured_micro - refunded_micro)::bigint FROM credit_holds WHERE generation_id = :generation
+    SELECT sum(captured_micro - refunded_micro)::bigint AS charged FROM credit_holds WHERE generation_id = :generation
     """
 )
 _BALANCE = text(
@@ -183,14 +184,14 @@ async def hold(
         return
     values: dict[str, Any] = {"account": account, "generation": generation, "micro": micro, "attempt": attempt}
     values["reference"] = f"{generation}:{attempt}"
-    if await tx.scalar(_HOLD, values) is not None:
+    if await rows(tx, _HOLD, values):
         return
     if await tx.scalar(_HELD, {"generation": generation, "attempt": attempt}):
         return
     books = await Books.locked(tx, account)
     books.expire()
     await books.write()
-    if await tx.scalar(_HOLD, values) is not None:
+    if await rows(tx, _HOLD, values):
         return
     found = await balance(tx, account=account)
     if found.debt_micro:
@@ -240,22 +241,21 @@ async def has_enough(tx: AsyncConnection, *, account: AccountId, micro: int) -> 
 
 async def charged(tx: AsyncConnection, *, generation: GenerationId) -> int:
     """Return what was taken for a generation so far and not refunded, in micro-credits."""
-    return await tx.scalar(_CHARGED, {"generation": generation}) or 0
+    return (await rows(tx, _CHARGED, {"generation": generation}))[0]["charged"] or 0
 
 
 async def _settle(tx: AsyncConnection, generation: GenerationId, *, state: str, micro: int, ours: bool) -> Settlement:
     values: dict[str, Any] = {"generation": generation, "state": state, "micro": micro}
-    row = (await tx.execute(_SETTLE, values)).one_or_none()
-    if row is not None:
-        freed = row.amount_micro - row.captured
-        if row.lapsed or (freed and row.debt_micro):
-            books = await Books.locked(tx, row.account_id)
+    for held in await rows(tx, _SETTLE, values):
+        freed = held["amount_micro"] - held["captured"]
+        if held["lapsed"] or (freed and held["debt_micro"]):
+            books = await Books.locked(tx, held["account_id"])
             books.expire()
-            if ours and row.lately:
-                books.give_again(row.lately, reference=f"{generation}:{row.attempt}")
+            if ours and held["lately"]:
+                books.give_again(held["lately"], reference=f"{generation}:{held['attempt']}")
             books.repay()
             await books.write()
-        return Settlement(row.captured, freed, now=True)
+        return Settlement(held["captured"], freed, now=True)
     row = (await tx.execute(_SETTLED, {"generation": generation})).one_or_none()
     if row is None and micro > 0:
         raise HoldMissing(generation)
