@@ -228,3 +228,22 @@ async def test_s46_no_page_is_longer_than_a_hundred(api: httpx.AsyncClient) -> N
         assert answer.status_code == 400 or len(msgspec.json.encode(answer.json())) < 100_000, path
         assert (await api.get(path, params={"offset": "1000000000"})).status_code in {200, 400}
     assert (await api.get("/v1/generations", params={"limit": "1000000"})).json()["field"] == "limit"
+
+
+PATTERNS = ("(a+)+$", "%" * 300, "_" * 300, "a%" * 100, "\\", "'", ".*" * 100, "&|!():*", "\u0301" * 200, "a" * 10_000)
+
+
+async def test_s47_a_search_is_words_and_no_pattern(api: httpx.AsyncClient, db: Database) -> None:
+    """Forty aa and a bang would keep a backtracking matcher busy for years."""
+    said = "a" * 40 + "!"
+    for number, title in enumerate((said, "100% sure", "plain")):
+        wish = {"text": f"{said} {title}", "title": title}
+        made = await api.post("/v1/library/assets", json=wish, headers={"Idempotency-Key": str(number)})
+        assert made.status_code == 201, made.text
+    began = time.process_time()
+    for pattern in PATTERNS:
+        answer = await api.get("/v1/library/assets", params={"q": pattern})
+        assert answer.status_code in {200, 400}, (pattern, answer.text)
+        if answer.status_code == 200 and pattern not in {"'", "a" * 10_000}:
+            assert "plain" not in {one["title"] for one in answer.json()["assets"]}, pattern
+    assert time.process_time() - began < 0.05 * len(PATTERNS)
