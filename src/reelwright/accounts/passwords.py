@@ -5,6 +5,7 @@ blocklist, no composition, Unicode in NFC.
 """
 
 import asyncio
+import secrets
 import unicodedata
 from collections.abc import Callable
 from datetime import timedelta
@@ -21,7 +22,6 @@ _PASSES = 2
 _AT_ONCE, _WAITING = 2, 16
 _SOON = timedelta(seconds=2)
 _OWN_NAME = "reelwright"
-_NOBODYS = "no account has this one"
 
 Made = TypeVar("Made")
 
@@ -37,7 +37,7 @@ class Passwords:
         self._hasher = PasswordHasher(time_cost=_PASSES, memory_cost=memory_kib, parallelism=1, type=Type.ID)
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._present = 0
-        self._dummy: str | None = None
+        self._nobodys: str | None = None
 
     async def hashed(self, password: str, *, email: str, field: str = "password") -> str:
         """Return what is kept of a new password. Raises PasswordRefused, and Outage where too many wait."""
@@ -59,10 +59,10 @@ class Passwords:
         return await self._threaded(lambda: self._hasher.hash(unicodedata.normalize("NFC", password)))
 
     def _matches(self, known: str | None, password: str) -> bool:
-        if known is None:
-            self._dummy = self._dummy or self._hasher.hash(_NOBODYS)
+        if known is None:  # as much work, for a password that nobody has
+            self._nobodys = self._nobodys or self._hasher.hash(secrets.token_hex())
         try:
-            return self._hasher.verify(known or self._dummy or "", password) and known is not None
+            return self._hasher.verify(known if known is not None else self._nobodys or "", password)
         except (VerificationError, InvalidHashError):
             return False
 
