@@ -57,7 +57,7 @@ async def customer(db: Database, plan: Plan, *, ends: bool, micro: int | None = 
         accounts = Accounts(session=tx)
         email = f"{ENDS if ends else STAYS}-{uuid4().hex}@example.com"
         account = await accounts.create(email=email, plan=plan.value)
-        _, secret = await accounts.issue_key(account.id, name="hammer", live=False)
+        _, secret = await accounts.issue_key(account.id, name="hammer", live=True)
         granted = PLANS[plan].credits_month_micro if micro is None else micro
         await ledger.grant(tx, account=account.id, micro=granted, source=f"hammer:{account.id}")
     return Customer(account=account.id, secret=secret, plan=plan, ends=ends)
