@@ -22,6 +22,7 @@ BREATH_MS = 350  # of the planned time, left silent
 SLOWEST, FASTEST = 0.9, 1.18
 _HURRIED = 1.08
 
+_TAKES = (1.0, 0.95, 1.05)
 _NEAR = 0.03  # a speed this close to the voice's own isn't worth a second recording
 
 
@@ -34,6 +35,7 @@ async def perform(task: Assignment, tools: providers.Toolset, bench: Bench) -> M
     speech, uses = await spoken(tools, scene.narration, voice, language=draft.language)
     bench.progress(0.6)
     pace = fitting_pace(spoken_ms=speech.duration_ms, planned_ms=scene.duration_ms, chosen=voice.speed)
+    pace = another(pace, take=scene.voice_take)
     if speech.words and abs(pace - 1.0) > _NEAR:
         with providers.charged(*uses):
             speech, more = await spoken(tools, scene.narration, voice, language=draft.language, pace=pace)
@@ -42,6 +44,7 @@ async def perform(task: Assignment, tools: providers.Toolset, bench: Bench) -> M
         pace = 1.0
     with providers.charged(*uses):
         speech = await pitched(speech, voice, bench.workspace)
+    words = (scene.narration, scene.duration_ms, scene.voice_take)
     path = bench.workspace / f"narration-{scene.index}.wav"
     path.write_bytes(speech.wav)
     bench.progress(1.0)
@@ -49,7 +52,7 @@ async def perform(task: Assignment, tools: providers.Toolset, bench: Bench) -> M
         kind=ArtefactKind.NARRATION,
         path=path,
         media_type="audio/wav",
-        inputs_hash=inputs_hash(RECIPE, scene.narration, to_builtins(voice), draft.language, scene.duration_ms),
+        inputs_hash=inputs_hash(RECIPE, *words, to_builtins(voice), draft.language),
         meta={
             "duration_ms": speech.duration_ms,
             "words": [[word.text, word.start_ms, word.end_ms] for word in speech.words],
@@ -58,6 +61,13 @@ async def perform(task: Assignment, tools: providers.Toolset, bench: Bench) -> M
         },
     )
     return Made(outcome=Spoken(duration_ms=speech.duration_ms), artefacts=(made,), uses=uses)
+
+
+def another(pace: float, *, take: int) -> float:
+    """Return the pace of another take of the same words: a little other, so that no two in turn sound the same."""
+    factor = _TAKES[take % len(_TAKES)]
+    fits = SLOWEST <= pace * factor <= FASTEST
+    return round(pace * factor if fits else pace / factor, 3)
 
 
 def fitting_pace(*, spoken_ms: int, planned_ms: int, chosen: float = 1.0) -> float:
