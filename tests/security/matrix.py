@@ -48,6 +48,12 @@ PERSONAL = """
     PATCH /v1/drafts/{draft_id:uuid}
     DELETE /v1/drafts/{draft_id:uuid}
     GET /v1/drafts/{draft_id:uuid}/variants
+    GET /v1/drafts/{draft_id:uuid}/ingestion
+    POST /v1/drafts/{draft_id:uuid}/ingestion/retry
+    GET /v1/drafts/{draft_id:uuid}/pipeline
+    POST /v1/drafts/{draft_id:uuid}/pipeline/pause
+    POST /v1/drafts/{draft_id:uuid}/pipeline/resume
+    POST /v1/drafts/{draft_id:uuid}/pipeline/{stage:str}/start
     GET /v1/generations
     GET /v1/generations/{generation_id:uuid}
     POST /v1/generations/{generation_id:uuid}/cancel
@@ -60,6 +66,7 @@ PERSONAL = """
     GET /v1/generations/{generation_id:uuid}/video
     HEAD /v1/generations/{generation_id:uuid}/video
     GET /v1/generations/{generation_id:uuid}/video/url
+    POST /v1/ingestions
     GET /v1/library/assets
     POST /v1/library/assets
     GET /v1/library/assets/{asset_id:uuid}
@@ -104,6 +111,9 @@ PERSONAL = """
     POST /v1/schedules/{schedule_id:uuid}/pause
     POST /v1/schedules/{schedule_id:uuid}/resume
     GET /v1/schedules/{schedule_id:uuid}/runs
+    GET /v1/stage-runs
+    GET /v1/stage-runs/{stage_run_id:uuid}
+    POST /v1/stage-runs/{stage_run_id:uuid}/cancel
     GET /v1/usage/by-action
     GET /v1/usage/daily
     GET /v1/usage/export.csv
@@ -171,6 +181,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /v1/generations/{generation_id:uuid}/resume": {},
 }
 
+QUERIES: dict[str, tuple[str, ...]] = {"GET /v1/stage-runs": ("generation_id",)}
+"""Routes that are asked about an object by a query parameter."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Route:
@@ -181,7 +194,7 @@ class Route:
 
     @property
     def has_object(self) -> bool:
-        return "{" in self.template
+        return "{" in self.template or str(self) in QUERIES
 
     @property
     def body(self) -> dict[str, Any] | None:
@@ -189,10 +202,12 @@ class Route:
         return None if self.method in {"GET", "HEAD", "DELETE"} else BODIES.get(str(self), {})
 
     def path(self, ids: dict[str, str]) -> str:
-        """Return the path with its objects. Raises KeyError for a parameter that has none."""
+        """Return the path with its objects, those of its query too. Raises KeyError for a parameter that has none."""
         parts = (part[1:-1].partition(":")[0] if part[:1] == "{" else None for part in self.template.split("/"))
         named = zip(parts, self.template.split("/"), strict=True)
-        return "/".join(part if name is None else ids[name] for name, part in named)
+        path = "/".join(part if name is None else ids[name] for name, part in named)
+        asked = [f"{name}={ids[name]}" for name in QUERIES.get(str(self), ())]
+        return path + ("?" + "&".join(asked) if asked else "")
 
     def __str__(self) -> str:
         return f"{self.method} {self.template}"

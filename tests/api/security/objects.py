@@ -44,6 +44,8 @@ async def objects(client: httpx.AsyncClient, callers: Callers, db: Database) -> 
         "draft_id": order["draft_id"],
         "variant_id": str(written.variant),
         "position": "0",
+        "stage": "STORY_WRITING",
+        "stage_run_id": await a_run(db, order["generation_id"]),
         "asset_id": (await made("/v1/library/assets", variant_id=str(written.variant)))["id"],
         "media_id": str(await a_media(db, callers.user_account.id, kind="picture")),
         "schedule_id": (await made("/v1/schedules", **SCHEDULE))["id"],
@@ -83,3 +85,10 @@ async def a_session(db: Database, owner: UUID) -> str:
     asked = text("SELECT id FROM sessions WHERE account_id = :owner ORDER BY last_seen_at DESC LIMIT 1")
     async with db.begin() as tx:
         return str(await tx.scalar(asked, {"owner": owner}))
+
+
+async def a_run(db: Database, generation: str) -> str:
+    """Return a stage run of a generation's."""
+    asked = text("SELECT id FROM stage_runs WHERE generation_id = CAST(:one AS uuid) LIMIT 1")
+    async with db.begin() as tx:
+        return str(await tx.scalar(asked, {"one": generation}))
