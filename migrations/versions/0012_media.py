@@ -169,6 +169,7 @@ SOUND: tuple[str, ...] = (
     )
     """,
     "CREATE INDEX ix_tracks_account_id ON tracks (account_id, created_at DESC, id DESC)",
+    "CREATE INDEX ix_tracks_storage_key ON tracks (storage_key) WHERE storage_key IS NOT NULL",
     """
     CREATE TABLE sound_jobs (
         id uuid NOT NULL,
@@ -196,6 +197,7 @@ SOUND: tuple[str, ...] = (
     "CREATE INDEX ix_sound_jobs_account_id ON sound_jobs (account_id) WHERE account_id IS NOT NULL",
     "CREATE INDEX ix_sound_jobs_asked_at ON sound_jobs (asked_at)",
     "CREATE INDEX ix_sound_jobs_due_at ON sound_jobs (due_at) WHERE state = 'queued'",
+    "CREATE INDEX ix_sound_jobs_storage_key ON sound_jobs (storage_key) WHERE storage_key IS NOT NULL",
     "ALTER TABLE generations ADD COLUMN sound jsonb",
 )
 UNDO_SOUND: tuple[str, ...] = (

@@ -136,7 +136,7 @@ async def excerpt(account: AccountId, track_id: UUID, *, db: Database) -> SoundJ
             "bpm": own.bpm,
             "first_beat_ms": own.first_beat_ms,
         }
-        return await SoundJobs(tx).ask(derived("excerpt/1", own.sha256), "excerpt", wish, account=account)
+        return await SoundJobs(tx).ask(derived("excerpt/1", account, own.sha256), "excerpt", wish, account=account)
 
 
 async def _read(tx: AsyncConnection, account: AccountId, track_id: UUID) -> Shown:

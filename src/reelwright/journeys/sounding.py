@@ -91,8 +91,11 @@ async def make_next(room: Workroom, work: SoundWork) -> bool:
     try:
         await _attempted(claim, room, work)
     except NoPlace as full:
-        async with room.db.begin() as tx:
-            await SoundJobs(tx).later(claim.job, full.wait or _AGAIN, counted=False)
+        await _given_back(claim, room, full.wait or _AGAIN)
+    except asyncio.CancelledError:  # this worker leaves: another one goes on at once
+        with contextlib.suppress(Outage):
+            await asyncio.shield(_given_back(claim, room, timedelta(0)))
+        raise
     except Refusal as refusal:
         await _failed(claim, room, refusal.code, refusal.sentence)
     except Outage as away:
@@ -168,6 +171,12 @@ async def _kept(claim: SoundClaim, room: Workroom, made: SoundMade) -> None:
             await LooseFiles(tx).recorded(key)
         await _track_usage(tx, claim, made.uses, succeeded=done)
     _log.info("sounds.made", kind=job.kind, ms=made.duration_ms)
+
+
+async def _given_back(claim: SoundClaim, room: Workroom, wait: timedelta) -> None:
+    """Let another try be the first again. Raises Outage."""
+    async with room.db.begin() as tx:
+        await SoundJobs(tx).later(claim.job, wait, counted=False)
 
 
 async def _again(claim: SoundClaim, room: Workroom, code: str, wait: timedelta) -> None:

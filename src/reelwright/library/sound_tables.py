@@ -74,6 +74,7 @@ class TrackRow(Row):
         CheckConstraint("bpm BETWEEN 30 AND 300", name="bpm"),
         CheckConstraint("status <> 'ready' OR num_nulls(storage_key, sha256, duration_ms) = 0", name="ready_has_file"),
         Index("ix_tracks_account_id", "account_id", text("created_at DESC"), text("id DESC")),
+        Index("ix_tracks_storage_key", "storage_key", postgresql_where=text("storage_key IS NOT NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -108,6 +109,7 @@ class SoundJobRow(Row):
         Index("ix_sound_jobs_due_at", "due_at", postgresql_where=text("state = 'queued'")),
         Index("ix_sound_jobs_account_id", "account_id", postgresql_where=text("account_id IS NOT NULL")),
         Index("ix_sound_jobs_asked_at", "asked_at"),
+        Index("ix_sound_jobs_storage_key", "storage_key", postgresql_where=text("storage_key IS NOT NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -146,7 +146,7 @@ async def test_a_built_in_track_and_a_mood_are_chosen_in_a_draft(
             query = text("SELECT sound FROM generations WHERE id = :id")
             sound = await tx.scalar(query, {"id": UUID(answer.json()["generation_id"])})
         chosen.append(msgspec.convert(sound, Sound).music)
-        assert (await api.post(f"/v1/generations/{answer.json()['generation_id']}/cancel")).status_code == 200
+        assert (await api.post(f"/v1/generations/{answer.json()['generation_id']}/cancel")).status_code == 202
     fast = MusicChoice(mood=TRACKS[9].mood, seed=TRACKS[9].seed)
     assert chosen == [MusicChoice(mood="warm"), MusicChoice(), MusicChoice(mood="serious"), fast]
 

@@ -1,5 +1,6 @@
 """POST /v1/voices/{id}/preview: made once by a worker, heard by its owner alone, free within an hour's number."""
 
+import asyncio
 import io
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -117,6 +118,27 @@ async def test_a_worker_that_died_over_it_is_followed_by_another(
     assert await made(room) == 1
     async with db.begin() as tx:
         assert await tx.scalar(text("SELECT attempt FROM sound_jobs WHERE id = :id"), {"id": UUID(asked["id"])}) == 2
+
+
+async def test_a_worker_that_leaves_gives_it_back_uncounted(
+    api: httpx.AsyncClient, app: Litestar, db: Database, tmp_path: Path
+) -> None:
+    begun = asyncio.Event()
+
+    class Slow(Said):
+        async def speak(self, *_: object, **__: object) -> object:  # type: ignore[override]
+            begun.set()
+            return await asyncio.Event().wait()
+
+    await api.post(PLACE, json=HELLO)
+    making = asyncio.create_task(made(workroom(app, tmp_path, Slow())))
+    await begun.wait()
+    making.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await making
+    async with db.begin() as tx:
+        assert await tx.scalar(text("SELECT attempt FROM sound_jobs WHERE due_at <= clock_timestamp()")) == 0
+    assert await made(workroom(app, tmp_path, Said())) == 1
 
 
 async def test_too_long_a_text_and_an_unknown_preview_are_refused(api: httpx.AsyncClient) -> None:
