@@ -18,6 +18,7 @@ from reelwright.library import (
     Words,
     assets,
 )
+from reelwright.library.terms import terms_wanted
 from tests.builders import an_account
 
 
@@ -90,6 +91,8 @@ async def test_what_was_edited_is_found_by_what_it_is_now(db: Database, account:
 
 async def test_nobody_elses_is_found_read_changed_or_removed(db: Database, account: AccountId) -> None:
     asset, other = await saved(db, account, "Mine"), (await an_account(db)).id
+    mine, theirs = [set(terms_wanted(who, AssetFilter(q="mine again"))) for who in (account, other)]
+    assert (len(mine), len(theirs), mine & theirs) == (2, 2, set()), "a search would read the others' postings, too"
     assert await found(db, other, q="mine") == await found(db, other) == []
     for touch in (
         lambda room: room.get(asset),

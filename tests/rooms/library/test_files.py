@@ -155,6 +155,15 @@ async def test_a_file_that_was_swept_away_is_never_recorded(
         assert await Media(tx, account.id).page(None, after=None, limit=10) == []
 
 
+async def test_a_doomed_file_is_not_recorded_though_its_bytes_may_still_be_there(db: Database) -> None:
+    async with db.begin() as tx:
+        await LooseFiles(session=tx).add("k")
+        assert await LooseFiles(session=tx).doom(["k"]) == ["k"]
+    with pytest.raises(Outage):
+        async with db.begin() as tx:
+            await LooseFiles(session=tx).recorded("k")
+
+
 async def test_a_sweep_waits_for_whoever_records_and_then_leaves_the_file(db: Database, account: Account) -> None:
     """The two meet on the file's own row: the sweep saw no claim, since it wasn't committed yet."""
     async with db.begin() as tx:
