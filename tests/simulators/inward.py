@@ -124,3 +124,17 @@ OTHER_SCHEMES = (
     "ws://example.com/",
 )
 ALL = (*LOOPBACK, *ENCODED, *VERSION_SIX, *PRIVATE, *METADATA, *CONFUSING, *OTHER_SCHEMES)
+MORE = (
+    *("https://127.0.0.1/", "http://127.255.255.254/", "http://foo.localhost/", "http://127.0.0.1:0/"),
+    *("http://0251.0376.0251.0376/", "http://0300.0250.0.1/", "http://⑯⑨。②⑤④。⑯⑨｡②⑤④/", "http://[0000::1]/"),
+    *("http://[::ffff:169.254.169.254]/", "http://[64:ff9b::a9fe:a9fe]/", "http://[2002:a9fe:a9fe::]/"),
+    *("http://[2001::1]/", "http://[2001:10::1]/", "http://[fe80::1%25eth0]/", "http://[fd00:ec2::254]/"),
+    *("http://[fd20:ce::254]/", "http://[ff02::1]/", "http://169.254.0.1/", "http://192.0.0.8/"),
+    *("http://192.31.196.1/", "http://192.52.193.1/", "http://169.254.169.254/latest/user-data"),
+    *("http://169.254.169.254/computeMetadata/v1/", "http://169.254.169.254/openstack/latest/meta_data.json"),
+    *("http://169.254.169.254/metadata/v1.json", "http://169.254.170.23/v1/credentials", "http://169.254.42.42/conf"),
+    *("http://168.63.129.16/machine?comp=goalstate", "http://100.100.100.200/latest/meta-data/"),
+    *("http://instance-data/latest/", "http://example.com:25/", " http://127.0.0.1/", "http://127.0.0.1/ "),
+    *("http://example。com@127.0.0.1/", "tftp://127.0.0.1/x", "subfile,,start,0,end,0,,:/etc/passwd"),
+)
+EVERY = (*ALL, *MORE)
