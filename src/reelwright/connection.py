@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -90,8 +91,8 @@ class Bounded(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's one sentence for everything
         code, detail = _SAID[self._refusal]
-        problem: dict[str, Any] = {"status": self._refusal, "code": code, "title": "Bad request", "detail": detail}
-        content = json.dumps({"type": f"https://reelwright.dev/problems/{code}", **problem}).encode()
+        problem: dict[str, Any] = {"status": self._refusal, "code": code, "detail": detail}
+        content = json.dumps({"type": "about:blank", "title": HTTPStatus(self._refusal).phrase, **problem}).encode()
         head = b"content-type: application/problem+json\r\nx-content-type-options: nosniff\r\nconnection: close\r\n"
         length = f"content-length: {len(content)}\r\n\r\n".encode()
         if self._may_answer():

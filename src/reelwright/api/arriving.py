@@ -1,4 +1,4 @@
-"""What every request under /v1 passes first: it names its generation in the log, and its body is JSON and says so."""
+"""What every request passes first: its body is whole; under /v1 it is JSON too and says so, and names its work."""
 
 from typing import Any
 
@@ -6,10 +6,31 @@ import structlog
 from litestar.connection import ASGIConnection
 from litestar.exceptions import HTTPException
 from litestar.handlers.base import BaseRouteHandler
+from litestar.types import Receive
 
 _FILES = ("multipart/form-data", "application/octet-stream", "image/", "audio/", "video/")
 _WITH_BODY = {"POST", "PUT", "PATCH"}
 BODY_LIMIT = 256 * 1024  # decisions.md 23
+
+
+class HungUp(Exception):  # noqa: N818 - whoever asked has gone, which is nobody's error
+    """The caller went away, or was sent away, before the body was whole."""
+
+
+def whole_bodies(receive: Receive) -> Receive:
+    """Return a `receive` that raises HungUp for a body that ends too soon; Litestar takes that for a crash of ours."""
+    whole = False
+
+    async def received() -> Any:
+        nonlocal whole
+        message = await receive()
+        if message["type"] == "http.request":
+            whole = not message.get("more_body", False)
+        elif not whole:
+            raise HungUp
+        return message
+
+    return received
 
 
 async def generation_named(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:

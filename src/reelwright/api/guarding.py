@@ -12,6 +12,7 @@ from litestar import Litestar, Request
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
+from reelwright.api.arriving import whole_bodies
 from reelwright.api.problems import document
 from reelwright.ground import log
 from reelwright.ground.errors import Kind, Refusal
@@ -137,7 +138,7 @@ async def _let_in(
         await send({"type": "http.response.start", "status": 204, "headers": allowed})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
         return
-    await inner(scope, receive, send)
+    await inner(scope, whole_bodies(receive), send)
 
 
 def _check(scope: HTTPScope, headers: Headers, house: Gatehouse) -> None:

@@ -12,6 +12,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ExceptionHandlersMap
 
 from reelwright.admission import NotAdmitted
+from reelwright.api.arriving import HungUp
 from reelwright.api.limits import headers_of_refusal
 from reelwright.api.problem_types import TYPES, title_of, uri_of
 from reelwright.ground import log
@@ -152,7 +153,13 @@ def _unreadable(request: Request[Any, Any, Any], error: Exception) -> Response[d
     )
 
 
+def _hung_up(request: Request[Any, Any, Any], _error: HungUp) -> Response[dict[str, object]]:
+    """Answer nobody: the status is for the log line."""
+    return document(request, status=400, code="request.invalid", detail="The request ended before its body did.")
+
+
 HANDLERS: ExceptionHandlersMap = {
+    HungUp: _hung_up,
     NotAdmitted: _limited,
     Refusal: _refused,
     Outage: _away,

@@ -12,6 +12,8 @@ import uvicorn
 from litestar import Litestar
 
 from reelwright import connection, serving
+from tests.api.conftest import Person
+from tests.ground.test_log import lines
 from tests.waiting import wait_until
 
 HOST = b"Host: 127.0.0.1\r\n"
@@ -26,6 +28,7 @@ class Line:
     """The API behind a real socket."""
 
     port: int
+    server: uvicorn.Server
 
     async def said(self, sent: bytes, *, then: Iterable[bytes] = ()) -> tuple[list[int], bool]:
         """Send, and return the answers' status codes once the server hangs up, and whether it reset the connection."""
@@ -60,7 +63,7 @@ async def line(app: Litestar, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator
     with contextlib.suppress(asyncio.CancelledError):
         serving_it = asyncio.create_task(server.serve(sockets=[listener]))
         await wait_until(lambda: server.started)
-        yield Line(listener.getsockname()[1])
+        yield Line(listener.getsockname()[1], server)
         server.should_exit = True
         await serving_it
 
@@ -116,6 +119,20 @@ async def test_s38_who_dawdles_is_sent_away(line: Line) -> None:
     assert (await line.said(slow))[0] in ([401], [408])
     kept = LIVE + b"\r\n" + b"GET /hea"
     assert (await line.said(kept))[0] == [200, 408]
+
+
+async def test_s38_a_body_that_never_comes_whole_is_no_crash_of_ours(line: Line, user: Person) -> None:
+    """Whoever hangs up, or is sent away for dawdling, rings no alarm."""
+    key = f"Authorization: Bearer {user.secret}\r\n".encode()
+    with lines() as told:
+        assert (await line.said(CREATE + JSON + key + b"Content-Length: 500\r\n\r\n{"))[0] == [408]
+        _, writer = await asyncio.open_connection("127.0.0.1", line.port)
+        writer.write(CREATE + JSON + key + b"Content-Length: 500\r\n\r\n{")
+        await writer.drain()
+        writer.close()
+        assert (await line.said(LIVE + b"Connection: close\r\n\r\n"))[0] == [200]
+        await wait_until(lambda: not line.server.server_state.tasks)
+    assert {(each["event"], each.get("status")) for each in told if each["level"] != "debug"} == {("request", 400)}
 
 
 async def test_s38_bodies_without_end_end_and_take_no_memory(line: Line) -> None:
