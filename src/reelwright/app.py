@@ -44,7 +44,7 @@ def create_app(settings: Settings, *, stopping: asyncio.Event | None = None) -> 
             yield
 
     app = Litestar(
-        route_handlers=[api.v1, *api.operator_routes],
+        route_handlers=[api.v1, *api.operator_routes, *api.public_routes],
         dependencies={
             "db": _db,
             "gate": _gate,

@@ -100,6 +100,7 @@ __all__ = [
     "account_of",
     "guard",
     "operator_routes",
+    "public_routes",
     "track_request",
     "v1",
 ]
@@ -140,4 +141,5 @@ v1 = Router(
     ],
 )
 checked(v1)
-operator_routes = [live, ready, metrics, stripe_webhook, file_by_link, *public_pages]
+operator_routes = [live, ready, metrics]
+public_routes = [stripe_webhook, file_by_link, *public_pages]
