@@ -1,5 +1,6 @@
 """Writes tests/api/openapi.json anew, so that a change of the contract is seen: `python -m tests.api.snapshot`."""
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ NOWHERE = Settings(
 )
 
 
+@functools.cache
 def present() -> dict[str, Any]:
     """Return the contract as it is now, without the version, which every release changes."""
     document = contract.document(create_app(NOWHERE))

@@ -88,13 +88,20 @@ UPLOAD: Mapping[str, Any] = {
 
 _TOPIC = {"topic": "Why do cats purr?", "duration_s": 30}
 
+_PERSON = {"email": "you@example.com", "password": "nine quiet cats purr at noon"}
+
 EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "create": {
         "topic": _TOPIC,
         "article": {"text": "Cats purr by moving their larynx. They do it when they are calm.", "tone": "curious"},
-        "script_only": {**_TOPIC, "kind": "script", "platform": "youtube_shorts"},
+        "script_only": {**_TOPIC, "kind": "script", "platform": "shorts"},
     },
-    "calculate_cost": {"topic": _TOPIC},
+    "calculate_cost": {"thirty_seconds": {"kind": "video", "duration_s": 30}},
+    "resume": {"as_it_was": {}},
+    "add_draft": {"topic": {"topic": "Why do cats purr?", "tone": "curious"}},
+    "change_draft": {"shorter": {"duration_s": 20}},
+    "save_asset": {"text": {"title": "An idea", "text": "Cats purr when they are calm.", "tags": ["cats"]}},
+    "create_voice": {"slower": {"name": "Calm", "speed": 0.9}},
     "create_schedule": {
         "daily": {
             "name": "Daily fact",
@@ -103,9 +110,21 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
             "source": {"kind": "template", "template": "Fact of {date}"},
         }
     },
+    "change_schedule": {"later": {"cron": "0 18 * * *"}},
     "add_webhook": {"all_events": {"url": "https://example.com/reels"}},
+    "change_webhook": {"off": {"enabled": False}},
+    "change_preferences": {"no_mail": {"preferences": {"low_balance": {"mail": False}}}},
+    "add_key": {"reads_only": {"name": "dashboard", "scopes": ["generations:read"]}},
+    "register": {"you": _PERSON},
+    "log_in": {"you": _PERSON},
+    "ask_password_reset": {"you": {"email": "you@example.com"}},
     "buy_credits": {"starter": {"pack": "starter"}},
     "subscribe": {"standard": {"plan": "standard"}},
     "buy_boost": {"boost": {}},
-    "change_preferences": {"no_mail": {"preferences": {"low_balance": {"mail": False}}}},
+    "set_plan": {"standard": {"plan": "standard"}},
+    "grant_boost": {"a_week": {"days": 7}},
+    "set_demo": {"on": {"demo": True}},
+    "correct_credits": {"gift": {"credits": 10, "reason": "An apology"}},
+    "change_action_costs": {"dearer_pictures": {"costs": {"image": 2}, "note": "From next week."}},
 }
+"""Bodies that run, by operation and name: the tests send each of them."""

@@ -1,0 +1,41 @@
+"""Every example in the contract runs: whoever copies it gets what the contract says."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from reelwright.api.contract_text import EXAMPLES
+from tests.api.conftest import Person
+from tests.api.contract.conftest import things
+from tests.api.snapshot import present
+
+REFUSED_HERE = {"buy_credits", "subscribe", "buy_boost", "log_in", "resume"}
+"""Nobody pays at the tests' server, the person of the examples hasn't signed up, and nothing has failed or paused."""
+
+
+def told() -> dict[str, tuple[str, str, Any]]:
+    return {
+        one["operationId"]: (method, path, one)
+        for path, item in present()["paths"].items()
+        for method, one in item.items()
+    }
+
+
+def test_every_example_is_of_an_operation_and_most_bodies_have_one() -> None:
+    with_body = {name for name, (_, _, one) in told().items() if "requestBody" in one}
+    assert set(EXAMPLES) <= with_body
+    assert len(EXAMPLES) >= len(with_body) / 2
+
+
+@pytest.mark.parametrize("name", sorted(EXAMPLES))
+async def test_an_example_runs(api: httpx.AsyncClient, user: Person, admin: Person, name: str) -> None:
+    method, path, one = told()[name]
+    known = await things(api, user) if "{" in path else {}
+    known["user_id"] = user.account_id
+    who = admin.headers if path.startswith("/v1/admin") else user.headers
+    for label, body in EXAMPLES[name].items():
+        headers = {**who, "Idempotency-Key": label}
+        answer = await api.request(method, path.format(**known), json=body, headers=headers)
+        assert str(answer.status_code) in one["responses"], answer.text
+        assert (answer.status_code < 400) == (name not in REFUSED_HERE), answer.text
