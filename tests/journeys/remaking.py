@@ -53,6 +53,13 @@ def chunk(number: int) -> Unit:
 class Workshop(Studio):
     """Each scene is one chunk; the mix tells what each shows; every step that is priced is metered."""
 
+    bench: Bench | None = None
+    """The one that a stage was given last."""
+
+    async def perform(self, task: Assignment, _tools: Any, bench: Bench) -> Made:
+        self.bench = bench
+        return await super().perform(task, _tools, bench)
+
     def made(self, task: Assignment, bench: Bench) -> Made:
         spoken = task.part is Part.SCENE_VOICE
         made = super().made(replace(task, part=None) if spoken else task, bench)

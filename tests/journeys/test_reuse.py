@@ -307,3 +307,28 @@ async def test_a_strangers_story_of_the_same_words_shares_nothing(reels: Reels, 
     await deliver_all(room)
     _, made = await Reels(account=other, room=room, studio=reels.studio, draft=draft).render()
     assert made == ALL
+
+
+async def test_a_file_that_is_gone_is_made_again_by_the_next_render(reels: Reels) -> None:
+    """Else a story whose file was lost could never be rendered again."""
+    query = "SELECT key FROM artefacts WHERE kind = 'clip' AND scene = 1 LIMIT 1"
+    key = (await one(reels.db, query))["key"]
+    await reels.room.storage.delete(key)
+
+    async def behave(task: Assignment) -> Made | None:
+        if task.unit == LAST:
+            for artefact in task.artefacts:
+                assert reels.studio.bench is not None
+                await reels.studio.bench.fetch(artefact)
+        return None
+
+    reels.studio.behave = behave
+    generation = await reels.order()
+    await deliver_all(reels.room)
+    async with reels.db.begin() as tx:
+        state = text("SELECT state FROM generations WHERE id = :id")
+        assert await tx.scalar(state, {"id": generation}) == "failed"
+
+    _, made = await reels.render()
+
+    assert made == {Unit(stage=Stage.VIDEO_GENERATION, scene=1), chunk(1), LAST}

@@ -40,6 +40,14 @@ _OWN = text(
 )
 
 
+_FORGET = text(
+    """
+    UPDATE stage_runs SET inputs_hash = NULL
+     WHERE id IN (SELECT run_id FROM artefacts WHERE key = :key) AND inputs_hash IS NOT NULL
+    """
+)
+
+
 class File(msgspec.Struct, frozen=True):
     """As much of a stored file as names are made of."""
 
@@ -80,6 +88,10 @@ class Reuse:
             )
             for row in found
         }
+
+    async def forget(self, key: str) -> None:
+        """Let nobody take over what a stored file is of any more: it is gone, or no longer what was made."""
+        await self.session.execute(_FORGET, {"key": key})
 
     async def files(self, generation_id: GenerationId) -> dict[Unit, tuple[File, ...]]:
         """Return the files that a generation has so far, by the unit that they are of."""

@@ -17,7 +17,7 @@ from reelwright.ground import clock, failpoints, log, tasks, telemetry, tracing
 from reelwright.ground.errors import NotFound, Outage, Refusal
 from reelwright.ground.ids import StageRunId
 from reelwright.ground.metering import Use
-from reelwright.journeys import ending, holding, recording, spending
+from reelwright.journeys import ending, holding, recording, reuse, spending
 from reelwright.journeys.calls import Calls
 from reelwright.journeys.creation import due
 from reelwright.journeys.holding import Busy, Lost
@@ -82,8 +82,10 @@ class _Bench:
             try:
                 found = await self.room.storage.fetch(artefact.key, arriving)
             except NotFound as gone:
+                await reuse.forget(artefact.key, db=self.room.db)
                 raise Outage("A file of this reel is no longer stored.", code=gone.code) from gone
             if found.sha256 != artefact.sha256:
+                await reuse.forget(artefact.key, db=self.room.db)
                 raise Outage("A file of this reel came back with other bytes.", code="storage.corrupt")
             arriving.rename(local)
         return local

@@ -4,6 +4,7 @@ After an edit it so makes only what the edit has touched. What was charged for i
 made, and gave the credits back for, is charged once, as where a failure is resumed. Files are shared, not copied.
 """
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -32,8 +33,9 @@ from reelwright.generations import (
     Variants,
     pipeline,
 )
-from reelwright.ground.errors import Kind, NotFound, Refusal
+from reelwright.ground.errors import Kind, NotFound, Outage, Refusal
 from reelwright.ground.ids import GenerationId
+from reelwright.ground.postgres import Database
 
 
 class EditedMeanwhile(Refusal):
@@ -119,6 +121,13 @@ async def taken(
     found = making.found(shelf, besides=planned)
     await _take(tx, generation.id, found)
     return set(found)
+
+
+async def forget(key: str, *, db: Database) -> None:
+    """Take nothing over that this stored file is of: else every further render would fail of it. Best effort."""
+    with contextlib.suppress(Outage):
+        async with db.begin() as tx:
+            await Reuse(session=tx).forget(key)
 
 
 async def _take(tx: AsyncConnection, heir: GenerationId, found: Mapping[Unit, Done]) -> None:
