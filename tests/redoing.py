@@ -7,6 +7,7 @@ and what that took; 1 where an edit has redone what it hadn't touched, or has ch
 import argparse
 import asyncio
 import contextlib
+import re
 import sys
 import tempfile
 import time
@@ -117,7 +118,8 @@ async def _words(redoing: Redoing, told: Variant) -> None:
 
 
 async def _prompt(redoing: Redoing, told: Variant) -> None:
-    await _change(redoing, told, image_prompt=told.scenes[1].image_prompt.replace("hero:", "hero: moon; with:", 1))
+    drawn = re.sub(r"seed: \d+", "seed: 4242", told.scenes[1].image_prompt)  # the same things, laid out otherwise
+    await _change(redoing, told, image_prompt=drawn)
 
 
 async def _change(redoing: Redoing, told: Variant, **changes: object) -> None:
