@@ -85,6 +85,7 @@ from reelwright.generations.records import (
 )
 from reelwright.generations.reuse import Done, Making, Reuse
 from reelwright.generations.runs import Runs
+from reelwright.generations.showing import shown
 from reelwright.generations.sizing import wanted_scenes, wanted_words
 from reelwright.generations.stories import Sources, Variants
 from reelwright.generations.uploads import Uploads
@@ -180,6 +181,7 @@ __all__ = [
     "inputs_hash",
     "pipeline",
     "reordered",
+    "shown",
     "wanted_scenes",
     "wanted_words",
     "with_scene",

@@ -34,7 +34,8 @@ _FACTS = text(
                   WHERE account_id = :account AND ended_at IS NULL ORDER BY id) AS deadlines
     """
 )
-_COUNTED = text(
+_FINGERPRINT = Statement("SELECT fingerprint FROM generations WHERE id = :generation")
+_COUNTED = Statement(
     """
     SELECT coalesce(sum(generation_units) FILTER (WHERE units_returned_at IS NULL), 0) AS month,
            coalesce(sum(generation_units) FILTER (WHERE admitted_at >= :hour_start AND admitted_at < :hour_end), 0)
@@ -92,7 +93,8 @@ class Generations:
 
     async def fingerprint_of(self, generation_id: GenerationId) -> bytes | None:
         """Return the fingerprint of the order that started this generation, or None where none did."""
-        return await self.session.scalar(select(GENERATIONS.c.fingerprint).where(GENERATIONS.c.id == generation_id))
+        found = await rows(self.session, _FINGERPRINT, {"generation": generation_id})
+        return found[0]["fingerprint"] if found else None
 
     async def add_once(self, new: NewGeneration) -> bool:
         """Keep an accepted generation, queued; False where it was accepted before."""
@@ -104,7 +106,7 @@ class Generations:
     async def get(self, account_id: AccountId, generation_id: GenerationId) -> Generation | None:
         """Return the generation, or None where there is none or it belongs to another."""
         query = select(*_COLUMNS).where(GENERATIONS.c.id == generation_id, GENERATIONS.c.account_id == account_id)
-        return _found((await self.session.execute(query)).mappings().one_or_none())
+        return generation_of((await self.session.execute(query)).mappings().one_or_none())
 
     async def lock(self, generation_id: GenerationId, *, of: AccountId | None = None) -> Generation | None:
         """Return the generation and keep everyone else from changing it until the commit.
@@ -114,7 +116,7 @@ class Generations:
         query = select(*_COLUMNS).where(GENERATIONS.c.id == generation_id).with_for_update(key_share=True)
         if of is not None:
             query = query.where(GENERATIONS.c.account_id == of)
-        return _found((await self.session.execute(query)).mappings().one_or_none())
+        return generation_of((await self.session.execute(query)).mappings().one_or_none())
 
     async def start(self, generation_id: GenerationId) -> Generation:
         """Move a live generation to running, where it may be already, and return it. Raises LookupError."""
@@ -124,7 +126,7 @@ class Generations:
             .values(state="running", started_at=func.coalesce(GENERATIONS.c.started_at, func.clock_timestamp()))
             .returning(*_COLUMNS)
         )
-        found = _found((await self.session.execute(started)).mappings().one_or_none())
+        found = generation_of((await self.session.execute(started)).mappings().one_or_none())
         if found is None:
             raise LookupError(generation_id)
         return found
@@ -204,7 +206,7 @@ class Generations:
         """Return what lives of a draft, by id, and keep everyone else from changing it until the commit."""
         query = select(*_COLUMNS).where(GENERATIONS.c.draft_id == draft_id, GENERATIONS.c.ended_at.is_(None))
         locked = query.order_by(GENERATIONS.c.id).with_for_update(key_share=True)
-        return [found for row in (await self.session.execute(locked)).mappings() if (found := _found(row))]
+        return [found for row in (await self.session.execute(locked)).mappings() if (found := generation_of(row))]
 
     async def live_of(self, draft_id: DraftId) -> list[GenerationId]:
         """Return which generations live of a draft."""
@@ -224,7 +226,7 @@ class Generations:
             .limit(1)
             .with_for_update(key_share=True, skip_locked=True)
         )
-        return _found((await self.session.execute(query)).mappings().one_or_none())
+        return generation_of((await self.session.execute(query)).mappings().one_or_none())
 
     async def of_account(
         self,
@@ -242,7 +244,7 @@ class Generations:
             query = query.where(tuple_(GENERATIONS.c.created_at, GENERATIONS.c.id) < tuple_(*map(literal, before)))
         newest = query.order_by(GENERATIONS.c.created_at.desc(), GENERATIONS.c.id.desc()).limit(limit)
         page = (await self.session.execute(newest)).mappings().all()
-        return [found for row in page if (found := _found(row))]
+        return [found for row in page if (found := generation_of(row))]
 
     async def admission_facts(
         self, account_id: AccountId, month_start: datetime, hour_start: datetime
@@ -274,8 +276,8 @@ class Generations:
         longer live, unless it is paused. Exact where all who add rows hold the account's lock.
         """
         values = {"account": account_id, "month_start": month_start, "month_end": month_end}
-        row = (await self.session.execute(_COUNTED, values | {"hour_start": hour_start, "hour_end": hour_end})).one()
-        return Counted(month=row.month, hour=row.hour, full=row.full_month, live=row.live)
+        [row] = await rows(self.session, _COUNTED, values | {"hour_start": hour_start, "hour_end": hour_end})
+        return Counted(month=row["month"], hour=row["hour"], full=row["full_month"], live=row["live"])
 
     async def active_accounts(self, since: datetime, limit: int, *, after: AccountId | None = None) -> list[AccountId]:
         """Return accounts with a generation admitted after an instant, by id, from behind the given one."""
@@ -321,7 +323,8 @@ class Generations:
         return [GenerationId(generation) for generation in found]
 
 
-def _found(row: Mapping[Any, Any] | None) -> Generation | None:
+def generation_of(row: Mapping[Any, Any] | None) -> Generation | None:
+    """Read a row of `generations`."""
     if row is None:
         return None
     enums: dict[str, Any] = {"kind": GenerationKind(row["kind"]), "state": GenerationState(row["state"])}

@@ -38,7 +38,23 @@ _TOLD = f"""
         SELECT id, event_seq, :kind, CAST(:data AS jsonb) FROM g)
 """  # noqa: S608 - put together from constants
 _WRITES = "g.kind IN ('script', 'video', 'regenerate_full')"
-# The variants are those that this generation wrote, or all of the draft's where its kind writes none; newest first.
+VARIANTS_OF = f"""
+    (SELECT jsonb_agg(jsonb_build_object(
+            'id', v.id, 'position', v.position, 'version', v.version, 'story', to_jsonb(v),
+            'scenes', (SELECT coalesce(jsonb_agg(to_jsonb(c) || jsonb_build_object(
+                    'index', c.position,
+                    'motion', jsonb_build_object('kind', c.motion_kind, 'amount', c.motion_amount::float8),
+                    'transition', jsonb_build_object('kind', c.transition_kind, 'frames', c.transition_frames))
+                    ORDER BY c.position), '[]') FROM scenes c WHERE c.variant_id = v.id))
+            ORDER BY v.created_at DESC, v.generation_id, v.position)
+       FROM variants v WHERE v.draft_id = g.draft_id AND (v.generation_id = g.id OR NOT {_WRITES}))
+"""  # noqa: S608 - put together from constants
+"""Those that generation `g` wrote, or all of the draft's where its kind writes none, newest first; NULL for none."""
+ARTEFACTS_OF = """
+    (SELECT jsonb_agg(to_jsonb(a) ORDER BY a.created_at DESC, a.round DESC, a.id)
+       FROM artefacts a WHERE a.generation_id = g.id)
+"""
+"""The files of generation `g`, newest first; NULL for none."""
 _OPEN = Statement(
     f"""
     {_TOLD}
@@ -50,17 +66,7 @@ _OPEN = Statement(
         'source', (SELECT to_jsonb(s) FROM sources s LEFT JOIN variants v ON v.id = g.variant_id
                     WHERE s.draft_id = g.draft_id AND (s.generation_id = g.id OR NOT {_WRITES})
                     ORDER BY (s.generation_id = v.generation_id) DESC NULLS LAST, s.created_at DESC LIMIT 1),
-        'variants', (SELECT jsonb_agg(jsonb_build_object(
-                'id', v.id, 'position', v.position, 'version', v.version, 'story', to_jsonb(v),
-                'scenes', (SELECT coalesce(jsonb_agg(to_jsonb(c) || jsonb_build_object(
-                        'index', c.position,
-                        'motion', jsonb_build_object('kind', c.motion_kind, 'amount', c.motion_amount::float8),
-                        'transition', jsonb_build_object('kind', c.transition_kind, 'frames', c.transition_frames))
-                        ORDER BY c.position), '[]') FROM scenes c WHERE c.variant_id = v.id))
-                ORDER BY v.created_at DESC, v.generation_id, v.position)
-            FROM variants v WHERE v.draft_id = g.draft_id AND (v.generation_id = g.id OR NOT {_WRITES})),
-        'artefacts', (SELECT jsonb_agg(to_jsonb(a) ORDER BY a.created_at DESC, a.round DESC, a.id)
-                        FROM artefacts a WHERE a.generation_id = g.id),
+        'variants', {VARIANTS_OF}, 'artefacts', {ARTEFACTS_OF},
         'judged', (SELECT jsonb_agg(jsonb_build_object('scene', r.scene, 'round', r.round, 'result', r.result))
                      FROM stage_runs r WHERE r.generation_id = g.id AND r.state = 'succeeded'
                       AND r.stage = 'VISUAL_VERIFICATION'),

@@ -344,7 +344,7 @@ class Runs:
     async def of(self, generation_id: GenerationId) -> list[Run]:
         """Return the generation's runs by stage, scene, chunk and round."""
         found = await self.session.execute(select(*STAGE_RUNS.c).where(STAGE_RUNS.c.generation_id == generation_id))
-        return sorted((_run(row) for row in found), key=_place)
+        return sorted((_run(row) for row in found), key=place_of)
 
     async def finished(self, generation_id: GenerationId) -> dict[Unit, Outcome]:
         """Return what the finished runs concluded; of sources, stories and scenes only that there are some."""
@@ -364,7 +364,8 @@ def _unit(row: Record[Any]) -> Unit:
     return Unit(stage=Stage(row.stage), scene=row.scene, chunk=row.chunk, round=row.round)
 
 
-def _place(run: Run) -> tuple[int, int, int, int]:
+def place_of(run: Run) -> tuple[int, int, int, int]:
+    """Return what runs are sorted by: stage, scene, chunk, round."""
     unit = run.unit
     scene, chunk = (-1 if part is None else part for part in (unit.scene, unit.chunk))
     return _ORDER[unit.stage], scene, chunk, unit.round

@@ -127,7 +127,7 @@ class Database:
                 line.spent = line.spent or not isinstance(error, Exception)
                 raise
             finally:
-                if line.open and not line.begun:
+                if line.free:
                     self._idle.append(line)
                 else:
                     self._end(line)
@@ -183,6 +183,11 @@ class _Line:
     def open(self) -> bool:
         """Whether another transaction may have it."""
         return not (self.spent or self.driver.is_closed() or _sync(self.tx).invalidated)
+
+    @property
+    def free(self) -> bool:
+        """Whether it is open, and nothing has begun on it."""
+        return self.open and not self.begun and self.adapter._transaction in {None, self}  # noqa: SLF001 - see above
 
     async def commit(self) -> None:
         """Commit what has begun and wasn't rolled back. Raises InternalError where a statement had failed unheard."""
@@ -265,8 +270,12 @@ async def rows(tx: AsyncConnection, statement: Statement, values: Mapping[str, o
     For what every request and delivery sends: it goes straight to the driver, prepared once a connection, at a fifth of
     what `tx.execute` costs, and in the same transaction. Raises what that raises.
     """
-    line: _Line = tx.info[_LINE]
+    line: _Line = tx.info.get(_LINE) or _Line(tx)  # the latter is somebody's own connection of the engine
     try:
+        if line.adapter._transaction is None:  # noqa: SLF001 - SQLAlchemy begins with the first statement
+            if not tx.in_transaction():
+                await tx.begin()
+            await line.adapter._start_transaction()  # noqa: SLF001 - the same
         prepared = line.prepared.get(statement.sql)
         if prepared is None:
             prepared = line.prepared[statement.sql] = await line.driver.prepare(statement.sql)

@@ -44,7 +44,7 @@ class Calls:
             request_hash=request_hash,
         )
         self._made += 1
-        async with self._db.begin() as tx:
+        async with self._db.single() as tx:
             run = await Runs(session=tx).get(claim.run_id)
             if run is None or run.fence != claim.fence:
                 raise Outage("This work is somebody else's by now.", code="stage.lost")
@@ -61,7 +61,7 @@ class Calls:
 
     async def end(self, call: UUID, state: str, *, external_id: str | None = None) -> None:
         """Write down how the call ended. Raises Outage."""
-        async with self._db.begin() as tx:
+        async with self._db.single() as tx:
             await PaidCalls(session=tx).end(call, state, external_id=external_id)
 
     def cut(self, uses: Sequence[Use]) -> None:

@@ -78,7 +78,7 @@ async def heartbeats(claim: Claim, held: Dispatch, progress: Callable[[], float]
     while True:
         await asyncio.sleep(room.timings.heartbeat.total_seconds())
         try:
-            async with room.db.begin() as tx:
+            async with room.db.single() as tx:
                 beat = await Runs(session=tx).heartbeat(
                     claim.run_id, claim.fence, lease=room.timings.lease, progress=progress()
                 )

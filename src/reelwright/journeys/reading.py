@@ -18,6 +18,7 @@ from reelwright.generations import (
     Runs,
     Variant,
     Variants,
+    shown,
 )
 from reelwright.ground.errors import NotFound
 from reelwright.ground.ids import AccountId, DraftId, GenerationId
@@ -39,20 +40,15 @@ class Shown:
 
 async def generation(account: AccountId, wanted: GenerationId, *, db: Database) -> Shown:
     """Return a generation with all that is known of it. Raises NotFound, Outage."""
-    async with db.begin() as tx:
-        found = await Generations(session=tx).get(account, wanted)
+    async with db.single() as tx:
+        found = await shown(tx, account, wanted)
         if found is None:
             raise NotFound(GONE)
-        variants = await Variants(session=tx).of_generation(wanted)
-        if found.part is not None:
-            variants = [variant for variant in variants if variant.id == found.variant_id]
-        return Shown(
-            generation=found,
-            runs=await Runs(session=tx).of(wanted),
-            variants=variants,
-            artefacts=await Artefacts(session=tx).of(wanted),
-            charged_micro=await ledger.charged(tx, generation=wanted),
-        )
+        charged_micro = await ledger.charged(tx, generation=wanted)
+    one, runs, variants, artefacts = found
+    if one.part is not None:
+        variants = [variant for variant in variants if variant.id == one.variant_id]
+    return Shown(generation=one, runs=runs, variants=variants, artefacts=artefacts, charged_micro=charged_micro)
 
 
 async def generations(
@@ -64,7 +60,7 @@ async def generations(
     db: Database,
 ) -> list[Generation]:
     """Return an account's generations, newest first, from behind the one made then with that id. Raises Outage."""
-    async with db.begin() as tx:
+    async with db.single() as tx:
         return await Generations(session=tx).of_account(account, limit, state=state, before=before)
 
 
@@ -79,7 +75,7 @@ class News:
 
 async def news(account: AccountId, wanted: GenerationId, *, after: int, db: Database) -> News:
     """Return a generation's events after a sequence number. Raises NotFound, Outage."""
-    async with db.begin() as tx:
+    async with db.single() as tx:
         found = await Generations(session=tx).get(account, wanted)
         if found is None:
             raise NotFound(GONE)

@@ -141,7 +141,7 @@ async def store(claim: Claim, task: Assignment, made: Made, *, room: Workroom) -
     """
     keys = [_key(task, file, claim) for file in made.artefacts]
     if keys:
-        async with room.db.begin() as tx:
+        async with room.db.single() as tx:
             await Uploads(session=tx).begin(keys, claim.run_id, claim.fence)
     files = [await _stored(file, key, room) for file, key in zip(made.artefacts, keys, strict=True)]
     await failpoints.reached(f"stage.{claim.unit.stage}.after_put")
@@ -303,6 +303,6 @@ def _named(unit: Unit) -> dict[str, object]:
 
 async def _already(claim: Claim, room: Workroom) -> bool:
     """Say whether our own completion did commit although its answer was lost. Raises Outage."""
-    async with room.db.begin() as tx:
+    async with room.db.single() as tx:
         run = await Runs(session=tx).get(claim.run_id)
     return run is not None and run.state is RunState.SUCCEEDED and run.won_fence == claim.fence

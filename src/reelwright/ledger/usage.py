@@ -7,24 +7,37 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import cast
 
-from sqlalchemy import Table, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.ground.ids import AccountId, GenerationId, StageRunId
 from reelwright.ground.metering import Use
-from reelwright.ledger.tables import UsageRow
+from reelwright.ground.postgres import Statement, rows
 
-_USAGE: Table = cast("Table", UsageRow.__table__)  # not the class: its mapper would need every other room's tables
-_WRITE = insert(_USAGE)
+_GIVEN = {
+    **dict.fromkeys(("account_id", "generation_id", "run_id"), "uuid"),
+    "fence": "bigint",
+    "call_no": "integer",
+    "stage": "text",
+    "scene": "smallint",
+    "plan": "text",
+    "price_version": "integer",
+    **dict.fromkeys(("action", "provider", "model", "outcome"), "text"),
+    **dict.fromkeys(("quantity", "prompt_tokens", "completion_tokens", "characters", "wall_ms"), "bigint"),
+    "images": "integer",
+    **dict.fromkeys(("cost_nano_usd", "credits_micro"), "bigint"),
+}
+"""What a step gives of a row, with its type in PostgreSQL."""
+_ARRAYS = ", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in _GIVEN.items())
+_ROWS = f"INSERT INTO usage_ledger ({', '.join(_GIVEN)}) SELECT * FROM unnest({_ARRAYS})"  # noqa: S608 - columns' names
+_WRITE = Statement(_ROWS)
 # Of an attempt whose own completion turns out to be committed, the calls are in the book under the same numbers.
-_WRITE_ONCE = insert(_USAGE).on_conflict_do_nothing(index_elements=["run_id", "fence", "call_no"])
-_METERED = text(
+_WRITE_ONCE = Statement(f"{_ROWS} ON CONFLICT (run_id, fence, call_no) DO NOTHING")
+_METERED = Statement(
     """
-    SELECT coalesce(sum(credits_micro), 0)::bigint FROM usage_ledger
-     WHERE generation_id = :generation AND (fence > 0 OR :carried)
+    SELECT coalesce(sum(credits_micro), 0)::bigint AS micro FROM usage_ledger
+     WHERE generation_id = :generation AND (fence > 0 OR CAST(:carried AS boolean))
     """
 )
 _CARRY = text(
@@ -84,17 +97,17 @@ class Metered:
     succeeded: bool = True
 
 
-async def track_ai_usage(tx: AsyncConnection, rows: Sequence[Metered]) -> None:
+async def track_ai_usage(tx: AsyncConnection, steps: Sequence[Metered]) -> None:
     """Write calls of models: tokens, images, characters, time, cost. Raises ValueError for what isn't one.
 
     What succeeded and is in the book already is a bug and raises IntegrityError; what failed is there at most once.
     """
-    await _track(tx, rows, compute=False)
+    await _track(tx, steps, compute=False)
 
 
-async def track_compute_usage(tx: AsyncConnection, rows: Sequence[Metered]) -> None:
+async def track_compute_usage(tx: AsyncConnection, steps: Sequence[Metered]) -> None:
     """Write steps that our own machines did: sources fetched, milliseconds rendered and mixed. Raises as above."""
-    await _track(tx, rows, compute=True)
+    await _track(tx, steps, compute=True)
 
 
 async def carry_usage(tx: AsyncConnection, *, runs: Mapping[StageRunId, StageRunId], heir: GenerationId) -> None:
@@ -116,7 +129,8 @@ async def reuse_usage(
 
 async def metered(tx: AsyncConnection, *, generation: GenerationId, carried: bool = True) -> int:
     """Return what a generation's finished steps cost so far, in micro-credits: its own, and those it carried over."""
-    return await tx.scalar(_METERED, {"generation": generation, "carried": carried}) or 0
+    [found] = await rows(tx, _METERED, {"generation": generation, "carried": carried})
+    return found["micro"]
 
 
 async def calls(tx: AsyncConnection, *, generation: GenerationId) -> list[UsageCall]:
@@ -124,35 +138,21 @@ async def calls(tx: AsyncConnection, *, generation: GenerationId) -> list[UsageC
     return [UsageCall(**row) for row in (await tx.execute(_CALLS, {"generation": generation})).mappings()]
 
 
-async def _track(tx: AsyncConnection, rows: Sequence[Metered], *, compute: bool) -> None:
-    strange = {row.use.action.value for row in rows if row.use.action.compute is not compute}
+async def _track(tx: AsyncConnection, steps: Sequence[Metered], *, compute: bool) -> None:
+    strange = {step.use.action.value for step in steps if step.use.action.compute is not compute}
     if strange:
         raise ValueError(strange)
-    for succeeded, alike in groupby(rows, key=lambda row: row.succeeded):
-        await tx.execute(_WRITE if succeeded else _WRITE_ONCE, [_values(row) for row in alike])
+    for succeeded, alike in groupby(steps, key=lambda step: step.succeeded):
+        columns = zip(*map(_values, alike), strict=True)
+        await rows(tx, _WRITE if succeeded else _WRITE_ONCE, dict(zip(_GIVEN, columns, strict=True)))
 
 
-def _values(row: Metered) -> dict[str, object]:
-    return {
-        "account_id": row.account_id,
-        "generation_id": row.generation_id,
-        "run_id": row.run_id,
-        "fence": row.fence,
-        "call_no": row.call_no,
-        "stage": row.stage,
-        "scene": row.scene,
-        "plan": row.plan,
-        "price_version": row.price_version,
-        "action": row.use.action,
-        "provider": row.use.provider,
-        "model": row.use.model,
-        "outcome": "succeeded" if row.succeeded else "failed",
-        "quantity": row.use.quantity,
-        "prompt_tokens": row.use.prompt_tokens,
-        "completion_tokens": row.use.completion_tokens,
-        "images": row.use.images,
-        "characters": row.use.characters,
-        "wall_ms": row.use.wall_ms,
-        "cost_nano_usd": row.use.cost_nano_usd,
-        "credits_micro": row.credits_micro,
-    }
+def _values(step: Metered) -> tuple[object, ...]:
+    """Return what `_GIVEN` names."""
+    use = step.use
+    return (
+        *(step.account_id, step.generation_id, step.run_id, step.fence, step.call_no, step.stage, step.scene),
+        *(step.plan, step.price_version, use.action, use.provider, use.model),
+        *("succeeded" if step.succeeded else "failed", use.quantity, use.prompt_tokens, use.completion_tokens),
+        *(use.images, use.characters, use.wall_ms, use.cost_nano_usd, step.credits_micro),
+    )
