@@ -123,8 +123,8 @@ def _environment(*, html: bool) -> Environment:
         "sentence": _sentence,
         "web": _web,
     }
-    rich: dict[str, Any] = {"p": _rich_p, "button": _rich_button, "figures": _rich_figures}
-    plain: dict[str, Any] = {"p": _plain_p, "button": _plain_button, "figures": _plain_figures}
+    rich: dict[str, Any] = {"p": _rich_p, "button": _rich_button, "figures": _rich_figures, "code": _rich_code}
+    plain: dict[str, Any] = {"p": _plain_p, "button": _plain_button, "figures": _plain_figures, "code": _plain_code}
     shared: dict[str, Any] = made.globals
     shared.update(rich if html else plain)
     return made
@@ -154,6 +154,15 @@ def _rich_figures(rows: Iterable[tuple[str, str]]) -> Markup:
 
 def _plain_figures(rows: Iterable[tuple[str, str]]) -> str:
     return "".join(f"{name + ':':<28}{value}\n" for name, value in rows) + "\n"
+
+
+def _rich_code(text: object) -> Markup:
+    return Markup('<p style="{}"><code style="word-break:break-all;">{}</code></p>').format(_P, text)
+
+
+def _plain_code(text: object) -> str:
+    """Return it on a line of its own, whole: a token has 76 characters, as many as a line of an e-mail holds."""
+    return f"{text}\n\n"
 
 
 def _credits(micro: object) -> str:

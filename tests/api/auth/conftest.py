@@ -16,7 +16,7 @@ from reelwright.journeys import notifying
 from reelwright.notices import Post, Reach
 
 Letters = Callable[[], Awaitable[list[EmailMessage]]]
-TOKEN = re.compile(r"Token:\s+(\S+)")
+TOKEN = re.compile(r"^(\S{70,})\s*$", re.MULTILINE)
 
 
 @pytest.fixture

@@ -99,6 +99,7 @@ async def test_s26_the_request_shapes_no_link_and_nothing_stored_lets_anybody_in
     (letter,) = await letters()
     assert "evil.example" not in letter.as_string()
     token = token_in(letter)
+    assert token in letter.as_string().split(), "whoever reads the raw file finds it in one piece"
     async with db.begin() as tx:
         stored = str((await tx.execute(text("SELECT notices::text FROM notices"))).all())
         stored += str((await tx.execute(text("SELECT email_proofs::text FROM email_proofs"))).all())
