@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -12,12 +13,14 @@ from litestar import Litestar
 from redis.asyncio import Redis
 from sqlalchemy import text
 
+from reelwright.ground import tasks
 from reelwright.ground.postgres import Database
-from reelwright.journeys import voices
+from reelwright.journeys import sounding, voices
 from reelwright.providers import ProviderAway, ProviderRefused
 from tests.api.conftest import Person
 from tests.api.voices.making import Said, made, workroom
 from tests.api.voices.test_profiles import HEART, added
+from worker.sounding import make
 
 PLACE = f"/v1/voices/{HEART.id}/preview"
 HELLO = {"text": "Hello there. It is me."}
@@ -59,10 +62,9 @@ async def test_a_preview_is_made_once_and_heard(
 async def test_the_usual_sentence_is_made_for_everybody_and_ones_own_words_for_oneself(
     api: httpx.AsyncClient, app: Litestar, stranger: Person, tmp_path: Path
 ) -> None:
-    said, room = Said(), workroom(app, tmp_path)
+    said = Said()
     mine, usual = (await api.post(PLACE, json=HELLO)).json(), (await api.post(PLACE, json={})).json()
     assert await made(workroom(app, tmp_path, said)) == 2
-    del room
     theirs = await api.get(f"/v1/voices/previews/{mine['id']}", headers=stranger.headers)
     assert theirs.status_code == 404
     assert (await api.get(mine["url"], headers=stranger.headers)).status_code == 404
@@ -139,6 +141,25 @@ async def test_a_worker_that_leaves_gives_it_back_uncounted(
     async with db.begin() as tx:
         assert await tx.scalar(text("SELECT attempt FROM sound_jobs WHERE due_at <= clock_timestamp()")) == 0
     assert await made(workroom(app, tmp_path, Said())) == 1
+
+
+async def test_a_worker_hears_of_it_at_once(
+    api: httpx.AsyncClient, app: Litestar, database_url: str, tmp_path: Path
+) -> None:
+    """It looks by itself once an hour here, so that only PostgreSQL's notification can have told it."""
+    room = workroom(app, tmp_path, Said())
+    hour = timedelta(hours=1)
+    making = asyncio.create_task(sounding.keep_making(room, make, url=database_url, every=hour))
+    try:
+        for words in ("one", "two"):
+            asked = (await api.post(PLACE, json={"text": words})).json()
+            async with asyncio.timeout(20):
+                while (  # noqa: ASYNC110 - what is waited for is an answer over HTTP
+                    await api.get(f"/v1/voices/previews/{asked['id']}")
+                ).json()["status"] != "ready":
+                    await asyncio.sleep(0.02)
+    finally:
+        await tasks.end(making)
 
 
 async def test_too_long_a_text_and_an_unknown_preview_are_refused(api: httpx.AsyncClient) -> None:
