@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row as Record
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, literal, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -95,9 +95,8 @@ class Media:
         if kind is not None:
             query = query.where(MEDIA.c.kind == kind)
         if after is not None:
-            query = query.where(
-                text("(created_at, id) < (:at, CAST(:last AS uuid))").bindparams(at=after[0], last=after[1])
-            )
+            at, last = literal(after[0], MEDIA.c.created_at.type), literal(after[1], MEDIA.c.id.type)
+            query = query.where(tuple_(MEDIA.c.created_at, MEDIA.c.id) < tuple_(at, last))
         ordered = query.order_by(MEDIA.c.created_at.desc(), MEDIA.c.id.desc()).limit(limit)
         return [_upload(row) for row in (await self.session.execute(ordered)).all()]
 

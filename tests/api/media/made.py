@@ -65,11 +65,11 @@ def _text() -> PngInfo:
     return info
 
 
-def png_bomb(side: int) -> bytes:
-    """A PNG of so many pixels a side in a few kilobytes: one bit a pixel, all of them black."""
+def png_bomb(side: int, *, rows: int) -> bytes:
+    """A PNG of so many pixels a side in a few kilobytes: one bit a pixel, all of them black, so many rows there."""
     row = b"\0" * (1 + side // 8)
     packer = zlib.compressobj(9)
-    body = b"".join(packer.compress(row) for _ in range(side)) + packer.flush()
+    body = b"".join(packer.compress(row) for _ in range(rows)) + packer.flush()
     header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*c) for c in ((b"IHDR", header), (b"IDAT", body), (b"IEND", b"")))
 
