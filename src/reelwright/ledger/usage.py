@@ -154,5 +154,5 @@ def _values(step: Metered) -> tuple[object, ...]:
         *(step.account_id, step.generation_id, step.run_id, step.fence, step.call_no, step.stage, step.scene),
         *(step.plan, step.price_version, use.action, use.provider, use.model),
         *("succeeded" if step.succeeded else "failed", use.quantity, use.prompt_tokens, use.completion_tokens),
-        *(use.images, use.characters, use.wall_ms, use.cost_nano_usd, step.credits_micro),
+        *(use.characters, use.wall_ms, use.images, use.cost_nano_usd, step.credits_micro),
     )
