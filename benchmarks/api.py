@@ -20,11 +20,11 @@ import pickle
 import statistics
 import sys
 import tempfile
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -120,9 +120,11 @@ def request(method: str, path: str, key: str = "", *, body: str = "", idempotenc
 
 
 @contextlib.contextmanager
-def taping() -> Iterator[None]:
+def taping() -> Generator[None]:
     """Write down what asyncpg is asked within a request of this process."""
-    fetch, execute = PreparedStatement.fetch, asyncpg.Connection.execute
+    prepared: Any = PreparedStatement
+    connection: Any = asyncpg.Connection
+    fetch, execute = prepared.fetch, connection.execute
 
     async def taped_fetch(self: Any, *values: Any, **options: Any) -> Any:
         if (tape := _taped.get()) is not None:
@@ -134,11 +136,11 @@ def taping() -> Iterator[None]:
             tape.append((sql, values))
         return await execute(self, sql, *values, **options)
 
-    PreparedStatement.fetch, asyncpg.Connection.execute = taped_fetch, taped_execute
+    prepared.fetch, connection.execute = taped_fetch, taped_execute
     try:
         yield
     finally:
-        PreparedStatement.fetch, asyncpg.Connection.execute = fetch, execute
+        prepared.fetch, connection.execute = fetch, execute
 
 
 def ids_in(value: Any) -> Iterator[UUID]:
@@ -152,11 +154,11 @@ def ids_in(value: Any) -> Iterator[UUID]:
 async def taped(environment: dict[str, str], key: str, accounts: Sequence[UUID]) -> tuple[dict[str, Tape], str]:
     """Ask each route twice in this process, and return what the second time sent; and the generation that is read."""
     settings = reading_settings.load(environment)
-    app, tapes = create_app(settings), dict[str, Tape]()
+    app, tapes, made = create_app(settings), dict[str, Tape](), ""
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     async with (
         app.lifespan(),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client,
+        httpx.AsyncClient(transport=httpx.ASGITransport(cast("Any", app)), base_url="http://127.0.0.1") as client,
     ):
         with taping():
 

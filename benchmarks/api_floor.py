@@ -62,7 +62,7 @@ def _swapped(value: Any, new: dict[UUID, UUID], spelt: list[tuple[str, str]]) ->
 
 def app() -> Litestar:
     tapes: dict[str, Tape] = pickle.loads(Path(os.environ["FLOOR_TAPES"]).read_bytes())  # noqa: S301 - our own file
-    pool: asyncpg.Pool[asyncpg.Record]
+    pool: asyncpg.Pool
 
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncGenerator[None]:
