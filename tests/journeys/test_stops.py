@@ -252,3 +252,25 @@ async def test_a_failed_one_is_gone_on_from_with_its_stop(account: Account, room
     assert ended is not None
     assert (rests.paused_at is None, ended.state) == (False, GenerationState.FAILED)
     assert made == {"INGESTION", "STORY_WRITING", "SCENE_GENERATION", "VISUAL_GENERATION"}
+
+
+async def test_a_render_whose_stop_was_reached_before_rests_at_once(
+    account: Account, room: Workroom, studio: Studio
+) -> None:
+    """All up to there is taken over from the reel that was made of the same inputs: nothing runs until it goes on."""
+    await ordered(account, room.db, room.gate, None)
+    await deliver_all(room)
+    draft = (await one(room.db, "SELECT draft_id FROM generations"))["draft_id"]
+    done = Counter(studio.calls)
+    stop = Stage.VISUAL_VERIFICATION
+    again = await ordered(account, room.db, room.gate, stop, kind=GenerationKind.RENDER, draft=draft)
+    assert await deliver_all(room) == 0
+    async with room.db.begin() as tx:
+        rests = await Generations(session=tx).get(account.id, again)
+    assert rests is not None
+    assert (rests.state, rests.paused_at is None, rests.pause_after) == (GenerationState.QUEUED, False, None)
+    assert studio.calls == done
+    await go_on(account, again, room)
+    await deliver_all(room)
+    assert (await told(room.db, again))[-1] == "succeeded"
+    assert {unit.stage for unit in studio.calls - done} <= {Stage.AUDIO_MIXING, Stage.VIDEO_ASSEMBLY}

@@ -210,9 +210,9 @@ async def write(
         return False
     first = await opening(tx, order, prepared)
     allowed = pipeline.Due(first).until(order.pause_after).units
-    if first and not allowed and await Generations(session=tx).rest(order.id):  # all up to its stop was made before
-        await Generations(session=tx).note(order.id, "paused", {"after": order.pause_after})
-    await queue(tx, order.id, allowed, most_attempts=terms.most_attempts, request_id=order.request_id)
+    due_now = await queue(tx, order.id, allowed, most_attempts=terms.most_attempts, request_id=order.request_id)
+    if not due_now and len(allowed) < len(first) and await Generations(session=tx).rest(order.id):
+        await Generations(session=tx).note(order.id, "paused", {"after": order.pause_after})  # it was there before
     if not account.demo:
         await ledger.hold(tx, account=account.id, generation=order.id, micro=prepared.price.total_micro)
     if order.counted:
@@ -227,10 +227,11 @@ async def queue(
     *,
     most_attempts: int,
     request_id: str | None,
-) -> None:
-    """Plan these runs and promise their first delivery; runs that exist already are left alone."""
+) -> list[Unit]:
+    """Plan these runs, promise their first delivery and return them; runs that exist already are left alone."""
     planned = await Runs(session=tx).plan(generation, units, max_attempts=most_attempts)
     await outbox.enqueue(tx, *(due(generation, unit, request_id=request_id) for unit in planned))
+    return planned
 
 
 def due(generation: GenerationId, unit: Unit, *, request_id: str | None) -> outbox.StageDue:
