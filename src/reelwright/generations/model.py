@@ -7,10 +7,10 @@ from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
-from uuid import UUID
 
 import msgspec
 
+from reelwright.generations.sound import MusicChoice, Sound, Track, VoiceChoice
 from reelwright.ground.ids import AccountId, ArtefactId, DraftId, GenerationId, StageRunId, VariantId, derived
 
 
@@ -144,7 +144,7 @@ class Draft:
     created_at: datetime | None = None
     updated_at: datetime | None = None
 
-    def heard(self, sound: "Sound | None") -> "Draft":
+    def heard(self, sound: Sound | None) -> "Draft":
         """Return the draft with what was chosen in its voice's and music's place: by that alone is told what is alike.
 
         A name may mean something else tomorrow.
@@ -168,9 +168,7 @@ class Attribution:
 class Source:
     """Ingested content. `body` is plain text, paragraphs apart by a blank line.
 
-    `kind`: url, rss, youtube, text, encyclopaedia, none.
-
-    Kind `none` means that no facts were found for a bare topic: the story must be an honest outline.
+    `kind`: url, rss, youtube, text, encyclopaedia, or none: no facts were found, the story must be an honest outline.
     """
 
     kind: str
@@ -226,11 +224,8 @@ class Scene:
     """One ordered part of a variant. `duration_ms` is planned; the planned ones sum to the draft's target.
 
     `take` is the one its picture is drawn with first: a try with round r draws take + r. Stored, it is the take that
-    won the last regeneration of the picture (0 before any), so that a render draws exactly that. In the assignment of
-    such a regeneration it is one further on. `voice_take` is the same for its narration, which has no rounds.
-
-    `seed` is what its pictures are drawn with. It stays when the scene moves to another position, and when its variant
-    is copied, so that the same picture is the same there. None: that of its variant and place (`Variant.seed_of`).
+    won the last regeneration of the picture (0 before any); in the assignment of one it is one further on. `voice_take`
+    is the same for its narration. `seed`, which pictures are drawn with, moves and is copied with it (`seed_of`).
     """
 
     index: int
@@ -318,51 +313,6 @@ class Unit:
     def run_id(self, generation: GenerationId) -> StageRunId:
         """Return the run's id, always the same for the same unit of the same generation."""
         return StageRunId(derived(generation, self.stage, self.scene, self.chunk, self.round))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VoiceChoice:
-    """Who narrates, and how: `speed` 0.8 to 1.25 times the voice's own, `pitch` in semitones, -4 to 4.
-
-    `gap_ms`: how long it is silent between two sentences; None: as long as the voice is by itself.
-    """
-
-    name: str = "default"
-    speed: float = 1.0
-    pitch: int = 0
-    gap_ms: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Track:
-    """A person's own piece of music, as it lies in storage: stereo FLAC at 48 kHz. `first_beat_ms`: where one falls."""
-
-    id: UUID
-    key: str
-    sha256: str
-    duration_ms: int
-    bpm: float | None = None
-    first_beat_ms: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MusicChoice:
-    """What plays: the `track`, else what is composed for the `mood`, else nothing. A seed makes one piece only."""
-
-    mood: str | None = None
-    seed: int | None = None
-    track: Track | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sound:
-    """What a generation sounds like, as it was chosen at its order: later changes of drafts and profiles are others'.
-
-    `music` is None where nobody said so: then the draft decides, as it does for orders from before this was kept.
-    """
-
-    voice: VoiceChoice | None = None
-    music: MusicChoice | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
