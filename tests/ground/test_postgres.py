@@ -192,3 +192,21 @@ async def test_who_finds_no_connection_free_is_told_to_come_again(database_url: 
     await database.ping()
     assert full.value.code == "database.unavailable"
     await database.close()
+
+
+async def test_a_single_statement_that_is_cut_off_takes_its_connection_with_it(database_url: str) -> None:
+    database, asked, backends = postgres.connect(database_url, pool_size=1), asyncio.Event(), list[int]()
+
+    async def asking() -> None:
+        async with database.single() as tx:
+            backends.append(await tx.scalar(text("SELECT pg_backend_pid()")) or 0)
+            asked.set()
+            await postgres.rows(tx, _NAP, {"seconds": 30})
+
+    task = asyncio.create_task(asking())
+    await asked.wait()
+    await asyncio.sleep(0)
+    await tasks.end(task)
+    async with database.single() as tx:
+        assert await tx.scalar(text("SELECT pg_backend_pid()")) not in backends
+    await database.close()
