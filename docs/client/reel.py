@@ -1,3 +1,4 @@
+# ruff: noqa: INP001, T201 - a program for readers, run by its path
 """Makes a reel with the generated client: `python reel.py BASE KEY "TOPIC" OUT.mp4`."""
 
 import sys
