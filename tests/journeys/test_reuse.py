@@ -228,6 +228,9 @@ async def test_what_a_failed_render_had_made_is_charged_once(reels: Reels) -> No
     assert made.isdisjoint({voice(1), *(unit for unit in pictures(0) if unit.stage is Stage.VISUAL_GENERATION)})
     steps, metered, held, taken = await charged(reels.db, generation)
     assert "image" not in steps
+    owed = text("SELECT array_agg(action ORDER BY action) FROM usage_ledger WHERE fence = 0 AND credits_micro > 0")
+    async with reels.db.begin() as tx:
+        assert await tx.scalar(owed) == ["image", "speech", "vision_check"]  # nobody has paid for them yet
     assert 0 < metered == taken <= held == price
     again, made = await reels.render()
     assert (made, (await charged(reels.db, again))[3]) == ({LAST}, 0)
