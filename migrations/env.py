@@ -3,6 +3,7 @@
 from alembic import context
 from sqlalchemy import Connection
 
+import reelwright.accounts.privacy_tables
 import reelwright.accounts.tables
 import reelwright.billing.tables
 import reelwright.generations.tables

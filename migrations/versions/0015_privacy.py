@@ -1,4 +1,4 @@
-"""What people take with them, and what goes when they go."""
+"""What people take with them, what goes when they go, and what administrators did."""
 
 from alembic import op
 
@@ -7,8 +7,72 @@ down_revision = "0014"
 branch_labels = None
 depends_on = None
 
-UPGRADE: tuple[str, ...] = ()
-DOWNGRADE: tuple[str, ...] = ()
+UPGRADE: tuple[str, ...] = (
+    """
+    CREATE TABLE admin_actions (
+        id uuid NOT NULL,
+        actor uuid NOT NULL,
+        action text NOT NULL,
+        target text NOT NULL,
+        facts jsonb NOT NULL DEFAULT '{}'::jsonb,
+        request_id text,
+        at timestamptz NOT NULL DEFAULT clock_timestamp(),
+        CONSTRAINT pk_admin_actions PRIMARY KEY (id)
+    )
+    """,
+    "CREATE INDEX ix_admin_actions_at ON admin_actions (at DESC, id DESC)",
+    """
+    CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON admin_actions
+        FOR EACH ROW EXECUTE FUNCTION refuse_change()
+    """,
+    """
+    CREATE TABLE exports (
+        id uuid NOT NULL,
+        account_id uuid NOT NULL,
+        state text NOT NULL DEFAULT 'waiting',
+        attempts smallint NOT NULL DEFAULT 0,
+        claimed_until timestamptz,
+        storage_key text,
+        size_bytes bigint,
+        sha256 text,
+        created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+        ready_at timestamptz,
+        expires_at timestamptz,
+        CONSTRAINT pk_exports PRIMARY KEY (id),
+        CONSTRAINT fk_exports_account_id_users FOREIGN KEY (account_id) REFERENCES users (id) ON DELETE CASCADE,
+        CONSTRAINT ck_exports_state CHECK (state IN ('waiting', 'ready', 'failed', 'expired')),
+        CONSTRAINT ck_exports_file CHECK (
+            (state = 'ready') = (num_nulls(storage_key, size_bytes, sha256, expires_at) = 0))
+    )
+    """,
+    "CREATE INDEX ix_exports_account_id ON exports (account_id, created_at DESC)",
+    "CREATE UNIQUE INDEX uq_exports_waiting ON exports (account_id) WHERE state = 'waiting'",
+    "CREATE INDEX ix_exports_due ON exports (created_at) WHERE state = 'waiting'",
+    "CREATE INDEX ix_exports_expires_at ON exports (expires_at) WHERE state = 'ready'",
+    """
+    CREATE TABLE departures (
+        account_id uuid NOT NULL,
+        by_admin boolean NOT NULL,
+        asked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+        erase_at timestamptz NOT NULL,
+        stopped_at timestamptz,
+        erased_at timestamptz,
+        CONSTRAINT pk_departures PRIMARY KEY (account_id),
+        CONSTRAINT fk_departures_account_id_users FOREIGN KEY (account_id) REFERENCES users (id),
+        CONSTRAINT ck_departures_stopped_first CHECK (erased_at IS NULL OR stopped_at IS NOT NULL)
+    )
+    """,
+    "CREATE INDEX ix_departures_open ON departures (asked_at) WHERE erased_at IS NULL",
+    "CREATE INDEX ix_schedule_runs_ended_at ON schedule_runs (ended_at) WHERE ended_at IS NOT NULL",
+    "CREATE INDEX ix_requests_daily_day ON requests_daily (day)",
+)
+DOWNGRADE: tuple[str, ...] = (
+    "DROP INDEX ix_requests_daily_day",
+    "DROP INDEX ix_schedule_runs_ended_at",
+    "DROP TABLE departures",
+    "DROP TABLE exports",
+    "DROP TABLE admin_actions",
+)
 
 
 def upgrade() -> None:

@@ -17,6 +17,7 @@ def chores(wiring: Wiring) -> Mapping[str, Chore]:
     """Return every chore by name."""
     db, gate = wiring.db, wiring.gate
     desk, post, months = _desk(wiring), _post(wiring), alerts.Months()
+    seal = Seal(wiring.settings.secret_key, previous=wiring.settings.secret_key_previous)
     return {
         "plans": lambda: plans.sweep(db=db, gate=gate, now=clock.now()),
         "allowances": lambda: allowances.refill_due(db=db, now=clock.now()),
@@ -25,6 +26,7 @@ def chores(wiring: Wiring) -> Mapping[str, Chore]:
         "alerts": lambda: months.sweep(db=db, now=clock.now()),
         **_payments(wiring),
         "notices": lambda: notifying.send(db=db, post=post),
+        "webhook_secrets": lambda: notifying.seal_secrets(db=db, seal=seal),
         "replays": lambda: identity.forget_requests(db=db),
         "sounds": lambda: forget_sounds(db=db),
         "sign_ins": lambda: identity.forget_sign_ins(db=db),

@@ -1,6 +1,9 @@
 """The accounts room: who asks, how they sign in, with which key, and which plan, subscriptions and boosts they hold."""
 
+from reelwright.accounts.audit import AdminAction, AdminActions
 from reelwright.accounts.boosts import Boosts
+from reelwright.accounts.departures import Departure, Departures
+from reelwright.accounts.exports import Export, Exports, ExportTooSoon
 from reelwright.accounts.keys import well_formed
 from reelwright.accounts.model import (
     GRACE,
@@ -38,14 +41,21 @@ __all__ = [
     "Account",
     "AccountChanged",
     "Accounts",
+    "AdminAction",
+    "AdminActions",
     "ApiKey",
     "Boost",
     "BoostNotNeeded",
     "Boosts",
     "Caller",
     "CustomerTaken",
+    "Departure",
+    "Departures",
     "EmailInvalid",
     "EmailTaken",
+    "Export",
+    "ExportTooSoon",
+    "Exports",
     "KeyReused",
     "PaidPeriod",
     "PasswordRefused",

@@ -16,6 +16,7 @@ from reelwright.api import cursors
 from reelwright.api.creations import BadField, plain
 from reelwright.api.idempotency import REPLAYED, request_key
 from reelwright.ground.postgres import Database
+from reelwright.ground.sealing import Seal
 from reelwright.journeys import webhooks
 from reelwright.notices import Delivery, Endpoint, EndpointChange, Reach
 
@@ -118,6 +119,7 @@ async def add_webhook(
     account: NamedDependency[Account],
     db: NamedDependency[Database],
     reach: NamedDependency[Reach],
+    seal: NamedDependency[Seal],
     key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,  # noqa: ARG001 - for OpenAPI
 ) -> Response[EndpointSecretView]:
     """Send your events there from now on. The secret that signs them is shown this once: a repeat's is null."""
@@ -127,6 +129,7 @@ async def add_webhook(
         description=_words(data.description),
         events=data.events,
         reach=reach,
+        seal=seal,
         db=db,
         request=await request_key(request),
     )
@@ -180,10 +183,13 @@ async def delete_webhook(
     tags=["webhooks"],
 )
 async def rotate_webhook_secret(
-    webhook_id: FromPath[UUID], account: NamedDependency[Account], db: NamedDependency[Database]
+    webhook_id: FromPath[UUID],
+    account: NamedDependency[Account],
+    db: NamedDependency[Database],
+    seal: NamedDependency[Seal],
 ) -> EndpointSecretView:
     """Make a new secret, shown this once. For 24 hours the old one signs every message, too."""
-    rotated, secret = await webhooks.rotate(account.id, webhook_id, db=db)
+    rotated, secret = await webhooks.rotate(account.id, webhook_id, seal=seal, db=db)
     return EndpointSecretView(endpoint=_endpoint(rotated), secret=secret)
 
 

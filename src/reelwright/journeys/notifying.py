@@ -5,8 +5,9 @@ import time
 
 from reelwright import notices
 from reelwright.accounts import Account, Accounts
-from reelwright.ground import log, telemetry
+from reelwright.ground import clock, log, telemetry
 from reelwright.ground.postgres import Database
+from reelwright.ground.sealing import BrokenSealError, Seal
 
 _log = log.logger("journeys.notifying")
 _MAILS, _DELIVERIES = 10, 16
@@ -42,7 +43,11 @@ async def _call(*, db: Database, post: notices.Post, ends: float) -> int:  # noq
 
 
 async def _call_one(parcel: notices.Parcel, *, db: Database, post: notices.Post) -> None:
-    receipt = await post.webhooks.call(parcel)
+    try:
+        receipt = await post.webhooks.call(notices.opened(parcel, post.seal))
+    except BrokenSealError:
+        _log.error("webhook.secret_unreadable", delivery=str(parcel.id))
+        receipt = notices.Receipt(at=clock.now(), status=None, error="secret_unreadable", ms=0)
     async with db.begin() as tx:
         state = await notices.settle_delivery(tx, parcel, receipt)
     telemetry.WEBHOOKS.labels(parcel.kind.event, state or "lost").inc()
@@ -93,3 +98,9 @@ async def _verdict(
     except Exception:  # noqa: BLE001 - a letter that can't be written must not hold up the others; it is logged
         _log.exception("mail.unwritable", notice=str(mail.id), kind=mail.kind.value)
         return notices.Verdict(notices.Outcome.REFUSED, "unwritable")
+
+
+async def seal_secrets(*, db: Database, seal: Seal) -> int:
+    """Encrypt secrets that were stored before they were; return how many. Raises Outage."""
+    async with db.begin() as tx:
+        return await notices.seal_old(tx, seal, limit=200)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
 from reelwright import notices
@@ -10,6 +11,7 @@ from reelwright.ground import log
 from reelwright.ground.errors import Kind, Refusal
 from reelwright.ground.ids import AccountId, fresh
 from reelwright.ground.postgres import Database
+from reelwright.ground.sealing import Seal
 from reelwright.notices import Delivery, Endpoint, EndpointChange, EndpointDisabled, Endpoints, Reach, Wanted
 
 _log = log.logger("journeys.webhooks")
@@ -29,6 +31,7 @@ async def add(
     description: str,
     events: Sequence[str],
     reach: Reach,
+    seal: Seal,
     db: Database,
     request: RequestKey | None = None,
 ) -> tuple[Endpoint, str | None]:
@@ -39,7 +42,7 @@ async def add(
     if account.demo:
         raise DemoRefused("Demo accounts are told nothing: use an account of your own for webhooks.")
     async with db.begin() as tx:
-        kept, new = Endpoints(tx, account.id), fresh()
+        kept, new = Endpoints(tx, account.id, partial(notices.sealed, seal=seal)), fresh()
         if (made := await Replays(session=tx).claim(account.id, request, new)) is not None:
             return await kept.get(made), None
         added = await kept.add(url, description=description, events=events, reach=reach, endpoint_id=new)
@@ -74,10 +77,10 @@ async def remove(account: AccountId, endpoint_id: UUID, *, db: Database) -> None
     _log.info("webhooks.endpoint_removed", account_id=str(account), endpoint=str(endpoint_id))
 
 
-async def rotate(account: AccountId, endpoint_id: UUID, *, db: Database) -> tuple[Endpoint, str]:
+async def rotate(account: AccountId, endpoint_id: UUID, *, seal: Seal, db: Database) -> tuple[Endpoint, str]:
     """Give one a new secret. Raises NotFound."""
     async with db.begin() as tx:
-        rotated = await Endpoints(tx, account).rotate(endpoint_id)
+        rotated = await Endpoints(tx, account, partial(notices.sealed, seal=seal)).rotate(endpoint_id)
     _log.info("webhooks.rotated", account_id=str(account), endpoint=str(endpoint_id))
     return rotated
 

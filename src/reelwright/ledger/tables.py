@@ -272,6 +272,7 @@ class RequestDayRow(Row):
     """
 
     __tablename__ = "requests_daily"
+    __table_args__ = (Index("ix_requests_daily_day", "day"),)
 
     account_id: Mapped[UUID] = mapped_column(primary_key=True)
     day: Mapped[date] = mapped_column(Date, primary_key=True)

@@ -20,6 +20,7 @@ from reelwright.notices.endpoints import (
 from reelwright.notices.mailbox import Mail, Outcome, Verdict, claim_mails, put_back, settle_mail, unwanted
 from reelwright.notices.model import CHOOSABLE, EVENTS, LETTERS, Delivery, Endpoint, Kind, Try, Wanted, message_id
 from reelwright.notices.post import MailSettingRefused, Post, SendMail
+from reelwright.notices.secrecy import opened, seal_old, sealed
 from reelwright.notices.telling import choose, forget, preferences, tell, tell_test
 from reelwright.notices.tokens import proof_in
 
@@ -53,10 +54,13 @@ __all__ = [
     "deliveries",
     "forget",
     "message_id",
+    "opened",
     "preferences",
     "proof_in",
     "put_back",
     "replay",
+    "seal_old",
+    "sealed",
     "settle_delivery",
     "settle_mail",
     "tell",

@@ -2,7 +2,7 @@
 
 import secrets
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -127,6 +127,8 @@ class Endpoints:
 
     session: AsyncConnection
     account: AccountId
+    keep: Callable[[bytes], bytes] = bytes
+    """Makes a new secret what is stored of it: `secrecy.sealed` by the roof's seal."""
 
     async def add(
         self, url: str, *, description: str, events: Sequence[str], reach: Reach, endpoint_id: UUID | None = None
@@ -145,7 +147,7 @@ class Endpoints:
             "url": reach.checked(url),
             "description": description,
             "events": _known(events),
-            "secret": secret,
+            "secret": self.keep(secret),
         }
         return _endpoint((await self.session.execute(_ADD, values)).mappings().one()), shown(secret)
 
@@ -179,7 +181,7 @@ class Endpoints:
     async def rotate(self, endpoint: UUID) -> tuple[Endpoint, str]:
         """Give one a new secret, and return both; the old one signs too for a day. Raises NotFound."""
         secret = secrets.token_bytes(_SECRET_BYTES)
-        values = self._named(endpoint) | {"secret": secret, "overlap": OVERLAP}
+        values = self._named(endpoint) | {"secret": self.keep(secret), "overlap": OVERLAP}
         return _found((await self.session.execute(_ROTATE, values)).mappings().one_or_none()), shown(secret)
 
     def _named(self, endpoint: UUID) -> dict[str, Any]:

@@ -50,7 +50,7 @@ class Post:
         self.webhooks = caller or WebhookCaller(reach)
         self._base_url = base_url
         self._sender = sender
-        self._seal = seal
+        self.seal = seal
         self._smtp_url, self._folder, self._tls = smtp_url, folder, tls
 
     @property
@@ -73,7 +73,7 @@ class Post:
 
             async def send_mail(one: Mail, to: str) -> Verdict:
                 message = mail.message_of(
-                    letters.compose(one.kind, with_token(one.kind, one.facts, self._seal), links),
+                    letters.compose(one.kind, with_token(one.kind, one.facts, self.seal), links),
                     notice=one.id,
                     kind=one.kind.value,
                     told_at=one.told_at,

@@ -72,6 +72,7 @@ class ScheduleRunRow(Row):
         CheckConstraint("(state = 'due') = (retry_at IS NOT NULL)", name="retry_at"),
         Index("uq_schedule_runs_due_at", "schedule_id", "due_at", unique=True),
         Index("ix_schedule_runs_retry_at", "retry_at", postgresql_where=text("state = 'due'")),
+        Index("ix_schedule_runs_ended_at", "ended_at", postgresql_where=text("ended_at IS NOT NULL")),
         Index("ix_schedule_runs_started", "id", postgresql_where=text("state = 'started'")),
     )
 
