@@ -1,11 +1,11 @@
 """Things that tests need to exist: accounts, generations, written drafts, gates; made by the real rooms."""
 
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from reelwright.accounts import Account
+from reelwright.accounts import Account, SubscriptionTold
 from reelwright.admission import Gate, Tcp
 from reelwright.billing import Plan
 from reelwright.generations import (
@@ -37,6 +37,24 @@ async def an_account(db: Database, plan: Plan = Plan.STANDARD) -> Account:
     email = f"{uuid4().hex[:12]}@example.com"
     welcome = await onboarding.create_user(email=email, plan=plan, role="user", live=False, db=db, now=clock.now())
     return welcome.account
+
+
+def subscription_told(start: datetime, end: datetime, **changes: object) -> SubscriptionTold:
+    """Return what a payment provider tells at a period's start of a subscription to Standard, with these changes."""
+    known = SubscriptionTold(
+        external_id="sub_1",
+        external_customer_id="cus_1",
+        plan="standard",
+        status="active",
+        period_start=start,
+        period_end=end,
+        anchor=start,
+        cancel_at_period_end=False,
+        next_plan=None,
+        ended_at=None,
+        told_at=start,
+    )
+    return replace(known, **changes)
 
 
 async def a_generation(db: Database, *, account: Account | None = None) -> GenerationId:

@@ -7,25 +7,26 @@ then `--hypothesis-seed=N` chooses which.
 import asyncio
 import os
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from reelwright import ledger
 from reelwright.accounts import Account, Accounts, Subscriptions, SubscriptionTold
+from reelwright.admission import Gate
 from reelwright.billing import PLANS, Period, Plan, anchored_period, calendar_period
 from reelwright.ground import clock, postgres
 from reelwright.ground.errors import NotFound
 from reelwright.ground.ids import AccountId
 from reelwright.ground.postgres import Database
-from reelwright.journeys import allowances, onboarding, plans
+from reelwright.journeys import administration, allowances, onboarding, plans
 from reelwright.journeys import credits as money
-from tests.builders import an_account
+from tests.builders import an_account, subscription_told
 
 ANCHOR = datetime(2027, 1, 31, 10, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -47,20 +48,7 @@ def allowance(plan: str) -> int:
 
 
 def told(period: Period, at: datetime, **changes: object) -> SubscriptionTold:
-    known = SubscriptionTold(
-        external_id="sub_1",
-        external_customer_id="cus_1",
-        plan="standard",
-        status="active",
-        period_start=period.start,
-        period_end=period.end,
-        anchor=ANCHOR,
-        cancel_at_period_end=False,
-        next_plan=None,
-        ended_at=None,
-        told_at=at,
-    )
-    return replace(known, **changes)
+    return subscription_told(period.start, period.end, anchor=ANCHOR, told_at=at, **changes)
 
 
 @dataclass(frozen=True)
@@ -318,11 +306,87 @@ async def test_one_account_that_fails_holds_up_none_behind_it(
             raise ValueError("broken")
         return await give(tx, account_id, now=now)
 
+    top_up = ledger.top_up
+
+    async def tops_up(tx: object, wanted: Sequence[ledger.TopUp], **terms: object) -> int:
+        if broken.id in {one.account for one in wanted}:
+            raise ValueError("broken")
+        return await top_up(tx, wanted, **terms)
+
     monkeypatch.setattr(allowances, "give", gives)
+    monkeypatch.setattr(ledger, "top_up", tops_up)
     assert await allowances.refill_due(db=db, now=ANCHOR) == len(others)
-    assert "rounds.account_failed" in caplog.text
-    monkeypatch.setattr(allowances, "give", give)
+    assert "allowances.batch_failed" in caplog.text
+    assert caplog.text.count("rounds.account_failed") == 1
+    monkeypatch.undo()
     assert await allowances.refill_due(db=db, now=ANCHOR) == 1
+
+
+async def test_a_months_turn_of_two_hundred_accounts_takes_few_statements(db: Database) -> None:
+    """Fewer than one for each ten accounts, sent behind one another or not; and everybody's books are right."""
+    async with db.begin() as tx:
+        await tx.execute(
+            text(
+                "INSERT INTO users (id, email, role, plan, given_plan, email_verified_at)"
+                " SELECT gen_random_uuid(), n || '@example.com', 'user', plan, plan, now()"
+                " FROM generate_series(1, 200) AS n, LATERAL (VALUES ('basic'), ('pro')) AS of (plan)"
+                " WHERE (n % 4 = 0) = (plan = 'pro')"
+            )
+        )
+    sent: list[str] = []
+
+    def count(_c: object, _cursor: object, statement: str, *_more: object) -> None:
+        sent.append(statement)
+
+    event.listen(db.engine.sync_engine, "before_cursor_execute", count)
+    assert await allowances.refill_due(db=db, now=ANCHOR) == 200
+    event.remove(db.engine.sync_engine, "before_cursor_execute", count)
+    assert 0 < len(sent) < 40
+    async with db.begin() as tx:
+        lots = await tx.execute(
+            text("SELECT plan, amount_micro FROM credit_lots l JOIN users u ON u.id = l.account_id")
+        )
+        given = Counter(tuple(lot) for lot in lots)
+    assert given == {("basic", allowance("basic")): 150, ("pro", allowance("pro")): 50}
+    assert await money.verify(db=db) == ()
+
+
+async def test_a_months_turn_waits_for_nobody_and_comes_back_for_who_was_busy(db: Database) -> None:
+    busy, ordering, idle = [await an_account(db, Plan.BASIC) for _ in range(3)]
+    async with db.begin() as tx:
+        await Accounts(session=tx).lock(busy.id)
+        async with db.begin() as other:
+            await ledger.granted(other, account=ordering.id, source="x")  # locks the credits
+            async with asyncio.timeout(4):  # a lock is waited for for five seconds
+                assert await allowances.refill_due(db=db, now=ANCHOR) == 1
+    assert await Books(db, idle).refill(ANCHOR) == 0
+    assert await allowances.refill_due(db=db, now=ANCHOR) == 2
+
+
+async def test_who_paid_and_who_pays_has_own_months_at_a_months_turn(db: Database) -> None:
+    """A subscription's month and a paid one that outlived it, beside people who pay nothing."""
+    paying, left, plain = [await books(db) for _ in range(3)]
+    await paying.tell(told(MONTHS[0], ANCHOR))
+    await left.pay(0)
+    assert await allowances.refill_due(db=db, now=ANCHOR) == 1
+    assert [len(await own.lots()) for own in (paying, left, plain)] == [1, 2, 2]
+
+
+async def test_nothing_comes_before_an_address_is_verified_and_then_the_plan_of_that_day(
+    db: Database, gate: Gate
+) -> None:
+    """A plan that is given by hand, the month's turn and a subscription's settling, all before the letter is read."""
+    by = await an_account(db)
+    async with db.begin() as tx:
+        opened = await Accounts(session=tx).create(email="new@example.com", verified=False)
+    own = Books(db, opened)
+    await administration.set_plan(opened.id, Plan.PRO, by=by, db=db, gate=gate, now=ANCHOR)
+    assert [await own.refill(ANCHOR), await allowances.refill_if_due(opened.id, db=db, now=ANCHOR)] == [0, 0]
+    await allowances.refill_due(db=db, now=ANCHOR)
+    assert await own.lots() == []
+    async with db.begin() as tx:
+        assert await allowances.give(tx, opened.id, now=ANCHOR, proven=True) == allowance("pro")
+    assert len(await own.lots()) == 1
 
 
 async def test_a_deleted_account_is_given_nothing(db: Database) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,27 +14,14 @@ from reelwright.ground import clock
 from reelwright.ground.errors import NotFound
 from reelwright.ground.postgres import Database
 from reelwright.journeys import administration, plans
-from tests.builders import a_gate, an_account
+from tests.builders import a_gate, an_account, subscription_told
 
 START, END = datetime(2027, 1, 31, 12, tzinfo=UTC), datetime(2027, 2, 28, 12, tzinfo=UTC)
 MOMENT, DAY, MONTH = timedelta(microseconds=1), timedelta(days=1), timedelta(days=30)
 
 
 def told(sub: str = "sub_1", **changes: object) -> SubscriptionTold:
-    known = SubscriptionTold(
-        external_id=sub,
-        external_customer_id="cus_1",
-        plan="standard",
-        status="active",
-        period_start=START,
-        period_end=END,
-        anchor=START,
-        cancel_at_period_end=False,
-        next_plan=None,
-        ended_at=None,
-        told_at=START,
-    )
-    return replace(known, **changes)
+    return subscription_told(START, END, external_id=sub, **changes)
 
 
 async def settled(db: Database, account: Account, *states: SubscriptionTold, now: datetime = START) -> Account:

@@ -110,7 +110,16 @@ _CLAIM_ALLOWANCE = text(
        AND pg_try_advisory_xact_lock(hashtextextended('allowance:' || id, 0))
     """
 )
-_ALLOWANCE_NEXT = text("UPDATE users SET allowance_due_at = :at WHERE id = :id")
+_CLAIM_ALLOWANCES = text(
+    """
+    SELECT id, plan FROM users
+     WHERE id = ANY(:ids) AND deleted_at IS NULL AND NOT demo AND email_verified_at IS NOT NULL
+       AND allowance_due_at <= :now
+     ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+    """
+)
+_ALLOWANCE_NEXT = text("UPDATE users SET allowance_due_at = :at WHERE id = ANY(:ids)")
+_VERIFIED = text("SELECT email_verified_at IS NOT NULL FROM users WHERE id = :id")
 _NEXT_VERSION = text("UPDATE users SET plan_version = plan_version + 1, updated_at = now() WHERE id = :id")
 _LOCK = Statement("SELECT id FROM users WHERE id = :id AND deleted_at IS NULL FOR NO KEY UPDATE")
 _TOLD = text("SELECT account_id, ends_at - starts_at AS length FROM boosts WHERE source = :source")
@@ -287,9 +296,18 @@ class Accounts:
         """Say whether to look at the account's allowance now: it is due, and no other transaction is at it."""
         return await self.session.scalar(_CLAIM_ALLOWANCE, {"id": account_id, "now": now}) is not None
 
-    async def allowance_next(self, account_id: AccountId, at: datetime) -> None:
-        """Note when to look at the account's allowance again."""
-        await self.session.execute(_ALLOWANCE_NEXT, {"id": account_id, "at": at})
+    async def claim_allowances(self, account_ids: Sequence[AccountId], *, now: datetime) -> dict[AccountId, str]:
+        """Lock those of the accounts whose allowance is due and that nobody has locked; return the plan of each."""
+        found = await self.session.execute(_CLAIM_ALLOWANCES, {"ids": list(account_ids), "now": now})
+        return {AccountId(row.id): row.plan for row in found}
+
+    async def allowance_next(self, at: datetime, *account_ids: AccountId) -> None:
+        """Note when to look at the accounts' allowances again."""
+        await self.session.execute(_ALLOWANCE_NEXT, {"ids": list(account_ids), "at": at})
+
+    async def verified(self, account_id: AccountId) -> bool:
+        """Say whether the account's address counts as its own."""
+        return bool(await self.session.scalar(_VERIFIED, {"id": account_id}))
 
     async def grant_boost(self, account_id: AccountId, *, days: int = 30, source: str | None = None) -> Account:
         """Lift the account to Pro for so many days of 24 hours, after any boost it has; return it as it is then.

@@ -1,5 +1,6 @@
 """Subscriptions and the periods they paid for, in PostgreSQL, and whom a payment provider's customer is."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
@@ -69,6 +70,13 @@ _PAID_FOR = text(
      WHERE account_id = :account AND ends_at > :start AND starts_at < :end ORDER BY starts_at, created_at, source
     """
 )
+_PAYING = text(
+    """
+    SELECT account_id FROM subscriptions WHERE account_id = ANY(:accounts)
+     UNION SELECT account_id FROM paid_periods
+            WHERE account_id = ANY(:accounts) AND ends_at > :start AND starts_at < :end
+    """
+)
 
 
 class CustomerTaken(Refusal):
@@ -114,6 +122,11 @@ class Subscriptions:
         """Return accounts, in order of their ids, that must be settled because something was told or time has come."""
         values = {"now": now, "limit": limit, "after": after}
         return [AccountId(account) for account in await self.session.scalars(_DUE, values)]
+
+    async def paying(self, account_ids: Sequence[AccountId], *, start: datetime, end: datetime) -> set[AccountId]:
+        """Return those that have or had a subscription, or paid for a period that shares an instant with these."""
+        values = {"accounts": list(account_ids), "start": start, "end": end}
+        return {AccountId(account) for account in await self.session.scalars(_PAYING, values)}
 
     async def customer(self, account_id: AccountId) -> str | None:
         """Return the account's customer id at the payment provider, None where it has none yet."""

@@ -7,9 +7,11 @@ credits lapse at its end. A boost carries none: it lifts the limits, not the all
 Order of locks: an account's credits before its row.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import text
@@ -18,15 +20,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from reelwright import billing, ledger
 from reelwright.accounts import Account, Accounts, PaidPeriod, Subscriptions
 from reelwright.billing import PLANS, Period, Plan
+from reelwright.ground import log
+from reelwright.ground.errors import Outage
 from reelwright.ground.ids import AccountId
 from reelwright.ground.postgres import Database
 from reelwright.journeys import plans, rounds
 
-_BATCH, _MOST = 100, 500
+_log = log.logger("journeys.allowances")
+_BATCH, _MOST = 100, 2_000
 _AT_ONCE = datetime.fromtimestamp(0, UTC)
 _LATER = timedelta(hours=1)
 _MOMENT = timedelta(microseconds=1)
 _FIRST = UUID(int=0)
+_REASON = "monthly allowance"
 # A period that is paid for before it begins can be used at once, one that is over lapses at once.
 _EFFECTIVE = text("SELECT least(CAST(:start AS timestamptz), statement_timestamp())")
 
@@ -72,7 +78,7 @@ async def renewed(
     paid = PaidPeriod(source=source, plan=Plan(plan).value, starts_at=period.start, ends_at=period.end)
     await Subscriptions(session=tx).paid(account_id, paid)
     given = await _give_month(tx, account_id, paid, billing.paid_month(period, period.start))
-    await Accounts(session=tx).allowance_next(account_id, _AT_ONCE)
+    await Accounts(session=tx).allowance_next(_AT_ONCE, account_id)
     return given
 
 
@@ -119,25 +125,24 @@ async def refill_due(*, db: Database, now: datetime, most: int = _MOST) -> int:
     for _ in range(max(1, most // _BATCH)):
         async with db.begin() as tx:
             batch = await Accounts(session=tx).allowances_due(now=now, limit=_BATCH, after=after)
-        for _, account_id in batch:
-            do = partial(refill_if_due, account_id, db=db, now=now)
-            refilled += bool(await rounds.attempt(do, chore="allowances", account_id=account_id))
+        refilled += await _refill_batch([account_id for _, account_id in batch], db=db, now=now)
         if len(batch) < _BATCH:
             break
         after = batch[-1]
     return refilled
 
 
-async def give(tx: AsyncConnection, account_id: AccountId, *, now: datetime) -> int:
+async def give(tx: AsyncConnection, account_id: AccountId, *, now: datetime, proven: bool = False) -> int:
     """Give an account what its allowance is short of, and note when to look again; return how much. Raises NotFound.
 
-    After an upgrade that is the difference, once; after a downgrade nothing is taken.
+    After an upgrade that is the difference, once; after a downgrade nothing is taken. Nothing comes before its address
+    is verified, except where this transaction has `proven` it.
     """
     month, accounts = billing.calendar_period(now), Accounts(session=tx)
-    source = f"plan:{account_id}:{month.label}"
+    source = _calendar_source(account_id, month)
     got = await ledger.granted(tx, account=account_id, source=source)
     account = await accounts.locked(account_id)
-    if account.demo:
+    if account.demo or not (proven or await accounts.verified(account_id)):
         return 0
     known = await Subscriptions(session=tx).of(account_id)
     if known:  # time may have taken a plan that nobody has settled yet
@@ -151,8 +156,62 @@ async def give(tx: AsyncConnection, account_id: AccountId, *, now: datetime) -> 
         due = 0 if covered else PLANS[Plan(account.plan)].credits_month_micro - got
         named = f"{source}:{account.plan}" if got else source
         given, look_at = await _grant(tx, account_id, due, source=named, period=month), month.end
-    await accounts.allowance_next(account_id, look_at)
+    await accounts.allowance_next(look_at, account_id)
     return given
+
+
+async def _refill_batch(account_ids: Sequence[AccountId], *, db: Database, now: datetime) -> int:
+    """Give these their months: one by one whoever pays, and all the others in one transaction.
+
+    Where that fails, each has one of its own, so that one account holds up none. Who is busy is left for the next call.
+    """
+    try:
+        refilled, alone = await _give_together(account_ids, db=db, now=now)
+    except Outage:
+        raise
+    except Exception:  # noqa: BLE001 - a bug with one account must not stop the others; it is logged with its traceback
+        _log.exception("allowances.batch_failed", accounts=len(account_ids))
+        refilled, alone = 0, account_ids
+    for account_id in alone:
+        do = partial(refill_if_due, account_id, db=db, now=now)
+        refilled += bool(await rounds.attempt(do, chore="allowances", account_id=account_id))
+    return refilled
+
+
+async def _give_together(
+    account_ids: Sequence[AccountId], *, db: Database, now: datetime
+) -> tuple[int, Sequence[AccountId]]:
+    """Give the calendar's month to those that pay for nothing, as `give` does; return how many got some, and who pays.
+
+    It waits for nobody's lock, and holds those of its own for a dozen statements.
+    """
+    month = billing.calendar_period(now)
+    async with db.begin() as tx:
+        accounts, idle = Accounts(session=tx), await ledger.lock_idle(tx, account_ids)
+        held = await accounts.claim_allowances(idle, now=now)
+        paying = await Subscriptions(session=tx).paying(list(held), start=month.start, end=month.end)
+        wanted = [
+            ledger.TopUp(
+                account=account_id,
+                micro=PLANS[Plan(plan)].credits_month_micro,
+                source=_calendar_source(account_id, month),
+                more=plan,
+            )
+            for account_id, plan in held.items()
+            if account_id not in paying
+        ]
+        if not wanted:
+            return 0, sorted(paying)
+        refilled = await ledger.top_up(
+            tx,
+            wanted,
+            origin=ledger.Origin.MONTHLY,
+            effective_at=await _effective(tx, month),
+            expires_at=month.end,
+            reason=_REASON,
+        )
+        await accounts.allowance_next(month.end, *(one.account for one in wanted))
+    return refilled, sorted(paying)
 
 
 async def _give_paid(tx: AsyncConnection, account_id: AccountId, *, now: datetime) -> tuple[int, datetime]:
@@ -190,11 +249,19 @@ async def _grant(tx: AsyncConnection, account_id: AccountId, micro: int, *, sour
         micro=micro,
         source=source,
         origin=ledger.Origin.MONTHLY,
-        effective_at=await tx.scalar(_EFFECTIVE, {"start": period.start}),
+        effective_at=await _effective(tx, period),
         expires_at=period.end,
-        reason="monthly allowance",
+        reason=_REASON,
     )
     return micro if given else 0
+
+
+async def _effective(tx: AsyncConnection, period: Period) -> datetime:
+    return cast("datetime", await tx.scalar(_EFFECTIVE, {"start": period.start}))
+
+
+def _calendar_source(account_id: AccountId, month: Period) -> str:
+    return f"plan:{account_id}:{month.label}"
 
 
 def _month(paid: PaidPeriod, at: datetime) -> Period:

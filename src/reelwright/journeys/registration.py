@@ -70,7 +70,7 @@ async def verify(token: str, *, client: str, seal: Seal, gate: Gate, db: Databas
         proven = await Proofs(tx).spend(proof, Purpose.VERIFY)
         if proven is None or proven.password_hash is None:
             raise _invalid()
-        await allowances.give(tx, proven.account_id, now=now)  # credits are locked before their account
+        await allowances.give(tx, proven.account_id, now=now, proven=True)  # credits are locked before their account
         if not await SignIns(tx).verified(proven.account_id, password_hash=proven.password_hash):
             raise _invalid()
         account = await Accounts(session=tx).locked(proven.account_id)

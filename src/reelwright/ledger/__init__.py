@@ -36,6 +36,7 @@ from reelwright.ledger.reports import (
     tracking_failures,
 )
 from reelwright.ledger.rollup import RolledUp, as_of, differences, roll_up
+from reelwright.ledger.topping import TopUp, lock_idle, top_up
 from reelwright.ledger.transactions import JournalLine, transaction, transactions
 from reelwright.ledger.usage import (
     Metered,
@@ -73,6 +74,7 @@ __all__ = [
     "RequestCount",
     "RolledUp",
     "Settlement",
+    "TopUp",
     "TrackingFailure",
     "UsageCall",
     "Violation",
@@ -98,6 +100,7 @@ __all__ = [
     "hold",
     "lapsed",
     "lapsing",
+    "lock_idle",
     "metered",
     "metered_by_run",
     "mismatches",
@@ -109,6 +112,7 @@ __all__ = [
     "reuse_usage",
     "roll_up",
     "top_consumers",
+    "top_up",
     "track_ai_usage",
     "track_compute_usage",
     "tracking_failures",

@@ -4,14 +4,15 @@ Whoever has an account's `Books` has its balance row, which everybody else locks
 until the transaction ends. Movements change the books and add journal lines; `write` writes both.
 """
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Table, insert, text
+from sqlalchemy import Row, Table, insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.ground.ids import AccountId, fresh
@@ -24,19 +25,21 @@ _MOMENT = timedelta(microseconds=1)
 
 _JOURNAL: Table = cast("Table", JournalRow.__table__)
 _LOTS: Table = cast("Table", LotRow.__table__)
-_FOUND = text("INSERT INTO credit_balances (account_id) VALUES (:account) ON CONFLICT DO NOTHING")
+_FOUND = text(
+    "INSERT INTO credit_balances (account_id) SELECT unnest(CAST(:accounts AS uuid[])) ON CONFLICT DO NOTHING"
+)
 _LOCK = text(
     """
-    SELECT available_micro, held_micro, debt_micro, version FROM credit_balances
-     WHERE account_id = :account FOR NO KEY UPDATE
+    SELECT account_id, available_micro, held_micro, debt_micro, version FROM credit_balances
+     WHERE account_id = ANY(:accounts) ORDER BY account_id FOR NO KEY UPDATE
     """
 )
 _OPEN = text(
     """
-    SELECT id, origin, amount_micro, remaining_micro, held_micro, effective_at, expires_at, external_ref,
+    SELECT account_id, id, origin, amount_micro, remaining_micro, held_micro, effective_at, expires_at, external_ref,
            effective_at <= statement_timestamp() AS begun,
            coalesce(expires_at <= statement_timestamp(), false) AS lapsed
-      FROM credit_lots WHERE account_id = :account AND (live OR id = ANY(:also))
+      FROM credit_lots WHERE account_id = ANY(:accounts) AND (live OR id = ANY(:also))
      ORDER BY priority, expires_at NULLS LAST, created_at, id FOR NO KEY UPDATE
     """
 )
@@ -113,42 +116,43 @@ class Books:
     debt: int
     version: int
     lots: list[Lot]
-    _lines: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    _new: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    _changed: dict[UUID, Lot] = field(default_factory=dict[UUID, Lot])
+    lines: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    new_lots: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    changed_lots: dict[UUID, Lot] = field(default_factory=dict[UUID, Lot])
 
     @classmethod
     async def locked(cls, tx: AsyncConnection, account: AccountId, *, also: "list[UUID] | None" = None) -> "Books":
         """Lock the account's balance, made where there is none, and read its live lots and `also` these."""
-        values = {"account": account}
-        row = (await tx.execute(_LOCK, values)).one_or_none()
-        if row is None:
+        [books] = await cls.all_locked(tx, [account], also=also)
+        return books
+
+    @classmethod
+    async def all_locked(
+        cls, tx: AsyncConnection, accounts: "Sequence[AccountId]", *, also: "list[UUID] | None" = None
+    ) -> "list[Books]":
+        """Lock the balances of different accounts in the order of their ids, as above."""
+        values = {"accounts": list(accounts)}
+        balances = (await tx.execute(_LOCK, values)).all()
+        if len(balances) < len(accounts):
             await tx.execute(_FOUND, values)
-            row = (await tx.execute(_LOCK, values)).one()
-        lots = (await tx.execute(_OPEN, values | {"also": also or []})).all()
-        return cls(
-            session=tx,
-            account=account,
-            now=cast("datetime", await tx.scalar(_NOW)),
-            available=row.available_micro,
-            held=row.held_micro,
-            debt=row.debt_micro,
-            version=row.version,
-            lots=[
-                Lot(
-                    id=lot.id,
-                    origin=Origin(lot.origin),
-                    amount=lot.amount_micro,
-                    remaining=lot.remaining_micro,
-                    held=lot.held_micro,
-                    begun=lot.begun,
-                    lapsed=lot.lapsed,
-                    expires_at=lot.expires_at,
-                    source=lot.external_ref,
-                )
-                for lot in lots
-            ],
-        )
+            balances = (await tx.execute(_LOCK, values)).all()
+        lots = defaultdict[UUID, list[Lot]](list)
+        for lot in await tx.execute(_OPEN, values | {"also": also or []}):
+            lots[lot.account_id].append(_lot(lot))
+        now = cast("datetime", await tx.scalar(_NOW))
+        return [
+            cls(
+                session=tx,
+                account=row.account_id,
+                now=now,
+                available=row.available_micro,
+                held=row.held_micro,
+                debt=row.debt_micro,
+                version=row.version,
+                lots=lots[row.account_id],
+            )
+            for row in balances
+        ]
 
     def grant(
         self,
@@ -178,7 +182,7 @@ class Books:
             source=source,
         )
         self.lots.append(lot)
-        self._new.append(
+        self.new_lots.append(
             {
                 "id": lot.id,
                 "account_id": self.account,
@@ -210,7 +214,7 @@ class Books:
         """Put refunded credits back into the lot that they were taken from; the caller writes the line."""
         lot = next(lot for lot in self.lots if lot.id == lot_id)
         lot.remaining += micro
-        self._changed[lot.id] = lot
+        self.changed_lots[lot.id] = lot
 
     def expire(self) -> int:
         """Let go what remains of lapsed lots and isn't held; return how much that was."""
@@ -273,7 +277,7 @@ class Books:
     ) -> None:
         lot.remaining -= micro
         self.available -= micro
-        self._changed[lot.id] = lot
+        self.changed_lots[lot.id] = lot
         self.line(kind, "available", to_bucket, micro, source, lot=lot, reason=reason, actor=actor)
 
     def line(
@@ -291,7 +295,7 @@ class Books:
     ) -> None:
         """Add a journal line with what the account has after it; balances have been changed before."""
         self.version += 1
-        self._lines.append(
+        self.lines.append(
             {
                 "account_id": self.account,
                 "seq": self.version,
@@ -312,15 +316,43 @@ class Books:
 
     async def write(self) -> None:
         """Write what has changed. A source that was used before raises IntegrityError."""
-        if not self._lines:
+        await self.write_all([self])
+
+    @classmethod
+    async def write_all(cls, several: "Sequence[Books]") -> None:
+        """Write what has changed in books of one transaction, as above."""
+        changed = [books for books in several if books.lines]
+        if not changed:
             return
-        tx = self.session
-        if self._new:
-            await tx.execute(insert(_LOTS), self._new)
-        if self._changed:
-            rows = [{"id": lot.id, "remaining": lot.remaining} for lot in self._changed.values()]
-            await tx.execute(_CHANGE_LOT, rows)
-        values = {"available": self.available, "debt": self.debt, "version": self.version, "account": self.account}
-        await tx.execute(_CHANGE_BALANCE, values)
-        await tx.execute(insert(_JOURNAL), self._lines)
-        self._lines, self._new, self._changed = [], [], {}
+        tx = changed[0].session
+        if new := [lot for books in changed for lot in books.new_lots]:
+            await tx.execute(insert(_LOTS), new)
+        if lots := [lot for books in changed for lot in books.changed_lots.values()]:
+            await tx.execute(_CHANGE_LOT, [{"id": lot.id, "remaining": lot.remaining} for lot in lots])
+        await tx.execute(_CHANGE_BALANCE, [books.balance for books in changed])
+        await tx.execute(insert(_JOURNAL), [line for books in changed for line in books.lines])
+        for books in changed:
+            books.lines, books.new_lots, books.changed_lots = [], [], {}
+
+    @property
+    def balance(self) -> dict[str, Any]:
+        return {
+            "available": self.available,
+            "debt": self.debt,
+            "version": self.version,
+            "account": self.account,
+        }
+
+
+def _lot(row: Row[Any]) -> Lot:
+    return Lot(
+        id=row.id,
+        origin=Origin(row.origin),
+        amount=row.amount_micro,
+        remaining=row.remaining_micro,
+        held=row.held_micro,
+        begun=row.begun,
+        lapsed=row.lapsed,
+        expires_at=row.expires_at,
+        source=row.external_ref,
+    )

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import permutations
 from uuid import UUID, uuid4
 
@@ -13,27 +14,14 @@ from reelwright.accounts import Account, Accounts, PaidPeriod, Subscription, Sub
 from reelwright.ground.errors import NotFound
 from reelwright.ground.ids import AccountId
 from reelwright.ground.postgres import Database
+from tests.builders import subscription_told
 
 START, END = datetime(2026, 1, 31, 12, tzinfo=UTC), datetime(2026, 2, 28, 12, tzinfo=UTC)
 MOMENT = timedelta(microseconds=1)
 DAY = timedelta(days=1)
 
 
-def told(**changes: object) -> SubscriptionTold:
-    known = SubscriptionTold(
-        external_id="sub_1",
-        external_customer_id="cus_1",
-        plan="standard",
-        status="active",
-        period_start=START,
-        period_end=END,
-        anchor=START,
-        cancel_at_period_end=False,
-        next_plan=None,
-        ended_at=None,
-        told_at=START,
-    )
-    return replace(known, **changes)
+told = partial(subscription_told, START, END)
 
 
 async def opened(db: Database) -> Account:
