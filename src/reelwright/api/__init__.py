@@ -5,6 +5,7 @@ from litestar import Router
 from reelwright.api.admin import grant_boost, set_plan
 from reelwright.api.arriving import BODY_LIMIT, generation_named, json_only
 from reelwright.api.assets import change_asset, delete_asset, list_assets, read_asset, save_asset
+from reelwright.api.audit import list_admin_actions
 from reelwright.api.auth import (
     ask_password_reset,
     confirm_password_reset,
@@ -128,7 +129,7 @@ v1 = Router(
         *(usage_daily, usage_by_action, usage_projection, usage_export),
         *(create_schedule, list_schedules, read_schedule, change_schedule, delete_schedule),
         *(pause_schedule, resume_schedule, list_schedule_runs),
-        *(list_users, read_user, set_demo, revoke_boost),
+        *(list_users, read_user, set_demo, revoke_boost, list_admin_actions),
         *(add_webhook, list_webhooks, read_webhook, change_webhook, delete_webhook, rotate_webhook_secret),
         *(list_webhook_deliveries, replay_webhook_delivery, test_webhook, read_preferences, change_preferences),
         *(list_providers, list_models, provider_status),

@@ -10,6 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 from litestar.status_codes import HTTP_200_OK, HTTP_202_ACCEPTED
 
+from reelwright.accounts import Account
 from reelwright.admission import Gate
 from reelwright.api.caller import admin_only
 from reelwright.billing import StripeDoor
@@ -86,9 +87,11 @@ async def list_stripe_events(
     summary="Handle an event of Stripe's again",
     tags=["admin"],
 )
-async def replay_stripe_event(event: FromPath[str], db: NamedDependency[Database]) -> None:
+async def replay_stripe_event(
+    event: FromPath[str], account: NamedDependency[Account], db: NamedDependency[Database]
+) -> None:
     """Have an event handled again, however it ended: the same object twice changes nothing."""
-    await inbox.replay(event, db=db)
+    await inbox.replay(event, by=account, db=db)
 
 
 async def _drain(*, db: Database, gate: Gate, stripe: StripeDoor) -> None:

@@ -15,6 +15,7 @@ from reelwright.ground.ids import AccountId
 from reelwright.ground.postgres import Database
 from reelwright.journeys import allowances, plans
 from reelwright.journeys.allowances import Allowance
+from reelwright.journeys.auditing import audited
 
 _log = log.logger("journeys.administration")
 
@@ -59,6 +60,7 @@ async def set_plan(
             raise PlanPaidFor("This account pays for its plan: change its subscription, or boost it.", field="plan")
         account = await accounts.set_plan(account_id, plan.value)
         await plans.tell_changed(tx, before, account)
+        await audited(tx, "plan.set", by=by, target=account_id, plan=plan.value, before=before.plan)
     _log.info(
         "administration.plan_set",
         by=str(by.id),
@@ -82,11 +84,13 @@ async def grant_boost(
         async with db.begin() as tx:
             before = await Accounts(session=tx).locked(account_id)
             account = await plans.boost(tx, account_id, days=days, source=source)
+            repeated = before.plan_version == account.plan_version
+            if not repeated:
+                await audited(tx, "boost.granted", by=by, target=account_id, days=days)
     except SourceUsed as used:
         raise KeyReused(
             "This Idempotency-Key was used for another boost: send a new key.", field="Idempotency-Key"
         ) from used
-    repeated = before.plan_version == account.plan_version
     _log.info(
         "administration.boost_granted",
         by=str(by.id),
@@ -103,6 +107,7 @@ async def set_demo(account_id: AccountId, *, demo: bool, by: Account, db: Databa
     """Make an account a demo, never charged, granted or tracked, or one no longer. Raises NotFound, Outage."""
     async with db.begin() as tx:
         account = await Accounts(session=tx).set_demo(account_id, demo=demo)
+        await audited(tx, "demo.set", by=by, target=account_id, demo=demo)
     _log.info("administration.demo_set", by=str(by.id), account_id=str(account_id), demo=demo)
     return account
 

@@ -15,6 +15,7 @@ from reelwright.ground.ids import AccountId, GenerationId
 from reelwright.ground.metering import Action
 from reelwright.ground.postgres import Database
 from reelwright.journeys import allowances
+from reelwright.journeys.auditing import audited
 
 _log = log.logger("journeys.credits")
 _SOON = timedelta(days=7)
@@ -154,6 +155,8 @@ async def correct(
             raise KeyChanged(
                 "This Idempotency-Key was used for another change: send a new key.", field="Idempotency-Key"
             )
+        if done.now:
+            await audited(tx, "credits.corrected", by=by, target=account_id, micro=micro, force=force)
         balance = await ledger.balance(tx, account=account_id)
     _log.info("credits.corrected", by=str(by.id), account_id=str(account_id), micro=micro, repeated=not done.now)
     return balance, not done.now

@@ -19,6 +19,7 @@ from reelwright.ground.errors import Kind, NotFound, Outage, Refusal
 from reelwright.ground.ids import AccountId, DeadLetterId, GenerationId, StageRunId, derived
 from reelwright.ground.postgres import Database
 from reelwright.journeys import creation, resumption
+from reelwright.journeys.auditing import audited
 from reelwright.journeys.facts import LIMITS
 from reelwright.journeys.lastword import Moment
 from reelwright.journeys.ordering import Order, Terms, prepare
@@ -172,6 +173,7 @@ async def redrive(wanted: str, *, key: str, by: Operator, db: Database, terms: T
         entry = await _entry(tx, wanted)
         if entry.kind is EntryKind.MESSAGE:
             await outbox.unpark(tx, [int(entry.id)])
+            await _noted(tx, by, entry.id, entry.generation_id)
             _log.info("dead_letter.unparked", outbox_id=entry.id, generation_id=str(entry.generation_id), **_who(by))
             return Redriven(entry=entry.id, generation_id=entry.generation_id)
     letter = DeadLetterId(UUID(entry.id))
@@ -221,6 +223,7 @@ async def _redriven(
     prepared = await prepare(tx, order, owner, failed.admitted_at)
     moment = Moment(at=failed.admitted_at, plan=failed.plan, limits=LIMITS[failed.plan])
     await letters.redriven(letter, by=by.account, successor=heir)
+    await _noted(tx, by, letter, heir)
     return await creation.write(tx, order, owner, prepared, terms, moment, resumption.carried_over)
 
 
@@ -230,6 +233,12 @@ def _order(failed: Generation, heir: GenerationId, *, key: str, fingerprint: byt
         failed, heir, key=key, fingerprint=fingerprint, request_id=request_id or failed.request_id
     )
     return replace(order, counted=False, lane=failed.lane)
+
+
+async def _noted(tx: AsyncConnection, by: Operator, entry: object, goes_on: GenerationId) -> None:
+    """Note it in the audit; who sits at the machine itself is no account."""
+    if by.account is not None:
+        await audited(tx, "dead_letter.redriven", by=by.account, target=entry, generation_id=goes_on)
 
 
 async def _was_written(entry: Entry, heir: GenerationId, fingerprint: bytes, *, db: Database) -> bool:

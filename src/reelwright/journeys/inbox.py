@@ -12,6 +12,7 @@ from types import MappingProxyType
 import msgspec
 
 from reelwright import billing
+from reelwright.accounts import Account
 from reelwright.admission import Gate
 from reelwright.billing import (
     API_VERSION,
@@ -29,6 +30,7 @@ from reelwright.ground import log, telemetry
 from reelwright.ground.errors import NotFound, Outage, Refusal
 from reelwright.ground.postgres import Database
 from reelwright.journeys import plans, returns, settlement
+from reelwright.journeys.auditing import audited
 from reelwright.journeys.settlement import Heard, Settle
 
 _log = log.logger("journeys.inbox")
@@ -103,11 +105,12 @@ async def page(*, status: str | None, after: str | None, limit: int, db: Databas
     return EventsPage(events=found[:limit], more=len(found) > limit)
 
 
-async def replay(event: str, *, db: Database) -> None:
+async def replay(event: str, *, by: Account, db: Database) -> None:
     """Have an event handled again, however it ended. Raises NotFound, Outage."""
     async with db.begin() as tx:
         if not await Inbox(session=tx).replay(event):
             raise NotFound("There is no such event, nothing is done about its type, or it is being handled just now.")
+        await audited(tx, "stripe_event.replayed", by=by, target=event)
     _log.info("inbox.replayed", event_id=event)
 
 

@@ -20,6 +20,7 @@ from reelwright.ground.errors import NotFound, Outage
 from reelwright.ground.ids import AccountId
 from reelwright.ground.postgres import Database
 from reelwright.journeys import rounds
+from reelwright.journeys.auditing import audited
 from reelwright.journeys.standing import held
 
 _log = log.logger("journeys.plans")
@@ -125,6 +126,8 @@ async def revoke_boost(
     """
     async with db.begin() as tx:
         revoked = await revoke(tx, account_id, source=source, boost_id=boost_id)
+        if by is not None and revoked.now:
+            await audited(tx, "boost.revoked", by=by, target=account_id, boost=revoked.boost.id)
     account = revoked.account
     _log.info(
         "plans.boost_revoked",

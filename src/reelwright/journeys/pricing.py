@@ -13,6 +13,7 @@ from reelwright.ground.errors import Kind, Refusal
 from reelwright.ground.ids import DraftId, GenerationId, VariantId
 from reelwright.ground.metering import Action
 from reelwright.ground.postgres import Database
+from reelwright.journeys.auditing import audited
 from reelwright.journeys.ordering import Order, prepare
 
 _log = log.logger("journeys.pricing")
@@ -88,9 +89,14 @@ async def publish(
             code="request.invalid",
         )
     async with db.begin() as tx:
-        added = await billing.Catalogue(session=tx).publish(
+        catalogue = billing.Catalogue(session=tx)
+        known = {one.version for one in await catalogue.lists()}
+        added = await catalogue.publish(
             changes, source=f"{by.id}:{key}", actor=by.id, note=note, effective_from=effective_from
         )
+        if added.version not in known:
+            costs = {action.value: micro for action, micro in changes.items()}
+            await audited(tx, "costs.published", by=by, target=added.version, costs=costs)
     same = all(added.costs.get(action.value) == micro for action, micro in changes.items())
     if not same or added.note != note or effective_from not in {None, added.effective_from}:
         raise ListChanged(
