@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from reelwright.admission import Gate
 from reelwright.billing import FAMILIES, Plan, StripeDoor
 from reelwright.ground.postgres import Database
+from reelwright.journeys import invariants
 from tests.journeys.buying import Customer
 from tests.simulators.stripe import SimulatedStripe
 
@@ -107,3 +108,4 @@ async def test_w31_any_order_any_number_of_times_late(
         for seed in range(OTHERS):
             otherwise = await world.live(random.Random(seed), subscribed=subscribed)
             assert otherwise == told_in_order, f"seed {seed}"
+        assert await invariants.check(db) == ()

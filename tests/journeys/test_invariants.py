@@ -79,6 +79,32 @@ BREAKS: dict[str, tuple[str, ...]] = {
             SELECT generation_id, id, '', now() - interval '27 h', now() - interval '27 h' FROM stage_runs
              WHERE generation_id = (LIVE)""",
     ),
+    "I10": (
+        """INSERT INTO purchases (id, account_id, kind, item, fingerprint, catalogue_version, state, session_id,
+                                   settled_at)
+            SELECT gen_random_uuid(), id, 'pack', 'pack_starter', '', 1, 'paid', 'cs_1', now() FROM users""",
+        """WITH lot AS (UPDATE credit_lots SET external_ref = 'grant:purchase:checkout:cs_1'
+                         WHERE id = (SELECT id FROM credit_lots LIMIT 1) RETURNING account_id)
+           INSERT INTO purchases (id, account_id, kind, item, fingerprint, catalogue_version, session_id)
+            SELECT gen_random_uuid(), account_id, 'pack', 'pack_starter', '', 1, 'cs_1' FROM lot""",
+        """INSERT INTO payments (source, account_id, kind, granted_micro, granted_by)
+            SELECT 'purchase:checkout:cs_1', id, 'pack', 1, 'purchase:checkout:cs_1' FROM users""",
+        """INSERT INTO payments (source, account_id, kind, granted_micro, granted_by)
+            SELECT substr(source, 7), account_id, 'plan', amount_micro + 1, substr(source, 7)
+              FROM credit_journal WHERE kind = 'grant'""",
+        """INSERT INTO payments (source, account_id, kind, boost_days, granted_by)
+            SELECT 'purchase:checkout:cs_1:boost', id, 'boost', 30, 'purchase:checkout:cs_1' FROM users""",
+        """INSERT INTO payments (source, account_id, kind, granted_by)
+            SELECT source, id, 'plan', source
+              FROM users, (VALUES ('invoice:in_1:a'), ('invoice:in_1:b')) AS of (source)""",
+        """INSERT INTO paid_periods (source, account_id, plan, starts_at, ends_at)
+            SELECT 'invoice:in_1:il_1', id, 'pro', now(), now() + interval '1 month' FROM users""",
+        """INSERT INTO stripe_events (event_id, type, created, livemode, object_type, object_id, serial, payload,
+                                       status, next_attempt_at, done_at)
+            SELECT 'evt_' || status, 'invoice.paid', now(), false, 'invoice', 'in_1', 'cus_1', '{}', status,
+                   now() - interval '3 min', done_at
+              FROM (VALUES ('received', NULL), ('done', now())) AS of (status, done_at)""",
+    ),
     "I11": (
         "DELETE FROM generation_events WHERE generation_id = (DONE) AND seq = 3",
         "UPDATE generation_events SET kind = 'failed' WHERE generation_id = (DONE) AND kind = 'succeeded'",

@@ -30,7 +30,6 @@ _LONG_EVERY = 60
 _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 
 NOT_ROWS = {
-    "I10": "no payments yet: a Stripe event's and an invoice's single effect",
     "I12": "Redis against the rows: tests/chaos/outside.py, and journeys/reconciliation.py in production",
     "I13": "processes and work folders left behind: tests/chaos/outside.py",
 }
@@ -248,6 +247,52 @@ ALL = (
             """
             SELECT run_id, 'published and never forgotten' FROM outbox
              WHERE published_at < clock_timestamp() - interval '26 hours'
+            """,
+        ),
+    ),
+    Invariant(
+        number="I10",
+        name="payments_count_once",
+        means="What was paid for and what was given differ: find the payment at Stripe, and replay its event.",
+        broken=_rows(
+            """
+            SELECT CAST(p.id AS text), 'paid for and not handed over' FROM purchases p
+             WHERE p.state = 'paid' AND p.kind IN ('pack', 'boost') AND p.settled_at >= :since
+               AND NOT EXISTS (
+                   SELECT FROM payments y WHERE y.account_id = p.account_id AND y.source =
+                   'purchase:checkout:' || p.session_id || CASE p.kind WHEN 'boost' THEN '\\:boost' ELSE '' END)
+            """,
+            """
+            SELECT CAST(p.id AS text), 'handed over and not paid for' FROM purchases p
+             WHERE p.state NOT IN ('paid', 'refunded') AND p.created_at >= :since
+               AND EXISTS (SELECT FROM credit_lots WHERE external_ref = 'grant:purchase:checkout:' || p.session_id)
+            """,
+            """
+            SELECT y.source, 'the journal has other credits than the payment' FROM payments y
+             WHERE y.created_at >= :since AND y.granted_micro > 0 AND y.granted_by = y.source AND NOT EXISTS (
+                   SELECT FROM credit_journal j WHERE j.source = 'grant:' || y.source
+                      AND j.account_id = y.account_id AND j.amount_micro = y.granted_micro)
+            """,
+            """
+            SELECT y.source, 'paid for a boost that is not there' FROM payments y
+             WHERE y.created_at >= :since AND y.boost_days > 0 AND NOT EXISTS (
+                   SELECT FROM boosts b
+                    WHERE b.source = regexp_replace(y.source, '.boost$', '') AND b.account_id = y.account_id)
+            """,
+            """
+            SELECT split_part(source, ':', 2), 'an invoice gave more than one month' FROM payments
+             WHERE created_at >= :since AND kind = 'plan' AND granted_by = source
+             GROUP BY account_id, split_part(source, ':', 2) HAVING count(*) > 1
+            """,
+            """
+            SELECT d.source, 'a month that nobody paid for' FROM paid_periods d
+             WHERE d.created_at >= :since AND NOT EXISTS (SELECT FROM payments y WHERE y.source = d.source)
+            """,
+            """
+            SELECT event_id, 'an event left behind while others are handled' FROM stripe_events
+             WHERE status IN ('received', 'processing')
+               AND next_attempt_at < CAST(:late AS timestamptz) - CAST(:patience AS interval)
+               AND EXISTS (SELECT FROM stripe_events WHERE status = 'done' AND done_at > :late)
             """,
         ),
     ),
