@@ -7,96 +7,25 @@ then `--hypothesis-seed=N` chooses which.
 import asyncio
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from reelwright import ledger
-from reelwright.accounts import Account, Accounts, Subscriptions, SubscriptionTold
+from reelwright.accounts import Accounts, Subscriptions
 from reelwright.admission import Gate
-from reelwright.billing import PLANS, Period, Plan, anchored_period, calendar_period
+from reelwright.billing import Period, Plan, anchored_period, calendar_period
 from reelwright.ground import clock, postgres
 from reelwright.ground.errors import NotFound
-from reelwright.ground.ids import AccountId
 from reelwright.ground.postgres import Database
 from reelwright.journeys import administration, allowances, onboarding, plans
 from reelwright.journeys import credits as money
-from tests.builders import an_account, subscription_told
-
-ANCHOR = datetime(2027, 1, 31, 10, tzinfo=UTC)
-DAY = timedelta(days=1)
-
-
-def month(of: int) -> Period:
-    """The paid month of a subscription that began on 31 January 2027, counted from 0."""
-    at = ANCHOR
-    for _ in range(of):
-        at = anchored_period(ANCHOR, at).end
-    return anchored_period(ANCHOR, at)
-
-
-MONTHS = [month(n) for n in range(4)]
-
-
-def allowance(plan: str) -> int:
-    return PLANS[Plan(plan)].credits_month_micro
-
-
-def told(period: Period, at: datetime, **changes: object) -> SubscriptionTold:
-    return subscription_told(period.start, period.end, anchor=ANCHOR, told_at=at, **changes)
-
-
-@dataclass(frozen=True)
-class Books:
-    """An account, and what happens to its credits at an instant."""
-
-    db: Database
-    account: Account
-
-    async def refill(self, at: datetime) -> int:
-        return await allowances.refill(self.account.id, db=self.db, now=at)
-
-    async def tell(self, state: SubscriptionTold) -> None:
-        async with self.db.begin() as tx:
-            await Subscriptions(session=tx).told(self.account.id, state)
-            await plans.settle(tx, self.account.id, now=state.told_at)
-
-    async def pay(self, n: int, plan: str = "standard", period: Period | None = None) -> int:
-        async with self.db.begin() as tx:
-            return await allowances.renewed(
-                tx,
-                self.account.id,
-                invoice=f"in_{self.account.id}_{n}",
-                line="il_1",
-                plan=plan,
-                period=period or MONTHS[n],
-            )
-
-    async def upgrade(self, at: datetime, period: Period, plan: str = "pro") -> int:
-        async with self.db.begin() as tx:
-            return await allowances.upgraded(tx, self.account.id, plan=plan, period=period, now=at)
-
-    async def lots(self) -> list[tuple[str, int, datetime]]:
-        statement = text(
-            "SELECT replace(external_ref, account_id::text, 'me') AS source, amount_micro, expires_at FROM credit_lots"
-            " WHERE account_id = :account ORDER BY created_at"
-        )
-        async with self.db.begin() as tx:
-            return [tuple(row) for row in await tx.execute(statement, {"account": self.account.id})]
-
-    async def purse(self, at: datetime) -> money.Purse:
-        async with self.db.begin() as tx:
-            account = await Accounts(session=tx).get(self.account.id)
-        return await money.purse(account, db=self.db, now=at)
-
-
-async def books(db: Database, plan: Plan = Plan.BASIC) -> Books:
-    return Books(db, await an_account(db, plan))
+from tests.builders import an_account
+from tests.journeys.refilling import ANCHOR, DAY, MONTHS, Books, allowance, books, told
 
 
 async def test_the_first_months_credits_lapse_with_the_month(db: Database) -> None:
@@ -140,6 +69,19 @@ async def test_c33_a_demo_is_given_nothing_by_anybody(db: Database) -> None:
     assert [await own.pay(0), await own.upgrade(ANCHOR, MONTHS[0]), await own.refill(ANCHOR)] == [0, 0, 0]
     assert await allowances.refill_due(db=db, now=ANCHOR) == 0
     assert await own.lots() == []
+
+
+async def test_who_pays_for_less_than_was_given_by_hand_has_the_difference_by_the_calendar(db: Database) -> None:
+    own = await books(db, Plan.PRO)
+    await own.tell(told(MONTHS[0], ANCHOR, plan="standard"))
+    assert await own.pay(0) == allowance("standard")
+    difference = allowance("pro") - allowance("standard")
+    assert [await own.refill(at) for at in (ANCHOR, ANCHOR, ANCHOR + DAY, ANCHOR + 2 * DAY)] == [
+        *(difference, 0),
+        *(difference, 0),
+    ]
+    purse = await own.purse(ANCHOR)
+    assert (purse.tier, purse.allowance_micro) == (Plan.PRO, allowance("pro"))
 
 
 async def test_a_boost_carries_no_credits_and_changes_no_allowance(db: Database) -> None:
@@ -256,22 +198,6 @@ async def test_the_balance_says_when_the_anchored_month_ends(db: Database) -> No
     assert (purse.allowance_micro, purse.next_reset) == (allowance("basic"), datetime(2027, 4, 1, tzinfo=UTC))
 
 
-async def test_everybody_is_refilled_once_however_many_do_it(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Four at once, in batches; who is deleted or a demo gets nothing, and who can't be done holds up nobody."""
-    monkeypatch.setattr(allowances, "_BATCH", 7)
-    accounts = [await an_account(db, Plan.BASIC) for _ in range(16)]
-    async with db.begin() as tx:
-        await tx.execute(text("UPDATE users SET deleted_at = now() WHERE id = :id"), {"id": accounts[0].id})
-        await Accounts(session=tx).set_demo(accounts[1].id, demo=True)
-    given = await asyncio.gather(*(allowances.refill_due(db=db, now=ANCHOR) for _ in range(4)))
-    assert (sum(given), await allowances.refill_due(db=db, now=ANCHOR)) == (14, 0)
-    async with db.begin() as tx:
-        lots = await tx.scalar(text("SELECT count(*) FROM credit_lots WHERE right(external_ref, 6) = '202701'"))
-    assert lots == 14
-    assert await allowances.refill_due(db=db, now=ANCHOR + DAY) == 14
-    assert await money.verify(db=db) == ()
-
-
 async def test_everything_at_once_waits_its_turn_and_gives_once(db: Database) -> None:
     """A renewal, its upgrade, refills and settlements in transactions of their own: none is undone for another."""
     own = await books(db)
@@ -292,84 +218,6 @@ async def test_everything_at_once_waits_its_turn_and_gives_once(db: Database) ->
         given[expires_at] += micro
     assert given == {period.end: allowance("pro") for period in MONTHS[:3]}
     assert await money.verify(db=db) == ()
-
-
-async def test_one_account_that_fails_holds_up_none_behind_it(
-    db: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(allowances, "_BATCH", 2)
-    broken, *others = [await an_account(db, Plan.BASIC) for _ in range(5)]
-    give = allowances.give
-
-    async def gives(tx: object, account_id: AccountId, *, now: datetime) -> int:
-        if account_id == broken.id:
-            raise ValueError("broken")
-        return await give(tx, account_id, now=now)
-
-    top_up = ledger.top_up
-
-    async def tops_up(tx: object, wanted: Sequence[ledger.TopUp], **terms: object) -> int:
-        if broken.id in {one.account for one in wanted}:
-            raise ValueError("broken")
-        return await top_up(tx, wanted, **terms)
-
-    monkeypatch.setattr(allowances, "give", gives)
-    monkeypatch.setattr(ledger, "top_up", tops_up)
-    assert await allowances.refill_due(db=db, now=ANCHOR) == len(others)
-    assert "allowances.batch_failed" in caplog.text
-    assert caplog.text.count("rounds.account_failed") == 1
-    monkeypatch.undo()
-    assert await allowances.refill_due(db=db, now=ANCHOR) == 1
-
-
-async def test_a_months_turn_of_two_hundred_accounts_takes_few_statements(db: Database) -> None:
-    """Fewer than one for each ten accounts, sent behind one another or not; and everybody's books are right."""
-    async with db.begin() as tx:
-        await tx.execute(
-            text(
-                "INSERT INTO users (id, email, role, plan, given_plan, email_verified_at)"
-                " SELECT gen_random_uuid(), n || '@example.com', 'user', plan, plan, now()"
-                " FROM generate_series(1, 200) AS n, LATERAL (VALUES ('basic'), ('pro')) AS of (plan)"
-                " WHERE (n % 4 = 0) = (plan = 'pro')"
-            )
-        )
-    sent: list[str] = []
-
-    def count(_c: object, _cursor: object, statement: str, *_more: object) -> None:
-        sent.append(statement)
-
-    event.listen(db.engine.sync_engine, "before_cursor_execute", count)
-    assert await allowances.refill_due(db=db, now=ANCHOR) == 200
-    event.remove(db.engine.sync_engine, "before_cursor_execute", count)
-    assert 0 < len(sent) < 40
-    async with db.begin() as tx:
-        lots = await tx.execute(
-            text("SELECT plan, amount_micro FROM credit_lots l JOIN users u ON u.id = l.account_id")
-        )
-        given = Counter(tuple(lot) for lot in lots)
-    assert given == {("basic", allowance("basic")): 150, ("pro", allowance("pro")): 50}
-    assert await money.verify(db=db) == ()
-
-
-async def test_a_months_turn_waits_for_nobody_and_comes_back_for_who_was_busy(db: Database) -> None:
-    busy, ordering, idle = [await an_account(db, Plan.BASIC) for _ in range(3)]
-    async with db.begin() as tx:
-        await Accounts(session=tx).lock(busy.id)
-        async with db.begin() as other:
-            await ledger.granted(other, account=ordering.id, source="x")  # locks the credits
-            async with asyncio.timeout(4):  # a lock is waited for for five seconds
-                assert await allowances.refill_due(db=db, now=ANCHOR) == 1
-    assert await Books(db, idle).refill(ANCHOR) == 0
-    assert await allowances.refill_due(db=db, now=ANCHOR) == 2
-
-
-async def test_who_paid_and_who_pays_has_own_months_at_a_months_turn(db: Database) -> None:
-    """A subscription's month and a paid one that outlived it, beside people who pay nothing."""
-    paying, left, plain = [await books(db) for _ in range(3)]
-    await paying.tell(told(MONTHS[0], ANCHOR))
-    await left.pay(0)
-    assert await allowances.refill_due(db=db, now=ANCHOR) == 1
-    assert [len(await own.lots()) for own in (paying, left, plain)] == [1, 2, 2]
 
 
 async def test_nothing_comes_before_an_address_is_verified_and_then_the_plan_of_that_day(

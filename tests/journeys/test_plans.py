@@ -83,10 +83,20 @@ async def test_w26_of_two_subscriptions_the_better_counts_and_then_the_other(db:
 async def test_without_a_subscription_the_plan_given_by_hand_counts(db: Database) -> None:
     account = await an_account(db, Plan.STANDARD)
     assert (await settled(db, account)).plan == "standard"
-    assert (await settled(db, account, told(plan="basic"))).plan == "basic"
-    assert (await settled(db, account, told(plan="basic", ended_at=END, status="canceled", told_at=END))).plan == (
+    assert (await settled(db, account, told(plan="pro"))).plan == "pro"
+    assert (await settled(db, account, told(plan="pro", ended_at=END, status="canceled", told_at=END))).plan == (
         "standard"
     )
+
+
+async def test_a_subscription_takes_no_better_plan_that_was_given_by_hand(db: Database) -> None:
+    """While both hold, the better counts; the smaller one's turn, its end and its grace change nothing."""
+    account = await an_account(db, Plan.STANDARD)
+    states = (told(plan="basic"), told(plan="basic", status="past_due", told_at=START + DAY))
+    held = [await settled(db, account, state) for state in states]
+    assert [(a.plan, a.plan_version) for a in held] == [("standard", 1)] * 2
+    better = await settled(db, account, told(plan="pro", next_plan="basic", told_at=START + 2 * DAY))
+    assert (better.plan, (await settled(db, account, now=END)).plan) == ("pro", "standard")
 
 
 async def test_an_administrator_cannot_set_what_a_subscription_decides(db: Database, gate: Gate) -> None:

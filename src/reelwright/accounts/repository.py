@@ -119,6 +119,7 @@ _CLAIM_ALLOWANCES = text(
     """
 )
 _ALLOWANCE_NEXT = text("UPDATE users SET allowance_due_at = :at WHERE id = ANY(:ids)")
+_GIVEN_PLAN = text("SELECT given_plan FROM users WHERE id = :id")
 _VERIFIED = text("SELECT email_verified_at IS NOT NULL FROM users WHERE id = :id")
 _NEXT_VERSION = text("UPDATE users SET plan_version = plan_version + 1, updated_at = now() WHERE id = :id")
 _LOCK = Statement("SELECT id FROM users WHERE id = :id AND deleted_at IS NULL FOR NO KEY UPDATE")
@@ -263,6 +264,13 @@ class Accounts:
         if await self.session.scalar(_SET_PLAN, {"id": account_id, "plan": plan}) is None:
             raise _no_such_account()
         return await self._present(account_id)
+
+    async def given_plan(self, account_id: AccountId) -> str:
+        """Return the plan that was given by hand, whatever the account holds. Raises NotFound."""
+        plan = await self.session.scalar(_GIVEN_PLAN, {"id": account_id})
+        if plan is None:
+            raise _no_such_account()
+        return plan
 
     async def hold_plan(self, account_id: AccountId, plan: str | None) -> Account:
         """Let the account hold this plan, or with None the one given by hand; return it as it is then.

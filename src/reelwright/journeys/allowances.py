@@ -2,7 +2,8 @@
 
 A paid period (an invoice's line) gives its plan's month once, and a paid year gives its months one after the other.
 Whoever has no live subscription gets the own plan's calendar month once, unless a paid month began in it. A month's
-credits lapse at its end. A boost carries none: it lifts the limits, not the allowance. Demo accounts get nothing.
+credits lapse at its end. Where a better plan was given by hand than is paid for, the calendar's month is the difference
+between the two. A boost carries none: it lifts the limits, not the allowance. Demo accounts get nothing.
 
 Order of locks: an account's credits before its row.
 """
@@ -148,14 +149,17 @@ async def give(tx: AsyncConnection, account_id: AccountId, *, now: datetime, pro
     if known:  # time may have taken a plan that nobody has settled yet
         account = await plans.settle(tx, account_id, now=now)
     told = plans.best(known, now=now)
+    given, look_at, due = 0, month.end, PLANS[Plan(account.plan)].credits_month_micro - got
     if told is not None:
         given, look_at = await _give_paid(tx, account_id, now=now)
         look_at = min(look_at, told.period_end if told.period_end > now else now + _LATER)
-    else:
-        covered = await _paid_month_began(tx, account_id, month, now=now)
-        due = 0 if covered else PLANS[Plan(account.plan)].credits_month_micro - got
-        named = f"{source}:{account.plan}" if got else source
-        given, look_at = await _grant(tx, account_id, due, source=named, period=month), month.end
+        due -= PLANS[Plan(told.plan_at(now))].credits_month_micro
+        if account.plan != told.plan_at(now):  # a better one was given by hand
+            look_at = min(look_at, month.end)
+    elif await _paid_month_began(tx, account_id, month, now=now):
+        due = 0
+    named = f"{source}:{account.plan}" if got else source
+    given += await _grant(tx, account_id, due, source=named, period=month)
     await accounts.allowance_next(look_at, account_id)
     return given
 

@@ -41,7 +41,7 @@ def rank(plan: str) -> int:
 
 
 async def settle(tx: AsyncConnection, account_id: AccountId, *, now: datetime) -> Account:
-    """Let the account hold its best live subscription's plan, or without one what was given by hand; return it then.
+    """Let the account hold its best live subscription's plan or what was given by hand, the better; return it then.
 
     Call it after whatever was told of a subscription, behind anything that moves credits, and `announce` the account
     after the commit. A repeat changes nothing. Raises NotFound.
@@ -51,8 +51,8 @@ async def settle(tx: AsyncConnection, account_id: AccountId, *, now: datetime) -
     known = await subscriptions.of(account_id)
     for told in known:
         await subscriptions.turns(told, now=now)
-    given = best(known, now=now)
-    account = await accounts.hold_plan(account_id, given and given.plan_at(now))
+    paid, by_hand = best(known, now=now), await accounts.given_plan(account_id)
+    account = await accounts.hold_plan(account_id, max(by_hand, paid.plan_at(now), key=rank) if paid else None)
     await tell_changed(tx, before, account)
     return account
 

@@ -1,0 +1,113 @@
+"""A month's turn: everybody's credits by a chore, in few statements, once, and without waiting for anybody."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+import pytest
+from sqlalchemy import event, text
+
+from reelwright import ledger
+from reelwright.accounts import Accounts
+from reelwright.billing import Plan
+from reelwright.ground.ids import AccountId
+from reelwright.ground.postgres import Database
+from reelwright.journeys import allowances
+from reelwright.journeys import credits as money
+from tests.builders import an_account
+from tests.journeys.refilling import ANCHOR, DAY, MONTHS, Books, allowance, books, told
+
+
+async def test_everybody_is_refilled_once_however_many_do_it(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four at once, in batches; who is deleted or a demo gets nothing, and who can't be done holds up nobody."""
+    monkeypatch.setattr(allowances, "_BATCH", 7)
+    accounts = [await an_account(db, Plan.BASIC) for _ in range(16)]
+    async with db.begin() as tx:
+        await tx.execute(text("UPDATE users SET deleted_at = now() WHERE id = :id"), {"id": accounts[0].id})
+        await Accounts(session=tx).set_demo(accounts[1].id, demo=True)
+    given = await asyncio.gather(*(allowances.refill_due(db=db, now=ANCHOR) for _ in range(4)))
+    assert (sum(given), await allowances.refill_due(db=db, now=ANCHOR)) == (14, 0)
+    async with db.begin() as tx:
+        lots = await tx.scalar(text("SELECT count(*) FROM credit_lots WHERE right(external_ref, 6) = '202701'"))
+    assert lots == 14
+    assert await allowances.refill_due(db=db, now=ANCHOR + DAY) == 14
+    assert await money.verify(db=db) == ()
+
+
+async def test_one_account_that_fails_holds_up_none_behind_it(
+    db: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(allowances, "_BATCH", 2)
+    broken, *others = [await an_account(db, Plan.BASIC) for _ in range(5)]
+    give = allowances.give
+
+    async def gives(tx: object, account_id: AccountId, *, now: datetime) -> int:
+        if account_id == broken.id:
+            raise ValueError("broken")
+        return await give(tx, account_id, now=now)
+
+    top_up = ledger.top_up
+
+    async def tops_up(tx: object, wanted: Sequence[ledger.TopUp], **terms: object) -> int:
+        if broken.id in {one.account for one in wanted}:
+            raise ValueError("broken")
+        return await top_up(tx, wanted, **terms)
+
+    monkeypatch.setattr(allowances, "give", gives)
+    monkeypatch.setattr(ledger, "top_up", tops_up)
+    assert await allowances.refill_due(db=db, now=ANCHOR) == len(others)
+    assert "allowances.batch_failed" in caplog.text
+    assert caplog.text.count("rounds.account_failed") == 1
+    monkeypatch.undo()
+    assert await allowances.refill_due(db=db, now=ANCHOR) == 1
+
+
+async def test_a_months_turn_of_two_hundred_accounts_takes_few_statements(db: Database) -> None:
+    """Fewer than one for each ten accounts, sent behind one another or not; and everybody's books are right."""
+    async with db.begin() as tx:
+        await tx.execute(
+            text(
+                "INSERT INTO users (id, email, role, plan, given_plan, email_verified_at)"
+                " SELECT gen_random_uuid(), n || '@example.com', 'user', plan, plan, now()"
+                " FROM generate_series(1, 200) AS n, LATERAL (VALUES ('basic'), ('pro')) AS of (plan)"
+                " WHERE (n % 4 = 0) = (plan = 'pro')"
+            )
+        )
+    sent: list[str] = []
+
+    def count(_c: object, _cursor: object, statement: str, *_more: object) -> None:
+        sent.append(statement)
+
+    event.listen(db.engine.sync_engine, "before_cursor_execute", count)
+    assert await allowances.refill_due(db=db, now=ANCHOR) == 200
+    event.remove(db.engine.sync_engine, "before_cursor_execute", count)
+    assert 0 < len(sent) < 40
+    async with db.begin() as tx:
+        lots = await tx.execute(
+            text("SELECT plan, amount_micro FROM credit_lots l JOIN users u ON u.id = l.account_id")
+        )
+        given = Counter(tuple(lot) for lot in lots)
+    assert given == {("basic", allowance("basic")): 150, ("pro", allowance("pro")): 50}
+    assert await money.verify(db=db) == ()
+
+
+async def test_a_months_turn_waits_for_nobody_and_comes_back_for_who_was_busy(db: Database) -> None:
+    busy, ordering, idle = [await an_account(db, Plan.BASIC) for _ in range(3)]
+    async with db.begin() as tx:
+        await Accounts(session=tx).lock(busy.id)
+        async with db.begin() as other:
+            await ledger.granted(other, account=ordering.id, source="x")  # locks the credits
+            async with asyncio.timeout(4):  # a lock is waited for for five seconds
+                assert await allowances.refill_due(db=db, now=ANCHOR) == 1
+    assert await Books(db, idle).refill(ANCHOR) == 0
+    assert await allowances.refill_due(db=db, now=ANCHOR) == 2
+
+
+async def test_who_paid_and_who_pays_has_own_months_at_a_months_turn(db: Database) -> None:
+    """A subscription's month and a paid one that outlived it, beside people who pay nothing."""
+    paying, left, plain = [await books(db) for _ in range(3)]
+    await paying.tell(told(MONTHS[0], ANCHOR))
+    await left.pay(0)
+    assert await allowances.refill_due(db=db, now=ANCHOR) == 1
+    assert [len(await own.lots()) for own in (paying, left, plain)] == [1, 2, 2]
