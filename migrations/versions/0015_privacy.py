@@ -7,6 +7,67 @@ down_revision = "0014"
 branch_labels = None
 depends_on = None
 
+RUN_TRANSITIONS = (
+    ("queued", "queued"),  # sent again
+    ("queued", "running"),  # claimed
+    ("queued", "failed"),  # given up: nobody came for it, and no attempt is left
+    ("queued", "cancelled"),
+    ("running", "running"),  # a heartbeat, or claimed again after its lease
+    ("running", "queued"),  # failed and to be retried, given back, or rescued
+    ("running", "succeeded"),
+    ("running", "failed"),
+    ("running", "cancelled"),
+    ("succeeded", "succeeded"),
+    ("failed", "failed"),
+    ("cancelled", "cancelled"),
+)
+GENERATION_TRANSITIONS = (
+    ("queued", "queued"),
+    ("queued", "running"),
+    ("queued", "failed"),
+    ("queued", "cancelled"),
+    ("running", "running"),
+    ("running", "succeeded"),
+    ("running", "failed"),
+    ("running", "cancelled"),
+    ("succeeded", "succeeded"),
+    ("failed", "failed"),
+    ("cancelled", "cancelled"),
+)
+# What a row says for good once it has ended. The rest is bookkeeping: numbers of events, units given back, sendings.
+RUN_CONCLUSION = ("generation_id", "attempt", "fence", "won_fence", "error_code", "result", "started_at", "finished_at")
+GENERATION_CONCLUSION = (
+    "account_id", "hold_micro", "failure_code", "failure_sentence", "gate", "started_at", "ended_at",
+)  # fmt: skip
+
+
+def _guard(table: str, legal: tuple[tuple[str, str], ...], conclusion: tuple[str, ...], *, also: str, but: str) -> str:
+    """Return the guard of 0003 anew: it refuses every other pair, `but` where an account is being erased."""
+    pairs = ",".join(f"{old}>{new}" for old, new in legal)
+    before, after = (", ".join(f"{side}.{column}" for column in conclusion) for side in ("OLD", "NEW"))
+    return f"""
+        CREATE OR REPLACE FUNCTION guard_{table}() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF OLD.state || '>' || NEW.state <> ALL ('{{{pairs}}}'::text[]){also}
+               OR OLD.state IN ('succeeded', 'failed', 'cancelled') AND ({before}) IS DISTINCT FROM ({after}){but} THEN
+                RAISE EXCEPTION 'a row of {table} may not go from % to % like this', OLD.state, NEW.state
+                    USING ERRCODE = 'restrict_violation', CONSTRAINT = 'legal_transition', TABLE = '{table}';
+            END IF;
+            RETURN NULL;
+        END $$
+    """
+
+
+def _guards(but: str) -> tuple[str, str]:
+    return (
+        _guard("stage_runs", RUN_TRANSITIONS, RUN_CONCLUSION, also=" OR NEW.fence < OLD.fence", but=but),
+        _guard("generations", GENERATION_TRANSITIONS, GENERATION_CONCLUSION, also="", but=but),
+    )
+
+
+# What an ended row says can be emptied in a transaction that has said so: erasure is the one change after the end.
+_UNLESS_ERASING = " AND current_setting('reelwright.erasing', true) IS DISTINCT FROM 'on'"
+
 UPGRADE: tuple[str, ...] = (
     """
     CREATE TABLE admin_actions (
@@ -65,8 +126,10 @@ UPGRADE: tuple[str, ...] = (
     "CREATE INDEX ix_departures_open ON departures (asked_at) WHERE erased_at IS NULL",
     "CREATE INDEX ix_schedule_runs_ended_at ON schedule_runs (ended_at) WHERE ended_at IS NOT NULL",
     "CREATE INDEX ix_requests_daily_day ON requests_daily (day)",
+    *_guards(_UNLESS_ERASING),
 )
 DOWNGRADE: tuple[str, ...] = (
+    *_guards(""),
     "DROP INDEX ix_requests_daily_day",
     "DROP INDEX ix_schedule_runs_ended_at",
     "DROP TABLE departures",

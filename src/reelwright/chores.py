@@ -4,7 +4,20 @@ from collections.abc import Mapping
 
 from reelwright.ground import clock
 from reelwright.ground.sealing import Seal
-from reelwright.journeys import alerts, allowances, identity, inbox, media, notifying, plans, scheduling, usage
+from reelwright.journeys import (
+    alerts,
+    allowances,
+    exporting,
+    identity,
+    inbox,
+    leaving,
+    media,
+    notifying,
+    plans,
+    retention,
+    scheduling,
+    usage,
+)
 from reelwright.journeys.chores import Chore
 from reelwright.journeys.ordering import Terms
 from reelwright.journeys.sounding import forget as forget_sounds
@@ -26,6 +39,9 @@ def chores(wiring: Wiring) -> Mapping[str, Chore]:
         "alerts": lambda: months.sweep(db=db, now=clock.now()),
         **_payments(wiring),
         "notices": lambda: notifying.send(db=db, post=post),
+        "exports": lambda: exporting.make(db=db, storage=wiring.storage),
+        "departures": lambda: leaving.depart(db=db, gate=gate, stripe=wiring.stripe, now=clock.now()),
+        "retention": lambda: retention.forget(db=db),
         "webhook_secrets": lambda: notifying.seal_secrets(db=db, seal=seal),
         "replays": lambda: identity.forget_requests(db=db),
         "sounds": lambda: forget_sounds(db=db),

@@ -33,6 +33,10 @@ _STOPPED = text(
     "UPDATE departures SET stopped_at = clock_timestamp() WHERE account_id = :account AND stopped_at IS NULL"
 )
 _ERASED = text("UPDATE departures SET erased_at = clock_timestamp() WHERE account_id = :account AND erased_at IS NULL")
+_ERASING = text(
+    "SELECT account_id FROM departures WHERE account_id = :account AND erase_at < clock_timestamp()"
+    " AND stopped_at IS NOT NULL AND erased_at IS NULL FOR NO KEY UPDATE"
+)
 _BACK = text(
     "DELETE FROM departures WHERE account_id = :account AND erase_at > clock_timestamp() AND NOT by_admin"
     " RETURNING account_id"
@@ -88,6 +92,13 @@ class Departures:
     async def stopped(self, account_id: AccountId) -> None:
         """Say that nothing of it runs or is paid any more."""
         await self.session.execute(_STOPPED, {"account": account_id})
+
+    async def begin_erasing(self, account_id: AccountId) -> bool:
+        """Say whether its time has come, and take its name if so: from now on it can't be taken back."""
+        if await self.session.scalar(_ERASING, {"account": account_id}) is None:
+            return False
+        await self.unname(account_id)
+        return True
 
     async def back(self, account_id: AccountId) -> bool:
         """Let it stay after all; False where it doesn't leave, was told to, or the time is over."""

@@ -2,6 +2,7 @@
 
 from litestar import Router
 
+from reelwright.api.account import ask_export, delete_account, delete_user, read_export, restore_account
 from reelwright.api.admin import grant_boost, set_plan
 from reelwright.api.arriving import BODY_LIMIT, generation_named, json_only
 from reelwright.api.assets import change_asset, delete_asset, list_assets, read_asset, save_asset
@@ -113,6 +114,7 @@ v1 = Router(
     dependencies={"account": account_of, "caller": caller_of},
     route_handlers=[
         *(register, verify_address, log_in, log_out, step_up, ask_password_reset, confirm_password_reset),
+        *(ask_export, read_export, delete_account, restore_account, delete_user),
         *(read_me, change_me, list_sessions, end_session, add_key, list_keys, read_key, revoke_key),
         *(create, regenerate, read_generation, events, video, thumbnail, captions),
         *(add_draft, list_drafts, read_draft, list_draft_variants, change_draft, delete_draft),

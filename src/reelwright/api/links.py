@@ -23,7 +23,7 @@ from reelwright.journeys import library, media, reading
 
 PURPOSE = "media"
 LONGEST_S, USUAL_S = 900, 600
-_KINDS = {b"m": "media", b"a": "asset", b"v": "artefact"}
+_KINDS = {b"m": "media", b"a": "asset", b"v": "artefact", b"e": "export"}
 _TIME_BYTES = 8
 # The file is shown, but nothing in it may run, and the link goes nowhere else by a Referer.
 _GUARDED = {
@@ -50,7 +50,7 @@ class LinkView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def link(seal: Seal, base_url: str, what: str, wanted: UUID, *, lasting_s: int) -> LinkView:
-    """Return a link to the file of a `media`, an `asset` or an `artefact` (a generation's file)."""
+    """Return a link to the file of a `media`, an `asset`, an `export` or an `artefact` (a generation's file)."""
     mark = next(mark for mark, name in _KINDS.items() if name == what)
     until = (clock.now() + timedelta(seconds=lasting_s)).replace(microsecond=0)
     payload = mark + int(until.timestamp()).to_bytes(_TIME_BYTES, "big") + wanted.bytes

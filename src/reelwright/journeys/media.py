@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
-from reelwright.accounts import Account, Replays, RequestKey
+from reelwright.accounts import Account, Export, Exports, Replays, RequestKey
 from reelwright.generations import Artefacts
 from reelwright.ground import log
 from reelwright.ground.errors import NotFound
@@ -153,7 +153,10 @@ class Linked:
 
 
 async def linked(what: str, wanted: UUID, *, db: Database) -> Linked:
-    """Return the file that a link names: of `media`, an `asset` or an `artefact`. Raises NotFound where it is gone."""
+    """Return the file that a link names: of `media`, an `asset`, an `export` or an `artefact`.
+
+    Raises NotFound where it is gone.
+    """
     async with db.begin() as tx:
         match what:
             case "media":
@@ -164,6 +167,10 @@ async def linked(what: str, wanted: UUID, *, db: Database) -> Linked:
                 file = await saved_file(tx, wanted)
                 if file is not None:
                     return Linked(file=file, name=f"{wanted}.{file.key.rpartition('.')[2]}")
+            case "export":
+                archive = await Exports(session=tx).get(wanted)
+                if archive is not None and (known := _archived(archive)) is not None:
+                    return Linked(file=known, name="reelwright-export.zip")
             case _:
                 made = await Artefacts(session=tx).by_id(ArtefactId(wanted))
                 if made is not None:
@@ -172,6 +179,14 @@ async def linked(what: str, wanted: UUID, *, db: Database) -> Linked:
                     )
                     return Linked(file=known, name=f"{made.generation_id}.{made.key.rpartition('.')[2]}")
     raise NotFound("What this link led to was deleted.", code="file.gone")
+
+
+def _archived(archive: Export) -> StoredFile | None:
+    if archive.storage_key is None or archive.size_bytes is None or archive.sha256 is None:
+        return None
+    return StoredFile(
+        key=archive.storage_key, media_type="application/zip", size_bytes=archive.size_bytes, sha256=archive.sha256
+    )
 
 
 async def sweep(*, db: Database, storage: Storage, older: timedelta = _LOOSE) -> int:

@@ -113,7 +113,7 @@ async def step_up(
     Raises SessionOnly, WrongPassword, PasswordRefused, TooManyAttempts, Outage.
     """
     session_id = _session_of(caller)
-    await _proven(caller.account, password, passwords=passwords, gate=gate, db=db, now=now)
+    await proven(caller.account, password, passwords=passwords, gate=gate, db=db, now=now)
     async with db.begin() as tx:
         token = await Sessions(tx).renew(session_id)
     if token is None:
@@ -138,7 +138,7 @@ async def change_password(
     TooManyAttempts, Outage.
     """
     account = caller.account
-    before = await _proven(account, current, passwords=passwords, gate=gate, db=db, now=now)
+    before = await proven(account, current, passwords=passwords, gate=gate, db=db, now=now)
     if expected is not None and expected != before.version:
         raise AccountChanged("Your account was changed meanwhile: read it again.", field="If-Match")
     known = await passwords.hashed(password, email=account.email)
@@ -178,7 +178,7 @@ async def end(account: AccountId, session_id: UUID, *, db: Database) -> None:
             raise NotFound("There is no such session.", code="accounts.session_not_found")
 
 
-async def _proven(
+async def proven(
     account: Account, password: str, *, passwords: Passwords, gate: Gate, db: Database, now: datetime
 ) -> SignIn:
     """Return how the account signs in, once its password is given. Raises WrongPassword, TooManyAttempts."""

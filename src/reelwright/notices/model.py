@@ -35,6 +35,7 @@ class Kind(StrEnum):
     PASSWORD_RESET = "password_reset"  # noqa: S105 - a name
     ADDRESS_KNOWN = "address_known"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a name
+    ACCOUNT_LEAVING = "account_leaving"
 
     @property
     def event(self) -> str:
@@ -47,8 +48,10 @@ class Kind(StrEnum):
         return Wanted(mail=self not in _NO_MAIL, webhook=self is not Kind.WEBHOOK_DISABLED and self not in LETTERS)
 
 
-LETTERS = frozenset({Kind.VERIFY_ADDRESS, Kind.PASSWORD_RESET, Kind.ADDRESS_KNOWN, Kind.PASSWORD_CHANGED})
-"""What is about signing in goes to the address and nowhere else, whatever the account has chosen, a demo's too."""
+LETTERS = frozenset(
+    {Kind.VERIFY_ADDRESS, Kind.PASSWORD_RESET, Kind.ADDRESS_KNOWN, Kind.PASSWORD_CHANGED, Kind.ACCOUNT_LEAVING}
+)
+"""What is about signing in and leaving goes to the address alone, whatever the account has chosen, a demo's too."""
 
 _THRESHOLD = "quota.threshold_reached"
 _EVENTS: Mapping[Kind, str] = MappingProxyType(
