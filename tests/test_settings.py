@@ -107,6 +107,31 @@ def test_plain_http_is_for_a_simulator_on_a_developers_machine() -> None:
     assert load(WITHOUT_REDIS | UPSTASH | near).upstash_redis_rest_url == "http://127.0.0.1:9"
 
 
+@pytest.mark.parametrize(
+    ("craft", "choice", "key"),
+    [
+        ("TEXT", "anthropic", "ANTHROPIC_API_KEY"),
+        ("TEXT", "gemini", "GEMINI_API_KEY"),
+        ("VISION", "minimax", "MINIMAX_API_KEY"),
+        ("PICTURE", "minimax", "MINIMAX_API_KEY"),
+        ("SPEECH", "elevenlabs", "ELEVENLABS_API_KEY"),
+    ],
+)
+def test_each_service_needs_its_own_key(craft: str, choice: str, key: str) -> None:
+    chosen = NEEDED | {f"REELWRIGHT_{craft}_PROVIDER": choice, "OPENAI_API_KEY": "another's"}
+    with pytest.raises(SettingRefused) as refused:
+        load(chosen)
+    assert refused.value.field == key
+    settings = load(chosen | {key: "k"})
+    assert (settings.choices[craft.lower()], settings.access[choice].key) == (choice, "k")
+
+
+def test_a_service_is_chosen_only_for_what_it_does_and_ollama_needs_no_key() -> None:
+    with pytest.raises(SettingRefused, match="offline, openai, minimax or elevenlabs"):
+        load(NEEDED | {"REELWRIGHT_SPEECH_PROVIDER": "anthropic"})
+    assert load(NEEDED | {"REELWRIGHT_TEXT_PROVIDER": "ollama"}).access["ollama"].url is None
+
+
 def test_the_example_names_every_setting() -> None:
     example = (Path(__file__).parents[1] / ".env.example").read_text()
     assert [field.name for field in msgspec.structs.fields(Settings) if variable(field.name) not in example] == []

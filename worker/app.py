@@ -61,8 +61,7 @@ def workroom(wiring: Wiring, settings: Settings, stages: dict[Stage, StageWork])
     """Return what the worker's journeys need around them."""
     tools = toolset(
         choice=choices(settings),
-        openai_api_key=settings.openai_api_key,
-        openai_base_url=settings.openai_base_url,
+        access=settings.access,
         models=models(settings),
         allowlist=frozenset(settings.ingestion_allowlist),
     )

@@ -9,12 +9,12 @@ from typing import get_args
 import msgspec
 
 from reelwright.ground.errors import Refusal
+from reelwright.providers import SERVICES, Access, Craft, providers_of
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 
 
-OPENAI = "https://api.openai.com/v1"
 NO_SECRET = "this is no secret: development and tests only"  # noqa: S105 - it says so, and production refuses it
 _SECRET_LENGTH = 32
 LEAST_PASSWORD_KIB = 19_456
@@ -50,7 +50,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     vision_model: str | None = None
     speech_model: str | None = None
     openai_api_key: str | None = None
-    openai_base_url: str = OPENAI
+    openai_base_url: str | None = None
+    anthropic_api_key: str | None = None
+    anthropic_base_url: str | None = None
+    gemini_api_key: str | None = None
+    gemini_base_url: str | None = None
+    minimax_api_key: str | None = None
+    minimax_base_url: str | None = None
+    ollama_api_key: str | None = None
+    ollama_base_url: str | None = None
+    elevenlabs_api_key: str | None = None
+    elevenlabs_base_url: str | None = None
     ingestion_allowlist: tuple[str, ...] = ()
     worker_concurrency: int = 2
     workspace: str | None = None
@@ -87,6 +97,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Whether real people's work and money are here."""
         return self.environment == "production"
 
+    @property
+    def choices(self) -> dict[str, str]:
+        """The provider of each craft that may be chosen."""
+        return {
+            "text": self.text_provider,
+            "picture": self.picture_provider,
+            "vision": self.vision_provider,
+            "speech": self.speech_provider,
+        }
+
+    @property
+    def access(self) -> dict[str, Access]:
+        """What is set for each service: our key, and another address than its own."""
+        return {
+            name: Access(key=getattr(self, f"{name}_api_key"), url=getattr(self, f"{name}_base_url"))
+            for name in SERVICES
+        }
+
 
 VARIABLES: dict[str, str] = {
     "database_url": "DATABASE_URL",
@@ -97,13 +125,13 @@ VARIABLES: dict[str, str] = {
     "qstash_token": "QSTASH_TOKEN",
     "qstash_current_signing_key": "QSTASH_CURRENT_SIGNING_KEY",
     "qstash_next_signing_key": "QSTASH_NEXT_SIGNING_KEY",
-    "openai_api_key": "OPENAI_API_KEY",
-    "openai_base_url": "OPENAI_BASE_URL",
     "stripe_secret_key": "STRIPE_SECRET_KEY",
     "stripe_webhook_secret": "STRIPE_WEBHOOK_SECRET",
     "stripe_webhook_secret_next": "STRIPE_WEBHOOK_SECRET_NEXT",
     "stripe_api_url": "STRIPE_API_URL",
     "telemetry_endpoint": "OTEL_EXPORTER_OTLP_ENDPOINT",
+    **{f"{service.name}_api_key": service.key_variable for service in SERVICES.values()},
+    **{f"{service.name}_base_url": service.url_variable for service in SERVICES.values()},
 }
 
 
@@ -175,19 +203,20 @@ def _checked(settings: Settings) -> Settings:
             "REELWRIGHT_LEASE must be at least twice REELWRIGHT_HEARTBEAT, or a living worker loses its work.",
             field="REELWRIGHT_LEASE",
         )
-    crafts = {
-        "text": settings.text_provider,
-        "picture": settings.picture_provider,
-        "vision": settings.vision_provider,
-        "speech": settings.speech_provider,
-    }
-    for craft, choice in crafts.items():
-        name = variable(f"{craft}_provider")
-        if choice not in {"offline", "openai"}:
-            raise SettingRefused(f"{name} must be offline or openai, not {choice!r}.", field=name)
-        if choice == "openai" and not settings.openai_api_key and settings.openai_base_url == OPENAI:
-            raise SettingRefused(f"{name} is openai, so OPENAI_API_KEY must be set.", field="OPENAI_API_KEY")
+    _check_providers(settings)
     return settings
+
+
+def _check_providers(settings: Settings) -> None:
+    """Refuse a provider that doesn't do the craft it is chosen for, and one that nobody has a key for."""
+    for craft, choice in settings.choices.items():
+        name, known = variable(f"{craft}_provider"), providers_of(Craft(craft))
+        if choice not in known:
+            raise SettingRefused(f"{name} must be {', '.join(known[:-1])} or {known[-1]}, not {choice!r}.", field=name)
+        service = SERVICES.get(choice)
+        if service and not settings.access[choice].suffices(service):
+            key = service.key_variable
+            raise SettingRefused(f"{name} is {choice}, so {key} must be set.", field=key)
 
 
 def _check_secret(settings: Settings) -> None:

@@ -58,12 +58,7 @@ def stage_places(settings: Settings) -> dict[Stage, Place]:
 
 def choices(settings: Settings) -> dict[str, str]:
     """Return the configured provider of each craft."""
-    return {
-        "text": settings.text_provider,
-        "picture": settings.picture_provider,
-        "vision": settings.vision_provider,
-        "speech": settings.speech_provider,
-    }
+    return settings.choices
 
 
 def models(settings: Settings) -> dict[str, str]:

@@ -13,7 +13,7 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import uvicorn
@@ -28,6 +28,9 @@ _SOLD = {"/v1/chat/completions", "/v1/images/generations", "/v1/audio/speech"}
 _WORDS = ("the", "quiet", "sea", "keeps", "many", "bright", "and", "curious", "stories", "for", "people", "who")
 
 
+Server = TypeVar("Server", bound="SimulatedOpenAI")
+
+
 @dataclass
 class Asked:
     """One request as the server saw it."""
@@ -35,6 +38,7 @@ class Asked:
     path: str
     headers: dict[str, str]
     body: dict[str, Any]
+    query: str = ""
 
 
 @dataclass
@@ -75,20 +79,29 @@ class SimulatedOpenAI:
             if not event.get("more_body"):
                 break
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
-        asked = Asked(path=scope["path"], headers=headers, body=json.loads(body or b"{}"))
+        asked = Asked(
+            path=scope["path"],
+            headers=headers,
+            body=json.loads(body or b"{}"),
+            query=scope["query_string"].decode(),
+        )
         book = self.book
         book.asked.append(asked)
         fault = self.faults.pop(0) if self.faults else self.always
-        book.charged += getattr(fault, "charges", 0) if fault else int(asked.path in _SOLD)
+        book.charged += getattr(fault, "charges", 0) if fault else int(self.sells(asked.path))
         if fault is None:
             await self.answer(asked, send)
         else:
             await fault(send, receive)
 
+    def sells(self, path: str) -> bool:
+        """Say whether a sensible answer costs money."""
+        return path in _SOLD
+
     async def answer(self, asked: Asked, send: Send) -> None:
         """Give the sensible answer to a request."""
         if asked.path == "/v1/chat/completions":
-            await give(send, chat(_content(asked.body)))
+            await give(send, chat(content_of(asked.body)))
         elif asked.path == "/v1/images/generations":
             await give(send, picture(*(int(side) for side in asked.body["size"].split("x"))))
         elif asked.path == "/v1/audio/speech":
@@ -235,7 +248,8 @@ def _rules(body: Mapping[str, Any]) -> str:
     return body["messages"][0]["content"]
 
 
-def _content(body: Mapping[str, Any]) -> str:
+def content_of(body: Mapping[str, Any]) -> str:
+    """Return the sensible answer to what a chat model is asked."""
     name = body["response_format"]["json_schema"]["name"]
     if name == "judgement":
         return json.dumps({"relevance": 91, "quality": 84, "consistency": 88, "safety": 100, "reasons": []})
@@ -291,7 +305,13 @@ def wav(data: bytes, *, channels: int = 1, bits: int = 16, size: int = 0xFFFFFFF
 @asynccontextmanager
 async def simulated_openai(*, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[SimulatedOpenAI]:
     """Run the server on a loopback port, a free one by itself, until the block ends."""
-    state = SimulatedOpenAI()
+    async with served(SimulatedOpenAI(), host=host, port=port) as state:
+        yield state
+
+
+@asynccontextmanager
+async def served(state: Server, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Server]:
+    """Run a simulated server on a loopback port until the block ends."""
     config = uvicorn.Config(
         state, host=host, port=port, log_level="error", lifespan="off", ws="none", timeout_graceful_shutdown=2
     )

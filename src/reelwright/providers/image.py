@@ -17,7 +17,7 @@ from reelwright.providers.calls import charged
 from reelwright.providers.catalogue import Craft, Model
 from reelwright.providers.cleaning import line_of
 from reelwright.providers.model import Picture, SceneText
-from reelwright.providers.openai_connection import OpenAIConnection, Order, decoded
+from reelwright.providers.openai_connection import Method, OpenAIConnection, Order, decoded
 from reelwright.providers.openai_failures import away
 
 _MOST_PIXELS = 16_000_000
@@ -30,18 +30,23 @@ class _Drawn(msgspec.Struct, frozen=True):
     b64_json: str | None = None
 
 
-class _Usage(msgspec.Struct, frozen=True):
+class ImageUsage(msgspec.Struct, frozen=True):
+    """The tokens that a picture took; none where the service bills by the picture."""
+
     input_tokens: int = 0
     output_tokens: int = 0
 
 
 class _Images(msgspec.Struct, frozen=True):
     data: tuple[_Drawn, ...]
-    usage: _Usage | None = None
+    usage: ImageUsage | None = None
 
 
 class OpenAIPictures:
-    """A `PictureProvider`. Addresses in an answer are never fetched: only the bytes in it count."""
+    """A `PictureProvider`. Addresses in an answer are never fetched: only the bytes in it count.
+
+    What differs from service to service is in `_asked` and `_sold`.
+    """
 
     def __init__(self, connection: OpenAIConnection, model: Model) -> None:
         self._connection = connection
@@ -66,40 +71,51 @@ class OpenAIPictures:
     ) -> tuple[Picture, tuple[Use, ...]]:
         """Make one picture, in the model's size that is nearest in shape. Raises ProviderRefused, ProviderAway.
 
-        The service takes no seed, so asking twice gives two pictures: keep the one that was paid for.
+        Asking twice gives two pictures: keep the one that was paid for.
         """
-        del seed
         began = time.monotonic()
         best = min(self._model.sizes, key=lambda size: abs(size[0] / size[1] - width / height))
-        words = line_of(prompt)[:_LONGEST_PROMPT] + (prompts.OTHER_TAKE.format(take=take) if take else "")
+        other = prompts.OTHER_TAKE.format(take=take) if take else ""
+        words = line_of(prompt)[: min(_LONGEST_PROMPT, self._model.most_characters - len(other))] + other
 
         async def read(body: bytes) -> tuple[Picture, Use]:
-            images = decoded(body, _Images)
-            use = self._use(images.usage or _Usage(), began)
+            encoded, used = self._sold(body)
+            use = self._use(used, began)
             with charged(use):
-                if not images.data or not images.data[0].b64_json:
+                if not encoded:
                     raise away("no picture")
-                return await asyncio.to_thread(_checked, images.data[0].b64_json), use
+                return await asyncio.to_thread(_checked, encoded), use
 
-        request: dict[str, Any] = {
-            "model": self._model.name,
-            "prompt": words,
-            "n": 1,
-            "size": f"{best[0]}x{best[1]}",
-            **self._model.image_options,
-        }
+        method, request = self._asked(words, best, seed)
         picture, use = await self._connection.ask(
             Order(
                 craft=Craft.PICTURE,
                 model=self._model,
-                method=lambda client: client.images.with_raw_response.generate,
+                method=method,
                 request=request,
                 read=read,
             )
         )
         return picture, (use,)
 
-    def _use(self, used: _Usage, began: float) -> Use:
+    def _asked(self, words: str, size: tuple[int, int], seed: int) -> tuple[Method, dict[str, Any]]:
+        """Return by which method, with what arguments, the service draws. This one takes no seed."""
+        del seed
+        request: dict[str, Any] = {
+            "model": self._model.name,
+            "prompt": words,
+            "n": 1,
+            "size": f"{size[0]}x{size[1]}",
+            **self._model.image_options,
+        }
+        return lambda client: client.images.with_raw_response.generate, request
+
+    def _sold(self, body: bytes) -> tuple[str | None, ImageUsage]:
+        """Return the picture in base64, if there is one, and what was counted. Raises ProviderAway, Failure."""
+        images = decoded(body, _Images)
+        return images.data[0].b64_json if images.data else None, images.usage or ImageUsage()
+
+    def _use(self, used: ImageUsage, began: float) -> Use:
         return Use(
             action=Action.IMAGE,
             provider=self._model.provider,

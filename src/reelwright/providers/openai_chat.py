@@ -3,16 +3,16 @@
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
-import msgspec
-
 from reelwright.ground.metering import Action, Use
+from reelwright.providers import anthropic_messages, chat_completions
+from reelwright.providers.answers import Asked, Message, Said
 from reelwright.providers.calls import charged
 from reelwright.providers.catalogue import Craft, Model
 from reelwright.providers.model import ProviderAway, ProviderRefused
-from reelwright.providers.openai_connection import OpenAIConnection, Order, decoded
+from reelwright.providers.openai_connection import Method, OpenAIConnection, Order, posting
 from reelwright.providers.openai_failures import away
 
 _CHARACTERS_A_TOKEN = 4  # OpenAI's rule of thumb for English; used only where a server counts nothing
@@ -22,7 +22,6 @@ FENCE = re.compile(r"\b(SOURCE|VIDEO) [0-9a-f]{16}\b")
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
-Message = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,26 +31,6 @@ class Reply:
     text: str
     finished: bool
     use: Use
-
-
-class _Said(msgspec.Struct, frozen=True):
-    content: str | None = None
-    refusal: str | None = None
-
-
-class _Choice(msgspec.Struct, frozen=True):
-    message: _Said
-    finish_reason: str | None = None
-
-
-class _Usage(msgspec.Struct, frozen=True):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-
-class _Completion(msgspec.Struct, frozen=True):
-    choices: tuple[_Choice, ...]
-    usage: _Usage | None = None
 
 
 class Unusable(ProviderAway):
@@ -88,32 +67,44 @@ async def complete(
     began = time.monotonic()
 
     async def read(body: bytes) -> tuple[T, list[str], Reply]:
-        completion = decoded(body, _Completion)
-        used = completion.usage or _estimated(completion, messages)
-        use = _use(model, used, action=action, quantity=quantity, seconds=time.monotonic() - began)
+        said = _counted(_said(model, body), messages)
+        use = _use(model, said, action=action, quantity=quantity, seconds=time.monotonic() - began)
         with charged(use):
-            reply = _reply(completion, use)
+            reply = _reply(said, use)
             found, faults = parse(reply)
             if found is None:
                 raise Unusable(reply, faults)
         return found, faults, reply
 
-    request: dict[str, Any] = {
-        "model": model.name,
-        "messages": list(messages),
-        "response_format": answer_format,
-        model.output_tokens_field: min(most_tokens, model.most_output_tokens),
-    }
+    shape = answer_format["json_schema"]
+    asked = Asked(
+        messages=tuple(messages),
+        name=shape["name"],
+        schema=shape["schema"],
+        most_tokens=min(most_tokens, model.most_output_tokens) + model.thinking_tokens,
+    )
+    method, request = _posed(model, asked)
     return await connection.ask(
         Order(
             craft=Craft.VISION if action is Action.VISION_CHECK else Craft.TEXT,
             model=model,
-            method=lambda client: client.chat.completions.with_raw_response.create,
+            method=method,
             request=request,
             read=read,
             identity={**request, "messages": _identity(messages)},
         )
     )
+
+
+def _posed(model: Model, asked: Asked) -> tuple[Method, dict[str, Any]]:
+    """Return by which method, with what arguments, the model is asked in its own protocol."""
+    if model.protocol == "messages":
+        return posting(anthropic_messages.PATH, bearer=False), anthropic_messages.request(model, asked)
+    return lambda client: client.chat.completions.with_raw_response.create, chat_completions.request(model, asked)
+
+
+def _said(model: Model, body: bytes) -> Said:
+    return anthropic_messages.said(body) if model.protocol == "messages" else chat_completions.said(model, body)
 
 
 def _identity(messages: Sequence[Message]) -> list[object]:
@@ -125,34 +116,40 @@ def _identity(messages: Sequence[Message]) -> list[object]:
     return [*(FENCE.sub(r"\1", said) if isinstance(said, str) else said for said in asked), len(messages)]
 
 
-def _estimated(completion: _Completion, messages: Sequence[Message]) -> _Usage:
-    """Return about what was used, for a server that counts nothing."""
-    said = sum(len(choice.message.content or "") for choice in completion.choices)
-    return _Usage(
-        prompt_tokens=len(str(messages)) // _CHARACTERS_A_TOKEN, completion_tokens=said // _CHARACTERS_A_TOKEN
+def _counted(said: Said, messages: Sequence[Message]) -> Said:
+    """Return it with about what was used, for a server that counts nothing."""
+    if said.counted:
+        return said
+    return replace(
+        said,
+        prompt_tokens=len(str(messages)) // _CHARACTERS_A_TOKEN,
+        completion_tokens=len(said.text or "") // _CHARACTERS_A_TOKEN,
     )
 
 
-def _use(model: Model, used: _Usage, *, action: Action, quantity: int, seconds: float) -> Use:
+def _use(model: Model, said: Said, *, action: Action, quantity: int, seconds: float) -> Use:
     return Use(
         action=action,
         provider=model.provider,
         model=model.name,
         quantity=quantity,
-        prompt_tokens=used.prompt_tokens,
-        completion_tokens=used.completion_tokens,
+        prompt_tokens=said.prompt_tokens,
+        completion_tokens=said.completion_tokens,
         images=1 if action is Action.VISION_CHECK else 0,
         wall_ms=round(seconds * 1000),
-        cost_nano_usd=model.price.of(prompt_tokens=used.prompt_tokens, completion_tokens=used.completion_tokens),
+        cost_nano_usd=model.price.of(
+            prompt_tokens=said.prompt_tokens,
+            cached_tokens=said.cached_tokens,
+            completion_tokens=said.completion_tokens,
+        ),
     )
 
 
-def _reply(completion: _Completion, use: Use) -> Reply:
-    if not completion.choices:
-        raise away("no choice")
-    choice = completion.choices[0]
-    if choice.message.refusal or choice.finish_reason == "content_filter":
+def _reply(said: Said, use: Use) -> Reply:
+    if said.declined:
         raise ProviderRefused(
             "The model declines this subject: change the topic or the source and try again.", code="provider.policy"
         )
-    return Reply(text=choice.message.content or "", finished=choice.finish_reason != "length", use=use)
+    if said.text is None:
+        raise away("no choice")
+    return Reply(text=said.text, finished=said.finished, use=use)

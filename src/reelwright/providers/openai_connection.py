@@ -23,6 +23,7 @@ from reelwright.providers.fuses import Fuse, Fuses
 from reelwright.providers.model import ProviderAway, ProviderRefused
 from reelwright.providers.openai_failures import Ending, Failure, away
 from reelwright.providers.openai_transport import BrokenAnswer, CappedTransport
+from reelwright.providers.services import OPENAI, Service
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 _log = logger(__name__)
 _T = TypeVar("_T")
+Method = Callable[["AsyncOpenAI"], Callable[..., Awaitable["LegacyAPIResponse[Any]"]]]
+"""Which of the SDK's methods makes a call and hands over its raw answer."""
 
 _LEAST_S = 0.05  # a call with less time than this isn't begun
 _LONGEST_ID = 200  # characters
@@ -62,7 +65,7 @@ class Order(Generic[_T]):
 
     craft: Craft
     model: Model
-    method: "Callable[[AsyncOpenAI], Callable[..., Awaitable[LegacyAPIResponse[Any]]]]"
+    method: Method
     request: Mapping[str, Any]
     read: Callable[[bytes], Awaitable[_T]]
     identity: object = None
@@ -75,12 +78,13 @@ class Order(Generic[_T]):
 
 @dataclass(frozen=True, slots=True)
 class OpenAIConnection:
-    """A base URL and its key. Every call opens and closes its own client, so nothing is tied to an event loop."""
+    """A service's base URL and our key. Every call opens and closes its own client: none is tied to an event loop."""
 
     api_key: str
     base_url: str
     budget: CallBudget = CallBudget()
     fuses: Fuses = field(default_factory=Fuses)
+    service: Service = OPENAI
 
     def __repr__(self) -> str:
         return f"OpenAIConnection(base_url={self.base_url!r})"
@@ -146,7 +150,7 @@ class OpenAIConnection:
                     http_client=legacy,
                     max_retries=0,
                     timeout=seconds,
-                    default_headers={"Accept-Encoding": "identity", **noted.headers},
+                    default_headers={"Accept-Encoding": "identity", **self._own_headers(), **noted.headers},
                 ) as client,
             ):
                 answer = await order.method(client)(**order.request)
@@ -159,9 +163,20 @@ class OpenAIConnection:
                 raise openai_failures.broken("too long, or packed") from None
             raise (openai_failures.lost if wire.sent else openai_failures.unreached)("connection") from None
         except openai.APIStatusError as error:
-            raise openai_failures.explained(error) from None
+            raise openai_failures.explained(error, self.service) from None
         finally:
             noted.sent = wire.sent
+
+    def _own_headers(self) -> dict[str, Any]:
+        """Return what the service wants to hear, and keep from it what the SDK would tell it of our OpenAI account."""
+        import openai  # noqa: PLC0415 - only those who chose this provider pay for it
+
+        if self.service is OPENAI:
+            return {}
+        kept: dict[str, Any] = {"OpenAI-Organization": openai.Omit(), "OpenAI-Project": openai.Omit()}
+        if self.service.key_header:
+            kept[self.service.key_header] = self.api_key
+        return kept | dict(self.service.headers)
 
 
 class _Patience:
@@ -241,6 +256,28 @@ class _Noted:
             await self._journal.end(self._call, kind.state, external_id=self.external_id)
         except Outage:
             _log.warning("provider.call_left_open", call=str(self._call))
+
+
+def posting(path: str, *, bearer: bool = True, **query: str) -> Method:
+    """Return a method that posts its arguments as JSON to a path that the SDK has no method for.
+
+    `bearer` is False for a service that knows our key by a header of its own.
+    """
+
+    def method(client: "AsyncOpenAI") -> Callable[..., Awaitable["LegacyAPIResponse[Any]"]]:
+        async def post(**body: Any) -> "LegacyAPIResponse[Any]":
+            import openai  # noqa: PLC0415 - only those who chose this provider pay for it
+
+            headers: dict[str, Any] = {"X-Stainless-Raw-Response": "true"}
+            if not bearer:
+                headers["Authorization"] = openai.Omit()
+            options: Any = {"headers": headers, "params": query}
+            answer: Any = await client.post(path, cast_to=object, body=body, options=options)
+            return answer
+
+        return post
+
+    return method
 
 
 def decoded(body: bytes, shape: type[_T]) -> _T:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -12,6 +12,7 @@ from reelwright.ground.log import logger
 from reelwright.providers.calls import CallState, retry_after_s
 from reelwright.providers.circuit import Verdict
 from reelwright.providers.model import RATE_LIMITED, ProviderAway, ProviderRefused
+from reelwright.providers.services import Service
 
 if TYPE_CHECKING:
     from openai import APIStatusError
@@ -22,7 +23,10 @@ _LIMITED = httpx.codes.TOO_MANY_REQUESTS.value
 _BUSY = {408, 409, 425}
 _SERVERS_FAULT = 500
 _POLICY_CODES = {"content_policy_violation", "moderation_blocked", "content_filter"}
-_EMPTY_ACCOUNT_CODES = {"insufficient_quota", "billing_hard_limit_reached", "credits_exhausted"}
+_EMPTY_ACCOUNT_CODES = {
+    *("insufficient_quota", "billing_hard_limit_reached", "credits_exhausted", "billing_error", "quota_exceeded"),
+}
+_UNPAID = httpx.codes.PAYMENT_REQUIRED.value
 _LONGEST_AWAY_S = 900  # a provider that fails is asked again within a quarter of an hour, whatever it says
 _LONGEST_LIMIT_S = 3_600  # one that wants fewer calls is obeyed for as long as any reel may take
 
@@ -77,10 +81,11 @@ class Failure(Exception):  # noqa: N818 - how an attempt ended, before anybody d
 def away(reason: str, *, wait_s: float = 5, code: str | None = None) -> ProviderAway:
     """Return the outage that ends a call; its reason goes to the log."""
     _log.warning("provider.unusable", reason=reason)
-    return _away(wait_s=wait_s, code=code)
+    return away_later(wait_s=wait_s, code=code)
 
 
-def _away(*, wait_s: float = 5, code: str | None = None) -> ProviderAway:
+def away_later(*, wait_s: float = 5, code: str | None = None) -> ProviderAway:
+    """Return the outage that a caller hears of; whoever ends the call logs its reason."""
     longest = _LONGEST_LIMIT_S if code == RATE_LIMITED else _LONGEST_AWAY_S
     wait = timedelta(seconds=min(wait_s, longest))
     return ProviderAway("The provider isn't answering properly just now.", wait=wait, code=code)
@@ -88,45 +93,52 @@ def _away(*, wait_s: float = 5, code: str | None = None) -> ProviderAway:
 
 def unreached(reason: str) -> Failure:
     """Return the end of a call of which no byte went out: it is safe to make it again at once."""
-    return Failure(Ending.UNREACHED, _away(), reason=reason, passing=True)
+    return Failure(Ending.UNREACHED, away_later(), reason=reason, passing=True)
 
 
 def lost(reason: str) -> Failure:
     """Return the end of a call that went out and brought no whole answer: it may have been charged."""
-    return Failure(Ending.LOST, _away(), reason=reason)
+    return Failure(Ending.LOST, away_later(), reason=reason)
 
 
 def broken(reason: str) -> Failure:
     """Return the end of a call whose answer breaks our bounds."""
-    return Failure(Ending.BROKEN, _away(), reason=reason)
+    return Failure(Ending.BROKEN, away_later(), reason=reason)
 
 
 def too_late() -> Failure:
     """Return the end of a call that there is no time for."""
-    return Failure(Ending.UNSENT, _away(), reason="deadline")
+    return Failure(Ending.UNSENT, away_later(), reason="deadline")
 
 
-def explained(error: "APIStatusError") -> Failure:
+def explained(error: "APIStatusError", service: Service) -> Failure:
     """Turn a status into our own words; the server's stay here, since they may repeat the prompt."""
-    status, code = error.status_code, str(error.code or "")
+    status, code = error.status_code, _code(error)
     reason = f"status {status}"
-    if code in _EMPTY_ACCOUNT_CODES:
-        return Failure(Ending.BUSY, _away(wait_s=300), reason="account empty")
+    if code in _EMPTY_ACCOUNT_CODES or status == _UNPAID:
+        return Failure(Ending.BUSY, away_later(wait_s=300), reason="account empty")
     if status in _BUSY or status == _LIMITED or status >= _SERVERS_FAULT:
         pause_s = retry_after_s(error.response.headers.get("retry-after", ""), now=clock.now())
         ending = Ending.LIMITED if status == _LIMITED else Ending.BUSY if status in _BUSY else Ending.DOWN
         limited = RATE_LIMITED if status == _LIMITED else None
-        told = _away(wait_s=5 if pause_s is None else pause_s, code=limited)
+        told = away_later(wait_s=5 if pause_s is None else pause_s, code=limited)
         return Failure(ending, told, reason=reason, passing=True, pause_s=pause_s)
     if code in _POLICY_CODES:
         policy = "The provider's content rules forbid this: change the topic or the wording and try again."
         return Failure(Ending.REFUSED, ProviderRefused(policy, code="provider.policy"), reason=reason)
-    return Failure(Ending.REFUSED, ProviderRefused(_sentence(status)), reason=reason)
+    return Failure(Ending.REFUSED, ProviderRefused(_sentence(status, service)), reason=reason)
 
 
-def _sentence(status: int) -> str:
+def _code(error: "APIStatusError") -> str:
+    """Return what the service calls the error: OpenAI's `code`, Anthropic's `type`, ElevenLabs' `detail.status`."""
+    body: Any = error.body
+    detail: Any = body.get("detail") if isinstance(body, dict) else None
+    return str(error.code or (detail.get("status") if isinstance(detail, dict) else error.type) or "")
+
+
+def _sentence(status: int, service: Service) -> str:
     if status in {401, 403}:
-        return "The provider doesn't accept our key: check OPENAI_API_KEY and what it may do."
+        return f"The provider doesn't accept our key: check {service.key_variable} and what it may do."
     if status == httpx.codes.NOT_FOUND.value:
-        return "The provider doesn't know this model or address: check OPENAI_BASE_URL and the model's name."
+        return f"The provider doesn't know this model or address: check {service.url_variable} and the model's name."
     return f"The provider won't do this (status {status}): choose another model or other options."

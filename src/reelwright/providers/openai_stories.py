@@ -6,9 +6,10 @@ import secrets
 import msgspec
 
 from reelwright.providers import openai_prompts as prompts
+from reelwright.providers.answers import Message
 from reelwright.providers.cleaning import line_of, visible, words_in
 from reelwright.providers.model import Brief, ProposedBeat, ProposedStory
-from reelwright.providers.openai_chat import FENCE, Message, Reply
+from reelwright.providers.openai_chat import FENCE, Reply
 
 LONGEST_HOOK = 300  # characters
 LONGEST_CAPTION = 500

@@ -13,12 +13,11 @@ from reelwright.ground.metering import Action, Use
 from reelwright.providers.calls import charged
 from reelwright.providers.catalogue import Craft, Model
 from reelwright.providers.cleaning import line_of
-from reelwright.providers.model import ProviderRefused, Speech
-from reelwright.providers.openai_connection import OpenAIConnection, Order
+from reelwright.providers.model import ProviderRefused, Speech, Word
+from reelwright.providers.openai_connection import Method, OpenAIConnection, Order
 from reelwright.providers.openai_failures import away
 from reelwright.providers.speech_times import Samples, estimated_words
 
-_SLOWEST, _FASTEST = 0.5, 2.0
 _LEAST_MS_A_WORD = 60  # nobody speaks 1,000 words a minute: less sound than this is a cut-off answer
 _SILENT = 50  # of 32,767: a file without a louder sample is no speech
 _PCM = 1
@@ -27,7 +26,12 @@ _RATES = range(8_000, 48_001)
 
 
 class OpenAISpeech:
-    """A `SpeechProvider`. The service gives no word times, so they are estimated and marked as such."""
+    """A `SpeechProvider`. The service gives no word times, so they are estimated and marked as such.
+
+    What differs from service to service is in `_asked`, `_sold` and `_heard`.
+    """
+
+    slowest, fastest = 0.5, 2.0
 
     def __init__(self, connection: OpenAIConnection, model: Model) -> None:
         self._connection = connection
@@ -48,28 +52,43 @@ class OpenAISpeech:
         chosen = self._voice(voice)
 
         async def read(body: bytes) -> Speech:
-            if body[:4] != b"RIFF" or body[8:12] != b"WAVE":
-                raise away("not a WAV file")
+            sold = self._sold(body)
             with charged(self._use(words, 0, began)):
-                return await asyncio.to_thread(_speech, body, words)
+                return await asyncio.to_thread(self._heard, sold, words)
 
-        request: dict[str, Any] = {
-            "model": self._model.name,
-            "voice": chosen,
-            "input": words,
-            "response_format": "wav",
-            "speed": max(_SLOWEST, min(_FASTEST, speed)),
-        }
+        method, request = self._asked(words, chosen, max(self.slowest, min(self.fastest, speed)))
         speech = await self._connection.ask(
             Order(
                 craft=Craft.SPEECH,
                 model=self._model,
-                method=lambda client: client.audio.speech.with_raw_response.create,
+                method=method,
                 request=request,
                 read=read,
+                identity=[chosen, request],
             )
         )
         return speech, (self._use(words, speech.duration_ms, began),)
+
+    def _asked(self, words: str, voice: str, speed: float) -> tuple[Method, dict[str, Any]]:
+        """Return by which method, with what arguments, the service speaks."""
+        request = {
+            "model": self._model.name,
+            "voice": voice,
+            "input": words,
+            "response_format": "wav",
+            "speed": speed,
+        }
+        return lambda client: client.audio.speech.with_raw_response.create, request
+
+    def _sold(self, body: bytes) -> Any:
+        """Return the part of an answer that was charged. Raises ProviderAway or Failure where nothing was sold."""
+        if body[:4] != b"RIFF" or body[8:12] != b"WAVE":
+            raise away("not a WAV file")
+        return body
+
+    def _heard(self, sold: Any, words: str) -> Speech:
+        """Return the speech in it. Raises ProviderAway where there is none."""
+        return measured(*pcm_of(sold), words)
 
     def _use(self, words: str, duration_ms: int, began: float) -> Use:
         return Use(
@@ -86,14 +105,21 @@ class OpenAISpeech:
         """Return the provider's name of the voice. A listed model has listed voices; another server knows its own."""
         voices = self._model.voices
         if wanted == "default":
-            return voices[0] if voices else "alloy"
-        if voices and wanted not in voices:
-            raise ProviderRefused(f"There is no voice {wanted[:40]!r}: choose {', '.join(voices)}.", field="voice")
-        return wanted
+            wanted = voices[0] if voices else next(iter(self._model.voice_ids), "alloy")
+        elif voices and wanted not in voices:
+            raise self._no_voice(wanted)
+        return self._model.voice_ids.get(wanted, wanted)
+
+    def _no_voice(self, wanted: str) -> ProviderRefused:
+        known = ", ".join(self._model.voice_ids or self._model.voices)
+        return ProviderRefused(f"There is no voice {wanted[:40]!r}: choose {known}.", field="voice")
 
 
-def _speech(body: bytes, text: str) -> Speech:
-    samples, rate = _pcm(body)
+def measured(samples: Samples, rate: int, text: str, words: tuple[Word, ...] = ()) -> Speech:
+    """Return the samples as speech; without the voice's own `words` their times are estimated.
+
+    Raises ProviderAway where nobody speaks, or not for long enough.
+    """
     duration_ms = len(samples) * 1000 // rate
     if duration_ms < _LEAST_MS_A_WORD * len(text.split()) or int(np.abs(samples.astype(np.int32)).max()) < _SILENT:
         raise away("no speech in the answer")
@@ -103,11 +129,16 @@ def _speech(body: bytes, text: str) -> Speech:
         file.setsampwidth(2)
         file.setframerate(rate)
         file.writeframes(samples.astype("<i2").tobytes())
-    words = estimated_words(text, samples, rate)
-    return Speech(wav=out.getvalue(), sample_rate=rate, duration_ms=duration_ms, words=words, exact=False)
+    return Speech(
+        wav=out.getvalue(),
+        sample_rate=rate,
+        duration_ms=duration_ms,
+        words=words or estimated_words(text, samples, rate),
+        exact=bool(words),
+    )
 
 
-def _pcm(body: bytes) -> tuple[Samples, int]:
+def pcm_of(body: bytes) -> tuple[Samples, int]:
     """Return a WAV's samples as mono 16-bit, and its rate. Streamed files declare no true length: the end counts.
 
     Raises ProviderAway on anything that isn't 16-bit PCM with one or two channels.

@@ -7,10 +7,11 @@ from reelwright.ground.metering import Action, Use
 from reelwright.providers import openai_prompts as prompts
 from reelwright.providers import openai_rewording as rewording
 from reelwright.providers import openai_stories as stories
+from reelwright.providers.answers import Message
 from reelwright.providers.calls import charged
 from reelwright.providers.catalogue import Model
 from reelwright.providers.model import Brief, Facts, ProposedStory, ProviderAway, Reworded, Rewrite
-from reelwright.providers.openai_chat import Message, Parse, Reply, Unusable, complete
+from reelwright.providers.openai_chat import Parse, Reply, Unusable, complete
 from reelwright.providers.openai_connection import OpenAIConnection
 
 _LONGEST_ANSWER = 60_000

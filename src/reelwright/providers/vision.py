@@ -11,11 +11,13 @@ from PIL import Image, ImageStat
 
 from reelwright.ground.metering import Action, Use
 from reelwright.providers import openai_prompts as prompts
+from reelwright.providers.answers import Message
 from reelwright.providers.catalogue import Model
 from reelwright.providers.cleaning import line_of
 from reelwright.providers.model import Judgement, Picture
-from reelwright.providers.openai_chat import Message, Reply, complete
+from reelwright.providers.openai_chat import Reply, complete
 from reelwright.providers.openai_connection import OpenAIConnection
+from reelwright.providers.openai_stories import unfenced
 
 _SHOWN_SIDE = 768  # enough to see deformed hands, at a third of the full size's tokens
 _MOST_TOKENS = 1_500
@@ -67,7 +69,7 @@ def _doubted(judgement: Judgement) -> Judgement:
 
 def _judgement(reply: Reply) -> tuple[Judgement | None, list[str]]:
     try:
-        scores = msgspec.json.decode(reply.text, type=_Scores)
+        scores = msgspec.json.decode(unfenced(reply.text), type=_Scores)
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return None, ["it isn't a judgement"]
     judgement = Judgement(

@@ -34,19 +34,31 @@ class BuiltInVoice:
 
 
 _HEARD: Mapping[str, tuple[str, str]] = {
+    "alice": ("female", "clear"),
     "alloy": ("neutral", "even"),
     "ash": ("male", "clear"),
     "ballad": ("male", "gentle"),
+    "brian": ("male", "deep"),
     "cedar": ("male", "deep"),
+    "compelling": ("female", "compelling"),
     "coral": ("female", "friendly"),
+    "daniel": ("male", "steady"),
     "echo": ("male", "calm"),
     "fable": ("neutral", "storytelling"),
+    "george": ("male", "warm"),
     "heart": ("female", "warm"),
+    "magnetic": ("male", "magnetic"),
     "marin": ("female", "natural"),
+    "matilda": ("female", "friendly"),
+    "narrator": ("male", "expressive"),
     "nova": ("female", "bright"),
     "onyx": ("male", "deep"),
+    "radiant": ("female", "bright"),
     "sage": ("female", "calm"),
+    "sarah": ("female", "soft"),
     "shimmer": ("female", "light"),
+    "trustworthy": ("male", "trustworthy"),
+    "upbeat": ("female", "lively"),
     "verse": ("male", "expressive"),
 }
 _LANGUAGES: Mapping[str, str] = {"offline": "en-US"}
@@ -67,5 +79,5 @@ def _voice(model: Model, name: str) -> BuiltInVoice:
         language=_LANGUAGES.get(model.provider),
         gender=gender,
         character=character,
-        exact_times=model.provider == "offline",
+        exact_times=model.exact_times,
     )

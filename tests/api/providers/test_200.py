@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import text
 
 from reelwright.ground.postgres import Database
-from reelwright.providers import PROCESS, ProviderAway
+from reelwright.providers import PROCESS, SERVICES, ProviderAway
 from reelwright.providers.circuit import Verdict
 
 CALLS = """
@@ -25,8 +25,11 @@ async def statuses(api: httpx.AsyncClient) -> dict[str, str]:
 
 async def test_providers_and_models_say_what_is_in_use(api: httpx.AsyncClient) -> None:
     providers = (await api.get("/v1/providers")).json()["providers"]
-    assert [(each["name"], each["in_use"]) for each in providers] == [("offline", True), ("openai", False)]
-    assert providers[0]["crafts"] == ["music", "picture", "speech", "text", "vision"]
+    assert {each["name"] for each in providers} == {"offline", *SERVICES}
+    assert [each["name"] for each in providers if each["in_use"]] == ["offline"]
+    crafts = {each["name"]: each["crafts"] for each in providers}
+    assert crafts["offline"] == ["music", "picture", "speech", "text", "vision"]
+    assert crafts == {"offline": crafts["offline"]} | {name: sorted(each.crafts) for name, each in SERVICES.items()}
     models = {each["model"]: each for each in (await api.get("/v1/providers/models")).json()["models"]}
     assert models["gpt-4.1"]["crafts"] == ["text", "vision"]
     assert (models["extract-1"]["in_use"], models["gpt-4.1"]["in_use"]) == (True, False)
