@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import json
 import logging
 import time
 from dataclasses import replace
@@ -74,6 +75,27 @@ async def test_a_server_that_counts_nothing_is_estimated(server: SimulatedOpenAI
     reply = await ask(server)
     assert reply.use.completion_tokens == 100
     assert reply.use.prompt_tokens > 0
+
+
+@pytest.mark.parametrize(
+    ("details", "cost"),
+    [
+        ({"cached_tokens": 600}, 400 * 750 + 600 * 75 + 200 * 4_500),
+        ({"cached_tokens": 9_999}, 1_000 * 75 + 200 * 4_500),
+        ({"cached_tokens": None}, 1_000 * 750 + 200 * 4_500),
+        ({"audio_tokens": 0}, 1_000 * 750 + 200 * 4_500),
+        (None, 1_000 * 750 + 200 * 4_500),
+    ],
+)
+async def test_u14_what_the_provider_remembered_costs_its_smaller_price(
+    server: SimulatedOpenAI, details: dict[str, int | None] | None, cost: int
+) -> None:
+    """Of 1,000 prompt tokens; the tokens themselves are counted whole, and never more are remembered than sent."""
+    answer = json.loads(chat("fine"))
+    answer["usage"]["prompt_tokens_details"] = details
+    server.faults = [says(json.dumps(answer).encode())]
+    reply = await ask(server)
+    assert (reply.use.prompt_tokens, reply.use.cost_nano_usd) == (1000, cost)
 
 
 @pytest.mark.parametrize("status", [408, 409, 425, 429, 500, 502, 503, 504, 529])

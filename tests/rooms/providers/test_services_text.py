@@ -56,7 +56,9 @@ async def test_stories_come_in_the_ordered_shape_with_their_cost(services: Simul
     assert [len(story.beats) for story in written] == [5, 5]
     assert written[0].beats[0].claim == "An octopus has three hearts."
     assert (use.provider, use.model, use.prompt_tokens, use.completion_tokens) == (name, model.name, 1000, 200)
-    assert use.cost_nano_usd == 1000 * model.price.prompt_token + 200 * model.price.completion_token
+    cached = 300 if model.protocol == "messages" else 0
+    asked = (1000 - cached) * model.price.prompt_token + cached * (model.price.cached_token or 0)
+    assert use.cost_nano_usd == asked + 200 * model.price.completion_token
     assert (use.cost_nano_usd == 0) == (name == "ollama")
     assert (len(services.asked), services.charged) == (1, 1)
 
