@@ -21,7 +21,7 @@ log.configure(as_json=True)  # the default writes a page of colours, locals incl
 SEEDED = frozenset({"alembic_version", "action_costs", "price_versions", "providers", "provider_models"})
 # Empties what a test has filled, and leaves what migrations have seeded. A table without a page has never held a row;
 # one that has grown is made anew, as nothing vacuums here. Truncating takes ten times as long as deleting, which the
-# append-only tables refuse to everybody who may not say that he replicates.
+# append-only tables refuse to everybody who may not say that he replicates. Only the first price list is a seed.
 EMPTYING = text(
     f"""
     DO $$ DECLARE found record; BEGIN
@@ -32,6 +32,8 @@ EMPTYING = text(
       LOOP
         EXECUTE format(CASE WHEN found.grown THEN 'TRUNCATE %I CASCADE' ELSE 'DELETE FROM %I' END, found.relname);
       END LOOP;
+      DELETE FROM action_costs WHERE version > 1;
+      DELETE FROM price_versions WHERE version > 1;
     END $$
     """  # noqa: S608 - assembled from constants
 )

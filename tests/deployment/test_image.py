@@ -68,7 +68,7 @@ class Host:
                 **self.identity,
             )
         try:
-            block_until(lambda: process.poll() is not None or _ready(url), timeout=60)
+            block_until(lambda: process.poll() is not None or _ready(url), timeout=150)
             assert process.poll() is None, log.read_text()
             yield url
             process.send_signal(signal.Signals[FLY["kill_signal"]])

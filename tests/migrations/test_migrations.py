@@ -96,7 +96,7 @@ async def test_every_foreign_key_has_an_index_to_follow_it_back(empty: str) -> N
 async def test_the_journals_refuse_changes_by_trigger(empty: str) -> None:
     migrations.upgrade(empty)
     found = await asked(empty, "SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname = 'append_only' ORDER BY 1")
-    assert found == ["credit_journal", "usage_ledger"]
+    assert found == ["admin_actions", "credit_journal", "usage_ledger"]
 
 
 async def test_price_list_and_providers_are_there_from_the_start(empty: str) -> None:

@@ -33,7 +33,9 @@ class SmokeRefused(Refusal):
 @click.option("--within", type=int, default=600, show_default=True, help="Seconds that the reel may take.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def smoke(base_url: str, key: str | None, out: Path, within: int, as_json: bool) -> None:  # noqa: FBT001 - a flag
-    """Make a ten-second reel at BASE_URL and save it: exit code 0 only where all of it worked.
+    """Show that a deployment works, by making a short reel there.
+
+    Exit code 0 only where all of it worked: the order at BASE_URL, its stages, the release gate, the saved file.
 
     Example:  REELWRIGHT_API_KEY=rw_live_... reelwright smoke https://api.example.com
     """

@@ -297,9 +297,9 @@ async def test_what_is_old_goes_and_what_is_not_stays(owner: Person, db: Databas
             )
             await tx.execute(
                 text(
-                    "INSERT INTO notices (id, account_id, kind, key, facts, mail_state, told_at) VALUES"
-                    " (gen_random_uuid(), CAST(:account AS uuid), 'low_balance', to_char(CAST(:days AS integer), '999'),"
-                    " '{}', 'none',"
+                    "INSERT INTO notices (id, account_id, kind, key, facts, mail_state, told_at)"
+                    " VALUES (gen_random_uuid(), CAST(:account AS uuid), 'low_balance',"
+                    " to_char(CAST(:days AS integer), '999'), '{}', 'none',"
                     " now() - make_interval(days => CAST(:days AS integer)))"
                 ),
                 values,

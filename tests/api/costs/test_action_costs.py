@@ -1,7 +1,6 @@
 """/v1/admin/action-costs: prices change for what is ordered next, and for nothing that was ordered before."""
 
 import asyncio
-from collections.abc import AsyncGenerator
 from datetime import timedelta
 from uuid import uuid4
 
@@ -11,16 +10,6 @@ from sqlalchemy import text
 
 from reelwright.ground import clock
 from reelwright.ground.postgres import Database
-
-
-@pytest.fixture(autouse=True)
-async def first_list_only(db: Database) -> AsyncGenerator[None]:
-    """Price lists are seeded and not emptied: take away what a test has added, when what uses it has gone."""
-    yield
-    async with db.begin() as tx:
-        await tx.execute(text("TRUNCATE generations CASCADE"))
-        await tx.execute(text("DELETE FROM action_costs WHERE version > 1"))
-        await tx.execute(text("DELETE FROM price_versions WHERE version > 1"))
 
 
 async def change(office: httpx.AsyncClient, key: str = "", **body: object) -> httpx.Response:
