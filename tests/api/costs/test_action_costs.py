@@ -5,7 +5,6 @@ from datetime import timedelta
 from uuid import uuid4
 
 import httpx
-import pytest
 from sqlalchemy import text
 
 from reelwright.ground import clock
