@@ -150,7 +150,7 @@ async def _closed(account: Account, *, by: Account | None, db: Database, reason:
         for one in await schedules.of_account(account.id):
             if one.state is ScheduleState.ACTIVE:
                 await schedules.lock(account.id, one.id)
-                await schedules.pause(one.id, code="account.leaving", sentence="The account is being deleted.")
+                await schedules.pause(one.id, code="schedule.paused", sentence="The account is being deleted.")
         hooks = Endpoints(tx, account.id)
         for hook in await hooks.all():
             await hooks.change(hook.id, EndpointChange(enabled=False), reach=Reach())
