@@ -163,7 +163,7 @@ class _Assembly:
         return graph.loudness((await ffmpeg.run(argv, cwd=self.bench.workspace, deadline=_DEADLINE)).report)
 
     async def _judged(self, video: Path) -> rendering.Report:
-        looking = graph.measure_picture(ffmpeg.program(), video)
+        looking = graph.measure_picture(ffmpeg.program(), video, frames=self.timeline.frames)
         size = (self.timeline.width, self.timeline.height)
         probe = await asyncio.to_thread(rendering.probe, video)
         seen, loud, heard = await asyncio.gather(

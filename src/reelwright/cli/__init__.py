@@ -20,6 +20,10 @@ COMMANDS = {
         "Take deliveries; settings come from the environment (see .env.example).",
     ),
     "smoke": ("reelwright.cli.smoke:smoke", "Show that a deployment works, by making a short reel there."),
+    "inspect": (
+        "reelwright.cli.inspect:inspect",
+        "Check any video file by the gates of a release, and draw what was found.",
+    ),
     "db": ("reelwright.dev.database:db", "Look after the database."),
     "schedules": (
         "reelwright.dev.schedules:schedules",

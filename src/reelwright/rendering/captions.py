@@ -59,8 +59,13 @@ def groups(timeline: Timeline) -> tuple[Group, ...]:
 
 def coverage(timeline: Timeline) -> float:
     """Return the share of words whose letters and digits the caption font all has."""
-    letters = [drawable(w.text.upper())[1] for w in timeline.words]
-    return sum(letters) / len(letters) if letters else 1.0
+    return letters([w.text for w in timeline.words])
+
+
+def letters(words: Sequence[str]) -> float:
+    """Return the share of these words whose letters and digits the caption font all has."""
+    whole = [drawable(word.upper())[1] for word in words]
+    return sum(whole) / len(whole) if whole else 1.0
 
 
 def _short(text: str) -> str:
@@ -95,11 +100,16 @@ def _full(part: Sequence[tuple[Word, str, bool]], following: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """A subtitle: times in milliseconds and at most two lines."""
+    """A subtitle: times in milliseconds and its lines; ours have at most two."""
 
     start_ms: int
     end_ms: int
     lines: tuple[str, ...]
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Its words in order."""
+        return tuple(" ".join(self.lines).split())
 
 
 def cues(timeline: Timeline) -> tuple[Cue, ...]:
@@ -154,3 +164,24 @@ def vtt(timeline: Timeline) -> str:
 
 def _clock(ms: int, point: str) -> str:
     return f"{ms // 3_600_000:02d}:{ms // 60_000 % 60:02d}:{ms // 1000 % 60:02d}{point}{ms % 1000:03d}"
+
+
+_TIMES = re.compile(r"(?:(\d+):)?(\d\d):(\d\d)[.,](\d{3}) +--> +(?:(\d+):)?(\d\d):(\d\d)[.,](\d{3})")
+_MARKUP = re.compile(r"<[^<>]*>|\{\\[^{}]*\}")
+
+
+def read(text: str) -> tuple[Cue, ...]:
+    """Read subtitles in SubRip or WebVTT, in the order in which they stand. Raises ValueError where there are none."""
+    made: list[Cue] = []
+    for block in re.split(r"\n[ \t]*\n", text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")):
+        if (found := _TIMES.search(block)) is None:
+            continue
+        numbers = [int(n or 0) for n in found.groups()]
+        start, end = (((h * 60 + m) * 60 + s) * 1000 + ms for h, m, s, ms in (numbers[:4], numbers[4:]))
+        lines = (_MARKUP.sub("", line).replace(_WORD_JOINER, "") for line in block[found.end() :].split("\n")[1:])
+        if whole := tuple(cleaned(html.unescape(line)) for line in lines if line.strip()):
+            made.append(Cue(start, max(end, start + 1), whole))
+    if not made:
+        msg = "no subtitle with a time was found"
+        raise ValueError(msg)
+    return tuple(made)

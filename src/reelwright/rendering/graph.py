@@ -8,6 +8,7 @@ from typing import Any
 
 import ffmpeg
 
+from reelwright.rendering.probe import FORMATS
 from reelwright.rendering.timeline import FPS, SAMPLE_RATE
 
 TARGET_LUFS = -14.0
@@ -36,6 +37,7 @@ _H264: dict[str, str | int] = {
 _AAC: dict[str, str | int] = {"c:a": "aac", "profile:a": "aac_low", "b:a": AUDIO_BITRATE, "ar": SAMPLE_RATE, "ac": 2}
 _JOINED: dict[str, str | int] = {"c:v": "copy", "movflags": "+faststart", "map_metadata": -1, "format": "mp4"}
 _MP4_FAMILY = "mov,mp4,m4a,3gp,3g2,mj2"
+TILES, LEVELS = "tile_%04d.png", "levels.txt"
 _SILENT_LUFS = -60.0
 _MOST_GAIN_DB = 30.0
 
@@ -65,10 +67,11 @@ class Spoken:
     at_sample: int
 
 
-def compiled(stream: Any, program: str, *, verbosity: str = "error") -> list[str]:
-    """Return a graph's argument list: quiet, without a keyboard, and ended by the first error."""
+def compiled(stream: Any, program: str, *, verbosity: str = "error", strict: bool = True) -> list[str]:
+    """Return a graph's argument list: quiet, without a keyboard, and, where `strict`, ended by the first error."""
     _, *rest = stream.compile(cmd=program, overwrite_output=True)
-    return [program, "-hide_banner", "-nostdin", "-nostats", "-xerror", "-loglevel", verbosity, *map(str, rest)]
+    ended = ["-xerror"] if strict else []
+    return [program, "-hide_banner", "-nostdin", "-nostats", *ended, "-loglevel", verbosity, *map(str, rest)]
 
 
 def _file(path: Path, formats: str, **options: Any) -> Any:
@@ -238,12 +241,46 @@ def thumbnail(program: str, video: Path, out: Path, *, at_ms: int) -> list[str]:
     return compiled(stream, program)
 
 
-def measure_picture(program: str, video: Path) -> list[str]:
-    """Look at every frame, at a quarter of its size, for black, frozen and letterboxed ones; `gate.seen` reads it."""
+def measure_picture(program: str, video: Path, *, frames: int) -> list[str]:
+    """Look at every frame, at a quarter of its size, for black, frozen and letterboxed ones; `gate.seen` reads it.
+
+    `frames` is about how many there are: the edges are measured on 200 of them at most, a line of report each.
+    """
     picture = _file(video, _MP4_FAMILY, skip_loop_filter="all").video  # a fifth cheaper, and no eye looks at it
-    small = picture.filter("scale", "iw/4", "ih/4", flags="neighbor").filter_multi_output("split", 2)
+    forked = picture.filter_multi_output("split", 2)
+    return compiled(ffmpeg.merge_outputs(*_looked_at(forked[0], forked[1], frames)), program, verbosity="info")
+
+
+def examine(program: str, video: Path, *, frames: int, tile: tuple[int, int], every_s: float, heard: bool) -> list[str]:
+    """Measure a file from anywhere in one pass: as `measure_picture`, and its loudness where it is `heard`.
+
+    A damaged frame is told and doesn't end it. Progress lands on standard output as `out_time_us=`. In the folder in
+    which it runs it leaves TILES, a small picture every so many seconds, and LEVELS, its loudness every 100 ms.
+    """
+    source = _file(video, FORMATS)
+    forked = source.video.filter_multi_output("split", 3)
+    since = f"isnan(prev_selected_t)+gte(t-prev_selected_t,{every_s})"
+    tiles = forked[2].filter("select", since).filter("scale", *tile).filter("setsar", 1)
+    outputs = [
+        *_looked_at(forked[0], forked[1], frames),
+        ffmpeg.output(tiles, TILES, format="image2", fps_mode="passthrough"),
+    ]
+    if heard:
+        metered = source.audio.filter("ebur128", peak="true", framelog="quiet", metadata=1)
+        printed = metered.filter("ametadata", "print", key="lavfi.r128.M", file=LEVELS)
+        outputs.append(ffmpeg.output(printed, "-", format="null"))
+    stream = ffmpeg.merge_outputs(*outputs).global_args("-progress", "pipe:1")
+    return compiled(stream, program, verbosity="info", strict=False)
+
+
+def levels(report: str) -> tuple[float, ...]:
+    """Read the momentary loudness that `examine` left, in LUFS, one value for every 100 ms."""
+    return tuple(float(value) for value in re.findall(r"lavfi\.r128\.M=(-?[\d.]+)", report))
+
+
+def _looked_at(still: Any, framed: Any, frames: int) -> tuple[Any, Any]:
+    small = [part.filter("scale", "iw/4", "ih/4", flags="neighbor") for part in (still, framed)]
     still = small[0].filter("blackdetect", d=0.3, pic_th=0.98, pix_th=0.08).filter("freezedetect", n="-66dB", d=1.0)
-    framed = small[1].filter("select", "not(mod(n,10))").filter("cropdetect", limit="0.071", round=2, skip=0)
-    first = ffmpeg.output(still, "-", format="null")
-    second = ffmpeg.output(framed, "-", format="null", fps_mode="passthrough")
-    return compiled(ffmpeg.merge_outputs(first, second), program, verbosity="info")
+    every = max(10, frames // 200)
+    framed = small[1].filter("select", f"not(mod(n,{every}))").filter("cropdetect", limit="0.071", round=2, skip=0)
+    return tuple(ffmpeg.output(part, "-", format="null", fps_mode="passthrough") for part in (still, framed))

@@ -1,5 +1,6 @@
 """What a finished file is made of, read from itself: streams, tags, the time of every frame, the order of its parts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -9,11 +10,16 @@ _COLOUR_BT709 = 1  # ITU-T H.273: primaries, transfer and matrix 1 are BT.709
 _LIMITED = 1  # FFmpeg's AVCOL_RANGE_MPEG
 _ATOM_HEADER = 8
 _LONG_ATOM = 1
+FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv"  # files that hold themselves: no playlist, no URL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """A file's make. Times are milliseconds. `uneven_ms` is how far the worst frame stands from its 1/30 s step."""
+    """A file's make. Times are milliseconds; width and height are as shown, so after any rotation.
+
+    `uneven_ms` is how far the worst frame stands from its step, `longest_group_ms` the most between two key frames.
+    A cover picture counts as one of `other_streams`.
+    """
 
     video_streams: int
     audio_streams: int
@@ -36,6 +42,9 @@ class Probe:
     audio_channels: int = 0
     audio_start_ms: float = 0.0
     faststart: bool = False
+    progressive: bool = True
+    longest_group_ms: float = 0.0
+    size_bytes: int = 0
 
 
 def probe(path: Path) -> Probe:
@@ -45,36 +54,40 @@ def probe(path: Path) -> Probe:
     """
     import av  # noqa: PLC0415 - 100 MB of libraries that only the gate needs, not every chunk process
     import av.error  # noqa: PLC0415 - the same
+    from av.stream import Disposition  # noqa: PLC0415 - the same
 
     try:
-        with av.open(str(path)) as container:
-            if not container.streams.video:
+        with av.open(str(path), options={"format_whitelist": FORMATS, "protocol_whitelist": "file"}) as container:
+            moving = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+            if not moving:
                 msg = "the file has no picture"
                 raise ValueError(msg)
-            return _read(container, path)
+            return _read(container, moving, path)
     except av.error.FFmpegError as broken:
         msg = f"the file can't be read: {broken.strerror}"
         raise ValueError(msg) from broken
 
 
-def _read(container: Any, path: Path) -> Probe:
-    video = container.streams.video[0]
-    sounds = container.streams.audio
-    context = video.codec_context
-    packets = [p for p in container.demux(video) if p.pts is not None]
-    times = sorted(float(p.pts * p.time_base) * 1000 for p in packets)
+def _read(container: Any, moving: Sequence[Any], path: Path) -> Probe:
+    video, sounds = moving[0], container.streams.audio
+    times, keys = _times(container, video)
     steps = [b - a for a, b in pairwise(times)]
     rate = float(video.average_rate or 0)
     step = 1000 / rate if rate else 0.0
-    ratio = video.sample_aspect_ratio
-    colours, ranges = _colours(container, video)
+    first = _first(container, video)
+    if first is None:
+        msg = "no frame of the file can be decoded"
+        raise ValueError(msg)
+    context, ratio = video.codec_context, video.sample_aspect_ratio
+    upright = (context.width, context.height) if first.rotation % 180 == 0 else (context.height, context.width)
+    colours, ranges = _colours(context, first)
     sound = sounds[0] if sounds else None
     return Probe(
-        video_streams=len(container.streams.video),
+        video_streams=len(moving),
         audio_streams=len(sounds),
-        other_streams=len(container.streams) - len(container.streams.video) - len(sounds),
-        width=context.width,
-        height=context.height,
+        other_streams=len(container.streams) - len(moving) - len(sounds),
+        width=upright[0],
+        height=upright[1],
         square_pixels=ratio is None or ratio in {0, 1},
         codec=context.name,
         profile=str(context.profile),
@@ -91,20 +104,33 @@ def _read(container: Any, path: Path) -> Probe:
         audio_channels=sound.codec_context.channels if sound else 0,
         audio_start_ms=float((sound.start_time or 0) * sound.time_base) * 1000 if sound else 0.0,
         faststart=_index_first(path),
+        progressive=not first.interlaced_frame,
+        longest_group_ms=max((b - a for a, b in pairwise([*keys, times[-1] + step])), default=0.0) if times else 0.0,
+        size_bytes=path.stat().st_size,
     )
 
 
-def _colours(container: Any, video: Any) -> tuple[set[int], set[int]]:
-    """Return every primaries, transfer and matrix named, and every range: by the container, then by the first frame."""
-    context = video.codec_context
-    colours = {int(c) for c in (context.color_primaries, context.color_trc, context.colorspace)}
-    ranges = {int(context.color_range)}
+def _times(container: Any, video: Any) -> tuple[list[float], list[float]]:
+    """Return when each frame is shown, and each key frame, in milliseconds, in order; no packet is held."""
+    times: list[float] = []
+    keys: list[float] = []
+    for packet in container.demux(video):
+        if packet.pts is not None:
+            times.append(float(packet.pts * packet.time_base) * 1000)
+            if packet.is_keyframe:
+                keys.append(times[-1])
+    return sorted(times), sorted(keys)
+
+
+def _first(container: Any, video: Any) -> Any:
     container.seek(0)
-    for frame in container.decode(video):
-        colours |= {int(c) for c in (frame.color_primaries, frame.color_trc, frame.colorspace)}
-        ranges.add(int(frame.color_range))
-        break
-    return colours, ranges
+    return next(iter(container.decode(video)), None)
+
+
+def _colours(context: Any, first: Any) -> tuple[set[int], set[int]]:
+    """Return every primaries, transfer and matrix named, and every range: by the container, then by the first frame."""
+    named = [(s.color_primaries, s.color_trc, s.colorspace) for s in (context, first)]
+    return {int(c) for each in named for c in each}, {int(context.color_range), int(first.color_range)}
 
 
 def _index_first(path: Path) -> bool:

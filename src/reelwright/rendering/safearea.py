@@ -37,6 +37,8 @@ PLATFORMS = {
     "reels": Margins(top=220, bottom=450, left=60, right=120),
     "shorts": Margins(top=120, bottom=310, left=60, right=120),
 }
+# What each app takes, in seconds (Instagram: at least 3; Shorts: 3 minutes; TikTok's posting interface: 10 minutes).
+LENGTHS_S = {"tiktok": (3.0, 600.0), "reels": (3.0, 900.0), "shorts": (3.0, 180.0)}
 _ELSEWHERE = 0.08  # frames of other shapes are shown whole: the usual title-safe margin
 
 

@@ -1,0 +1,1 @@
+"""Every gate of a release, proved able to fail."""

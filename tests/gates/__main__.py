@@ -1,0 +1,9 @@
+"""`python -m tests.gates`: spoil one reel in every way there is, and see the gates that fail."""
+
+import os
+import sys
+
+import pytest
+
+os.environ["REELWRIGHT_GATES"] = "all"
+sys.exit(pytest.main(["-n", "0", "-q", "-p", "no:cacheprovider", "tests/gates", *sys.argv[1:]]))

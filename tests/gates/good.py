@@ -1,0 +1,99 @@
+"""One good short reel of low resolution, made by the product's own command lines, and the verdict on any copy of it."""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+from reelwright import rendering
+from reelwright.rendering import captions, gate, graph, hearing
+from tests.rooms.rendering import fixture
+from worker import ffmpeg, measuring
+
+WIDTH, HEIGHT, SECONDS = 360, 640, 4
+
+
+@dataclass(frozen=True)
+class Good:
+    """The reel, its plan, its narrations by scene, and its subtitles."""
+
+    video: Path
+    timeline: rendering.Timeline
+    narrations: dict[int, Path]
+    subtitles: str
+
+
+async def make(folder: Path) -> Good:
+    """Make two scenes of two seconds: a moving test picture, a voice over music."""
+    takes, narrations, spoken = list[rendering.Take](), dict[int, Path](), list[graph.Spoken]()
+    for scene in range(2):
+        wav, words = fixture.speech(4, seed=scene)
+        narrations[scene] = folder / f"voice_{scene}.wav"
+        narrations[scene].write_bytes(wav)
+        said = tuple(rendering.Word(*word) for word in words)
+        takes.append(fixture.take(duration_ms=2000, narration_ms=words[-1][2] + 60, words=said))
+    timeline = fixture.plan(*takes, target_ms=SECONDS * 1000, width=WIDTH, height=HEIGHT)
+    for shot in timeline.shots:
+        spoken.append(graph.Spoken(narrations[shot.scene], shot.start * rendering.SAMPLES_A_FRAME))
+    music = folder / "music.wav"
+    music.write_bytes(fixture.music(SECONDS * 1000 + 500))
+    return Good(await _joined(folder, timeline, spoken, music), timeline, narrations, captions.srt(timeline))
+
+
+async def _joined(folder: Path, timeline: rendering.Timeline, spoken: list[graph.Spoken], music: Path) -> Path:
+    program, samples = ffmpeg.program(), timeline.samples
+    chunk, mix, mastered, video = (folder / n for n in ("chunk_0000.mp4", "mix.wav", "mix.flac", "reel.mp4"))
+    painted = graph.encode(program, chunk, width=WIDTH, height=HEIGHT, profile="fast")
+    tagged = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
+    source = f"testsrc2=s={WIDTH}x{HEIGHT}:r=30:d={SECONDS},{tagged}"
+    first, last = painted.index("-f"), painted.index("pipe:0")
+    picture = [*painted[:first], "-f", "lavfi", "-i", source, *painted[last + 1 :]]
+    await ffmpeg.run(picture, cwd=folder)
+    gains = {"voice_gain_db": 6.0, "music_gain_db": -12.0}
+    await ffmpeg.run(graph.mix(program, mix, voices=spoken, music=music, samples=samples, **gains), cwd=folder)
+    loud = graph.loudness((await ffmpeg.run(graph.measure_loudness(program, mix), cwd=folder)).report)
+    gain = graph.gain_db(loud, graph.TARGET_LUFS)
+    await ffmpeg.run(graph.master(program, mix, mastered, gain=gain, samples=samples), cwd=folder)
+    listing = folder / "chunks.txt"
+    listing.write_text(graph.listing([chunk.name]))
+    await ffmpeg.run(graph.join(program, listing, mastered, video, samples=samples), cwd=folder)
+    return video
+
+
+async def failed(good: Good, video: Path, timeline: rendering.Timeline, subtitles: str) -> set[str]:
+    """Return every gate that fails: judged as the worker does, with narrations, and as `reelwright inspect` does."""
+    workspace = video.parent / f"measured_{video.stem}"
+    workspace.mkdir()
+    found = await measuring.measured(video, workspace)
+    cues = captions.read(subtitles)
+    heard = None
+    if found.sound:
+        heard = hearing.timing(found.sound, [(cue.start_ms, cue.end_ms) for cue in cues])
+    plain = gate.ordered(timeline)
+    wanted = gate.Wanted(
+        sizes=plain.sizes,
+        frames=plain.frames,
+        target_s=plain.target_s,
+        platform=plain.platform,
+        cues=cues,
+        heard=heard,
+    )
+    alone = gate.judge_alone(wanted, found.evidence, timeline)
+    said = await asyncio.to_thread(_heard, good, video, timeline) if found.sound else {}
+    evidence = rendering.Evidence(
+        probe=found.evidence.probe,
+        audio_ms=found.evidence.audio_ms,
+        loudness=found.evidence.loudness,
+        seen=found.evidence.seen,
+        heard=said,
+    )
+    return {c.name for r in (alone, gate.judge(timeline, evidence)) for c in r.checks if c.passed is False}
+
+
+def _heard(good: Good, video: Path, timeline: rendering.Timeline) -> dict[int, hearing.Heard]:
+    reel, found = hearing.sound(video), dict[int, hearing.Heard]()
+    for shot in timeline.shots:
+        if shot.speech_ms is not None:
+            words = [w for w in timeline.words if w.scene == shot.scene]
+            narration = hearing.sound(good.narrations[shot.scene])
+            found[shot.scene] = hearing.heard(reel, narration, at_ms=shot.speech_ms[0], words=words)
+    return found

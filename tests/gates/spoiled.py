@@ -1,0 +1,129 @@
+"""What is done to the good reel, its plan or its subtitles, and exactly which gates then fail."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from reelwright import rendering
+
+H264 = "-c:v libx264 -preset ultrafast -x264-params cabac=1:8x8dct=1 -profile:v high -pix_fmt yuv420p -g 60"
+TAGS = "-color_range tv -colorspace bt709 -color_primaries bt709 -color_trc bt709"
+AAC = "-c:a aac -b:a 192k -ar 48000"
+COPY, FAST = "-c copy", "-movflags +faststart"
+PICTURE, SOUND = f"-c:a copy {H264} {TAGS} {FAST}", f"-c:v copy {AAC} {FAST}"
+Plan = Callable[[rendering.Timeline], rendering.Timeline]
+
+
+@dataclass(frozen=True)
+class Spoiling:
+    """What fails, and why: ffmpeg's words on the good file, or another plan, other subtitles, bytes cut off or added.
+
+    `before` are words before the picture is read a second time.
+    """
+
+    breaks: frozenset[str]
+    options: str = ""
+    before: str = ""
+    plan: Plan = field(default=lambda timeline: timeline)
+    subtitles: Callable[[str], str] = field(default=lambda text: text)
+    damaged: bool = False
+    cut: float = 1.0
+    grown_to: int | None = None
+
+
+def _words(*texts: str, at_ms: int | None = None) -> Plan:
+    """Say other words, at the same times or from a time on."""
+
+    def changed(timeline: rendering.Timeline) -> rendering.Timeline:
+        words = [
+            rendering.Word(texts[i % len(texts)] or w.text, w.start_ms, w.end_ms, w.scene)
+            if at_ms is None
+            else rendering.Word(w.text, at_ms + 10 * i, at_ms + 10 * i + 10, w.scene)
+            for i, w in enumerate(timeline.words)
+        ]
+        return msgspec.structs.replace(timeline, words=tuple(words))
+
+    return changed
+
+
+def _shifted(ms: int) -> Callable[[str], str]:
+    def changed(text: str) -> str:
+        return text.replace(",040", f",{40 + ms:03d}").replace(",770", f",{770 + ms:03d}")
+
+    return changed
+
+
+def _much(text: str) -> str:
+    return text.replace("word0 word1 word2 word3", "one line\nand another\nand a third that nobody can read in time", 1)
+
+
+def _overlong(text: str) -> str:
+    return text.replace("01,770", "02,900")
+
+
+def _an_hour(timeline: rendering.Timeline) -> rendering.Timeline:
+    return msgspec.structs.replace(timeline, target_frames=108_000)
+
+
+def spoil(*breaks: str, **how: object) -> Spoiling:
+    return Spoiling(breaks=frozenset(breaks), **how)  # type: ignore[arg-type]
+
+
+SPOILED: dict[str, Spoiling] = {
+    "a second sound": spoil("streams", options=f"-map 0 -map 0:a {COPY} {FAST}"),
+    "half the size": spoil("size", options=f"-vf scale=180:320 {PICTURE}"),
+    "wide pixels": spoil("square_pixels", options=f"-vf setsar=4/3 {PICTURE}"),
+    "another codec": spoil(
+        "video_codec",
+        options=f"-c:a copy -c:v libx264 -preset ultrafast -profile:v main -pix_fmt yuv420p -g 60 {TAGS} {FAST}",
+    ),
+    "colours of another standard": spoil(
+        "colour", options=f"{COPY} -bsf:v h264_metadata=matrix_coefficients=5:colour_primaries=5 {FAST}"
+    ),
+    "mono": spoil("audio_codec", options=f"-ac 1 {SOUND}"),
+    "the index at the end": spoil("faststart", options=COPY),
+    "25 frames a second": spoil("frame_rate", "frames", options=f"-vf fps=25 {PICTURE} -g 50"),
+    "a jumping clock": spoil(
+        "constant_frame_rate",
+        options=rf"-vf setpts=PTS+gt(N\,60)*lt(N\,64)*0.012/TB -fps_mode passthrough -enc_time_base 1:90000 {PICTURE}",
+    ),
+    "three frames too few": spoil(
+        "frames", options=f"-vf trim=end_frame=117 -af atrim=end=3.9 {AAC} {H264} {TAGS} {FAST}"
+    ),
+    "an hour was ordered": spoil("duration_s", plan=_an_hour),
+    "sound that ends before the picture": spoil("audio_video_length_ms", options=f"-af atrim=end=3.9 {SOUND}"),
+    "a picture that begins late": spoil("audio_video_start_ms", before="-itsoffset 0.1"),
+    "too quiet": spoil("loudness_lufs", options=f"-af volume=-4dB {SOUND}"),
+    "clipped": spoil("true_peak_dbtp", "loudness_lufs", options=f"-af volume=16dB {SOUND}"),
+    "a black half second": spoil(
+        "black_s", options=rf"-vf drawbox=t=fill:c=black:enable='between(t\,1\,1.5)' {PICTURE}"
+    ),
+    "a frozen clip": spoil("frozen", options=f"-vf loop=loop=45:size=1:start=62,trim=end=4,fps=30 {PICTURE}"),
+    "bars above and below": spoil("full_frame", options=f"-vf scale=360:560,pad=360:640:0:40,setsar=1 {PICTURE}"),
+    "a scene without its voice": spoil(
+        "speech_in_each_scene", "words_on_speech", options=rf"-af volume=0:enable='between(t\,2\,4)' {SOUND}"
+    ),
+    "late sound": spoil("speech_sync_ms", "caption_sync_ms", options=f"-af adelay=180:all=1,atrim=end=4 {SOUND}"),
+    "a caption under the buttons": spoil("caption_boxes", plan=_words("W" * 24)),
+    "captions over each other": spoil("caption_overlaps", subtitles=_overlong),
+    "words where nobody speaks": spoil("words_on_speech", plan=_words(at_ms=1780)),
+    "late captions": spoil("caption_sync_ms", subtitles=_shifted(200)),
+    "letters that the font lacks": spoil("caption_letters", plan=_words("日本語")),
+    "whispers and shouts": spoil(
+        *("loudness_range_lu", "frames", "duration_s"),
+        options=f"-vf loop=loop=3:size=120,setpts=N/30/TB -af aloop=loop=3:size=192000,"
+        rf"volume=-15dB:enable='gte(t\,8)' {AAC} {H264} {TAGS} {FAST}",
+    ),
+    "interlaced": spoil("progressive", options=f"-vf setfield=tff -flags +ildct+ilme {PICTURE}"),
+    "one key frame in all": spoil("key_frames_s", options=PICTURE.replace("-g 60", "-g 600 -sc_threshold 0")),
+    "too large": spoil("size_mb", grown_to=301_000_000),
+    "too short for the app": spoil(
+        *("platform_length_s", "frames", "duration_s", "caption_overlaps", "speech_in_each_scene"),
+        options=f"-t 2.5 {COPY} {FAST}",
+    ),
+    "damaged in the middle": spoil("decodes", damaged=True),
+    "cut off": spoil("decodes", "frames", cut=0.96),
+    "captions that nobody can read": spoil("caption_reading", subtitles=_much),
+}
+FIRST = ("the index at the end", "a black half second", "late captions", "damaged in the middle")

@@ -1,0 +1,56 @@
+"""Each gate fails on a reel spoiled in one way, and only these with it; all are seen by `python -m tests.gates`."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from reelwright.rendering.gates import GATES
+from tests.gates import good
+from tests.gates.spoiled import FAST, FIRST, SPOILED, Spoiling
+from worker import ffmpeg
+
+ALL = os.environ.get("REELWRIGHT_GATES") == "all"
+
+
+def test_every_gate_has_a_spoiling_that_breaks_it() -> None:
+    assert {gate for how in SPOILED.values() for gate in how.breaks} == set(GATES)
+
+
+async def test_the_untouched_reel_holds_every_gate(reel: good.Good) -> None:
+    assert await good.failed(reel, reel.video, reel.timeline, reel.subtitles) == set()
+
+
+@pytest.mark.parametrize("name", SPOILED if ALL else FIRST)
+async def test_a_spoiled_reel_fails_exactly_these_gates(reel: good.Good, tmp_path: Path, name: str) -> None:
+    how, bad = SPOILED[name], tmp_path / "bad.mp4"
+    if how.options or how.before:
+        argv = [ffmpeg.program(), "-v", "error", *_inputs(how, reel.video), *how.options.replace("'", "").split()]
+        await ffmpeg.run([*argv, str(bad)], cwd=tmp_path)
+    else:
+        _resized(reel.video, bad, how)
+
+    failed = await good.failed(reel, bad, how.plan(reel.timeline), how.subtitles(reel.subtitles))
+
+    assert failed == how.breaks
+
+
+def _inputs(how: Spoiling, video: Path) -> list[str]:
+    """Read the reel, or, where the picture is to begin later, read it twice."""
+    once = ["-i", str(video)]
+    if not how.before:
+        return once
+    return [*once, *how.before.split(), "-i", str(video), "-map", "1:v", "-map", "0:a", "-c", "copy", *FAST.split()]
+
+
+def _resized(video: Path, bad: Path, how: Spoiling) -> None:
+    """Copy the reel, cut, damaged, or with an empty box behind it that takes no room on the disk."""
+    data = video.read_bytes()
+    if how.damaged:
+        at = len(data) * 6 // 10
+        data = data[:at] + bytes(2000) + data[at + 2000 :]
+    bad.write_bytes(data[: int(len(data) * how.cut)])
+    if how.grown_to is not None:
+        with bad.open("ab") as file:
+            file.write((how.grown_to - len(data)).to_bytes(4, "big") + b"free")
+            file.truncate(how.grown_to)

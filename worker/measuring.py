@@ -1,0 +1,76 @@
+"""Measures a finished video from anywhere in one pass: bounded in memory, whatever the file's length."""
+
+import asyncio
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from reelwright import rendering
+from reelwright.rendering import gate, graph, hearing
+from worker import ffmpeg
+
+TILES = 60
+_TILE_WIDTH, _TILE_HEIGHT = 320, 256
+_DEADLINE = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was found, and what a picture of it is drawn from: small pictures and when each is, sound, loudness."""
+
+    evidence: rendering.Evidence
+    tiles: tuple[tuple[float, Path], ...]
+    sound: hearing.Envelope | None
+    levels: tuple[float, ...]
+
+
+async def measured(video: Path, workspace: Path, *, tell: Callable[[float], None] | None = None) -> Measured:
+    """Measure a file by its whole path; small pictures land in the workspace, and `tell` hears how far it is, 0..1.
+
+    Raises ValueError where the file isn't a video, MediaFailed where measuring it failed.
+    """
+    probe = await asyncio.to_thread(rendering.probe, video)
+    every_s, heard = _step_s(probe.video_ms / 1000), probe.audio_streams > 0
+    argv = graph.examine(ffmpeg.program(), video, frames=probe.frames, tile=_tile(probe), every_s=every_s, heard=heard)
+
+    def line(said: str) -> None:
+        name, _, value = said.partition("=")
+        if tell is not None and name == "out_time_us" and value.isdecimal():
+            tell(min(1.0, int(value) / 1000 / max(1.0, probe.video_ms)))
+
+    finished, sound = await asyncio.gather(
+        ffmpeg.run(argv, cwd=workspace, deadline=_DEADLINE, on_line=line),
+        asyncio.to_thread(hearing.envelope, video) if heard else _none(),
+    )
+    evidence = rendering.Evidence(
+        probe=probe,
+        audio_ms=sound.ms if sound else 0.0,
+        loudness=graph.loudness(finished.report) if heard else graph.SILENCE,
+        seen=gate.seen(finished.report, width=probe.width, height=probe.height),
+        heard={},
+    )
+    tiles, levels = await asyncio.to_thread(_left_in, workspace)
+    timed = tuple((i * every_s, path) for i, path in enumerate(tiles))
+    return Measured(evidence=evidence, tiles=timed, sound=sound, levels=levels)
+
+
+def _left_in(workspace: Path) -> tuple[list[Path], tuple[float, ...]]:
+    levels = workspace / graph.LEVELS
+    found = graph.levels(levels.read_text()) if levels.exists() else ()
+    return sorted(workspace.glob("tile_*.png")), found
+
+
+async def _none() -> None:
+    return None
+
+
+def _step_s(seconds: float) -> float:
+    """Return whole seconds between two small pictures, so that there are at most TILES."""
+    return float(max(1, math.ceil(seconds / TILES)))
+
+
+def _tile(probe: rendering.Probe) -> tuple[int, int]:
+    scale = min(_TILE_WIDTH / probe.width, _TILE_HEIGHT / probe.height)
+    return max(2, round(probe.width * scale)), max(2, round(probe.height * scale))
