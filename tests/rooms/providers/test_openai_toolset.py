@@ -7,7 +7,11 @@ import pytest
 from reelwright.ground.errors import Refusal
 from reelwright.providers import DEFAULT_MODELS, MODELS, Craft, Lane, PageFetcher, Price, model_of, places, toolset
 from reelwright.providers.image import OpenAIPictures
+from reelwright.providers.image_minimax import MiniMaxPictures
+from reelwright.providers.services import SERVICES, Access
 from reelwright.providers.speech import OpenAISpeech
+from reelwright.providers.speech_elevenlabs import ElevenLabsSpeech
+from reelwright.providers.speech_minimax import MiniMaxSpeech
 from reelwright.providers.text import OpenAIText
 from reelwright.providers.vision import OpenAIVision
 
@@ -24,6 +28,21 @@ def test_the_chosen_crafts_speak_to_openai_and_the_rest_stay_offline() -> None:
     assert "k" not in repr(tools.text._connection).replace("base_url", "")
 
 
+def test_each_service_is_asked_by_its_own_client_with_its_own_key() -> None:
+    choice = {"text": "anthropic", "picture": "minimax", "vision": "ollama", "speech": "elevenlabs"}
+    access = {name: Access(key=f"key-{name}") for name in SERVICES if name != "ollama"}
+    tools = toolset(choice=choice, access=access, models={"vision": "llava"})
+    assert isinstance(tools.text, OpenAIText)
+    assert isinstance(tools.picture, MiniMaxPictures)
+    assert isinstance(tools.vision, OpenAIVision)
+    assert isinstance(tools.speech, ElevenLabsSpeech)
+    lines = [each._connection for each in (tools.text, tools.picture, tools.vision, tools.speech)]
+    assert [line.api_key for line in lines] == ["key-anthropic", "key-minimax", "unused", "key-elevenlabs"]
+    assert [line.base_url for line in lines] == [SERVICES[name].url for name in choice.values()]
+    assert "key-" not in repr([*lines, *access.values()])
+    assert isinstance(toolset(choice={"speech": "minimax"}, access=access).speech, MiniMaxSpeech)
+
+
 def test_without_a_choice_everything_is_offline() -> None:
     tools = toolset()
     made = [tools.text, tools.picture, tools.vision, tools.speech, tools.music]
@@ -35,6 +54,8 @@ def test_without_a_choice_everything_is_offline() -> None:
     ("choice", "field", "code"),
     [
         ({"text": "openai"}, "OPENAI_API_KEY", "provider.key_missing"),
+        ({"text": "anthropic"}, "ANTHROPIC_API_KEY", "provider.key_missing"),
+        ({"speech": "gemini"}, "speech_provider", "provider.unknown"),
         ({"speech": "parrot"}, "speech_provider", "provider.unknown"),
         ({"music": "openai"}, "music_provider", "provider.unknown"),
     ],
