@@ -31,6 +31,10 @@ PUBLIC = """
 """
 
 PERSONAL = """
+    POST /v1/account/delete
+    GET /v1/account/export
+    POST /v1/account/export
+    POST /v1/account/restore
     GET /v1/api-keys
     POST /v1/api-keys
     GET /v1/api-keys/{key_id:uuid}
@@ -148,6 +152,7 @@ PERSONAL = """
 ADMIN = """
     GET /v1/admin/action-costs
     POST /v1/admin/action-costs
+    GET /v1/admin/actions
     GET /v1/admin/dead-letters
     GET /v1/admin/dead-letters/{letter:str}
     POST /v1/admin/dead-letters/{letter:str}/redrive
@@ -162,6 +167,7 @@ ADMIN = """
     POST /v1/admin/users/{user_id:uuid}/boosts
     DELETE /v1/admin/users/{user_id:uuid}/boosts/{boost_id:uuid}
     POST /v1/admin/users/{user_id:uuid}/credits
+    POST /v1/admin/users/{user_id:uuid}/delete
     PUT /v1/admin/users/{user_id:uuid}/demo
     PUT /v1/admin/users/{user_id:uuid}/plan
 """

@@ -145,9 +145,10 @@ async def test_s12_lists_show_nothing_of_anothers(
             continue
         for who in (callers.other, callers.admin):
             answer = await ask(client, route, ids, who)
-            assert answer.status_code < 400, (str(route), answer.text)
+            assert answer.status_code < 400 or "account.no_export" in answer.text, (str(route), answer.text)
             assert not [one for one in theirs if one in answer.text], str(route)
-        assert (await ask(client, route, ids, callers.user_session)).status_code < 400, str(route)
+        answer = await ask(client, route, ids, callers.user_session)
+        assert answer.status_code < 400 or "account.no_export" in answer.text, str(route)
 
 
 async def test_s07_a_cursor_serves_its_account_alone(
