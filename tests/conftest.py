@@ -15,13 +15,14 @@ from reelwright.dev.postgres import Postgres
 from reelwright.dev.valkey import Valkey
 from reelwright.ground import log, postgres
 from reelwright.ground import redis as ground_redis
+from reelwright.providers.offers import _known as known_switches
 
 log.configure(as_json=True)  # the default writes a page of colours, locals included, for every traceback
 
 SEEDED = frozenset({"alembic_version", "action_costs", "price_versions", "providers", "provider_models"})
 # Empties what a test has filled, and leaves what migrations have seeded. A table without a page has never held a row;
 # one that has grown is made anew, as nothing vacuums here. Truncating takes ten times as long as deleting, which the
-# append-only tables refuse to everybody who may not say that he replicates. Only the first price list is a seed.
+# append-only tables refuse to everybody who may not say that he replicates. Seeds are as they were.
 EMPTYING = text(
     f"""
     DO $$ DECLARE found record; BEGIN
@@ -34,6 +35,8 @@ EMPTYING = text(
       END LOOP;
       DELETE FROM action_costs WHERE version > 1;
       DELETE FROM price_versions WHERE version > 1;
+      UPDATE providers SET enabled = true WHERE NOT enabled;
+      UPDATE provider_models SET enabled = true WHERE NOT enabled;
     END $$
     """  # noqa: S608 - assembled from constants
 )
@@ -141,6 +144,7 @@ async def db(pool: postgres.Database) -> AsyncIterator[postgres.Database]:
     yield pool
     async with pool.begin() as tx:
         await tx.execute(EMPTYING)
+    known_switches.clear()  # what was switched off is on again
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from reelwright import providers
 from reelwright.accounts import Account
 from reelwright.admission import Gate, Place
 from reelwright.generations import Assignment, Made, Stage
@@ -144,3 +145,20 @@ async def test_e72_another_failure_leaves_the_lane_as_it_was(
     for _ in range(2):
         await perform(lanes)
     assert len(await fill(lanes.gate, WRITING, await an_account(lanes.db))) == WRITING.cap
+
+
+async def test_a_run_whose_model_is_switched_off_waits_uncounted_and_goes_on_when_it_is_on(
+    generation: GenerationId, lanes: Workroom, studio: Studio
+) -> None:
+    async def switched(*, on: bool) -> None:
+        async with lanes.db.begin() as tx:
+            assert await providers.switch(tx, WRITING.provider, WRITING.model, on=on)
+        providers.forget_switches(lanes.db)
+
+    await switched(on=False)
+    run = await perform(lanes)
+    assert (run["state"], run["attempt"]) == ("queued", 0)
+    assert 25 < run["away"] <= 60
+
+    await switched(on=True)
+    assert (await perform(lanes))["state"] == "succeeded"

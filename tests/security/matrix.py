@@ -156,6 +156,8 @@ ADMIN = """
     GET /v1/admin/dead-letters
     GET /v1/admin/dead-letters/{letter:str}
     POST /v1/admin/dead-letters/{letter:str}/redrive
+    PATCH /v1/admin/providers/{provider:str}
+    PATCH /v1/admin/providers/{provider:str}/models/{model:str}
     GET /v1/admin/stripe-events
     POST /v1/admin/stripe-events/{event:str}/replay
     GET /v1/admin/usage

@@ -48,7 +48,7 @@ from reelwright.api.payments import (
 )
 from reelwright.api.pipeline import pause_pipeline, read_pipeline, resume_pipeline, start_stage
 from reelwright.api.problems import HANDLERS
-from reelwright.api.providers import list_models, list_providers, provider_status
+from reelwright.api.providers import list_models, list_providers, provider_status, switch_model, switch_provider
 from reelwright.api.regenerations import regenerate
 from reelwright.api.resumptions import resume
 from reelwright.api.scenes import change_scene, list_scenes, regenerate_scene, reorder_scenes
@@ -134,7 +134,7 @@ v1 = Router(
         *(list_users, read_user, set_demo, revoke_boost, list_admin_actions),
         *(add_webhook, list_webhooks, read_webhook, change_webhook, delete_webhook, rotate_webhook_secret),
         *(list_webhook_deliveries, replay_webhook_delivery, test_webhook, read_preferences, change_preferences),
-        *(list_providers, list_models, provider_status),
+        *(list_providers, list_models, provider_status, switch_provider, switch_model),
         *(usage_report, top_consumers, count_requests, tracking_failures),
         *(list_voices, create_voice, read_voice, change_voice, delete_voice, set_default_voice),
         *(preview_voice, read_preview, play_preview),

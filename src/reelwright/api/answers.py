@@ -15,6 +15,7 @@ _SOUND = ("voice.unknown", "music.unknown", "music.not_ready")
 _ORDER = (
     *("admission.limited", "admission.unavailable", "idempotency.in_progress", "idempotency.key_reused"),
     *("plan.required", "price.changed", "credits.insufficient", "credits.debt", "outbox.too_deep"),
+    "provider.off",
     *("draft.edited_meanwhile", *_SOUND),
 )
 _GOING_ON = (
@@ -101,6 +102,8 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "revoke_boost": ("accounts.not_found", "accounts.boost_not_found"),
     "read_user": ("accounts.not_found",),
     "set_demo": ("accounts.not_found",),
+    "switch_provider": ("provider.not_found",),
+    "switch_model": ("provider.not_found",),
     "correct_credits": ("credits.refund_too_large", "credits.adjustment_too_large", *_REPEATABLE),
     "list_dead_letters": ("dead_letter.cursor_unknown",),
     "read_dead_letter": ("dead_letter.not_found",),

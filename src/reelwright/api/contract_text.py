@@ -124,6 +124,8 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "set_plan": {"standard": {"plan": "standard"}},
     "grant_boost": {"a_week": {"days": 7}},
     "set_demo": {"on": {"demo": True}},
+    "switch_provider": {"off": {"enabled": False}},
+    "switch_model": {"off": {"enabled": False}},
     "correct_credits": {"gift": {"credits": 10, "reason": "An apology"}},
     "change_action_costs": {"dearer_pictures": {"costs": {"image": 2}, "note": "From next week."}},
 }

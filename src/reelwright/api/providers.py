@@ -1,13 +1,18 @@
-"""GET /v1/providers, /models and /status: who does the work, with which models, and how they do."""
+"""/v1/providers: who does the work, with which models, and how they do; and for administrators, on or off."""
 
 from itertools import groupby
+from typing import Annotated
 
 import msgspec
-from litestar import get
+from litestar import get, patch
 from litestar.di import NamedDependency
+from litestar.params import JSONBody, PathParameter
 
+from reelwright.accounts import Account
+from reelwright.api.caller import admin_only
 from reelwright.ground.postgres import Database
 from reelwright.journeys import offering
+from reelwright.journeys.offering import Offered
 from reelwright.journeys.ordering import Terms
 from reelwright.providers import Craft, Doing
 
@@ -56,42 +61,29 @@ class StatusView(msgspec.Struct, frozen=True, kw_only=True):
     models: list[ModelStatusView]
 
 
+class Switch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Whether it gets new calls."""
+
+    enabled: bool
+
+
+_Name = Annotated[str, PathParameter(max_length=100)]
 _WORST = (Doing.OFF, Doing.FAILING, Doing.RESTING)
 
 
 @get("/providers", summary="List the providers", tags=["providers"])
 async def list_providers(db: NamedDependency[Database], terms: NamedDependency[Terms]) -> ProvidersView:
     """Return who can do the work."""
-    views: list[ProviderView] = []
-    for name, group in groupby(await offering.offered(db=db, terms=terms), key=lambda each: each.offer.provider):
-        models = list(group)
-        views.append(
-            ProviderView(
-                name=name,
-                title=models[0].offer.title,
-                enabled=any(each.offer.enabled for each in models),
-                in_use=any(each.in_use for each in models),
-                crafts=tuple(sorted({craft for each in models for craft in each.offer.crafts})),
-            )
-        )
-    return ProvidersView(providers=views)
+    found = await offering.offered(db=db, terms=terms)
+    return ProvidersView(
+        providers=[_provider(list(g)) for _, g in groupby(found, key=lambda each: each.offer.provider)]
+    )
 
 
 @get("/providers/models", summary="List the providers' models", tags=["providers"])
 async def list_models(db: NamedDependency[Database], terms: NamedDependency[Terms]) -> ModelsView:
     """Return every model, by provider and name."""
-    return ModelsView(
-        models=[
-            ModelView(
-                provider=each.offer.provider,
-                model=each.offer.model,
-                crafts=each.offer.crafts,
-                enabled=each.offer.enabled,
-                in_use=each.in_use,
-            )
-            for each in await offering.offered(db=db, terms=terms)
-        ]
-    )
+    return ModelsView(models=[_model(each) for each in await offering.offered(db=db, terms=terms)])
 
 
 @get("/providers/status", summary="Ask how the providers do", tags=["providers"])
@@ -105,4 +97,58 @@ async def provider_status(db: NamedDependency[Database], terms: NamedDependency[
             ModelStatusView(provider=each.offer.provider, model=each.offer.model, status=each.doing, in_use=each.in_use)
             for each in found
         ],
+    )
+
+
+@patch("/admin/providers/{provider:str}", guards=[admin_only], summary="Switch a provider on or off", tags=["admin"])
+async def switch_provider(
+    provider: _Name,
+    data: JSONBody[Switch],
+    account: NamedDependency[Account],
+    db: NamedDependency[Database],
+    terms: NamedDependency[Terms],
+) -> ProviderView:
+    """Give it no new calls, or let it have them again.
+
+    Accepted work that needs it waits, and goes on by itself; new work is refused with 503.
+    """
+    return _provider(await offering.switch(provider, None, on=data.enabled, by=account, db=db, terms=terms))
+
+
+@patch(
+    "/admin/providers/{provider:str}/models/{model:str}",
+    guards=[admin_only],
+    summary="Switch a provider's model on or off",
+    tags=["admin"],
+)
+async def switch_model(
+    provider: _Name,
+    model: _Name,
+    data: JSONBody[Switch],
+    account: NamedDependency[Account],
+    db: NamedDependency[Database],
+    terms: NamedDependency[Terms],
+) -> ModelView:
+    """Give one model no new calls, or let it have them again."""
+    found = await offering.switch(provider, model, on=data.enabled, by=account, db=db, terms=terms)
+    return _model(next(each for each in found if each.offer.model == model))
+
+
+def _provider(models: list[Offered]) -> ProviderView:
+    return ProviderView(
+        name=models[0].offer.provider,
+        title=models[0].offer.title,
+        enabled=any(each.offer.enabled for each in models),
+        in_use=any(each.in_use for each in models),
+        crafts=tuple(sorted({craft for each in models for craft in each.offer.crafts})),
+    )
+
+
+def _model(each: Offered) -> ModelView:
+    return ModelView(
+        provider=each.offer.provider,
+        model=each.offer.model,
+        crafts=each.offer.crafts,
+        enabled=each.offer.enabled,
+        in_use=each.in_use,
     )

@@ -18,10 +18,10 @@ from reelwright.ground import failpoints, log, telemetry, tracing
 from reelwright.ground.errors import Kind, NotFound, Outage, Refusal
 from reelwright.ground.ids import AccountId, DraftId, GenerationId
 from reelwright.ground.postgres import Database
-from reelwright.journeys import allowances, lastword, reuse
+from reelwright.journeys import allowances, lastword, offering, reuse
 from reelwright.journeys.facts import plan_of
 from reelwright.journeys.lastword import Moment, moment_of
-from reelwright.journeys.ordering import Order, Prepared, Terms, for_admission, prepare
+from reelwright.journeys.ordering import Order, Prepared, Terms, for_admission, needed_places, prepare
 
 _log = log.logger("journeys.creation")
 
@@ -104,6 +104,7 @@ async def _started(
             return await _repeated(tx, order, account, seen)
         prepared = await prepare(tx, order, account, now, places=terms.places)
     await outbox.check_depth(db)
+    await offering.check_on(needed_places(order, terms), db=db)
     request = for_admission(order, account, terms, reused=prepared.reused)
     answer = await enforce_or_raise(gate, request, now=now)
     admitted = answer if isinstance(answer, Admitted) else None

@@ -9,6 +9,7 @@ from reelwright.admission import Dispatch, enforce_or_raise, release_concurrency
 from reelwright.generations import Claim, Generation, Pulse, Runs, pipeline
 from reelwright.ground import clock, log
 from reelwright.ground.errors import Outage
+from reelwright.journeys import offering
 from reelwright.journeys.workroom import Workroom
 
 _log = log.logger("journeys.holding")
@@ -18,7 +19,7 @@ class Lost(Exception):  # noqa: N818 - not an error: another worker holds the ru
     """This claim is over: whatever was made here must not be written."""
 
 
-class Busy(Exception):  # noqa: N818 - a full provider, one that rests, or a limiter that is away
+class Busy(Exception):  # noqa: N818 - a full provider, one that rests or is switched off, or a limiter that is away
     """Come back after the delay, uncounted."""
 
     def __init__(self, delay: timedelta, *, code: str) -> None:
@@ -44,6 +45,8 @@ def dispatch(claim: Claim, generation: Generation, room: Workroom) -> Dispatch:
 async def admitted(held: Dispatch, room: Workroom) -> AsyncGenerator[None]:
     """Renew the generation's lease and hold the provider's place while the block runs. Raises Busy."""
     try:
+        if held.place is not None:
+            await offering.check_on([held.place], db=room.db)
         await enforce_or_raise(room.gate, held, now=clock.now())
     except Outage as away:
         raise Busy(max(away.wait, room.timings.busy_delay), code=away.code) from away

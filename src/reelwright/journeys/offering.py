@@ -1,12 +1,26 @@
-"""Read which providers and models there are, which of them new work uses, and how they do."""
+"""Which providers and models there are, which of them new work uses, how they do, and which are switched off."""
 
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from datetime import timedelta
 
 from reelwright import providers
+from reelwright.accounts import Account
+from reelwright.admission import Place
+from reelwright.ground.errors import NotFound, Outage
 from reelwright.ground.postgres import Database
+from reelwright.journeys.auditing import audited
 from reelwright.journeys.ordering import Terms
 from reelwright.providers import Doing, Offer
+
+_WAIT = timedelta(seconds=30)
+
+
+class SwitchedOff(Outage):
+    """An operator has switched off who would do the work."""
+
+    code = "provider.off"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,3 +41,28 @@ async def offered(*, db: Database, terms: Terms) -> list[Offered]:
     return [
         Offered(offer=offer, doing=offer.doing(health), in_use=(offer.provider, offer.model) in used) for offer in known
     ]
+
+
+async def check_on(places: Iterable[Place], *, db: Database) -> None:
+    """Let work in that needs these places. Raises SwitchedOff, Outage."""
+    off = await providers.switched_off(db)
+    if any((place.provider, place.model) in off for place in places):
+        raise SwitchedOff("A service that this needs is switched off for the moment: ask again soon.", wait=_WAIT)
+
+
+async def switch(
+    provider: str, model: str | None, *, on: bool, by: Account, db: Database, terms: Terms
+) -> list[Offered]:
+    """Switch a provider, or one model of it, on or off for new calls, and return the provider's models as they are now.
+
+    Calls under way go on; accepted work that needs it waits, and new work is refused. Other processes know it within
+    two seconds. Raises NotFound, Outage.
+    """
+    async with db.begin() as tx:
+        if not await providers.switch(tx, provider, model, on=on):
+            raise NotFound(
+                "There is no such provider or model: see GET /v1/providers/models.", code="provider.not_found"
+            )
+        await audited(tx, "provider.switched", by=by, target=f"{provider}:{model or '*'}", enabled=on)
+    providers.forget_switches(db)
+    return [each for each in await offered(db=db, terms=terms) if each.offer.provider == provider]

@@ -152,6 +152,14 @@ def resumption_id(account: AccountId, key: str) -> GenerationId:
     return GenerationId(derived(account, RESUMING, key))
 
 
+def needed_places(order: Order, terms: Terms) -> list[Place]:
+    """Return the places that an order's stages need, one after the other; a part's own where it makes only that."""
+    stages = pipeline.stages(order.kind) or [
+        pipeline.first(order.kind, scenes=1, part=order.part, scene=order.scene)[0].stage
+    ]
+    return [terms.places[stage] for stage in stages if stage in terms.places]
+
+
 def first_place(order: Order, terms: Terms, reused: Collection[Unit] = ()) -> Place | None:
     """Return the place to take at admission; None where nobody knows yet: where a resumed one goes on, its rows say.
 

@@ -47,7 +47,7 @@ from reelwright.providers.model import (
     VisionProvider,
     Word,
 )
-from reelwright.providers.offers import Doing, Offer, offers
+from reelwright.providers.offers import Doing, Offer, forget_switches, offers, switch, switched_off
 from reelwright.providers.services import SERVICES, Access, Service, providers_of
 from reelwright.providers.speech_pacing import paced
 from reelwright.providers.toolsets import toolset
@@ -112,6 +112,7 @@ __all__ = [
     "checked_url",
     "checked_video",
     "deadline",
+    "forget_switches",
     "health",
     "journaled",
     "lane_places",
@@ -123,6 +124,8 @@ __all__ = [
     "paragraphs_of",
     "places",
     "providers_of",
+    "switch",
+    "switched_off",
     "toolset",
     "visible",
     "voices_of",

@@ -1,12 +1,15 @@
-"""Which providers and models there are, as the rows have them, and how those that were called lately do."""
+"""Which providers and models there are, which are switched off, and how those that were called lately do."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from reelwright.ground.postgres import Database
 from reelwright.providers.catalogue import Craft
 from reelwright.providers.circuit import Rules, State
 from reelwright.providers.fuses import Health
@@ -24,6 +27,19 @@ _OFFERS = text(
      GROUP BY p.name, p.title, p.enabled, m.enabled, m.model ORDER BY p.name, m.model
     """
 )
+
+
+_OFF = text(
+    "SELECT m.provider, m.model FROM provider_models m JOIN providers p ON p.name = m.provider"
+    " WHERE NOT (p.enabled AND m.enabled)"
+)
+_SWITCH_ALL = text("UPDATE providers SET enabled = :on, updated_at = now() WHERE name = :provider RETURNING name")
+_SWITCH = text(
+    "UPDATE provider_models SET enabled = :on, updated_at = now() WHERE provider = :provider AND model = :model"
+    " RETURNING model"
+)
+_KNOWN_FOR_S = 2.0
+_known = WeakKeyDictionary[Database, tuple[float, frozenset[tuple[str, str]]]]()
 
 
 class Doing(StrEnum):
@@ -72,3 +88,26 @@ async def offers(tx: AsyncConnection) -> list[Offer]:
         )
         for row in await tx.execute(_OFFERS)
     ]
+
+
+async def switch(tx: AsyncConnection, provider: str, model: str | None, *, on: bool) -> bool:
+    """Switch a provider's model, or with None the provider, on or off; False where there is no such one."""
+    values = {"provider": provider, "model": model, "on": on}
+    switched = await tx.execute(_SWITCH, values) if model else await tx.execute(_SWITCH_ALL, values)
+    return switched.first() is not None
+
+
+async def switched_off(db: Database) -> frozenset[tuple[str, str]]:
+    """Return the providers and models that get no new calls, as they were two seconds ago at most. Raises Outage."""
+    asked, off = _known.get(db, (0.0, frozenset[tuple[str, str]]()))
+    if (now := time.monotonic()) - asked > _KNOWN_FOR_S:
+        _known[db] = now, off  # those who come meanwhile go by what was known
+        async with db.single() as tx:
+            off = frozenset((row.provider, row.model) for row in await tx.execute(_OFF))
+        _known[db] = now, off
+    return off
+
+
+def forget_switches(db: Database) -> None:
+    """Let the next who asks see what was switched just now."""
+    _known.pop(db, None)

@@ -32,7 +32,7 @@ def test_every_example_is_of_an_operation_and_most_bodies_have_one() -> None:
 async def test_an_example_runs(api: httpx.AsyncClient, user: Person, admin: Person, name: str, label: str) -> None:
     method, path, one = told()[name]
     known = await things(api, user) if "{" in path else {}
-    known["user_id"] = user.account_id
+    known |= {"user_id": user.account_id, "provider": "openai", "model": "gpt-4.1"}
     who = admin.headers if path.startswith("/v1/admin") else user.headers
     headers = {**who, "Idempotency-Key": label}
     answer = await api.request(method, path.format(**known), json=EXAMPLES[name][label], headers=headers)

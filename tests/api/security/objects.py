@@ -61,6 +61,8 @@ async def objects(client: httpx.AsyncClient, callers: Callers, db: Database) -> 
         "boost_id": str(uuid4()),
         "letter": f"{order['generation_id']}:STORY_WRITING",
         "event": "evt_1",
+        "provider": "openai",
+        "model": "gpt-4.1",
         "token": "x.y",
         "code": "request.invalid",
         "name": "x.js",
