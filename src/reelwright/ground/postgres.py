@@ -35,7 +35,9 @@ class Row(DeclarativeBase):
 # connection exceptions, insufficient resources, shutting down, read-only standby, a transaction left idle too long,
 # a lock that was waited for too long, a statement that took too long
 _AWAY = ("08", "53", "57P0", "25006", "25P0", "55P03", "57014")
-_GONE = (InterfaceError, OperationalError, ConnectionError, TimeoutError, asyncpg.InterfaceError)
+# The last: the server has said that it ends the connection, whose end hasn't come yet.
+_LOST = (ConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+_GONE = (InterfaceError, OperationalError, TimeoutError, *_LOST)
 _CONFLICT = "40"
 """Two transactions met, and PostgreSQL undid this one: a deadlock, a serialization failure."""
 _SOON = timedelta(seconds=1)
@@ -124,7 +126,7 @@ class Database:
             try:
                 yield line
             except BaseException as error:
-                line.spent = line.spent or not isinstance(error, Exception)
+                line.spent = line.spent or not isinstance(error, Exception) or isinstance(error, _LOST)
                 raise
             finally:
                 if line.free:
@@ -202,7 +204,7 @@ class _Line:
         if self.begun:
             try:
                 await self.driver.execute("ROLLBACK")
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            except (asyncpg.PostgresError, *_LOST, OSError):
                 self.spent = True
             self.begun = False
 
