@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from functools import partial
 from uuid import uuid4
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, InternalError
@@ -134,6 +135,27 @@ async def test_a_connection_that_is_cut_under_rows_is_an_outage_and_used_no_more
     await database.ping()
     await database.close()
     await other.close()
+
+
+async def test_a_connection_that_the_server_said_goodbye_on_is_an_outage_and_given_to_nobody(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver says so itself where the connection's end hasn't come yet."""
+    database = postgres.connect(database_url, pool_size=1)
+    await database.ping()
+    [idle] = database._idle
+
+    async def refused(*_: object) -> str:
+        raise asyncpg.InternalClientError("cannot switch to state 15")
+
+    with monkeypatch.context() as broken, pytest.raises(Outage):
+        broken.setattr(asyncpg.Connection, "execute", refused)
+        async with database.begin():
+            pass
+    assert idle not in database._idle
+    async with database.begin() as tx:
+        assert await tx.scalar(text("SELECT 1")) == 1
+    await database.close()
 
 
 async def test_who_is_cancelled_under_rows_leaves_nobody_his_answer(database_url: str) -> None:

@@ -20,6 +20,7 @@ from reelwright.providers import ProviderAway, ProviderRefused
 from tests.api.conftest import Person
 from tests.api.voices.making import Said, made, workroom
 from tests.api.voices.test_profiles import HEART, added
+from tests.waiting import wait_until
 from worker.sounding import make
 
 PLACE = f"/v1/voices/{HEART.id}/preview"
@@ -153,11 +154,11 @@ async def test_a_worker_hears_of_it_at_once(
     try:
         for words in ("one", "two"):
             asked = (await api.post(PLACE, json={"text": words})).json()
-            async with asyncio.timeout(20):
-                while (  # noqa: ASYNC110 - what is waited for is an answer over HTTP
-                    await api.get(f"/v1/voices/previews/{asked['id']}")
-                ).json()["status"] != "ready":
-                    await asyncio.sleep(0.02)
+
+            async def ready(place: str = f"/v1/voices/previews/{asked['id']}") -> bool:
+                return (await api.get(place)).json()["status"] == "ready"
+
+            await wait_until(ready, timeout=20)
     finally:
         await tasks.end(making)
 
