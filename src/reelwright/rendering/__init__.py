@@ -7,25 +7,31 @@ from reelwright.rendering.looks import looks
 from reelwright.rendering.planes import BadPicture
 from reelwright.rendering.probe import Probe, probe
 from reelwright.rendering.safearea import Area, safe_area
+from reelwright.rendering.style import FONTS, STYLES, Logo, Style, contrast
 from reelwright.rendering.timeline import FPS, SAMPLE_RATE, SAMPLES_A_FRAME, Shot, Take, Timeline, Word, plan
 
 __all__ = [
+    "FONTS",
     "FPS",
     "SAMPLES_A_FRAME",
     "SAMPLE_RATE",
+    "STYLES",
     "Area",
     "BadPicture",
     "Check",
     "Evidence",
+    "Logo",
     "Painter",
     "Probe",
     "Report",
     "Seen",
     "Shot",
+    "Style",
     "Take",
     "Timeline",
     "Word",
     "captions",
+    "contrast",
     "gate",
     "graph",
     "hearing",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from reelwright.rendering.lettering import Block, cleaned, drawable, lay_out
 from reelwright.rendering.safearea import safe_area
+from reelwright.rendering.style import CLASSIC, Style
 from reelwright.rendering.timeline import FPS, Timeline, Word
 
 WORDS_A_GROUP, CHARACTERS_A_GROUP = 4, 18
@@ -38,7 +39,7 @@ class Group:
         return sum(turn <= frame for turn in self.turns) - 1
 
 
-def groups(timeline: Timeline) -> tuple[Group, ...]:
+def groups(timeline: Timeline, style: Style = CLASSIC) -> tuple[Group, ...]:  # noqa: ARG001 - drawn next
     """Cut a reel's words into groups of at most 4 words and 18 characters, none across a scene or a clause.
 
     They stand inside the platform's safe area, in capitals, in time order without overlap.
@@ -57,7 +58,7 @@ def groups(timeline: Timeline) -> tuple[Group, ...]:
     return tuple(made)
 
 
-def coverage(timeline: Timeline) -> float:
+def coverage(timeline: Timeline, style: Style = CLASSIC) -> float:  # noqa: ARG001 - drawn next
     """Return the share of words whose letters and digits the caption font all has."""
     return letters([w.text for w in timeline.words])
 

@@ -11,6 +11,7 @@ from reelwright.rendering import motion, planes
 from reelwright.rendering.captions import Group, groups
 from reelwright.rendering.lettering import Block, font
 from reelwright.rendering.planes import BLACK, Planes
+from reelwright.rendering.style import CLASSIC, Style
 from reelwright.rendering.timeline import Shot, Timeline
 
 INK, LIT, OUTLINE = (255, 255, 255), (255, 221, 0), (14, 14, 18)
@@ -19,10 +20,10 @@ INK, LIT, OUTLINE = (255, 255, 255), (255, 221, 0), (14, 14, 18)
 class Painter:
     """Paints a timeline's frames from its scenes' motion sources; keeps only the sources that are in sight."""
 
-    def __init__(self, timeline: Timeline, sources: Mapping[int, Path]) -> None:
+    def __init__(self, timeline: Timeline, sources: Mapping[int, Path], style: Style = CLASSIC) -> None:
         self._timeline = timeline
         self._sources = sources
-        self._groups = groups(timeline)
+        self._groups = groups(timeline, style)
         self._loaded: dict[int, Planes] = {}
         self._patch: tuple[tuple[int, int], Patch] | None = None
 
