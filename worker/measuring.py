@@ -32,8 +32,9 @@ async def measured(video: Path, workspace: Path, *, tell: Callable[[float], None
     Raises ValueError where the file isn't a video, MediaFailed where measuring it failed.
     """
     probe = await asyncio.to_thread(rendering.probe, video)
-    every_s, heard = _step_s(probe.video_ms / 1000), probe.audio_streams > 0
-    argv = graph.examine(ffmpeg.program(), video, frames=probe.frames, tile=_tile(probe), every_s=every_s, heard=heard)
+    every_s, heard = step_s(probe.video_ms / 1000), probe.audio_streams > 0
+    tile = tile_size(probe.width, probe.height)
+    argv = graph.examine(ffmpeg.program(), video, frames=probe.frames, tile=tile, every_s=every_s, heard=heard)
 
     def line(said: str) -> None:
         name, _, value = said.partition("=")
@@ -51,26 +52,27 @@ async def measured(video: Path, workspace: Path, *, tell: Callable[[float], None
         seen=gate.seen(finished.report, width=probe.width, height=probe.height),
         heard={},
     )
-    tiles, levels = await asyncio.to_thread(_left_in, workspace)
-    timed = tuple((i * every_s, path) for i, path in enumerate(tiles))
-    return Measured(evidence=evidence, tiles=timed, sound=sound, levels=levels)
+    tiles, levels = await asyncio.to_thread(left_in, workspace, every_s)
+    return Measured(evidence=evidence, tiles=tiles, sound=sound, levels=levels)
 
 
-def _left_in(workspace: Path) -> tuple[list[Path], tuple[float, ...]]:
+def left_in(workspace: Path, every_s: float) -> tuple[tuple[tuple[float, Path], ...], tuple[float, ...]]:
+    """Return what a measuring run left: small pictures with the second at which each is, and LUFS every 100 ms."""
     levels = workspace / graph.LEVELS
     found = graph.levels(levels.read_text()) if levels.exists() else ()
-    return sorted(workspace.glob("tile_*.png")), found
+    return tuple((i * every_s, path) for i, path in enumerate(sorted(workspace.glob("tile_*.png")))), found
 
 
 async def _none() -> None:
     return None
 
 
-def _step_s(seconds: float) -> float:
+def step_s(seconds: float) -> float:
     """Return whole seconds between two small pictures, so that there are at most TILES."""
     return float(max(1, math.ceil(seconds / TILES)))
 
 
-def _tile(probe: rendering.Probe) -> tuple[int, int]:
-    scale = min(_TILE_WIDTH / probe.width, _TILE_HEIGHT / probe.height)
-    return max(2, round(probe.width * scale)), max(2, round(probe.height * scale))
+def tile_size(width: int, height: int) -> tuple[int, int]:
+    """Return the size of a small picture of a frame of that size."""
+    scale = min(_TILE_WIDTH / width, _TILE_HEIGHT / height)
+    return max(2, round(width * scale)), max(2, round(height * scale))

@@ -15,7 +15,7 @@ from PIL import Image
 
 from reelwright.generations import ArtefactKind, Encoded, Made, Released, Stage
 from reelwright.ground.metering import Action
-from reelwright.rendering import Painter, Report, Timeline, probe
+from reelwright.rendering import Painter, Report, Timeline, gate, probe
 from tests.rooms.rendering import fixture
 from tests.worker.reels import TOOLS, Bench, Reel, begun
 from worker import ffmpeg
@@ -62,6 +62,10 @@ def lumas(path: Path, frames: Sequence[int]) -> list[np.ndarray]:
     return [found[n] for n in frames]
 
 
+async def judged(assembly: Any, video: Path) -> Report:
+    return gate.judge(assembly.timeline, (await assembly._measured(video)).evidence)
+
+
 def failed(report: Report) -> set[str]:
     return {check.name for check in report.checks if not check.passed}
 
@@ -85,7 +89,11 @@ async def test_every_file_is_there_and_is_what_it_says(finished: SimpleNamespace
         ArtefactKind.CAPTIONS_SRT: "application/x-subrip",
         ArtefactKind.CAPTIONS_VTT: "text/vtt",
         ArtefactKind.GATE_REPORT: "application/json",
+        ArtefactKind.INSPECTION: "image/png",
     }
+    with Image.open(finished.files[ArtefactKind.INSPECTION].path) as drawn:
+        assert (drawn.format, drawn.width) == ("PNG", 1600)
+        assert len(finished.files[ArtefactKind.INSPECTION].path.read_bytes()) < 4_000_000
     with Image.open(finished.files[ArtefactKind.THUMBNAIL].path) as thumbnail:
         assert (thumbnail.format, thumbnail.size) == ("JPEG", (1080, 1080))
     assert finished.files[ArtefactKind.CAPTIONS_SRT].path.read_text().startswith("1\n00:00:00,040 --> ")
@@ -225,7 +233,7 @@ async def test_a_spoiled_reel_fails_exactly_the_checks_that_it_breaks(
         finished.reel.task(Stage.VIDEO_ASSEMBLY), Bench(tmp_path, finished.reel.files), timeline_of(finished)
     )
 
-    report = await assembly._judged(bad)
+    report = await judged(assembly, bad)
 
     allowed = broken | ALONGSIDE.get(how, set())
     assert not report.passed
@@ -257,6 +265,6 @@ async def test_the_untouched_reel_is_judged_the_same_again(finished: SimpleNames
     assembly: Any = video_assembly._Assembly(
         finished.reel.task(Stage.VIDEO_ASSEMBLY), finished.bench, timeline_of(finished)
     )
-    report = await assembly._judged(finished.files[ArtefactKind.VIDEO].path)
+    report = await judged(assembly, finished.files[ArtefactKind.VIDEO].path)
     assert failed(report) == set()
     assert probe(finished.files[ArtefactKind.VIDEO].path).frames == 270

@@ -23,14 +23,15 @@ from reelwright.generations import (
 )
 from reelwright.ground.metering import Action, Use
 from reelwright.providers import Toolset
-from reelwright.rendering import gate, graph
-from worker import ffmpeg
+from reelwright.rendering import gate, graph, sheet
+from worker import ffmpeg, measuring
 from worker.chunk import Spec
 
 _CHUNK_RECIPE, _REEL_RECIPE = generations.RECIPES[generations.Stage.VIDEO_ASSEMBLY], "reel/1"
 _PROFILE = "normal"
 _CLOSE_LU, _PEAK_DBTP = 0.5, -1.2
 _DEADLINE = timedelta(minutes=5)
+_SHEET = "inspection.png"
 _T = TypeVar("_T")
 _THUMBNAIL_AT = 0.4  # of the first scene: its hook is on the screen
 
@@ -100,6 +101,17 @@ async def _nothing(value: _T) -> _T:
 
 
 @dataclass(frozen=True, slots=True)
+class _Listened:
+    """What the delivered sound is like, and how each scene's narration was found in it."""
+
+    sound: rendering.hearing.Envelope | None
+    scenes: dict[int, rendering.hearing.Heard]
+
+
+_UNHEARD = _Listened(None, {})
+
+
+@dataclass(frozen=True, slots=True)
 class _Assembly:
     """The fan-in of one reel: every file it makes lies in the bench's workspace."""
 
@@ -119,11 +131,13 @@ class _Assembly:
         listing.write_text(graph.listing(names))
         video = await self._joined(listing, await self.bench.fetch(mix))
         self.bench.progress(0.6)
-        report = await self._judged(video)
+        measured = await self._measured(video)
+        report = gate.judge(self.timeline, measured.evidence)
         self.bench.progress(0.9)
         name = generations.inputs_hash(_REEL_RECIPE, [c.sha256 for c in chunks], mix.sha256)
         gate_report: dict[str, object] = msgspec.json.decode(msgspec.json.encode(report))
         outcome = Released(duration_ms=self.timeline.duration_ms, gate=gate_report)
+        await asyncio.to_thread(self._draw, measured, report)
         return Made(outcome=outcome, artefacts=await self._files(video, report, name))
 
     def _file(self, name: str) -> Path:
@@ -158,29 +172,50 @@ class _Assembly:
             deadline=_DEADLINE,
         )
 
-    async def _loudness(self, video: Path) -> graph.Loudness:
-        argv = graph.measure_loudness(ffmpeg.program(), video)
+    async def _loudness(self, video: Path, *, by_time: bool = False) -> graph.Loudness:
+        argv = graph.measure_loudness(ffmpeg.program(), video, by_time=by_time)
         return graph.loudness((await ffmpeg.run(argv, cwd=self.bench.workspace, deadline=_DEADLINE)).report)
 
-    async def _judged(self, video: Path) -> rendering.Report:
-        looking = graph.measure_picture(ffmpeg.program(), video, frames=self.timeline.frames)
-        size = (self.timeline.width, self.timeline.height)
+    async def _measured(self, video: Path) -> measuring.Measured:
+        """Look at the delivered file's every frame and listen to it, once, for the gate and for the contact sheet."""
+        timeline, program = self.timeline, ffmpeg.program()
+        tile, every_s = (
+            measuring.tile_size(timeline.width, timeline.height),
+            measuring.step_s(timeline.duration_ms / 1000),
+        )
+        looking = graph.measure_picture(program, video, frames=timeline.frames, tile=tile, every_s=every_s)
         probe = await asyncio.to_thread(rendering.probe, video)
         seen, loud, heard = await asyncio.gather(
             ffmpeg.run(looking, cwd=self.bench.workspace, deadline=_DEADLINE),
-            self._loudness(video) if probe.audio_streams else _nothing(graph.SILENCE),
-            self._heard(video) if probe.audio_streams else _nothing((0.0, dict[int, rendering.hearing.Heard]())),
+            self._loudness(video, by_time=True) if probe.audio_streams else _nothing(graph.SILENCE),
+            self._heard(video) if probe.audio_streams else _nothing(_UNHEARD),
         )
         evidence = rendering.Evidence(
             probe=probe,
-            audio_ms=heard[0],
+            audio_ms=heard.sound.ms if heard.sound else 0.0,
             loudness=loud,
-            seen=gate.seen(seen.report, width=size[0], height=size[1]),
-            heard=heard[1],
+            seen=gate.seen(seen.report, width=timeline.width, height=timeline.height),
+            heard=heard.scenes,
         )
-        return gate.judge(self.timeline, evidence)
+        tiles, levels = await asyncio.to_thread(measuring.left_in, self.bench.workspace, every_s)
+        return measuring.Measured(evidence=evidence, tiles=tiles, sound=heard.sound, levels=levels)
 
-    async def _heard(self, video: Path) -> tuple[float, dict[int, rendering.hearing.Heard]]:
+    def _draw(self, measured: measuring.Measured, report: rendering.Report) -> None:
+        """Draw the contact sheet: what was measured and what was seen, in one picture for a person."""
+        subject = sheet.Subject(
+            name=f"Reel for {self.timeline.platform}",
+            report=report,
+            evidence=measured.evidence,
+            tiles=measured.tiles,
+            sound=measured.sound,
+            levels=measured.levels,
+            cues=rendering.captions.cues(self.timeline),
+            platform=self.timeline.platform,
+            timeline=self.timeline,
+        )
+        sheet.draw(subject).save(self._file(_SHEET), "PNG", compress_level=4)
+
+    async def _heard(self, video: Path) -> _Listened:
         spoken: list[tuple[rendering.Shot, int, Path]] = []
         for shot in self.timeline.shots:
             if shot.speech_ms is not None:
@@ -188,16 +223,14 @@ class _Assembly:
                 spoken.append((shot, shot.speech_ms[0], await self.bench.fetch(narration)))
         return await asyncio.to_thread(self._listened, video, spoken)
 
-    def _listened(
-        self, video: Path, spoken: list[tuple[rendering.Shot, int, Path]]
-    ) -> tuple[float, dict[int, rendering.hearing.Heard]]:
+    def _listened(self, video: Path, spoken: list[tuple[rendering.Shot, int, Path]]) -> _Listened:
         reel = rendering.hearing.sound(video)
         found: dict[int, rendering.hearing.Heard] = {}
         for shot, at_ms, path in spoken:
             words = [w for w in self.timeline.words if w.scene == shot.scene]
             narration = rendering.hearing.sound(path)
             found[shot.scene] = rendering.hearing.heard(reel, narration, at_ms=at_ms, words=words)
-        return len(reel) * 1000 / rendering.hearing.RATE, found
+        return _Listened(rendering.hearing.outline([reel]), found)
 
     async def _files(self, video: Path, report: rendering.Report, name: str) -> tuple[NewArtefact, ...]:
         thumbnail, first = self._file("thumbnail.jpg"), self.timeline.shots[0]
@@ -219,5 +252,6 @@ class _Assembly:
             (ArtefactKind.CAPTIONS_SRT, srt, "application/x-subrip", {}),
             (ArtefactKind.CAPTIONS_VTT, vtt, "text/vtt", {}),
             (ArtefactKind.GATE_REPORT, verdict, "application/json", {"passed": report.passed}),
+            (ArtefactKind.INSPECTION, self._file(_SHEET), "image/png", {}),
         )
         return tuple(NewArtefact(kind=k, path=p, media_type=t, inputs_hash=name, meta=m) for k, p, t, m in kinds)

@@ -102,10 +102,19 @@ def encode(program: str, out: Path, *, width: int, height: int, profile: str = "
     return compiled(stream, program)
 
 
-def measure_loudness(program: str, source: Path) -> list[str]:
-    """Measure a file's sound; the summary lands on standard error, for `loudness`."""
-    sound = _file(source, f"wav,flac,{_MP4_FAMILY}").audio.filter("ebur128", peak="true", framelog="quiet")
+def measure_loudness(program: str, source: Path, *, by_time: bool = False) -> list[str]:
+    """Measure a file's sound; the summary lands on standard error, for `loudness`.
+
+    `by_time` leaves LEVELS, its loudness every 100 ms, in the folder in which it runs.
+    """
+    heard = _file(source, f"wav,flac,{_MP4_FAMILY}").audio
+    sound = _metered(heard) if by_time else heard.filter("ebur128", peak="true", framelog="quiet")
     return compiled(ffmpeg.output(sound, "-", format="null"), program, verbosity="info")
+
+
+def _metered(sound: Any) -> Any:
+    measured = sound.filter("ebur128", peak="true", framelog="quiet", metadata=1)
+    return measured.filter("ametadata", "print", key="lavfi.r128.M", file=LEVELS)
 
 
 def measure_voices(program: str, voices: Sequence[Spoken]) -> list[str]:
@@ -241,14 +250,22 @@ def thumbnail(program: str, video: Path, out: Path, *, at_ms: int) -> list[str]:
     return compiled(stream, program)
 
 
-def measure_picture(program: str, video: Path, *, frames: int) -> list[str]:
+def measure_picture(program: str, video: Path, *, frames: int, tile: tuple[int, int], every_s: float) -> list[str]:
     """Look at every frame, at a quarter of its size, for black, frozen and letterboxed ones; `gate.seen` reads it.
 
-    `frames` is about how many there are: the edges are measured on 200 of them at most, a line of report each.
+    `frames` is about how many there are: the edges are measured on 200 of them at most, a line of report each. In the
+    folder in which it runs it leaves TILES, a small picture every so many seconds.
     """
-    picture = _file(video, _MP4_FAMILY, skip_loop_filter="all").video  # a fifth cheaper, and no eye looks at it
-    forked = picture.filter_multi_output("split", 2)
-    return compiled(ffmpeg.merge_outputs(*_looked_at(forked[0], forked[1], frames)), program, verbosity="info")
+    picture = _file(video, _MP4_FAMILY, skip_loop_filter="all").video  # a fifth cheaper, and no eye looks at it whole
+    return compiled(ffmpeg.merge_outputs(*_seen(picture, frames, tile, every_s)), program, verbosity="info")
+
+
+def _seen(picture: Any, frames: int, tile: tuple[int, int], every_s: float) -> tuple[Any, ...]:
+    forked = picture.filter_multi_output("split", 3)
+    since = f"isnan(prev_selected_t)+gte(t-prev_selected_t,{every_s})"
+    tiles = forked[2].filter("select", since).filter("scale", *tile).filter("setsar", 1)
+    shown = ffmpeg.output(tiles, TILES, format="image2", fps_mode="passthrough")
+    return (*_looked_at(forked[0], forked[1], frames), shown)
 
 
 def examine(program: str, video: Path, *, frames: int, tile: tuple[int, int], every_s: float, heard: bool) -> list[str]:
@@ -258,17 +275,9 @@ def examine(program: str, video: Path, *, frames: int, tile: tuple[int, int], ev
     which it runs it leaves TILES, a small picture every so many seconds, and LEVELS, its loudness every 100 ms.
     """
     source = _file(video, FORMATS)
-    forked = source.video.filter_multi_output("split", 3)
-    since = f"isnan(prev_selected_t)+gte(t-prev_selected_t,{every_s})"
-    tiles = forked[2].filter("select", since).filter("scale", *tile).filter("setsar", 1)
-    outputs = [
-        *_looked_at(forked[0], forked[1], frames),
-        ffmpeg.output(tiles, TILES, format="image2", fps_mode="passthrough"),
-    ]
+    outputs = [*_seen(source.video, frames, tile, every_s)]
     if heard:
-        metered = source.audio.filter("ebur128", peak="true", framelog="quiet", metadata=1)
-        printed = metered.filter("ametadata", "print", key="lavfi.r128.M", file=LEVELS)
-        outputs.append(ffmpeg.output(printed, "-", format="null"))
+        outputs.append(ffmpeg.output(_metered(source.audio), "-", format="null"))
     stream = ffmpeg.merge_outputs(*outputs).global_args("-progress", "pipe:1")
     return compiled(stream, program, verbosity="info", strict=False)
 

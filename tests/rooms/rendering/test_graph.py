@@ -55,7 +55,7 @@ def test_every_command_reads_files_alone_asks_nothing_and_stops_at_the_first_err
         graph.master("ffmpeg", here, here, gain=3.0, samples=96_000),
         graph.join("ffmpeg", here, here, here, samples=96_000),
         graph.thumbnail("ffmpeg", here, here, at_ms=400),
-        graph.measure_picture("ffmpeg", here, frames=900),
+        graph.measure_picture("ffmpeg", here, frames=900, tile=(144, 256), every_s=1.0),
     ]
     for argv in commands:
         assert argv[0] == "ffmpeg"
