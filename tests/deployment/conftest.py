@@ -108,5 +108,9 @@ def image() -> Iterator[Image]:
     replay = _Replay(root)
     for stage in stages():
         replay.run(stage)
+    # The image compiles every package; here only what its processes import is, or each of them would do so anew.
+    imports = "import reelwright.app, reelwright.ground.migrations, worker.app"
+    writing = {name: value for name, value in replay.environment.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    subprocess.run([root / "opt/reelwright/bin/python", "-c", imports], check=True, env=writing, cwd=root)
     yield Image(root, replay.environment)
     shutil.rmtree(root, ignore_errors=True)

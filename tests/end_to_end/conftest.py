@@ -5,13 +5,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 PROGRAM = [sys.executable, "-c", "from reelwright.cli import main; main()"]
 
@@ -80,16 +78,3 @@ def ended(dev: Dev) -> None:
     for stream in (dev.process.stdout, dev.process.stderr):
         if stream is not None:
             stream.close()
-
-
-@pytest.fixture
-def start_dev(tmp_path: Path) -> Generator[Callable[..., Dev]]:
-    running: list[Dev] = []
-
-    def start(**more: str) -> Dev:
-        running.append(started(tmp_path / "data", **more))
-        return running[-1]
-
-    yield start
-    for dev in running:
-        ended(dev)

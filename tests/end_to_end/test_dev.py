@@ -4,19 +4,29 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Generator
 from typing import Any
 
 import asyncpg
 import httpx
+import pytest
 
-from tests.end_to_end.conftest import Dev, processes_that_name, reelwright
+from tests.end_to_end.conftest import Dev, ended, processes_that_name, reelwright, started
 
 QUICK = {"REELWRIGHT_HEARTBEAT": "500ms", "REELWRIGHT_LEASE": "3s", "REELWRIGHT_SWEEP": "1s"}
 TWICE = (
     "SELECT run_id FROM usage_ledger GROUP BY run_id HAVING count(DISTINCT fence) > 1 OR count(*) > max(call_no) + 1"
 )
-ORDER = {"topic": "Why do cats purr?", "duration_s": 10}
+ORDER = {"topic": "Why do cats purr?", "duration_s": 10, "aspect": "1:1", "music": "none"}
+
+
+@pytest.fixture(scope="module")
+def dev(tmp_path_factory: pytest.TempPathFactory) -> Generator[Dev]:
+    """One stack for both tests, soon to notice a death; nothing of it is left behind."""
+    running = started(tmp_path_factory.mktemp("dev") / "data", **QUICK)
+    yield running
+    ended(running)
+    assert processes_that_name(running.data) == []
 
 
 async def asked(dev: Dev, query: str) -> list[dict[str, Any]]:
@@ -44,8 +54,7 @@ def follow(client: httpx.Client, generation: str, *, until: str, after: str = "0
                     return event, ids
 
 
-async def test_a_killed_worker_costs_time_and_nothing_else(start_dev: Callable[..., Dev]) -> None:
-    dev = start_dev(**QUICK)
+async def test_a_killed_worker_costs_time_and_nothing_else(dev: Dev) -> None:
     with dev.client as client:
         key = {"Idempotency-Key": "one-and-the-same"}
         first = client.post("/v1/create", json=ORDER, headers=key)
@@ -79,12 +88,9 @@ async def test_a_killed_worker_costs_time_and_nothing_else(start_dev: Callable[.
     doubled = await asked(dev, TWICE)
     assert doubled == []
     assert len(await asked(dev, "SELECT 1 FROM generations")) == 1
-    dev.stop()
-    assert processes_that_name(dev.data) == []
 
 
-def test_a_new_user_is_made_beside_a_running_stack_and_a_second_stack_is_refused(start_dev: Callable[..., Dev]) -> None:
-    dev = start_dev()
+def test_a_new_user_is_made_beside_a_running_stack_and_a_second_stack_is_refused(dev: Dev) -> None:
     made = reelwright("admin", "create-user", "new@example.com", "--plan", "pro", "--data", str(dev.data), "--json")
     assert made.returncode == 0, made.stderr
     told = json.loads(made.stdout)
@@ -107,5 +113,3 @@ def test_a_new_user_is_made_beside_a_running_stack_and_a_second_stack_is_refused
     second = reelwright("dev", "--data", str(dev.data), timeout=30)
     assert second.returncode == 2
     assert dev.told["base_url"] in second.stderr
-    dev.stop()
-    assert processes_that_name(dev.data) == []

@@ -5,14 +5,14 @@ import http.server
 import json
 import sys
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from pathlib import Path
 
 import av
 import pytest
 
 from reelwright.cli import main
-from tests.end_to_end.conftest import Dev, processes_that_name, reelwright
+from tests.end_to_end.conftest import Dev, ended, processes_that_name, reelwright, started
 
 ARTICLE = """How bees find their way home
 
@@ -54,11 +54,10 @@ def test_a_bare_topic_becomes_a_checked_reel_with_its_source_named(tmp_path: Pat
     assert processes_that_name(data) == []
 
 
-@pytest.fixture
-def page(tmp_path: Path) -> Generator[str]:
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
     paragraphs = "".join(f"<p>{part}</p>" for part in ARTICLE.split("\n\n")[1:])
-    site = tmp_path / "site"
-    site.mkdir()
+    site = tmp_path_factory.mktemp("site")
     head = "<html lang=en><head><title>Bees</title></head>"
     (site / "bees.html").write_text(f"{head}<body><article><h1>Bees</h1>{paragraphs}</article></body></html>")
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(site))
@@ -68,23 +67,22 @@ def page(tmp_path: Path) -> Generator[str]:
         server.shutdown()
 
 
-def test_a_web_page_becomes_a_reel_where_the_setting_allows_it(tmp_path: Path, page: str) -> None:
-    out = tmp_path / "bees.mp4"
-    arguments = (
-        "make",
-        "--url",
-        f"http://{page}/bees.html",
-        "-o",
-        str(out),
-        "--json",
-        "--data",
-        str(tmp_path / "data"),
-    )
-    more = ("--duration", "10", "--aspect", "1:1", "--music", "none")
-    run = reelwright(*arguments, *more, timeout=400, REELWRIGHT_INGESTION_ALLOWLIST=page)
+@pytest.fixture(scope="module")
+def dev(tmp_path_factory: pytest.TempPathFactory, page: str) -> Generator[Dev]:
+    """One running stack that may read the page; `make` uses it and leaves it running."""
+    running = started(tmp_path_factory.mktemp("dev") / "data", REELWRIGHT_INGESTION_ALLOWLIST=page)
+    yield running
+    ended(running)
+
+
+def test_a_web_page_becomes_a_reel_where_the_setting_allows_it(tmp_path: Path, page: str, dev: Dev) -> None:
+    source = ("--url", f"http://{page}/bees.html", "-o", str(tmp_path / "bees.mp4"))
+    more = ("--duration", "10", "--aspect", "1:1", "--music", "none", "--json", "--data", str(dev.data))
+    run = reelwright("make", *source, *more, timeout=400)
     assert run.returncode == 0, run.stderr
     made = checked(run.stdout, seconds=10, size=(1080, 1080))
     assert made["outline"] is False
+    assert dev.process.poll() is None
 
 
 @pytest.mark.parametrize(
@@ -122,11 +120,8 @@ REFUSED = [
 ]
 
 
-def test_what_is_refused_before_or_after_the_start_is_one_line_and_exit_2(
-    start_dev: Callable[..., Dev], tmp_path: Path, page: str
-) -> None:
-    """The running stack is used and left running."""
-    dev, out = start_dev(REELWRIGHT_INGESTION_ALLOWLIST=page), tmp_path / "x.mp4"
+def test_what_is_refused_before_or_after_the_start_is_one_line_and_exit_2(dev: Dev, tmp_path: Path, page: str) -> None:
+    out = tmp_path / "x.mp4"
     for arguments, field in [*REFUSED, (("--url", f"http://{page}/gone.html"), "url: ")]:
         run = reelwright("make", *arguments, "-o", str(out), "--json", "--data", str(dev.data), timeout=60)
         assert (run.returncode, run.stdout) == (2, ""), run.stderr
