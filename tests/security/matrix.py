@@ -18,10 +18,17 @@ PUBLIC = """
     GET /health/ready
     GET /metrics
     GET /problems
+    GET /password-reset
+    POST /password-reset
+    GET /password-reset/confirm
+    POST /password-reset/confirm
     GET /problems/{code:str}
     GET /schema
     GET /schema/openapi.json
     GET /schema/{name:str}
+    GET /v1/generations/{generation_id:uuid}/events/{ticket:str}
+    GET /verify
+    POST /verify
     POST /v1/auth/login
     POST /v1/auth/password-reset
     POST /v1/auth/password-reset/confirm
@@ -64,6 +71,8 @@ PERSONAL = """
     GET /v1/generations/{generation_id:uuid}/captions.srt
     GET /v1/generations/{generation_id:uuid}/captions.vtt
     GET /v1/generations/{generation_id:uuid}/events
+    POST /v1/generations/{generation_id:uuid}/events/ticket
+    GET /v1/generations/{generation_id:uuid}/inspection.png
     POST /v1/generations/{generation_id:uuid}/pause
     POST /v1/generations/{generation_id:uuid}/resume
     GET /v1/generations/{generation_id:uuid}/thumbnail

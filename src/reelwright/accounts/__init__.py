@@ -35,6 +35,7 @@ from reelwright.accounts.scopes import Scope, covers
 from reelwright.accounts.sessions import Sessions
 from reelwright.accounts.sign_ins import AccountChanged, SignIns
 from reelwright.accounts.subscriptions import CustomerTaken, Subscriptions, SubscriptionTaken
+from reelwright.accounts.tickets import Tickets
 
 __all__ = [
     "GRACE",
@@ -78,6 +79,7 @@ __all__ = [
     "SubscriptionTaken",
     "SubscriptionTold",
     "Subscriptions",
+    "Tickets",
     "address_of",
     "covers",
     "well_formed",

@@ -22,13 +22,14 @@ from reelwright.api.creations import create
 from reelwright.api.credits import correct_credits, list_transactions, read_balance, read_transaction
 from reelwright.api.dead_letters import list_dead_letters, read_dead_letter, redrive
 from reelwright.api.drafts import add_draft, change_draft, delete_draft, list_draft_variants, list_drafts, read_draft
-from reelwright.api.files import captions, thumbnail, video
-from reelwright.api.following import events
+from reelwright.api.files import captions, inspection, thumbnail, video
+from reelwright.api.following import events, events_by_ticket, ticket
 from reelwright.api.generations import cancel, list_generations, pause, read_generation
 from reelwright.api.guarding import Gatehouse, guard
 from reelwright.api.health import live, metrics, ready
 from reelwright.api.ingestion import ingest, read_ingestion, retry_ingestion
 from reelwright.api.keys import add_key, list_keys, read_key, revoke_key
+from reelwright.api.letter_pages import letter_pages
 from reelwright.api.limits import read_limits
 from reelwright.api.links import asset_url, file_by_link, media_url, video_url
 from reelwright.api.me import change_me, end_session, list_sessions, read_me
@@ -117,6 +118,7 @@ v1 = Router(
         *(ask_export, read_export, delete_account, restore_account, delete_user),
         *(read_me, change_me, list_sessions, end_session, add_key, list_keys, read_key, revoke_key),
         *(create, regenerate, read_generation, events, video, thumbnail, captions),
+        *(inspection, ticket, events_by_ticket),
         *(add_draft, list_drafts, read_draft, list_draft_variants, change_draft, delete_draft),
         *(read_variant, change_variant, regenerate_variant),
         *(list_scenes, change_scene, reorder_scenes, regenerate_scene),
@@ -145,4 +147,4 @@ v1 = Router(
 )
 checked(v1)
 operator_routes = [live, ready, metrics]
-public_routes = [stripe_webhook, file_by_link, *public_pages]
+public_routes = [stripe_webhook, file_by_link, *public_pages, *letter_pages]

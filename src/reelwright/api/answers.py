@@ -80,6 +80,11 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "video": ("file.not_ready", "request.range", "storage.not_found", "storage.unavailable"),
     "thumbnail": ("file.not_ready", "request.range", "storage.not_found", "storage.unavailable"),
     "captions": ("file.not_ready", "request.range", "storage.not_found", "storage.unavailable"),
+    "inspection": ("file.not_ready", "request.range", "storage.not_found", "storage.unavailable"),
+    "events_by_ticket": (
+        *("events.ticket_refused", "events.too_many_streams", "auth.cross_site"),
+        *("database.unavailable", "database.conflict"),
+    ),
     "add_draft": (*_REPEATABLE, "source.not_allowed", "voice.unknown", "music.unknown", "draft.not_found"),
     "change_draft": (
         *("draft.changed", "draft.not_found", "draft.variant_unknown", "draft.in_use"),
@@ -243,9 +248,11 @@ class File:
 FILES: Mapping[str, File] = {
     "video": File("video/mp4", ranged=True),
     "thumbnail": File("image/jpeg", ranged=True),
+    "inspection": File("image/png", ranged=True),
     "captions_srt": File("application/x-subrip", text=True, ranged=True),
     "captions_vtt": File("text/vtt", text=True, ranged=True),
     "events": File("text/event-stream", text=True),
+    "events_by_ticket": File("text/event-stream", text=True),
     "file_by_link": File("*/*", ranged=True),
     "play_preview": File("audio/mpeg", ranged=True),
     "play_music": File("audio/mpeg", ranged=True),

@@ -123,6 +123,19 @@ async def thumbnail(
     return served(request, file, storage, name=f"{generation_id}.jpg")
 
 
+@get("/generations/{generation_id:uuid}/inspection.png", summary="Get a reel's contact sheet", tags=["core"])
+async def inspection(
+    request: Request[Any, Any, Any],
+    generation_id: FromPath[GenerationId],
+    account: NamedDependency[Account],
+    db: NamedDependency[Database],
+    storage: NamedDependency[Storage],
+) -> Response[Any]:
+    """Return one picture of what was measured before release: frames, sound, captions, and each gate's verdict."""
+    file = await reading.file(account.id, generation_id, ArtefactKind.INSPECTION, db=db)
+    return served(request, file, storage, name=f"{generation_id}-inspection.png")
+
+
 @get(
     ["/generations/{generation_id:uuid}/captions.srt", "/generations/{generation_id:uuid}/captions.vtt"], tags=["core"]
 )

@@ -5,23 +5,24 @@ import contextlib
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Annotated
 from weakref import WeakSet
 
 import msgspec
-from litestar import get
+from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, HeaderParameter
+from litestar.params import FromPath, HeaderParameter, QueryParameter
 from litestar.response import Stream
+from litestar.status_codes import HTTP_201_CREATED
 
-from reelwright.accounts import Account, Caller
+from reelwright.accounts import Caller
 from reelwright.api.views import StageView, stage_views
 from reelwright.ground.errors import Kind, NotFound, Outage, Refusal
 from reelwright.ground.ids import AccountId, GenerationId
 from reelwright.ground.postgres import Database
-from reelwright.journeys import identity, reading
+from reelwright.journeys import following, identity, reading
 
 MOST_STREAMS = 10
 """Streams that one account may have open at each process of the API."""
@@ -68,7 +69,6 @@ def _left(account: AccountId, seat: _Seat) -> None:
 @get("/generations/{generation_id:uuid}/events", summary="Follow a generation", tags=["core"])
 async def events(
     generation_id: FromPath[GenerationId],
-    account: NamedDependency[Account],
     caller: NamedDependency[Caller],
     db: NamedDependency[Database],
     stopping: NamedDependency[asyncio.Event],
@@ -80,12 +80,72 @@ async def events(
     it was opened with is revoked or over. A comment every 15 s keeps it open. Each process of the API keeps 10 streams
     of an account open at a time.
     """
+    return await _stream(caller, generation_id, last_event_id, db=db, stopping=stopping)
+
+
+class TicketView(msgspec.Struct, frozen=True, kw_only=True):
+    """What a browser's EventSource opens, once, until then."""
+
+    url: str
+    expires_at: datetime
+
+
+@post(
+    "/generations/{generation_id:uuid}/events/ticket",
+    status_code=HTTP_201_CREATED,
+    summary="Get a ticket to follow a generation",
+    tags=["core"],
+)
+async def ticket(
+    generation_id: FromPath[GenerationId],
+    caller: NamedDependency[Caller],
+    db: NamedDependency[Database],
+    base_url: NamedDependency[str],
+    key: Annotated[  # noqa: ARG001 - for OpenAPI
+        str | None,
+        HeaderParameter(name="Idempotency-Key", description="Taken and not needed: a repeat gets another ticket."),
+    ] = None,
+) -> TicketView:
+    """Return an address for a browser's `EventSource`, which can send no key: good for 60 s, once, this generation.
+
+    Where the connection breaks off, ask for another ticket and add `?last_event_id=` with the id that came last.
+    """
+    token, until = await following.ticket(caller, generation_id, db=db)
+    stream = f"{base_url.rstrip('/')}/v1/generations/{generation_id}/events/{token}"
+    return TicketView(url=stream, expires_at=until)
+
+
+@get(
+    "/generations/{generation_id:uuid}/events/{ticket:str}",
+    summary="Follow a generation by a ticket",
+    tags=["core"],
+    opt={"public": True},
+)
+async def events_by_ticket(
+    generation_id: FromPath[GenerationId],
+    ticket: FromPath[str],
+    db: NamedDependency[Database],
+    stopping: NamedDependency[asyncio.Event],
+    *,
+    last_event_id: Annotated[
+        str | None, QueryParameter(max_length=_LONGEST_ID, description="The id of the last event that came.")
+    ] = None,
+) -> Stream:
+    """Stream as `GET /v1/generations/{generation_id}/events` does, to whoever shows a ticket; it is then used up."""
+    caller = await following.admitted(ticket, generation_id, db=db)
+    return await _stream(caller, generation_id, last_event_id, db=db, stopping=stopping)
+
+
+async def _stream(
+    caller: Caller, generation_id: GenerationId, last_event_id: str | None, *, db: Database, stopping: asyncio.Event
+) -> Stream:
     short = last_event_id is not None and last_event_id.isdecimal() and len(last_event_id) <= _LONGEST_ID
     after = int(last_event_id) if short and last_event_id else 0
-    look = partial(reading.news, account.id, generation_id, db=db)
+    account = caller.account.id
+    look = partial(reading.news, account, generation_id, db=db)
     first = await look(after=after)
     return Stream(
-        _told(look, first, after=after, seat=_seated(account.id), caller=caller, db=db, stopping=stopping),
+        _told(look, first, after=after, seat=_seated(account), caller=caller, db=db, stopping=stopping),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )

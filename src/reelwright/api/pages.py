@@ -22,8 +22,27 @@ window.ui = SwaggerUIBundle({
 });
 """
 _STYLE = b"""\
-body { font: 1rem/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 48rem; padding: 0 1rem; }
-dt { font-weight: 600; margin-top: 1rem; } dd { margin: 0; } code { font-family: ui-monospace, monospace; }
+:root { --ink: #16211e; --soft: #5c635f; --paper: #f3f1ec; --card: #fff; --line: #e2ded4;
+  --deep: #1d5c4d; --bad: #a3261c; }
+@media (prefers-color-scheme: dark) { :root {
+  --ink: #eceae4; --soft: #a4aaa6; --paper: #141816; --card: #1d2320; --line: #333b37;
+  --deep: #5fbfa4; --bad: #ff8b80; } }
+body { background: var(--paper); color: var(--ink); font: 1rem/1.5 system-ui, sans-serif; margin: 2rem auto;
+  max-width: 48rem; overflow-wrap: anywhere; padding: 0 1rem; }
+a { color: var(--deep); } code { font-family: ui-monospace, monospace; }
+dt { font-weight: 600; margin-top: 1rem; } dd { margin: 0; }
+.card { background: var(--card); border: 1px solid var(--line); border-radius: 12px; margin: 8vh auto; max-width: 26rem;
+  padding: 2rem; }
+.card h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 1rem; }
+.brand { color: var(--deep); font-weight: 700; margin: 0 0 1.5rem; }
+label { display: block; font-weight: 600; margin: 1rem 0 .35rem; }
+input { background: var(--paper); border: 1px solid var(--line); border-radius: 8px; box-sizing: border-box;
+  color: inherit; font: inherit; padding: .65rem .75rem; width: 100%; }
+button { background: var(--deep); border: 0; border-radius: 8px; color: var(--card); cursor: pointer; font: inherit;
+  font-weight: 600; margin-top: 1.25rem; padding: .75rem 1.25rem; width: 100%; }
+a:focus-visible, button:focus-visible, input:focus-visible { outline: 3px solid var(--deep); outline-offset: 2px; }
+.hint { color: var(--soft); font-size: .875rem; margin: .35rem 0 0; }
+.wrong { border-left: 3px solid var(--bad); color: var(--bad); padding-left: .75rem; }
 """
 _FROM_WHEEL: Mapping[str, str] = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css"}
 _POLICY = (
@@ -52,8 +71,8 @@ class ProblemTypesView(msgspec.Struct, frozen=True, kw_only=True):
 def browse_schema() -> Response[str]:
     """Show the contract, and let it be tried out."""
     body = f'<div id="contract"></div><script src="{_SCHEMA}/swagger-ui-bundle.js"></script>'
-    page = _page("Reelwright's API", f'{body}<script src="{_SCHEMA}/start.js"></script>', style="swagger-ui.css")
-    return Response(page, headers={"Content-Security-Policy": _POLICY})
+    shown = page("Reelwright's API", f'{body}<script src="{_SCHEMA}/start.js"></script>', style="swagger-ui.css")
+    return Response(shown, headers={"Content-Security-Policy": _POLICY})
 
 
 @get(f"{_SCHEMA}/openapi.json", include_in_schema=False, sync_to_thread=True, opt={"public": True})
@@ -118,13 +137,14 @@ def _wants_page(request: Request[Any, Any, Any]) -> bool:
 
 
 def _html(title: str, body: str) -> Response[Any]:
-    return Response(_page(title, body, style="pages.css"), media_type=MediaType.HTML)
+    return Response(page(title, body, style="pages.css"), media_type=MediaType.HTML)
 
 
-def _page(title: str, body: str, *, style: str) -> str:
+def page(title: str, body: str, *, style: str) -> str:
+    """Return a whole page around a body that is HTML already."""
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f'<meta name="viewport" content="width=device-width">'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<link rel="stylesheet" href="{_SCHEMA}/{style}"></head><body>{body}</body></html>'
     )
 

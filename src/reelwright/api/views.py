@@ -106,12 +106,16 @@ class ScenesView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VideoView(msgspec.Struct, frozen=True, kw_only=True):
-    """The finished files, each fetched with the same API key; the video answers byte ranges."""
+    """The finished files, each fetched with the same API key; the video answers byte ranges.
+
+    `inspection_url` shows what was measured, as a picture; null for reels of before there was one.
+    """
 
     url: str
     thumbnail_url: str
     captions_srt_url: str
     captions_vtt_url: str
+    inspection_url: str | None
     duration_ms: int
     size_bytes: int
     sha256: str
@@ -335,6 +339,7 @@ def scene_view(scene: Scene) -> SceneView:
 
 
 def _video(generation: GenerationId, artefacts: list[Artefact]) -> VideoView | None:
+    drawn = any(artefact.kind is ArtefactKind.INSPECTION for artefact in artefacts)
     for artefact in artefacts:
         if artefact.kind is ArtefactKind.VIDEO:
             base = f"/v1/generations/{generation}"
@@ -343,6 +348,7 @@ def _video(generation: GenerationId, artefacts: list[Artefact]) -> VideoView | N
                 thumbnail_url=f"{base}/thumbnail",
                 captions_srt_url=f"{base}/captions.srt",
                 captions_vtt_url=f"{base}/captions.vtt",
+                inspection_url=f"{base}/inspection.png" if drawn else None,
                 duration_ms=msgspec.convert(artefact.meta.get("duration_ms", 0), int),
                 size_bytes=artefact.size_bytes,
                 sha256=artefact.sha256,

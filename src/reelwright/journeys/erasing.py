@@ -110,6 +110,7 @@ _LAST = (
     text("DELETE FROM api_keys WHERE account_id = :account"),
     text("DELETE FROM sessions WHERE account_id = :account"),
     text("DELETE FROM email_proofs WHERE account_id = :account"),
+    text("DELETE FROM stream_tickets WHERE account_id = :account"),
     text("DELETE FROM replays WHERE account_id = :account"),
 )
 _BATCH, _KEYS = 100, 1000

@@ -64,12 +64,16 @@ class Ear:
 
 
 @asynccontextmanager
-async def stream(app: Litestar, who: Person, generation: str, *, last: str | None = None) -> AsyncGenerator[Ear]:
-    """Open a stream, and close it as a client does."""
-    headers = [(b"host", b"api"), (b"authorization", f"Bearer {who.secret}".encode())]
+async def stream(
+    app: Litestar, who: Person | None, generation: str, *, last: str | None = None, ticket: str = "", query: str = ""
+) -> AsyncGenerator[Ear]:
+    """Open a stream, and close it as a client does: by somebody's key, or by a ticket."""
+    headers = [(b"host", b"api")]
+    if who is not None:
+        headers.append((b"authorization", f"Bearer {who.secret}".encode()))
     if last is not None:
         headers.append((b"last-event-id", last.encode("latin-1")))
-    path = f"/v1/generations/{generation}/events"
+    path = f"/v1/generations/{generation}/events" + (f"/{ticket}" if ticket else "")
     scope: Any = {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -78,7 +82,7 @@ async def stream(app: Litestar, who: Person, generation: str, *, last: str | Non
         "scheme": "http",
         "path": path,
         "raw_path": path.encode(),
-        "query_string": b"",
+        "query_string": query.encode(),
         "root_path": "",
         "headers": headers,
         "client": ("127.0.0.1", 1),

@@ -64,6 +64,7 @@ async def objects(client: httpx.AsyncClient, callers: Callers, db: Database) -> 
         "provider": "openai",
         "model": "gpt-4.1",
         "token": "x.y",
+        "ticket": "t" * 43,
         "code": "request.invalid",
         "name": "x.js",
     }
