@@ -6,7 +6,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from reelwright.generations import Stage
 from reelwright.settings import SettingRefused, Settings, load, variable
+from reelwright.wiring import hands, stage_places, tools
 
 NEEDED = {
     "DATABASE_URL": "postgresql://localhost/reelwright",
@@ -24,7 +26,7 @@ def test_the_needed_ones_are_enough_and_the_rest_has_defaults() -> None:
     assert (settings.environment, settings.lease, settings.text_provider) == (
         "production",
         timedelta(seconds=45),
-        "offline",
+        ("offline",),
     )
 
 
@@ -55,6 +57,8 @@ def test_durations_are_read(text: str, length: float) -> None:
         ("REELWRIGHT_ENVIRONMENT", "staging"),
         ("REELWRIGHT_SECRET_KEY", "too short"),
         ("REELWRIGHT_TEXT_PROVIDER", "oracle"),
+        ("REELWRIGHT_TEXT_PROVIDER", "offline,offline"),
+        ("REELWRIGHT_TEXT_PROVIDER", ","),
         ("REELWRIGHT_INGESTION_ALLOWLIST", "127.0.0.1:80"),
     ],
 )
@@ -69,7 +73,23 @@ def test_openai_needs_its_key_and_a_local_service_does_not() -> None:
         load(NEEDED | {"REELWRIGHT_TEXT_PROVIDER": "openai"})
     assert refused.value.field == "OPENAI_API_KEY"
     local = NEEDED | {"REELWRIGHT_TEXT_PROVIDER": "openai", "OPENAI_BASE_URL": "http://127.0.0.1:11434/v1"}
-    assert load(local).text_provider == "openai"
+    assert load(local).text_provider == ("openai",)
+
+
+def test_providers_come_in_an_order_and_each_needs_its_key() -> None:
+    order = NEEDED | {"REELWRIGHT_TEXT_PROVIDER": "openai, anthropic,offline", "OPENAI_API_KEY": "k"}
+    with pytest.raises(SettingRefused) as refused:
+        load(order)
+    assert refused.value.field == "ANTHROPIC_API_KEY"
+    settings = load(order | {"ANTHROPIC_API_KEY": "k", "REELWRIGHT_TEXT_MODEL": "gpt-4.1"})
+    assert settings.text_provider == ("openai", "anthropic", "offline")
+    place = stage_places(settings)[Stage.STORY_WRITING]
+    names = [(who.provider, who.model) for who in (place, *place.instead)]
+    assert names == [("openai", "gpt-4.1"), ("anthropic", "claude-haiku-4-5"), ("offline", "extract-1")]
+    others = hands(settings, tools(settings))
+    assert set(others) == set(names[1:])
+    kinds = [type(others[name].text).__name__ for name in names[1:]]
+    assert (kinds, type(tools(settings).text).__name__) == (["OpenAIText", "OfflineText"], "OpenAIText")
 
 
 UPSTASH = {"UPSTASH_REDIS_REST_URL": "https://a.upstash.io", "UPSTASH_REDIS_REST_TOKEN": "token"}
@@ -123,7 +143,7 @@ def test_each_service_needs_its_own_key(craft: str, choice: str, key: str) -> No
         load(chosen)
     assert refused.value.field == key
     settings = load(chosen | {key: "k"})
-    assert (settings.choices[craft.lower()], settings.access[choice].key) == (choice, "k")
+    assert (settings.choices[craft.lower()], settings.access[choice].key) == ((choice,), "k")
 
 
 def test_a_service_is_chosen_only_for_what_it_does_and_ollama_needs_no_key() -> None:

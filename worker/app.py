@@ -23,9 +23,8 @@ from reelwright.ground.workspace import own_folder
 from reelwright.journeys import invariants, reconciliation, recovery, sounding
 from reelwright.journeys.chores import keep_doing
 from reelwright.journeys.workroom import StageWork, Timings, Workroom
-from reelwright.providers import toolset
 from reelwright.settings import Settings
-from reelwright.wiring import Wiring, choices, models, stage_places, wired
+from reelwright.wiring import Wiring, hands, stage_places, tools, wired
 from worker import delivery
 from worker.sounding import make as make_sound
 from worker.stages import (
@@ -59,17 +58,13 @@ STAGES: dict[Stage, StageWork] = {
 
 def workroom(wiring: Wiring, settings: Settings, stages: dict[Stage, StageWork]) -> Workroom:
     """Return what the worker's journeys need around them."""
-    tools = toolset(
-        choice=choices(settings),
-        access=settings.access,
-        models=models(settings),
-        allowlist=frozenset(settings.ingestion_allowlist),
-    )
+    first = tools(settings)
     return Workroom(
         db=wiring.db,
         gate=wiring.gate,
         storage=wiring.storage,
-        tools=tools,
+        tools=first,
+        hands=hands(settings, first),
         stages=stages,
         chores=chores(wiring),
         places=stage_places(settings),

@@ -41,10 +41,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     qstash_token: str
     qstash_current_signing_key: str
     qstash_next_signing_key: str = ""
-    text_provider: str = "offline"
-    picture_provider: str = "offline"
-    vision_provider: str = "offline"
-    speech_provider: str = "offline"
+    text_provider: tuple[str, ...] = ("offline",)
+    picture_provider: tuple[str, ...] = ("offline",)
+    vision_provider: tuple[str, ...] = ("offline",)
+    speech_provider: tuple[str, ...] = ("offline",)
     text_model: str | None = None
     picture_model: str | None = None
     vision_model: str | None = None
@@ -98,8 +98,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.environment == "production"
 
     @property
-    def choices(self) -> dict[str, str]:
-        """The provider of each craft that may be chosen."""
+    def choices(self) -> dict[str, tuple[str, ...]]:
+        """The providers of each craft that may be chosen: each does what those before it can't just now."""
         return {
             "text": self.text_provider,
             "picture": self.picture_provider,
@@ -209,14 +209,18 @@ def _checked(settings: Settings) -> Settings:
 
 def _check_providers(settings: Settings) -> None:
     """Refuse a provider that doesn't do the craft it is chosen for, and one that nobody has a key for."""
-    for craft, choice in settings.choices.items():
+    for craft, chosen in settings.choices.items():
         name, known = variable(f"{craft}_provider"), providers_of(Craft(craft))
-        if choice not in known:
-            raise SettingRefused(f"{name} must be {', '.join(known[:-1])} or {known[-1]}, not {choice!r}.", field=name)
-        service = SERVICES.get(choice)
-        if service and not settings.access[choice].suffices(service):
-            key = service.key_variable
-            raise SettingRefused(f"{name} is {choice}, so {key} must be set.", field=key)
+        if len(set(chosen)) < max(1, len(chosen)):
+            raise SettingRefused(f"{name} must name one provider or more, each once, comma-separated.", field=name)
+        for choice in chosen:
+            if choice not in known:
+                names = f"{', '.join(known[:-1])} or {known[-1]}"
+                raise SettingRefused(f"{name} must be {names}, not {choice!r}.", field=name)
+            service = SERVICES.get(choice)
+            if service and not settings.access[choice].suffices(service):
+                key = service.key_variable
+                raise SettingRefused(f"{name} is {','.join(chosen)}, so {key} must be set.", field=key)
 
 
 def _check_secret(settings: Settings) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reelwright import ledger, outbox
 from reelwright.admission import Gate, Place, Tcp, Transport, Unreachable, eviction
@@ -13,7 +13,7 @@ from reelwright.ground import failpoints, log, postgres, qstash, redis, storage,
 from reelwright.journeys import facts
 from reelwright.journeys.workroom import place_of
 from reelwright.outbox import Destination, Relay
-from reelwright.providers import Craft, Lane, model_of
+from reelwright.providers import Craft, Lane, Model, Toolset, model_of, toolset
 from reelwright.settings import SettingRefused, Settings
 
 _START_PATIENCE_S = 2
@@ -40,7 +40,10 @@ def worker_address(settings: Settings, path: str) -> str:
 
 
 def stage_places(settings: Settings) -> dict[Stage, Place]:
-    """Return which provider's place each stage needs while it runs for people; `Workroom.place` knows batch work's."""
+    """Return which provider's place each stage needs while it runs for people, and whose may do in its stead.
+
+    `Workroom.place` knows batch work's.
+    """
     crafts = {
         Stage.STORY_WRITING: Craft.TEXT,
         Stage.SCENE_GENERATION: Craft.TEXT,  # a scene's text is made anew there
@@ -48,17 +51,43 @@ def stage_places(settings: Settings) -> dict[Stage, Place]:
         Stage.VISUAL_VERIFICATION: Craft.VISION,
         Stage.TTS_GENERATION: Craft.SPEECH,
     }
-    providers, names = choices(settings), models(settings)
-    chosen = {stage: model_of(providers[craft], craft, names.get(craft)) for stage, craft in crafts.items()}
-    lane = Lane.INTERACTIVE
-    return {Stage.INGESTION: place_of("web", "pages", lane)} | {
-        stage: place_of(model.provider, model.name, lane) for stage, model in chosen.items()
-    }
+    lane, found = Lane.INTERACTIVE, {Stage.INGESTION: place_of("web", "pages", Lane.INTERACTIVE)}
+    for stage, craft in crafts.items():
+        first, *others = (place_of(model.provider, model.name, lane) for model in _asked(settings, craft))
+        found[stage] = replace(first, instead=tuple(others))
+    return found
+
+
+def _asked(settings: Settings, craft: Craft) -> list[Model]:
+    """Return the models that may do a craft, in order; the settings name the first one's, the others are defaults."""
+    first, *others = settings.choices[craft]
+    return [model_of(first, craft, models(settings).get(craft)), *(model_of(other, craft) for other in others)]
 
 
 def choices(settings: Settings) -> dict[str, str]:
-    """Return the configured provider of each craft."""
-    return settings.choices
+    """Return the first provider of each craft."""
+    return {craft: names[0] for craft, names in settings.choices.items()}
+
+
+def tools(settings: Settings) -> Toolset:
+    """Return the first provider's clients."""
+    return toolset(
+        choice=choices(settings),
+        access=settings.access,
+        models=models(settings),
+        allowlist=frozenset(settings.ingestion_allowlist),
+    )
+
+
+def hands(settings: Settings, first: Toolset) -> dict[tuple[str, str], Toolset]:
+    """Return the tools of each model that may do in another's stead: the first ones, but for that model's crafts."""
+    found: dict[tuple[str, str], Toolset] = {}
+    for craft in settings.choices:
+        for model in _asked(settings, Craft(craft))[1:]:
+            name = (model.provider, model.name)
+            own = toolset(choice={craft: model.provider}, access=settings.access, models={craft: model.name})
+            found[name] = replace(found.get(name, first), **{craft: getattr(own, craft)})
+    return found
 
 
 def models(settings: Settings) -> dict[str, str]:

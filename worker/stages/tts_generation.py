@@ -58,6 +58,7 @@ async def perform(task: Assignment, tools: providers.Toolset, bench: Bench) -> M
             "words": [[word.text, word.start_ms, word.end_ms] for word in speech.words],
             "exact": speech.exact,
             "speed": round(voice.speed * pace, 3),
+            "by": next((f"{use.provider}:{use.model}" for use in reversed(uses)), None),
         },
     )
     return Made(outcome=Spoken(duration_ms=speech.duration_ms), artefacts=(made,), uses=uses)

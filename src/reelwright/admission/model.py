@@ -18,7 +18,8 @@ USUAL_RUN = timedelta(minutes=1)
 class Place:
     """A place at a provider's model in a lane (`interactive` or `batch`): at most `cap` in it, `capacity` in both.
 
-    `rival` is the other lane, for which `rival_floor` places are always kept. Without one the lane is alone.
+    `rival` is the other lane, for which `rival_floor` places are always kept. Without one the lane is alone. `instead`:
+    who may do the work in this one's stead, in order; nothing is taken there.
     """
 
     provider: str
@@ -28,6 +29,7 @@ class Place:
     capacity: int | None = None
     rival: str | None = None
     rival_floor: int = 0
+    instead: "tuple[Place, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,8 +23,11 @@ RECIPES: Mapping[Stage, str] = {
 }
 """The version of how each stage works. A stage that would make something else of the same inputs needs a new one."""
 
-Makers = Mapping[Stage, str]
-"""Who does a stage's work, such as `openai:tts-1`; a stage that calls nobody is left out."""
+Makers = Mapping[Stage, tuple[str, ...]]
+"""Who does a stage's work, such as `openai:tts-1`; a stage that calls nobody is left out.
+
+A name is that of what the first one makes. What the others have made in its stead serves as well.
+"""
 
 
 class Look(msgspec.Struct, frozen=True, array_like=True):
@@ -120,4 +123,4 @@ def _chunk(task: Assignment, makers: Makers) -> str | None:
 
 
 def _named(stage: Stage, makers: Makers, *what: Any) -> str:
-    return inputs_hash(RECIPES[stage], makers.get(stage, ""), *what)
+    return inputs_hash(RECIPES[stage], makers.get(stage, ("",))[0], *what)

@@ -135,8 +135,11 @@ class Making:
                 yield unit, name
 
     def names(self) -> dict[Unit, str]:
-        """Return the names of all that can be named as far as it is."""
-        return dict(self._named())
+        """Return the names of all that can be named as far as it is: as the first makers make it."""
+        names: dict[Unit, str] = {}
+        for unit, name in self._named():
+            names.setdefault(unit, name)
+        return names
 
     def _named(self) -> Iterator[tuple[Unit, str]]:
         for named in (*map(self._scene, self.variant.scenes), self._mix(), self._chunks()):
@@ -147,12 +150,14 @@ class Making:
         yield Unit(stage=Stage.TTS_GENERATION, scene=at), inputs.voice(scene, self.draft, self.makers)
         for tried in range(pipeline.MOST_ROUNDS):
             drawn = Unit(stage=Stage.VISUAL_GENERATION, scene=at, round=tried)
-            yield drawn, inputs.picture(self.variant, scene, self.draft, self.makers, tried=tried)
+            for makers in self._in_turn(Stage.VISUAL_GENERATION):
+                yield drawn, inputs.picture(self.variant, scene, self.draft, makers, tried=tried)
             picture = self._sha256(drawn, ArtefactKind.IMAGE)
             if picture is None:
                 return
             judged = Unit(stage=Stage.VISUAL_VERIFICATION, scene=at, round=tried)
-            yield judged, inputs.check(scene, picture, self.makers)
+            for makers in self._in_turn(Stage.VISUAL_VERIFICATION):
+                yield judged, inputs.check(scene, picture, makers)
             verdict = self.finished.get(judged)
             if not isinstance(verdict, Judged):
                 return
@@ -165,6 +170,14 @@ class Making:
 
     def _mix(self) -> Iterator[tuple[Unit, str]]:
         voices = [Unit(stage=Stage.TTS_GENERATION, scene=scene.index) for scene in self.variant.scenes]
+    def _in_turn(self, stage: Stage) -> Iterator[Makers]:
+        """Yield the makers with each of a stage's in the first place: of two that made a thing, the first one's counts.
+
+        Voices have no such turns: half of a reel in one voice and half in another is no reel.
+        """
+        for who in self.makers.get(stage, ("",)):
+            yield {**self.makers, stage: (who,)}
+
         if all(voice in self.finished for voice in voices):
             narrations = [self._sha256(voice, ArtefactKind.NARRATION) for voice in voices]
             yield Unit(stage=Stage.AUDIO_MIXING), inputs.mix(self.variant, self.draft, narrations, self.makers)

@@ -11,6 +11,7 @@ from reelwright.ground import clock, log
 from reelwright.ground.errors import Outage
 from reelwright.journeys import offering
 from reelwright.journeys.workroom import Workroom
+from reelwright.providers import ProviderAway, ProviderRefused
 
 _log = log.logger("journeys.holding")
 
@@ -26,6 +27,17 @@ class Busy(Exception):  # noqa: N818 - a full provider, one that rests or is swi
         super().__init__()
         self.delay = delay
         self.code = code
+
+
+def another_may(no: Busy | ProviderAway | ProviderRefused) -> bool:
+    """Say whether somebody else may do what this provider didn't: it is off, rests, or won't for reasons of its own."""
+    return no.code == offering.SwitchedOff.code if isinstance(no, Busy) else no.ours
+
+
+def patience(no: Busy | ProviderAway | ProviderRefused) -> timedelta:
+    """Return after how long this provider may be asked again; never by itself where it has refused."""
+    wait = no.delay if isinstance(no, Busy) else no.wait
+    return timedelta.max if wait is None else wait
 
 
 def dispatch(claim: Claim, generation: Generation, room: Workroom) -> Dispatch:

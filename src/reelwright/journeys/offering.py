@@ -37,16 +37,18 @@ async def offered(*, db: Database, terms: Terms) -> list[Offered]:
     async with db.begin() as tx:
         known = await providers.offers(tx)
     health = providers.health()
-    used: AbstractSet[tuple[str, str]] = {(place.provider, place.model) for place in terms.places.values()}
+    used: AbstractSet[tuple[str, str]] = {
+        (who.provider, who.model) for place in terms.places.values() for who in (place, *place.instead)
+    }
     return [
         Offered(offer=offer, doing=offer.doing(health), in_use=(offer.provider, offer.model) in used) for offer in known
     ]
 
 
 async def check_on(places: Iterable[Place], *, db: Database) -> None:
-    """Let work in that needs these places. Raises SwitchedOff, Outage."""
+    """Let work in that needs these places, or those in their stead. Raises SwitchedOff, Outage."""
     off = await providers.switched_off(db)
-    if any((place.provider, place.model) in off for place in places):
+    if any(all((who.provider, who.model) in off for who in (place, *place.instead)) for place in places):
         raise SwitchedOff("A service that this needs is switched off for the moment: ask again soon.", wait=_WAIT)
 
 

@@ -4,7 +4,7 @@ import asyncio
 import random
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -103,6 +103,7 @@ class _Attempt:
     opened: recording.Opened
     room: Workroom
     request_id: str | None
+    calls: Calls
     began: float = field(default_factory=time.monotonic)
     uses: list[Use] = field(default_factory=list[Use])
 
@@ -117,7 +118,12 @@ class _Attempt:
     @property
     def left(self) -> timedelta:
         """How long the generation may still take."""
-        return self.opened.dossier.left - timedelta(seconds=time.monotonic() - self.began)
+        return self.opened.dossier.left - self.lasted
+
+    @property
+    def lasted(self) -> timedelta:
+        """How long the attempt has taken so far."""
+        return timedelta(seconds=time.monotonic() - self.began)
 
     def bounded(self, wait: timedelta) -> timedelta:
         """Return the wait, or the generation's rest of time where that is shorter: then the sweep will end it."""
@@ -141,7 +147,8 @@ async def perform(message: StageDue, *, room: Workroom) -> Answer:
             opened = await recording.opened(tx, claim)
         request_id = message.request_id or opened.told.generation.request_id
         structlog.contextvars.bind_contextvars(request_id=request_id)
-        attempt = _Attempt(claim=claim, opened=opened, room=room, request_id=request_id)
+        calls = Calls(db=room.db, claim=opened.claim, account=opened.task.account_id)
+        attempt = _Attempt(claim=opened.claim, opened=opened, room=room, request_id=request_id, calls=calls)
         await failpoints.reached(f"stage.{attempt.stage}.after_claim")
         _begun(attempt)
         end = await _recorded(attempt)
@@ -183,13 +190,8 @@ async def _recorded(attempt: _Attempt) -> _End:
 
 async def _attempted(attempt: _Attempt) -> _End:
     """Work, keep the result, and record whatever happens instead. Raises Outage where that could not be recorded."""
-    claim, task, room = attempt.claim, attempt.opened.task, attempt.room
-    held = holding.dispatch(claim, attempt.generation, room)
     try:
-        async with holding.admitted(held, room):
-            made = await _worked(attempt, held)
-            counted = await recording.keep(claim, task, made, room=room, request_id=attempt.request_id)
-            return _End.SUCCEEDED if counted else await _lost(attempt)
+        return await _by_turns(attempt)
     except Lost:
         return await _lost(attempt)
     except Refusal as refusal:
@@ -198,7 +200,35 @@ async def _attempted(attempt: _Attempt) -> _End:
         wait = busy.delay * random.uniform(1.0, 2.0)  # noqa: S311 - jitter: not together
         return await _given_back(attempt, wait, busy.code)
     except ProviderAway as away:
-        return await _put_off(attempt, away, held)
+        return await _put_off(attempt, away)
+async def _by_turns(attempt: _Attempt) -> _End:
+    """Have it done by the first who can. Where none can, it is as it is with the one who may be back the soonest."""
+    gone: list[Busy | ProviderAway | ProviderRefused] = []
+    for room in attempt.room.turns(attempt.opened.task):
+        try:
+            return await _turn(replace(attempt, room=room))
+        except (Busy, ProviderAway, ProviderRefused) as away:
+            if not holding.another_may(away):
+                raise
+            gone.append(away)
+    raise min(gone, key=holding.patience)
+
+
+async def _turn(attempt: _Attempt) -> _End:
+    """Hold one provider's place, do the work with it and keep the result."""
+    claim, task, room = attempt.claim, attempt.opened.task, attempt.room
+    held = holding.dispatch(claim, attempt.generation, room)
+    try:
+        async with holding.admitted(held, room):
+            made = await _worked(attempt, held)
+            counted = await recording.keep(claim, task, made, room=room, request_id=attempt.request_id)
+            return _End.SUCCEEDED if counted else await _lost(attempt)
+    except ProviderAway as away:
+        if away.code == RATE_LIMITED:
+            await holding.slow_down(held, room, wait=away.wait)
+        raise
+
+
     except Exception as error:  # noqa: BLE001 - an outage or a bug: recorded, retried, and in the end given up on
         return await _try_again(attempt, error)
 
@@ -222,7 +252,9 @@ async def _worked(attempt: _Attempt, held: Dispatch) -> recording.Kept:
             beat.result()  # raises what stopped the heart
             raise Lost
         made = work.result()
-        attempt.uses.extend(made.uses)
+        vain = (replace(use, quantity=0) for use in attempt.uses)  # another's, who then couldn't: it costs, unsold
+        made = replace(made, uses=(*made.uses, *vain))
+        attempt.uses[:] = made.uses
         return await recording.store(claim, attempt.opened.task, made, room=room)
     finally:
         await tasks.end(work, beat, leaving)
@@ -232,8 +264,7 @@ async def _worked(attempt: _Attempt, held: Dispatch) -> recording.Kept:
 async def _stage(attempt: _Attempt, bench: _Bench) -> Made:
     """Do the work within the stage's time and what its generation has left. Raises Outage, and what the stage does."""
     room, task, stage = attempt.room, attempt.opened.task, attempt.stage
-    most = min(room.timings.stage_deadline, attempt.left)
-    calls = Calls(db=room.db, claim=attempt.claim, account=task.account_id)
+    most, calls = min(room.timings.stage_deadline - attempt.lasted, attempt.left), attempt.calls
     try:
         with tracing.span(f"work {stage}"), journaled(calls), deadline(most.total_seconds()):
             async with asyncio.timeout(most.total_seconds()):
@@ -244,6 +275,7 @@ async def _stage(attempt: _Attempt, bench: _Bench) -> Made:
     except (ProviderAway, ProviderRefused) as error:
         attempt.uses.extend(error.uses)
         raise
+        calls.lost.clear()
     except TimeoutError as late:
         raise Outage("The stage took too long.", code="stage.deadline") from late
     finally:
@@ -275,12 +307,10 @@ async def _given_back(attempt: _Attempt, delay: timedelta, code: str) -> _End:
     return _End.GIVEN_BACK
 
 
-async def _put_off(attempt: _Attempt, away: ProviderAway, held: Dispatch) -> _End:
+async def _put_off(attempt: _Attempt, away: ProviderAway) -> _End:
     """Wait, uncounted, for a provider that has too many calls from us or rests; anything else is a failed attempt."""
     if away.code not in _NOT_OURS_TO_HURRY:
         return await _try_again(attempt, away)
-    if away.code == RATE_LIMITED:
-        await holding.slow_down(held, attempt.room, wait=away.wait)
     wait = away.wait * random.uniform(1.0, 1.2)  # noqa: S311 - jitter: not together
     return await _given_back(attempt, wait, away.code)
 

@@ -54,8 +54,11 @@ class Ready:
 
 
 def makers_of(places: Mapping[Stage, Place]) -> Makers:
-    """Return who does each stage's work, by the places that it takes at providers."""
-    return {stage: f"{place.provider}:{place.model}" for stage, place in places.items()}
+    """Return who does each stage's work, and who does in whose stead, by the places that it takes at providers."""
+    return {
+        stage: tuple(f"{who.provider}:{who.model}" for who in (place, *place.instead))
+        for stage, place in places.items()
+    }
 
 
 async def foreseen(

@@ -39,11 +39,13 @@ class Fuse:
             return self._circuit.admit()
         except Held as held:
             telemetry.PROVIDER_CALLS.labels(*self._names, "circuit_open").inc()
-            raise ProviderAway(
+            resting = ProviderAway(
                 "The provider failed again and again; it gets a rest.",
                 code=CIRCUIT_OPEN,
                 wait=timedelta(seconds=held.wait_s),
-            ) from None
+            )
+            resting.ours = True
+            raise resting from None
 
     def settle(self, ticket: int, verdict: Verdict) -> None:
         """Count how an admitted call ended."""

@@ -4,7 +4,7 @@ import msgspec
 
 from reelwright.providers.model import RATE_LIMITED, ProviderRefused
 from reelwright.providers.openai_connection import decoded
-from reelwright.providers.openai_failures import Ending, Failure, away_later
+from reelwright.providers.openai_failures import Ending, Failure, account_empty, away_later
 from reelwright.providers.services import SERVICES
 
 _LIMITED = {1002, 1039, 1041}
@@ -40,7 +40,7 @@ def _failure(code: int) -> Failure:
     if code == _TIMED_OUT:
         return Failure(Ending.LOST, away_later(), reason=reason)  # the work may have been done and charged
     if code in _EMPTY_ACCOUNT:
-        return Failure(Ending.BUSY, away_later(wait_s=300), reason="account empty")
+        return account_empty()
     return Failure(Ending.REFUSED, _refused(code), reason=reason)
 
 
@@ -50,5 +50,7 @@ def _refused(code: int) -> ProviderRefused:
         return ProviderRefused(policy, code="provider.policy")
     if code in _OUR_KEY:
         key = SERVICES["minimax"].key_variable
-        return ProviderRefused(f"The provider doesn't accept our key: check {key} and what it may do.")
+        refused = ProviderRefused(f"The provider doesn't accept our key: check {key} and what it may do.")
+        refused.ours = True
+        return refused
     return ProviderRefused(f"The provider won't do this (code {code}): choose another model or other options.")

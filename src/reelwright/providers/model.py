@@ -12,12 +12,14 @@ from reelwright.ground.metering import Use
 class ProviderRefused(Refusal):
     """The provider will never do this: a content policy, a bad key, an unknown model.
 
-    `uses`: what was charged for it all the same.
+    `uses`: what was charged for it all the same. `ours`: it is between the provider and us, and not for what was asked,
+    so that another provider may do it.
     """
 
     kind = Kind.INVALID
     code = "provider.refused"
     uses: tuple[Use, ...] = ()
+    ours: bool = False
 
 
 RATE_LIMITED = "provider.rate_limited"
@@ -30,11 +32,13 @@ CIRCUIT_OPEN = "provider.circuit_open"
 class ProviderAway(Outage):
     """The provider timed out, is overloaded or answered nonsense: try again later.
 
-    `uses`: what was charged for it all the same.
+    `uses`: what was charged for it all the same. `ours`: it will not be back soon (an empty account, an open circuit),
+    so that another provider may do it meanwhile.
     """
 
     code = "provider.unavailable"
     uses: tuple[Use, ...] = ()
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,7 @@ _EMPTY_ACCOUNT_CODES = {
     *("insufficient_quota", "billing_hard_limit_reached", "credits_exhausted", "billing_error", "quota_exceeded"),
 }
 _UNPAID = httpx.codes.PAYMENT_REQUIRED.value
+_OURS = {401, 403, 404}  # our key, our rights, a model that isn't theirs: no matter what was asked
 _LONGEST_AWAY_S = 900  # a provider that fails is asked again within a quarter of an hour, whatever it says
 _LONGEST_LIMIT_S = 3_600  # one that wants fewer calls is obeyed for as long as any reel may take
 
@@ -106,6 +107,13 @@ def broken(reason: str) -> Failure:
     return Failure(Ending.BROKEN, away_later(), reason=reason)
 
 
+def account_empty() -> Failure:
+    """Return the end of a call that nobody has paid for: its owner has to see to that."""
+    told = away_later(wait_s=300)
+    told.ours = True
+    return Failure(Ending.BUSY, told, reason="account empty")
+
+
 def too_late() -> Failure:
     """Return the end of a call that there is no time for."""
     return Failure(Ending.UNSENT, away_later(), reason="deadline")
@@ -116,7 +124,7 @@ def explained(error: "APIStatusError", service: Service) -> Failure:
     status, code = error.status_code, _code(error)
     reason = f"status {status}"
     if code in _EMPTY_ACCOUNT_CODES or status == _UNPAID:
-        return Failure(Ending.BUSY, away_later(wait_s=300), reason="account empty")
+        return account_empty()
     if status in _BUSY or status == _LIMITED or status >= _SERVERS_FAULT:
         pause_s = retry_after_s(error.response.headers.get("retry-after", ""), now=clock.now())
         ending = Ending.LIMITED if status == _LIMITED else Ending.BUSY if status in _BUSY else Ending.DOWN
@@ -126,7 +134,9 @@ def explained(error: "APIStatusError", service: Service) -> Failure:
     if code in _POLICY_CODES:
         policy = "The provider's content rules forbid this: change the topic or the wording and try again."
         return Failure(Ending.REFUSED, ProviderRefused(policy, code="provider.policy"), reason=reason)
-    return Failure(Ending.REFUSED, ProviderRefused(_sentence(status, service)), reason=reason)
+    refused = ProviderRefused(_sentence(status, service))
+    refused.ours = status in _OURS
+    return Failure(Ending.REFUSED, refused, reason=reason)
 
 
 def _code(error: "APIStatusError") -> str:
