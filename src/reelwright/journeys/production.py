@@ -197,6 +197,10 @@ async def _attempted(attempt: _Attempt) -> _End:
     except Refusal as refusal:
         return await _failed(attempt, refusal)
     except Busy as busy:
+    except Exception as error:  # noqa: BLE001 - an outage or a bug: recorded, retried, and in the end given up on
+        return await _try_again(attempt, error)
+
+
         wait = busy.delay * random.uniform(1.0, 2.0)  # noqa: S311 - jitter: not together
         return await _given_back(attempt, wait, busy.code)
     except ProviderAway as away:
@@ -227,10 +231,6 @@ async def _turn(attempt: _Attempt) -> _End:
         if away.code == RATE_LIMITED:
             await holding.slow_down(held, room, wait=away.wait)
         raise
-
-
-    except Exception as error:  # noqa: BLE001 - an outage or a bug: recorded, retried, and in the end given up on
-        return await _try_again(attempt, error)
 
 
 async def _worked(attempt: _Attempt, held: Dispatch) -> recording.Kept:
