@@ -168,8 +168,6 @@ class Making:
         if chosen is not None:
             yield Unit(stage=Stage.VIDEO_GENERATION, scene=at), inputs.clip(self.draft, chosen, self.makers)
 
-    def _mix(self) -> Iterator[tuple[Unit, str]]:
-        voices = [Unit(stage=Stage.TTS_GENERATION, scene=scene.index) for scene in self.variant.scenes]
     def _in_turn(self, stage: Stage) -> Iterator[Makers]:
         """Yield the makers with each of a stage's in the first place: of two that made a thing, the first one's counts.
 
@@ -178,6 +176,8 @@ class Making:
         for who in self.makers.get(stage, ("",)):
             yield {**self.makers, stage: (who,)}
 
+    def _mix(self) -> Iterator[tuple[Unit, str]]:
+        voices = [Unit(stage=Stage.TTS_GENERATION, scene=scene.index) for scene in self.variant.scenes]
         if all(voice in self.finished for voice in voices):
             narrations = [self._sha256(voice, ArtefactKind.NARRATION) for voice in voices]
             yield Unit(stage=Stage.AUDIO_MIXING), inputs.mix(self.variant, self.draft, narrations, self.makers)

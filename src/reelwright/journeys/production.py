@@ -197,14 +197,14 @@ async def _attempted(attempt: _Attempt) -> _End:
     except Refusal as refusal:
         return await _failed(attempt, refusal)
     except Busy as busy:
-    except Exception as error:  # noqa: BLE001 - an outage or a bug: recorded, retried, and in the end given up on
-        return await _try_again(attempt, error)
-
-
         wait = busy.delay * random.uniform(1.0, 2.0)  # noqa: S311 - jitter: not together
         return await _given_back(attempt, wait, busy.code)
     except ProviderAway as away:
         return await _put_off(attempt, away)
+    except Exception as error:  # noqa: BLE001 - an outage or a bug: recorded, retried, and in the end given up on
+        return await _try_again(attempt, error)
+
+
 async def _by_turns(attempt: _Attempt) -> _End:
     """Have it done by the first who can. Where none can, it is as it is with the one who may be back the soonest."""
     gone: list[Busy | ProviderAway | ProviderRefused] = []
@@ -275,11 +275,11 @@ async def _stage(attempt: _Attempt, bench: _Bench) -> Made:
     except (ProviderAway, ProviderRefused) as error:
         attempt.uses.extend(error.uses)
         raise
-        calls.lost.clear()
     except TimeoutError as late:
         raise Outage("The stage took too long.", code="stage.deadline") from late
     finally:
         attempt.uses.extend(calls.lost)
+        calls.lost.clear()
 
 
 async def _failed(attempt: _Attempt, why: Refusal | Outage) -> _End:
