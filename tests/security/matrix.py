@@ -48,6 +48,11 @@ PERSONAL = """
     DELETE /v1/api-keys/{key_id:uuid}
     POST /v1/auth/logout
     POST /v1/auth/step-up
+    GET /v1/brand-kits
+    POST /v1/brand-kits
+    GET /v1/brand-kits/{brand_kit_id:uuid}
+    PATCH /v1/brand-kits/{brand_kit_id:uuid}
+    DELETE /v1/brand-kits/{brand_kit_id:uuid}
     POST /v1/calculate-cost
     POST /v1/create
     GET /v1/credits/balance
@@ -185,6 +190,7 @@ ADMIN = """
 
 BODIES: dict[str, dict[str, Any]] = {
     "PATCH /v1/drafts/{draft_id:uuid}": {"tone": "calm"},
+    "PATCH /v1/brand-kits/{brand_kit_id:uuid}": {"name": "Mine now"},
     "PATCH /v1/library/assets/{asset_id:uuid}": {"title": "Mine now"},
     "PATCH /v1/schedules/{schedule_id:uuid}": {"name": "Mine now"},
     "PATCH /v1/variants/{variant_id:uuid}": {"title": "Mine now"},

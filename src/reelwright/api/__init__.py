@@ -16,6 +16,13 @@ from reelwright.api.auth import (
     step_up,
     verify_address,
 )
+from reelwright.api.brand_kits import (
+    add_brand_kit,
+    change_brand_kit,
+    delete_brand_kit,
+    list_brand_kits,
+    read_brand_kit,
+)
 from reelwright.api.caller import Entrance, account_of, caller_of, known
 from reelwright.api.costs import calculate_cost, change_action_costs, list_action_costs
 from reelwright.api.creations import create
@@ -120,6 +127,7 @@ v1 = Router(
         *(create, regenerate, read_generation, events, video, thumbnail, captions),
         *(inspection, ticket, events_by_ticket),
         *(add_draft, list_drafts, read_draft, list_draft_variants, change_draft, delete_draft),
+        *(add_brand_kit, list_brand_kits, read_brand_kit, change_brand_kit, delete_brand_kit),
         *(read_variant, change_variant, regenerate_variant),
         *(list_scenes, change_scene, reorder_scenes, regenerate_scene),
         *(ingest, read_ingestion, retry_ingestion, list_stage_runs, read_stage_run, cancel_stage_run),

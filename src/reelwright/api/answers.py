@@ -11,7 +11,9 @@ from litestar.types.empty import Empty
 
 from reelwright.api.operations import Operation
 
-_SOUND = ("voice.unknown", "music.unknown", "music.not_ready")
+_SOUND = ("voice.unknown", "music.unknown", "music.not_ready", "brand_kit.unknown")
+_CHOSEN = ("voice.unknown", "music.unknown", "brand_kit.unknown")
+_KIT = ("brand_kit.font_unknown", "brand_kit.contrast", "brand_kit.logo_not_a_picture", "media.not_found")
 _ORDER = (
     *("admission.limited", "admission.unavailable", "idempotency.in_progress", "idempotency.key_reused"),
     *("plan.required", "price.changed", "credits.insufficient", "credits.debt", "outbox.too_deep"),
@@ -85,10 +87,10 @@ CODES: Mapping[str, tuple[str, ...]] = {
         *("events.ticket_refused", "events.too_many_streams", "auth.cross_site"),
         *("database.unavailable", "database.conflict"),
     ),
-    "add_draft": (*_REPEATABLE, "source.not_allowed", "voice.unknown", "music.unknown", "draft.not_found"),
+    "add_draft": (*_REPEATABLE, "source.not_allowed", *_CHOSEN, "draft.not_found"),
     "change_draft": (
         *("draft.changed", "draft.not_found", "draft.variant_unknown", "draft.in_use"),
-        *("voice.unknown", "music.unknown"),
+        *_CHOSEN,
     ),
     "delete_draft": ("draft.not_found", "draft.in_use"),
     "read_variant": ("variant.not_found",),
@@ -149,13 +151,17 @@ CODES: Mapping[str, tuple[str, ...]] = {
         *("media.not_found", "storage.unavailable", "worker.media_failed", "worker.disk_full", "request.too_large"),
     ),
     "read_media": ("media.not_found",),
-    "delete_media": ("media.not_found",),
+    "delete_media": ("media.not_found", "media.in_use"),
     "media_url": ("media.not_found",),
     "video_url": ("file.not_ready",),
     "file_by_link": (
         *("file.link_refused", "file.gone", "request.range", "storage.not_found", "storage.unavailable"),
         *("database.unavailable", "database.conflict"),
     ),
+    "add_brand_kit": (*_REPEATABLE, *_KIT, "brand_kit.too_many", "brand_kit.not_found"),
+    "read_brand_kit": ("brand_kit.not_found",),
+    "change_brand_kit": (*_KIT, "brand_kit.not_found", "brand_kit.changed"),
+    "delete_brand_kit": ("brand_kit.not_found",),
     "create_voice": (*_REPEATABLE, "voice.unknown", "voice.too_many", "voice.not_found"),
     "read_voice": ("voice.not_found",),
     "change_voice": ("voice.not_found", "voice.changed", "voice.unknown"),
@@ -202,6 +208,8 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
     "create_schedule": ("Location",),
     "upload_media": ("Location",),
     "create_voice": ("Location", "ETag"),
+    "add_brand_kit": ("Location", "ETag"),
+    "read_brand_kit": ("ETag",),
     "read_voice": ("ETag",),
     "preview_voice": ("Location", "Retry-After"),
     "preview_music": ("Location", "Retry-After"),

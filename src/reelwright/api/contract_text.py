@@ -30,6 +30,7 @@ TAGS: Mapping[str, str] = {
     "ingestion": "Turn a page, a feed, a video or a text into a draft's source, and look at it first.",
     "account": "Your account, its keys, sessions and preferences.",
     "drafts": "What you work on: a topic or a source, and how its reel shall be.",
+    "brand kits": "How your reels look: fonts, colours, logo, intro and outro.",
     "stories": "What was written: variants and their scenes, to edit and to make anew.",
     "library": "What you keep: variants, videos, uploads.",
     "media": "Files that you upload, and links to them.",
@@ -102,6 +103,11 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "change_draft": {"shorter": {"duration_s": 20}},
     "save_asset": {"text": {"title": "An idea", "text": "Cats purr when they are calm.", "tags": ["cats"]}},
     "create_voice": {"slower": {"name": "Calm", "speed": 0.9}},
+    "add_brand_kit": {
+        "colours": {"name": "House style", "font": "inter", "highlight_colour": "#7CFFCB", "box_colour": "#123A5A"},
+        "with_a_title": {"name": "Series", "intro": {"text": "Cats, daily"}},
+    },
+    "change_brand_kit": {"quieter": {"highlight_colour": "#FFFFFF", "outro": None}},
     "create_schedule": {
         "daily": {
             "name": "Daily fact",

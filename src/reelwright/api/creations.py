@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 from hashlib import sha256
 from typing import Annotated, Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import msgspec
 from litestar import Request, Response, post
@@ -17,7 +17,7 @@ from reelwright.accounts import Account
 from reelwright.admission import Gate
 from reelwright.api.limits import headers_of
 from reelwright.api.previews import FORESEEN, PreviewView, preview_view
-from reelwright.generations import Aspect, Draft, GenerationKind, Platform, Stage, Tone
+from reelwright.generations import Aspect, CaptionStyle, Draft, GenerationKind, Platform, Stage, Tone
 from reelwright.ground import clock
 from reelwright.ground.errors import Refusal
 from reelwright.ground.ids import DraftId, GenerationId, VariantId, derived
@@ -58,6 +58,8 @@ class Making(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     music: Annotated[
         str, Meta(pattern=r"^[A-Za-z0-9_\-]{1,64}$", description="auto (by tone), none, a mood, or a track's id.")
     ] = "auto"
+    caption_style: CaptionStyle = CaptionStyle.CLASSIC
+    brand_kit_id: Annotated[UUID, Meta(description="A brand kit of yours: GET /v1/brand-kits.")] | None = None
     variants: Annotated[int, Meta(ge=1, le=5)] = 1
     expected_price: Annotated[float, Meta(ge=0, le=1_000_000)] | None = None
 
@@ -112,6 +114,8 @@ class CreateRequest(Making, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             aspect=self.aspect,
             voice=self.voice,
             music=self.music,
+            caption_style=self.caption_style,
+            brand_kit_id=self.brand_kit_id,
         )
 
 

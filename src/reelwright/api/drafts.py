@@ -1,6 +1,7 @@
 """Drafts: made, listed, read, changed and deleted, and the stories that were written for them."""
 
 from typing import Annotated, Any
+from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, delete, get, patch, post
@@ -15,7 +16,7 @@ from reelwright.api.creations import BadField, plain
 from reelwright.api.idempotency import REPLAYED, request_key
 from reelwright.api.versions import IfMatch, etag, expected
 from reelwright.api.views import DraftsView, DraftView, VariantsView, draft_summary, draft_view, variant_view
-from reelwright.generations import Aspect, Draft, Platform, Stage, Tone
+from reelwright.generations import Aspect, CaptionStyle, Draft, Platform, Stage, Tone
 from reelwright.ground.ids import DraftId, VariantId, fresh
 from reelwright.ground.postgres import Database
 from reelwright.journeys import editing, reading
@@ -31,6 +32,8 @@ _Music = Annotated[
     str, Meta(pattern=r"^[A-Za-z0-9_\-]{1,64}$", description="auto (by tone), none, a mood, or a track's id.")
 ]
 
+_Kit = Annotated[UUID, Meta(description="A brand kit of yours: GET /v1/brand-kits.")]
+
 
 class NewDraft(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What reels of it are about (exactly one of topic, url and text), and how they are made."""
@@ -45,6 +48,8 @@ class NewDraft(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     aspect: Aspect = Aspect.PORTRAIT
     voice: _Voice = "default"
     music: _Music = "auto"
+    caption_style: CaptionStyle = CaptionStyle.CLASSIC
+    brand_kit_id: _Kit | None = None
 
     def draft(self, *, account: Account, allowlist: frozenset[str]) -> Draft:
         """Return the draft that this body describes. Raises BadField, naming the field, and what a URL may."""
@@ -64,11 +69,13 @@ class NewDraft(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             aspect=self.aspect,
             voice=self.voice,
             music=self.music,
+            caption_style=self.caption_style,
+            brand_kit_id=self.brand_kit_id,
         )
 
 
 class DraftChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The fields to change; those left out stay."""
+    """The fields to change; those left out stay. A brand kit of null goes back to the plain look."""
 
     topic: Annotated[str, Meta(min_length=1, max_length=300)] | UnsetType = UNSET
     platform: Platform | UnsetType = UNSET
@@ -78,6 +85,8 @@ class DraftChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     aspect: Aspect | UnsetType = UNSET
     voice: _Voice | UnsetType = UNSET
     music: _Music | UnsetType = UNSET
+    caption_style: CaptionStyle | UnsetType = UNSET
+    brand_kit_id: _Kit | UnsetType | None = UNSET
     selected_variant: VariantId | UnsetType = UNSET
 
     def changes(self) -> dict[str, object]:

@@ -81,6 +81,8 @@ class IngestionRequest(Making, frozen=True, forbid_unknown_fields=True, kw_only=
             aspect=self.aspect,
             voice=self.voice,
             music=self.music,
+            caption_style=self.caption_style,
+            brand_kit_id=self.brand_kit_id,
         )
 
     def _address(self, given: str, allowlist: frozenset[str]) -> tuple[str | None, SourceForm]:

@@ -28,6 +28,7 @@ SCOPES: Mapping[str, tuple[Scope, Scope]] = {
     "providers": _GENERATIONS,
     "calculate-cost": (Scope.GENERATIONS_READ, Scope.GENERATIONS_READ),  # a quote, sent by POST, changes nothing
     "drafts": _DRAFTS,
+    "brand-kits": _DRAFTS,
     "variants": _DRAFTS,
     "scenes": _DRAFTS,
     "library": _LIBRARY,

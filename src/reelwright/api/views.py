@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from itertools import groupby
+from uuid import UUID
 
 import msgspec
 
@@ -9,6 +10,7 @@ from reelwright.generations import (
     Artefact,
     ArtefactKind,
     Aspect,
+    CaptionStyle,
     Draft,
     Generation,
     GenerationKind,
@@ -196,6 +198,8 @@ class DraftView(msgspec.Struct, frozen=True, kw_only=True):
     aspect: Aspect
     voice: str
     music: str
+    caption_style: CaptionStyle
+    brand_kit_id: UUID | None
     selected_variant: VariantId | None
     version: int
     variants: tuple[VariantView, ...] = ()
@@ -370,6 +374,8 @@ def draft_view(draft: Draft, variants: list[Variant]) -> DraftView:
         aspect=draft.aspect,
         voice=draft.voice,
         music=draft.music,
+        caption_style=draft.caption_style,
+        brand_kit_id=draft.brand_kit_id,
         selected_variant=draft.selected_variant,
         version=draft.version,
         variants=tuple(variant_view(variant) for variant in variants),

@@ -3,6 +3,7 @@
 from reelwright.generations import inputs, pipeline
 from reelwright.generations.acceptance import accept
 from reelwright.generations.artefacts import Artefacts
+from reelwright.generations.branding import Brand, CaptionStyle, Corner, Kit, Logo, Title
 from reelwright.generations.carrying import Carried, Carrying
 from reelwright.generations.dead_letters import DeadLetter, DeadLetters
 from reelwright.generations.drafts import DraftChanged, Drafts, VariantUnknown
@@ -104,9 +105,12 @@ __all__ = [
     "Beat",
     "Belonging",
     "Bench",
+    "Brand",
+    "CaptionStyle",
     "Carried",
     "Carrying",
     "Claim",
+    "Corner",
     "Counted",
     "DeadLetter",
     "DeadLetters",
@@ -126,6 +130,8 @@ __all__ = [
     "Ingested",
     "Ingestion",
     "Judged",
+    "Kit",
+    "Logo",
     "Made",
     "Makers",
     "Making",
@@ -161,6 +167,7 @@ __all__ = [
     "StaleRun",
     "StoredArtefact",
     "Story",
+    "Title",
     "Told",
     "Tone",
     "Track",

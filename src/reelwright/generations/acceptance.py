@@ -35,7 +35,8 @@ async def accept(tx: AsyncConnection, new: NewGeneration, draft: Draft | None, t
     False where it was accepted before: then nothing is told again.
     """
     values = asdict(new) | {"told": msgspec.json.encode(told).decode()}
-    values["sound"] = None if new.sound is None else msgspec.json.encode(new.sound).decode()
+    for name, chosen in (("sound", new.sound), ("brand", new.brand)):
+        values[name] = None if chosen is None else msgspec.json.encode(chosen).decode()
     if draft is None:
         return bool(await rows(tx, _ACCEPT, values))
     drafted = {f"draft_{name}": value for name, value in asdict(draft).items()}

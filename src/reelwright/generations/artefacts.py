@@ -71,8 +71,10 @@ class Artefacts:
         return None if row is None else _artefact(row)
 
     async def named(self, keys: Sequence[str]) -> set[str]:
-        """Return those of these stored files that an artefact describes."""
-        query = select(ARTEFACTS.c.key).where(ARTEFACTS.c.key.in_(keys))
+        """Return those of these stored files that an artefact describes, or that a live generation has as its logo."""
+        logo = GENERATIONS.c.brand["kit"]["logo"]["key"].astext
+        shown = select(logo).where(GENERATIONS.c.ended_at.is_(None), logo.in_(keys))
+        query = select(ARTEFACTS.c.key).where(ARTEFACTS.c.key.in_(keys)).union_all(shown)
         return set(await self.session.scalars(query)) if keys else set()
 
 

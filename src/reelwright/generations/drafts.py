@@ -10,6 +10,7 @@ from sqlalchemy import exists, func, literal, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from reelwright.generations.branding import CaptionStyle
 from reelwright.generations.model import Aspect, Draft, Platform, SourceForm, Tone
 from reelwright.generations.tables import DRAFTS, GENERATIONS, VARIANTS
 from reelwright.ground.errors import Kind, NotFound, Refusal
@@ -28,6 +29,8 @@ _EDITABLE = frozenset(
         "aspect",
         "voice",
         "music",
+        "caption_style",
+        "brand_kit_id",
         "selected_variant",
     }
 )
@@ -154,6 +157,12 @@ class Drafts:
             chosen.values(selected_variant=variant_id, version=DRAFTS.c.version + 1, updated_at=func.now())
         )
 
+    async def unbrand(self, account_id: AccountId, kit_id: UUID) -> None:
+        """Let drafts do without a brand kit that is being deleted: an edit like any other."""
+        worn = update(DRAFTS).where(DRAFTS.c.brand_kit_id == kit_id, DRAFTS.c.account_id == account_id)
+        bare = worn.values(brand_kit_id=None, version=DRAFTS.c.version + 1, updated_at=func.now())
+        await self.session.execute(bare)
+
     @staticmethod
     def _own(account_id: AccountId, draft_id: DraftId) -> tuple[Any, ...]:
         return (DRAFTS.c.id == draft_id, DRAFTS.c.account_id == account_id, DRAFTS.c.deleted_at.is_(None))
@@ -161,5 +170,6 @@ class Drafts:
 
 def _draft(row: Mapping[Any, Any]) -> Draft:
     enums = {"platform": Platform(row["platform"]), "tone": Tone(row["tone"]), "aspect": Aspect(row["aspect"])}
-    values: dict[str, Any] = {**row, **enums, "source_form": SourceForm(row["source_form"])}
+    enums |= {"source_form": SourceForm(row["source_form"]), "caption_style": CaptionStyle(row["caption_style"])}
+    values: dict[str, Any] = {**row, **enums}
     return Draft(**values)

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from reelwright.generations.branding import Brand
 from reelwright.generations.model import Artefact, ArtefactKind, Assignment, Draft, Scene, Stage, Variant, inputs_hash
 
 RECIPES: Mapping[Stage, str] = {
@@ -60,7 +61,7 @@ def voice(scene: Scene, draft: Draft, makers: Makers) -> str:
     return _named(Stage.TTS_GENERATION, makers, *spoken, draft.voice, draft.language)
 
 
-def mix(variant: Variant, draft: Draft, narrations: Sequence[str | None], makers: Makers) -> str:
+def mix(variant: Variant, draft: Draft, narrations: Sequence[str | None], makers: Makers, brand: Brand) -> str:
     """Name the mastered sound and the plan that comes with it, by the narrations' SHA-256 in the scenes' order."""
     scenes = [
         (
@@ -74,12 +75,12 @@ def mix(variant: Variant, draft: Draft, narrations: Sequence[str | None], makers
         for scene in variant.scenes
     ]
     reel = (draft.duration_s, draft.aspect.size, draft.platform, draft.music, draft.tone)
-    return _named(Stage.AUDIO_MIXING, makers, reel, list(narrations), scenes)
+    return _named(Stage.AUDIO_MIXING, makers, reel, list(narrations), scenes, brand.cards)
 
 
-def chunk(look: Look, clips: Sequence[str], makers: Makers) -> str:
+def chunk(look: Look, clips: Sequence[str], makers: Makers, brand: Brand) -> str:
     """Name one encoded chunk, by the SHA-256 of its clips in the order of `look.scenes`."""
-    return _named(Stage.VIDEO_ASSEMBLY, makers, look.name, list(clips))
+    return _named(Stage.VIDEO_ASSEMBLY, makers, look.name, list(clips), brand.drawn)
 
 
 def looks(timeline: Artefact) -> tuple[Look, ...]:
@@ -92,7 +93,9 @@ def of(task: Assignment, makers: Makers) -> str | None:
     unit = task.unit
     if unit.stage is Stage.AUDIO_MIXING:
         spoken = [task.found(ArtefactKind.NARRATION, scene=scene.index) for scene in task.variant.scenes]
-        return mix(task.variant, task.draft.heard(task.sound), [file and file.sha256 for file in spoken], makers)
+        return mix(
+            task.variant, task.draft.heard(task.sound), [file and file.sha256 for file in spoken], makers, task.brand
+        )
     if unit.stage is Stage.VIDEO_ASSEMBLY:
         return _chunk(task, makers)
     return _of_scene(task, makers) if unit.scene is not None and unit.stage in RECIPES else None
@@ -119,7 +122,7 @@ def _chunk(task: Assignment, makers: Makers) -> str | None:
         return None
     look = looks(timeline)[number]
     clips = [task.found(ArtefactKind.CLIP, scene=scene) for scene in look.scenes]
-    return chunk(look, [file.sha256 for file in clips if file], makers) if all(clips) else None
+    return chunk(look, [file.sha256 for file in clips if file], makers, task.brand) if all(clips) else None
 
 
 def _named(stage: Stage, makers: Makers, *what: Any) -> str:

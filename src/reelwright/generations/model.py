@@ -7,9 +7,12 @@ from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
+from uuid import UUID
 
 import msgspec
 
+from reelwright.generations.branding import Brand, CaptionStyle, Logo
+from reelwright.generations.sizing import Aspect
 from reelwright.generations.sound import MusicChoice, Sound, Track, VoiceChoice
 from reelwright.ground.ids import AccountId, ArtefactId, DraftId, GenerationId, StageRunId, VariantId, derived
 
@@ -82,17 +85,6 @@ class Platform(StrEnum):
     SHORTS = "shorts"
 
 
-class Aspect(StrEnum):
-    PORTRAIT = "9:16"
-    SQUARE = "1:1"
-    LANDSCAPE = "16:9"
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height of the finished frame, in pixels."""
-        return {"9:16": (1080, 1920), "1:1": (1080, 1080), "16:9": (1920, 1080)}[self.value]
-
-
 class Tone(StrEnum):
     CALM = "calm"
     CURIOUS = "curious"
@@ -139,6 +131,8 @@ class Draft:
     aspect: Aspect = Aspect.PORTRAIT
     voice: str = "default"
     music: str = "auto"
+    caption_style: CaptionStyle = CaptionStyle.CLASSIC
+    brand_kit_id: UUID | None = None
     selected_variant: VariantId | None = None
     version: int = 1
     created_at: datetime | None = None
@@ -339,6 +333,7 @@ class Assignment:
     part: Part | None = None
     take: int = 0
     sound: Sound = field(default_factory=Sound)
+    brand: Brand = field(default_factory=Brand)
 
     @property
     def voice(self) -> VoiceChoice:
@@ -382,8 +377,8 @@ class Bench(Protocol):
         """The folder: made when it is first asked for, gone with the run."""
         ...
 
-    def fetch(self, artefact: Artefact | Track) -> Awaitable[Path]:
-        """Return the artefact, or the track, as a local file."""
+    def fetch(self, artefact: Artefact | Track | Logo) -> Awaitable[Path]:
+        """Return the artefact, the track or the logo as a local file."""
         ...
 
     def progress(self, done: float) -> None:

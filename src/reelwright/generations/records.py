@@ -43,6 +43,7 @@ class NewGeneration:
     request_id: str | None = None
     resumes: GenerationId | None = None
     sound: Mapping[str, object] | None = None
+    brand: Mapping[str, object] | None = None
     pause_after: Stage | None = None
 
 
@@ -81,6 +82,7 @@ class Generation:
     failure_sentence: str | None
     gate: Mapping[str, object] | None
     sound: Mapping[str, object] | None
+    brand: Mapping[str, object] | None
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.generations import inputs, pipeline
+from reelwright.generations.branding import Brand
 from reelwright.generations.inputs import Look, Makers
 from reelwright.generations.model import ArtefactKind, Draft, Scene, Sound, Stage, Unit, Variant
 from reelwright.generations.outcomes import Judged, Outcome
@@ -113,6 +114,7 @@ class Making:
     finished: dict[Unit, Outcome] = field(default_factory=dict[Unit, Outcome])
     files: dict[Unit, tuple[File, ...]] = field(default_factory=dict[Unit, tuple[File, ...]])
     sound: Sound | None = None
+    brand: Brand = field(default_factory=Brand)
 
     def __post_init__(self) -> None:
         self.draft = self.draft.heard(self.sound)
@@ -180,7 +182,10 @@ class Making:
         voices = [Unit(stage=Stage.TTS_GENERATION, scene=scene.index) for scene in self.variant.scenes]
         if all(voice in self.finished for voice in voices):
             narrations = [self._sha256(voice, ArtefactKind.NARRATION) for voice in voices]
-            yield Unit(stage=Stage.AUDIO_MIXING), inputs.mix(self.variant, self.draft, narrations, self.makers)
+            yield (
+                Unit(stage=Stage.AUDIO_MIXING),
+                inputs.mix(self.variant, self.draft, narrations, self.makers, self.brand),
+            )
 
     def _chunks(self) -> Iterator[tuple[Unit, str]]:
         for number, look in enumerate(self.looks):
@@ -190,7 +195,7 @@ class Making:
             ]
             known = [clip for clip in clips if clip is not None]
             if len(known) == len(clips):
-                yield Unit(stage=Stage.VIDEO_ASSEMBLY, chunk=number), inputs.chunk(look, known, self.makers)
+                yield Unit(stage=Stage.VIDEO_ASSEMBLY, chunk=number), inputs.chunk(look, known, self.makers, self.brand)
 
     @property
     def looks(self) -> Sequence[Look]:

@@ -1,4 +1,17 @@
-"""How much of everything a reel of a certain length has."""
+"""How large a reel is, and how much of everything one of a certain length has."""
+
+from enum import StrEnum
+
+
+class Aspect(StrEnum):
+    PORTRAIT = "9:16"
+    SQUARE = "1:1"
+    LANDSCAPE = "16:9"
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the finished frame, in pixels."""
+        return {"9:16": (1080, 1920), "1:1": (1080, 1080), "16:9": (1920, 1080)}[self.value]
 
 
 def wanted_words(*, duration_s: int, words_per_minute: int = 150) -> int:

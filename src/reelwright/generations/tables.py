@@ -44,6 +44,7 @@ class DraftRow(Row):
         CheckConstraint("aspect IN ('9:16', '1:1', '16:9')", name="aspect"),
         CheckConstraint("duration_s > 0", name="duration_s"),
         CheckConstraint("source_form IN ('page', 'feed', 'youtube')", name="source_form"),
+        CheckConstraint("caption_style IN ('classic', 'box', 'karaoke', 'pop', 'subtitle')", name="caption_style"),
         ForeignKeyConstraint(
             ["selected_variant", "id"], ["variants.id", "variants.draft_id"],
             name="fk_drafts_selected_variant_variants", use_alter=True,
@@ -52,6 +53,7 @@ class DraftRow(Row):
             "ix_drafts_account_id", "account_id", text("created_at DESC"), text("id DESC"),
             postgresql_where=text("deleted_at IS NULL"),
         ),
+        Index("ix_drafts_brand_kit_id", "brand_kit_id", postgresql_where=text("brand_kit_id IS NOT NULL")),
         Index("ix_drafts_selected_variant", "selected_variant", postgresql_where=text("selected_variant IS NOT NULL")),
     )  # fmt: skip
 
@@ -69,6 +71,8 @@ class DraftRow(Row):
     aspect: Mapped[str] = mapped_column(Text)
     voice: Mapped[str] = mapped_column(Text)
     music: Mapped[str] = mapped_column(Text)
+    caption_style: Mapped[str] = mapped_column(Text, server_default="classic")
+    brand_kit_id: Mapped[UUID | None] = mapped_column()
     selected_variant: Mapped[UUID | None] = mapped_column()
     version: Mapped[int] = mapped_column(Integer, server_default="1")
     created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
@@ -149,6 +153,7 @@ class GenerationRow(Row):
     failure_sentence: Mapped[str | None] = mapped_column(Text)
     gate: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     sound: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    brand: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
     started_at: Mapped[datetime | None] = mapped_column(_INSTANT)
     ended_at: Mapped[datetime | None] = mapped_column(_INSTANT)

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from reelwright import admission, ledger, outbox
 from reelwright.accounts import Account, Accounts
 from reelwright.admission import Admitted, Gate, NoPlace, NotAdmitted, enforce_or_raise
-from reelwright.generations import GenerationKind, Generations, NewGeneration, Runs, Unit, accept, pipeline
+from reelwright.generations import Brand, GenerationKind, Generations, NewGeneration, Runs, Unit, accept, pipeline
 from reelwright.ground import failpoints, log, telemetry, tracing
 from reelwright.ground.errors import Kind, NotFound, Outage, Refusal
 from reelwright.ground.ids import AccountId, DraftId, GenerationId
@@ -204,6 +204,7 @@ async def write(
         scene=order.scene,
         resumes=order.resumes,
         sound=None if prepared.sound is None else msgspec.to_builtins(prepared.sound),
+        brand=None if prepared.brand == Brand() else msgspec.to_builtins(prepared.brand),
         pause_after=order.pause_after,
     )
     told = {"kind": order.kind.value} | ({"resumes": str(order.resumes)} if order.resumes else {})

@@ -18,6 +18,7 @@ from reelwright.accounts import Replays, RequestKey
 from reelwright.admission import Place
 from reelwright.generations import (
     Belonging,
+    Brand,
     Draft,
     Drafts,
     Edits,
@@ -40,7 +41,7 @@ from reelwright.generations import (
 from reelwright.ground.errors import Kind, NotFound, Refusal
 from reelwright.ground.ids import AccountId, DraftId, VariantId
 from reelwright.ground.postgres import Database
-from reelwright.journeys import sounds
+from reelwright.journeys import brands, sounds
 
 _WORDS = (Stage.INGESTION, Stage.STORY_WRITING, Stage.SCENE_GENERATION)
 _OF_WORDS = frozenset({"topic", "source_url", "source_text", "platform", "tone", "language"})
@@ -102,6 +103,7 @@ async def add_draft(
         made = await Replays(session=tx).claim(draft.account_id, request, draft.id)
         if made is None:
             await sounds.check(tx, draft.account_id, {"voice": draft.voice, "music": draft.music}, speech)
+            await brands.check(tx, draft.account_id, {"brand_kit_id": draft.brand_kit_id})
             await Drafts(session=tx).add(draft)
         found = await Drafts(session=tx).get(draft.account_id, DraftId(made or draft.id))
     if found is None:
@@ -147,6 +149,7 @@ async def change_draft(
     """
     async with db.begin() as tx:
         await sounds.check(tx, account, changes, speech)
+        await brands.check(tx, account, changes)
         alive = await _locked(tx, account, wanted)
         drafts, variants = Drafts(session=tx), Variants(session=tx)
         before = await drafts.of(wanted)
@@ -273,6 +276,7 @@ async def _looked_at(tx: AsyncConnection, one: Generation) -> _Alive:
         "finished": await Runs(session=tx).finished(one.id),
         "files": await Reuse(session=tx).files(one.id),
         "sound": msgspec.convert(one.sound or {}, Sound),
+        "brand": msgspec.convert(one.brand or {}, Brand),
     }
     return _Alive(generation=one, runs=await Runs(session=tx).of(one.id), making=making)
 

@@ -47,7 +47,8 @@ _EMPTIED: tuple[TextClause, ...] = (
     text(
         """
         UPDATE drafts SET topic = '', source_url = NULL, source_text = NULL, source_entry = NULL, source_form = 'page',
-               voice = 'default', music = 'none', selected_variant = NULL, deleted_at = coalesce(deleted_at, now()),
+               voice = 'default', music = 'none', brand_kit_id = NULL, selected_variant = NULL,
+               deleted_at = coalesce(deleted_at, now()),
                updated_at = now()
          WHERE account_id = :account
         """
@@ -72,6 +73,7 @@ _EMPTIED: tuple[TextClause, ...] = (
 """By account, in this order."""
 
 _WITH_FILES: tuple[TextClause, ...] = (
+    text("DELETE FROM brand_kits WHERE account_id = :account RETURNING CAST(NULL AS text)"),
     text("DELETE FROM assets WHERE account_id = :account RETURNING storage_key"),
     text("DELETE FROM tracks WHERE account_id = :account RETURNING storage_key"),
     text("DELETE FROM media WHERE account_id = :account RETURNING key"),
@@ -95,7 +97,7 @@ _OF_GENERATIONS: tuple[TextClause, ...] = (
     text("DELETE FROM variants WHERE generation_id = ANY (CAST(:batch AS uuid[]))"),
     text(
         """
-        UPDATE generations SET gate = NULL, sound = NULL, request_id = NULL,
+        UPDATE generations SET gate = NULL, sound = NULL, brand = NULL, request_id = NULL,
                failure_sentence = CASE WHEN failure_code IS NOT NULL THEN 'Erased.' END
          WHERE id = ANY (CAST(:batch AS uuid[]))
         """

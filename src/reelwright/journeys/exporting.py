@@ -33,7 +33,7 @@ KINDS: Mapping[str, str] = {
     "sessions": "SELECT id, agent, created_at, last_seen_at, expires_at FROM sessions WHERE account_id = :account",
     "drafts": """
         SELECT id, topic, source_url, source_text, source_form, platform, tone, language, duration_s, aspect, voice,
-               music, selected_variant, version, created_at, updated_at, deleted_at
+               music, caption_style, brand_kit_id, selected_variant, version, created_at, updated_at, deleted_at
           FROM drafts WHERE account_id = :account""",
     "sources": """
         SELECT draft_id, generation_id, kind, title, body, summary, language, attribution, created_at
@@ -64,6 +64,10 @@ KINDS: Mapping[str, str] = {
     "music": """
         SELECT id, media_id, title, mood, genre, licence, attribution, bpm, status, duration_ms, created_at
           FROM tracks WHERE account_id = :account""",
+    "brand_kits": """
+        SELECT id, name, font, text_colour, highlight_colour, box_colour, logo_media_id, logo_corner, logo_share,
+               intro_text, intro_ms, outro_text, outro_ms, version, created_at, updated_at
+          FROM brand_kits WHERE account_id = :account""",
     "schedules": """
         SELECT id, name, cron, timezone, source, making, missed, runs_month, micro_month, state, last_run_at,
                created_at, deleted_at FROM schedules WHERE account_id = :account""",

@@ -9,11 +9,12 @@ from uuid import UUID
 from reelwright.accounts import Account, Export, Exports, Replays, RequestKey
 from reelwright.generations import Artefacts
 from reelwright.ground import log
-from reelwright.ground.errors import NotFound
+from reelwright.ground.errors import Kind, NotFound, Refusal
 from reelwright.ground.ids import AccountId, ArtefactId, fresh
 from reelwright.ground.postgres import Database
 from reelwright.ground.storage import Storage
 from reelwright.library import (
+    BrandKits,
     Inspected,
     LooseFiles,
     Media,
@@ -31,6 +32,13 @@ _LOOSE = timedelta(hours=1)
 
 Inspect = Callable[[Path, Path], Awaitable[Inspected]]
 """Judges the first file and writes what is kept of it to the second. Raises MediaRefused, Outage."""
+
+
+class MediaInUse(Refusal):
+    """A brand kit shows the upload; `extra` says which."""
+
+    kind = Kind.CONFLICT
+    code = "media.in_use"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,8 +145,17 @@ async def upload(account: AccountId, media_id: UUID, *, db: Database) -> Upload:
 
 
 async def remove(account: AccountId, media_id: UUID, *, db: Database) -> None:
-    """Delete one. Its file goes when nothing else claims it: what the library has saved stays. Raises MediaUnknown."""
+    """Delete one. Its file goes when nothing else claims it: what the library has saved stays.
+
+    Raises MediaUnknown, MediaInUse.
+    """
     async with db.begin() as tx:
+        await Media(tx, account).get(media_id, lock=True)
+        if (kit := await BrandKits(tx, account).with_logo(media_id)) is not None:
+            raise MediaInUse(
+                f"This upload is the logo of your brand kit {kit.name!r}: give the kit another one, or none, first.",
+                extra={"brand_kit_id": str(kit.id)},
+            )
         gone = await Media(tx, account).remove(media_id)
         await LooseFiles(session=tx).add(gone.key)
     _log.info("media.removed", account_id=str(account), media=str(media_id))

@@ -11,6 +11,7 @@ from reelwright import admission, billing
 from reelwright.accounts import Account
 from reelwright.admission import Held, Place
 from reelwright.generations import (
+    Brand,
     Draft,
     Drafts,
     GenerationKind,
@@ -27,7 +28,7 @@ from reelwright.generations import (
 )
 from reelwright.ground.errors import Kind, NotFound, Refusal
 from reelwright.ground.ids import AccountId, DraftId, GenerationId, VariantId, derived
-from reelwright.journeys import reuse, sounds
+from reelwright.journeys import brands, reuse, sounds
 from reelwright.journeys.workroom import in_lane
 
 _REGENERATING = (GenerationKind.REGENERATE_TARGETED, GenerationKind.REGENERATE_FULL)
@@ -123,7 +124,8 @@ class Prepared:
     variant: Variant | None
     price: billing.Quote
     sound: Sound | None = None
-    makers: Makers = field(default_factory=dict[Stage, str])
+    brand: Brand = field(default_factory=Brand)
+    makers: Makers = field(default_factory=dict[Stage, tuple[str, ...]])
     reused: frozenset[Unit] = frozenset()
 
     @property
@@ -192,7 +194,7 @@ async def prepare(
     """Read draft, variant and prices, and refuse what the plan lacks or what isn't there.
 
     `places` say who would do a render's work now: what they made before of the same inputs is in no price.
-    Raises PlanLacksIt, PriceChanged, NotFound, NoSuchStop, VoiceUnknown, MusicUnknown, MusicNotReady.
+    Raises PlanLacksIt, PriceChanged, NotFound, NoSuchStop, VoiceUnknown, MusicUnknown, MusicNotReady, KitUnknown.
     """
     check_stop(order.kind, order.pause_after)
     if order.counted:
@@ -205,12 +207,13 @@ async def prepare(
         draft = stored
     variant = None if order.kind in _WRITING else await _variant_of(tx, draft, order)
     sound = await _sound(tx, order, draft, (places or {}).get(Stage.TTS_GENERATION))
+    brand = await _brand(tx, order, draft)
     prices = await billing.Catalogue(session=tx).current()
     makers = reuse.makers_of(places or {})
     ready = None
     if order.kind is GenerationKind.RENDER and variant is not None and not order.resumes:
-        ready = await reuse.foreseen(tx, draft, variant, makers, sound, demo=account.demo)
-    price = billing.quote(_priced(order, draft, variant, ready and ready.rest), prices)
+        ready = await reuse.foreseen(tx, draft, variant, makers, sound, brand, demo=account.demo)
+    price = billing.quote(_priced(order, draft, variant, ready and ready.rest, cards_ms=brand.cards_ms), prices)
     if order.expected_micro is not None and order.expected_micro != price.total_micro:
         raise PriceChanged(
             "The price is no longer the one you were quoted: ask for a new quote.",
@@ -218,7 +221,7 @@ async def prepare(
             extra={"price": price.total_micro / billing.MICRO},
         )
     reused = ready.units if ready else frozenset[Unit]()
-    return Prepared(draft=draft, variant=variant, price=price, sound=sound, makers=makers, reused=reused)
+    return Prepared(draft=draft, variant=variant, price=price, sound=sound, brand=brand, makers=makers, reused=reused)
 
 
 async def _sound(tx: AsyncConnection, order: Order, draft: Draft, speech: Place | None) -> Sound | None:
@@ -236,6 +239,16 @@ async def _sound(tx: AsyncConnection, order: Order, draft: Draft, speech: Place 
         if order.existing and silent:
             return None
         raise
+
+
+async def _brand(tx: AsyncConnection, order: Order, draft: Draft) -> Brand:
+    """Return what the order will look like: as the failed one that it goes on from, else as the draft says just now.
+
+    Raises KitUnknown.
+    """
+    if not order.resumes:
+        return await brands.chosen(tx, draft)
+    return brands.kept(await Generations(session=tx).get(draft.account_id, order.resumes))
 
 
 def check_stop(kind: GenerationKind, stop: Stage | None) -> None:
@@ -277,7 +290,7 @@ async def _variant_of(tx: AsyncConnection, draft: Draft, order: Order) -> Varian
 
 
 def _priced(
-    order: Order, draft: Draft, variant: Variant | None, rest: billing.Rest | None = None
+    order: Order, draft: Draft, variant: Variant | None, rest: billing.Rest | None = None, *, cards_ms: int = 0
 ) -> billing.PricedOrder:
     kinds = {GenerationKind.SCRIPT: billing.OrderKind.SCRIPT, GenerationKind.RENDER: billing.OrderKind.RENDER}
     kind = kinds.get(order.kind, billing.OrderKind.VIDEO)
@@ -287,7 +300,7 @@ def _priced(
         rest = billing.Rest(characters=len(variant.scenes[order.scene].narration))
     return billing.PricedOrder(
         kind=kind,
-        duration_s=draft.duration_s,
+        duration_s=draft.duration_s + -(-cards_ms // 1000),
         scenes=len(variant.scenes) if variant else wanted_scenes(duration_s=draft.duration_s),
         variants=order.variants,
         scheduled=order.lane == BATCH,

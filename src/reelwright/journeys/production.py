@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 
 from reelwright.admission import Dispatch
-from reelwright.generations import Artefact, Claim, Generation, Made, Runs, Track
+from reelwright.generations import Artefact, Claim, Generation, Logo, Made, Runs, Track
 from reelwright.ground import clock, failpoints, log, tasks, telemetry, tracing
 from reelwright.ground.errors import NotFound, Outage, Refusal
 from reelwright.ground.ids import StageRunId
@@ -71,7 +71,7 @@ class _Bench:
         if self._folder is not None:
             self._folder.cleanup()
 
-    async def fetch(self, artefact: Artefact | Track) -> Path:
+    async def fetch(self, artefact: Artefact | Track | Logo) -> Path:
         """Return the artefact as a local file, fetched once a run.
 
         Raises Outage, also where what is stored isn't what was made: that is our failure, and nothing is built on it.

@@ -14,6 +14,7 @@ from reelwright.generations import (
     ArtefactKind,
     Artefacts,
     Assignment,
+    Brand,
     Claim,
     Dossier,
     Drafts,
@@ -99,6 +100,7 @@ async def opened(tx: AsyncConnection, claim: Claim) -> Opened:
         part=generation.part,
         take=dossier.take,
         sound=msgspec.convert(generation.sound or {}, Sound),
+        brand=msgspec.convert(generation.brand or {}, Brand),
     )
     return Opened(task=task, dossier=dossier, told=told)
 

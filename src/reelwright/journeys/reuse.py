@@ -15,6 +15,7 @@ from reelwright import billing, ledger
 from reelwright.admission import Place
 from reelwright.generations import (
     Assignment,
+    Brand,
     Carrying,
     Done,
     Draft,
@@ -62,11 +63,18 @@ def makers_of(places: Mapping[Stage, Place]) -> Makers:
 
 
 async def foreseen(
-    tx: AsyncConnection, draft: Draft, variant: Variant, makers: Makers, sound: Sound | None, *, demo: bool
+    tx: AsyncConnection,
+    draft: Draft,
+    variant: Variant,
+    makers: Makers,
+    sound: Sound | None,
+    brand: Brand,
+    *,
+    demo: bool,
 ) -> Ready:
     """Say what a render of this variant would reuse just now, and change nothing."""
     shelf = await Reuse(session=tx).shelf(draft.id, demo=demo)
-    making = Making(draft=draft, variant=variant, makers=makers, sound=sound)
+    making = Making(draft=draft, variant=variant, makers=makers, sound=sound, brand=brand)
     taken = making.found(shelf)
     return Ready(units=frozenset(taken), rest=_rest(making, taken) if taken else None)
 
@@ -87,7 +95,9 @@ async def begun(
     if (now.version, told.version) != (draft.version, variant.version):
         raise EditedMeanwhile("The draft was edited just now: ask for its price again, then start it.")
     sound = msgspec.convert(found.sound or {}, Sound)
-    making = Making(draft=now, variant=told, makers=makers, sound=sound)
+    making = Making(
+        draft=now, variant=told, makers=makers, sound=sound, brand=msgspec.convert(found.brand or {}, Brand)
+    )
     shelf = await Reuse(session=tx).shelf(draft.id, demo=found.demo)
     await _take(tx, generation, making.found(shelf))
     return pipeline.due(GenerationKind.RENDER, making.finished, scenes=len(told.scenes)).units
@@ -120,6 +130,7 @@ async def taken(
         finished=finished,
         files=await rooms.files(generation.id),
         sound=task.sound,
+        brand=task.brand,
     )
     found = making.found(shelf, besides=planned)
     await _take(tx, generation.id, found)

@@ -1,6 +1,7 @@
 """The library room: assets that people saved, media, voices and music that are theirs, and what of it is stored."""
 
 from reelwright.library.assets import Assets, claimed, saved_file
+from reelwright.library.brands import MOST_KITS, BrandKit, BrandKits, KitChanged, LogoFile, TooManyKits, unknown_kit
 from reelwright.library.loose import LooseFiles
 from reelwright.library.media import MOST_BYTES, Media, uploaded
 from reelwright.library.model import (
@@ -36,6 +37,7 @@ __all__ = [
     "CHANNEL",
     "LONGEST_NAME",
     "MOST_BYTES",
+    "MOST_KITS",
     "Asset",
     "AssetChanged",
     "AssetFilter",
@@ -43,8 +45,12 @@ __all__ = [
     "AssetStatus",
     "AssetUnknown",
     "Assets",
+    "BrandKit",
+    "BrandKits",
     "Filter",
     "Inspected",
+    "KitChanged",
+    "LogoFile",
     "LooseFiles",
     "Media",
     "MediaKind",
@@ -57,6 +63,7 @@ __all__ = [
     "SoundJob",
     "SoundJobs",
     "StoredFile",
+    "TooManyKits",
     "TooManyTracks",
     "TooManyVoices",
     "Tracks",
@@ -68,6 +75,7 @@ __all__ = [
     "Words",
     "claimed",
     "saved_file",
+    "unknown_kit",
     "unknown_track",
     "unknown_voice",
     "uploaded",

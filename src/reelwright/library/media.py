@@ -78,13 +78,13 @@ class Media:
         row = (await self.session.execute(query)).one_or_none()
         return None if row is None else _upload(row)
 
-    async def get(self, media_id: UUID, *, keep: bool = False) -> Upload:
-        """Return one; with `keep` it can't be deleted before this transaction ends.
+    async def get(self, media_id: UUID, *, keep: bool = False, lock: bool = False) -> Upload:
+        """Return one; with `keep` it can't be deleted before this transaction ends, with `lock` not be kept either.
 
         Raises MediaUnknown where there is none, it was deleted or belongs to another.
         """
         query = select(*_COLUMNS).where(MEDIA.c.id == media_id, *self._mine())
-        row = (await self.session.execute(query.with_for_update(read=True) if keep else query)).one_or_none()
+        row = (await self.session.execute(query.with_for_update(read=keep) if keep or lock else query)).one_or_none()
         if row is None:
             raise MediaUnknown("There is no such upload.")
         return _upload(row)

@@ -38,6 +38,7 @@ async def things(api: httpx.AsyncClient, user: Person) -> dict[str, str]:
     asked = {
         "/v1/create": {"topic": "Why do cats purr?", "kind": "script"},
         "/v1/drafts": {"topic": "Why do dogs bark?"},
+        "/v1/brand-kits": {"name": "House style"},
         "/v1/schedules": DAILY,
         "/v1/webhooks": {"url": "https://example.com/reels"},
     }
@@ -50,6 +51,7 @@ async def things(api: httpx.AsyncClient, user: Person) -> dict[str, str]:
         "user_id": user.account_id,
         "generation_id": made["generation_id"],
         "draft_id": made["/v1/drafts"]["id"],
+        "brand_kit_id": made["/v1/brand-kits"]["id"],
         "schedule_id": made["/v1/schedules"]["id"],
         "webhook_id": made["/v1/webhooks"]["endpoint"]["id"],
         "code": "request.invalid",

@@ -54,6 +54,7 @@ async def objects(client: httpx.AsyncClient, callers: Callers, db: Database) -> 
         "key_id": (await made("/v1/api-keys", name="Spare", scopes=["drafts:read"]))["key"]["id"],
         "session_id": await a_session(db, callers.user_account.id),
         "voice_id": voice["id"],
+        "brand_kit_id": (await made("/v1/brand-kits", name="Mine"))["id"],
         "preview_id": (await made(f"/v1/voices/{voice['id']}/preview", text="Mine alone."))["id"],
         "track_id": (await made("/v1/music", media_id=sound, title="Mine", **MUSIC))["id"],
         "transaction": str(movements[0]["id"]),
