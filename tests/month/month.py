@@ -97,9 +97,7 @@ class Month:
             await self._orders()
             await self._deliver()
             await self.chores()
-        await recovery.sweep(db=self.db, gate=self.gate)
-        await recovery.tidy(db=self.db, storage=self.room.storage)
-        await books.sweep_lapsed(db=self.db)
+        await self._tidied()
 
     async def end(self) -> None:
         """Hear the last of Stripe, let its comparison find what was lost, and do what is left to do."""
@@ -109,6 +107,14 @@ class Month:
             await self.chores()
             await self._deliver()
             await self.chores()
+            await self._tidied()
+
+    async def _tidied(self) -> None:
+        """Sweep as workers do between chores."""
+        await recovery.sweep(db=self.db, gate=self.gate)
+        await recovery.tidy(db=self.db, storage=self.room.storage)
+        await books.sweep_lapsed(db=self.db)
+        await self.workers[0]["usage"]()  # what has lapsed just now is a line, too
 
     async def chores(self) -> None:
         """Do every chore, each in two workers at once. A bug in one is not hushed up."""
@@ -122,8 +128,8 @@ class Month:
 
     async def hear(self, *, all_of_it: bool = False) -> None:
         """Take Stripe's events: in any order, some twice, some later, and a few never, until they are looked for."""
-        waiting_ones, self.told = self.told, []
-        self.told, now = [], list[dict[str, Any]]()
+        waiting_ones, now = [*self.told], list[dict[str, Any]]()
+        self.told.clear()  # not another list: Stripe goes on telling this one
         for event in waiting_ones:
             luck = self.chance.random()
             if all_of_it or luck >= _LATER + _LOST:
