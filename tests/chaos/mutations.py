@@ -48,7 +48,7 @@ class Mutant:
 _RUNS = "src/reelwright/generations/runs.py"
 _TABLES = "migrations/versions/0001_first_tables.sql"
 _GUARDS = "migrations/versions/0003_transitions_pauses_and_dead_letters.py"
-_COMPLETED = "result = CAST(:result AS jsonb), finished_at = clock_timestamp()\n    "
+_COMPLETED = "inputs_hash = :made_of, finished_at = clock_timestamp()\n    "
 _ANYBODYS = "FROM open WHERE r.id = :run AND r.generation_id = open.id AND :fence > 0 AND r.state IN "
 _ENDING = "src/reelwright/journeys/ending.py"
 _RECORDING = "src/reelwright/journeys/recording.py"

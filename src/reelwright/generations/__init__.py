@@ -68,7 +68,7 @@ from reelwright.generations.outcomes import (
     Written,
 )
 from reelwright.generations.pipelines import Ingestion, Pipelines
-from reelwright.generations.progress import Dossier, Progress, Told
+from reelwright.generations.progress import Dossier, Overtaken, Progress, Told
 from reelwright.generations.records import (
     AdmissionFacts,
     Claim,
@@ -143,6 +143,7 @@ __all__ = [
     "NewGeneration",
     "NotAPermutation",
     "Outcome",
+    "Overtaken",
     "Part",
     "Pipelines",
     "Planned",

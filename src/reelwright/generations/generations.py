@@ -106,7 +106,7 @@ class Generations:
     async def get(self, account_id: AccountId, generation_id: GenerationId) -> Generation | None:
         """Return the generation, or None where there is none or it belongs to another."""
         query = select(*_COLUMNS).where(GENERATIONS.c.id == generation_id, GENERATIONS.c.account_id == account_id)
-        return generation_of((await self.session.execute(query)).mappings().one_or_none())
+        return _if_any((await self.session.execute(query)).mappings().one_or_none())
 
     async def lock(self, generation_id: GenerationId, *, of: AccountId | None = None) -> Generation | None:
         """Return the generation and keep everyone else from changing it until the commit.
@@ -116,7 +116,7 @@ class Generations:
         query = select(*_COLUMNS).where(GENERATIONS.c.id == generation_id).with_for_update(key_share=True)
         if of is not None:
             query = query.where(GENERATIONS.c.account_id == of)
-        return generation_of((await self.session.execute(query)).mappings().one_or_none())
+        return _if_any((await self.session.execute(query)).mappings().one_or_none())
 
     async def start(self, generation_id: GenerationId) -> Generation:
         """Move a live generation to running, where it may be already, and return it. Raises LookupError."""
@@ -126,7 +126,7 @@ class Generations:
             .values(state="running", started_at=func.coalesce(GENERATIONS.c.started_at, func.clock_timestamp()))
             .returning(*_COLUMNS)
         )
-        found = generation_of((await self.session.execute(started)).mappings().one_or_none())
+        found = _if_any((await self.session.execute(started)).mappings().one_or_none())
         if found is None:
             raise LookupError(generation_id)
         return found
@@ -203,10 +203,15 @@ class Generations:
         await self.session.execute(chosen.values(pause_after=stage))
 
     async def lock_live_of(self, draft_id: DraftId) -> list[Generation]:
-        """Return what lives of a draft, by id, and keep everyone else from changing it until the commit."""
-        query = select(*_COLUMNS).where(GENERATIONS.c.draft_id == draft_id, GENERATIONS.c.ended_at.is_(None))
+        """Return what lives of a draft, by id, and keep everyone else from changing it until the commit.
+
+        Each row is written anew as it was, so that who had looked at it before and waited knows of a change.
+        """
+        query = select(GENERATIONS.c.id).where(GENERATIONS.c.draft_id == draft_id, GENERATIONS.c.ended_at.is_(None))
         locked = query.order_by(GENERATIONS.c.id).with_for_update(key_share=True)
-        return [found for row in (await self.session.execute(locked)).mappings() if (found := generation_of(row))]
+        written = update(GENERATIONS).where(GENERATIONS.c.id.in_(locked)).values(event_seq=GENERATIONS.c.event_seq)
+        found = (await self.session.execute(written.returning(*_COLUMNS))).mappings()
+        return sorted(map(generation_of, found), key=lambda one: one.id)
 
     async def live_of(self, draft_id: DraftId) -> list[GenerationId]:
         """Return which generations live of a draft."""
@@ -226,7 +231,7 @@ class Generations:
             .limit(1)
             .with_for_update(key_share=True, skip_locked=True)
         )
-        return generation_of((await self.session.execute(query)).mappings().one_or_none())
+        return _if_any((await self.session.execute(query)).mappings().one_or_none())
 
     async def of_account(
         self,
@@ -244,7 +249,7 @@ class Generations:
             query = query.where(tuple_(GENERATIONS.c.created_at, GENERATIONS.c.id) < tuple_(*map(literal, before)))
         newest = query.order_by(GENERATIONS.c.created_at.desc(), GENERATIONS.c.id.desc()).limit(limit)
         page = (await self.session.execute(newest)).mappings().all()
-        return [found for row in page if (found := generation_of(row))]
+        return [generation_of(row) for row in page]
 
     async def admission_facts(
         self, account_id: AccountId, month_start: datetime, hour_start: datetime
@@ -323,10 +328,12 @@ class Generations:
         return [GenerationId(generation) for generation in found]
 
 
-def generation_of(row: Mapping[Any, Any] | None) -> Generation | None:
+def _if_any(row: Mapping[Any, Any] | None) -> Generation | None:
+    return None if row is None else generation_of(row)
+
+
+def generation_of(row: Mapping[Any, Any]) -> Generation:
     """Read a row of `generations`."""
-    if row is None:
-        return None
     enums: dict[str, Any] = {"kind": GenerationKind(row["kind"]), "state": GenerationState(row["state"])}
     enums |= {
         "part": row["part"] and Part(row["part"]),

@@ -1,5 +1,6 @@
 """What a stage concludes, besides files: one type a stage. The journey alone writes them down."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -73,6 +74,13 @@ class Released(msgspec.Struct, frozen=True, tag="released"):
 
 
 Outcome = Ingested | Written | Planned | Rewritten | Drawn | Judged | Animated | Spoken | Mixed | Encoded | Released
+
+
+def kept(result: Outcome | Mapping[str, object]) -> str:
+    """Return the JSON that a run keeps of its outcome: only the type where it has tables of its own."""
+    if isinstance(result, Ingested | Written | Planned):
+        result = {"type": result.__struct_config__.tag}
+    return msgspec.json.encode(result).decode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,35 +8,34 @@ from typing import Any
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from reelwright.generations.generations import generation_of
 from reelwright.generations.model import (
     Artefact,
     Draft,
-    GenerationKind,
     GenerationState,
-    Part,
     Source,
     Stage,
     Unit,
     Variant,
 )
-from reelwright.generations.outcomes import Ingested, Outcome, Planned, Written
+from reelwright.generations.outcomes import Ingested, Outcome, Planned, Written, kept
 from reelwright.generations.records import Claim, Generation
+from reelwright.generations.runs import CLAIM, COMPLETE, LIVE
 from reelwright.generations.tables import GENERATIONS
+from reelwright.ground.ids import StageRunId
 from reelwright.ground.postgres import Statement, rows
 
 _COLUMNS = ", ".join(f"g.{column.name}" for column in GENERATIONS.c if column.name != "fingerprint")
-_TOLD = f"""
-    WITH g AS (
-        UPDATE generations g
-           SET event_seq = g.event_seq + 1, state = CASE WHEN :begins THEN 'running' ELSE g.state END,
-               started_at = CASE WHEN :begins THEN coalesce(g.started_at, clock_timestamp()) ELSE g.started_at END
-          FROM (SELECT id, state FROM generations WHERE id = :generation) was
-         WHERE g.id = was.id AND g.state IN ('queued', 'running')
-        RETURNING {_COLUMNS}, was.state AS was),
-    noted AS (
-        INSERT INTO generation_events (generation_id, seq, kind, data)
-        SELECT id, event_seq, :kind, CAST(:data AS jsonb) FROM g)
+_OPEN = f"""
+    locked AS ({LIVE}),
+    open AS (
+        SELECT locked.* FROM locked JOIN generations seen ON seen.id = locked.id AND seen.xmin = locked.version)
 """  # noqa: S608 - put together from constants
+"""The run's generation, locked; `open` is empty where another has written it since this statement looked.
+
+So the facts that are read beside it are never older than the lock: who changes what a run may read, or ends a run of
+the same generation, writes the generation's row as well.
+"""
 _WRITES = "g.kind IN ('script', 'video', 'regenerate_full')"
 VARIANTS_OF = f"""
     (SELECT jsonb_agg(jsonb_build_object(
@@ -55,42 +54,88 @@ ARTEFACTS_OF = """
        FROM artefacts a WHERE a.generation_id = g.id)
 """
 """The files of generation `g`, newest first; NULL for none."""
-_OPEN = Statement(
+_SOURCE = f"""
+    (SELECT to_jsonb(s) FROM sources s LEFT JOIN variants v ON v.id = g.variant_id
+      WHERE s.draft_id = g.draft_id AND (s.generation_id = g.id OR NOT {_WRITES})
+      ORDER BY (s.generation_id = v.generation_id) DESC NULLS LAST, s.created_at DESC LIMIT 1)
+"""  # noqa: S608 - put together from constants
+_TAKE = """
+    CASE WHEN g.part IS NOT NULL AND g.variant_id IS NOT NULL
+         THEN (SELECT count(*) FROM generations o
+                WHERE o.variant_id = g.variant_id AND o.part = g.part AND o.state = 'succeeded'
+                  AND o.scene IS NOT DISTINCT FROM g.scene)
+         ELSE (SELECT count(DISTINCT v.generation_id) FROM variants v
+                WHERE v.draft_id = g.draft_id AND v.generation_id <> g.id) END
+"""
+_JUDGED = """
+    (SELECT jsonb_agg(jsonb_build_object('scene', r.scene, 'round', r.round, 'result', r.result))
+       FROM stage_runs r WHERE r.generation_id = g.id AND r.state = 'succeeded' AND r.stage = 'VISUAL_VERIFICATION')
+"""
+
+
+def _beginning(**facts: str) -> Statement:
+    """Return what claims a run, notes that it has started, and reads these facts besides the draft."""
+    read = "".join(f", '{name}', {sql}" for name, sql in facts.items())
+    return Statement(
+        f"""
+        WITH {_OPEN},
+        claimed AS ({CLAIM}),
+        g AS (
+            UPDATE generations g
+               SET event_seq = g.event_seq + 1, state = 'running',
+                   started_at = coalesce(g.started_at, clock_timestamp())
+              FROM claimed WHERE g.id = claimed.generation_id
+            RETURNING {_COLUMNS}),
+        noted AS (
+            INSERT INTO generation_events (generation_id, seq, kind, data)
+            SELECT g.id, g.event_seq, 'stage_started', jsonb_build_object(
+                   'stage', r.stage, 'scene', r.scene, 'chunk', r.chunk, 'round', r.round, 'attempt', r.attempt)
+              FROM g, claimed r),
+        begun AS (
+            SELECT g.*, CAST(jsonb_build_object(
+                'run', to_jsonb(r), 'draft', to_jsonb(d),
+                'waited_ms', extract(epoch FROM r.started_at - r.next_attempt_at) * 1000,
+                'left_ms', extract(epoch FROM g.deadline_at - clock_timestamp()) * 1000{read}) AS text) AS facts
+              FROM g, claimed r, drafts d WHERE d.id = g.draft_id)
+        SELECT begun.*, locked.state AS was, open.id IS NULL AS overtaken
+          FROM locked LEFT JOIN open ON true LEFT JOIN begun ON true
+        """  # noqa: S608 - put together from constants
+    )
+
+
+_WORDS = _beginning(source=_SOURCE, variants=VARIANTS_OF, take=_TAKE)
+_BEGIN: Mapping[str, Statement] = {
+    Stage.INGESTION: _beginning(),
+    Stage.STORY_WRITING: _WORDS,
+    Stage.SCENE_GENERATION: _WORDS,
+}
+_OF_PICTURES = _beginning(variants=VARIANTS_OF, artefacts=ARTEFACTS_OF, judged=_JUDGED)
+"""What each stage may know; the last is for all that follow the words."""
+_COMPLETE = Statement(
     f"""
-    {_TOLD}
-    SELECT g.*, CAST(jsonb_build_object(
-        'draft', to_jsonb(d),
-        'waited_ms', (SELECT extract(epoch FROM r.started_at - r.next_attempt_at) * 1000
-                        FROM stage_runs r WHERE r.id = :run),
-        'left_ms', extract(epoch FROM g.deadline_at - clock_timestamp()) * 1000,
-        'source', (SELECT to_jsonb(s) FROM sources s LEFT JOIN variants v ON v.id = g.variant_id
-                    WHERE s.draft_id = g.draft_id AND (s.generation_id = g.id OR NOT {_WRITES})
-                    ORDER BY (s.generation_id = v.generation_id) DESC NULLS LAST, s.created_at DESC LIMIT 1),
-        'variants', {VARIANTS_OF}, 'artefacts', {ARTEFACTS_OF},
-        'judged', (SELECT jsonb_agg(jsonb_build_object('scene', r.scene, 'round', r.round, 'result', r.result))
-                     FROM stage_runs r WHERE r.generation_id = g.id AND r.state = 'succeeded'
-                      AND r.stage = 'VISUAL_VERIFICATION'),
-        'take', CASE WHEN g.part IS NOT NULL AND g.variant_id IS NOT NULL
-            THEN (SELECT count(*) FROM generations o
-                   WHERE o.variant_id = g.variant_id AND o.part = g.part AND o.state = 'succeeded'
-                     AND o.scene IS NOT DISTINCT FROM g.scene)
-            ELSE (SELECT count(DISTINCT v.generation_id) FROM variants v
-                   WHERE v.draft_id = g.draft_id AND v.generation_id <> g.id) END
-        ) AS text) AS facts
-      FROM g JOIN drafts d ON d.id = g.draft_id
+    WITH {_OPEN},
+    done AS ({COMPLETE}),
+    g AS (
+        UPDATE generations g SET event_seq = g.event_seq + 1 FROM done WHERE g.id = done.generation_id
+        RETURNING {_COLUMNS}),
+    noted AS (
+        INSERT INTO generation_events (generation_id, seq, kind, data)
+        SELECT id, event_seq, 'stage_completed', CAST(:data AS jsonb) FROM g),
+    ended AS (
+        SELECT g.*, (SELECT CAST(jsonb_agg(jsonb_build_object(
+            'stage', r.stage, 'scene', r.scene, 'chunk', r.chunk, 'round', r.round, 'state', r.state,
+            'type', r.result->>'type',
+            'result', CASE WHEN r.result->>'type' NOT IN ('ingested', 'written', 'planned') THEN r.result END)) AS text)
+            FROM stage_runs r WHERE r.generation_id = g.id) AS facts
+          FROM g)
+    SELECT ended.*, open.id IS NULL AS overtaken
+      FROM locked LEFT JOIN open ON true LEFT JOIN ended ON true
     """  # noqa: S608 - put together from constants
 )
-_COMPLETED = Statement(
-    f"""
-    {_TOLD}
-    SELECT g.*, (SELECT CAST(jsonb_agg(jsonb_build_object(
-        'stage', r.stage, 'scene', r.scene, 'chunk', r.chunk, 'round', r.round, 'state', r.state,
-        'type', r.result->>'type',
-        'result', CASE WHEN r.result->>'type' NOT IN ('ingested', 'written', 'planned') THEN r.result END)) AS text)
-        FROM stage_runs r WHERE r.generation_id = g.id) AS facts
-      FROM g
-    """  # noqa: S608 - put together from constants
-)
+
+
+class Overtaken(Exception):  # noqa: N818 - not an error
+    """Another has written the generation while this waited for it: nothing was done, and may be tried again."""
 
 
 class Judgement(msgspec.Struct, frozen=True):
@@ -101,13 +146,26 @@ class Judgement(msgspec.Struct, frozen=True):
     result: Mapping[str, Any]
 
 
+class Begun(msgspec.Struct, frozen=True):
+    """The run itself, as its claim left it."""
+
+    stage: Stage
+    scene: int | None
+    chunk: int | None
+    round: int
+    attempt: int
+    max_attempts: int
+    fence: int
+
+
 class Dossier(msgspec.Struct, frozen=True, kw_only=True):
     """All that a claimed run's stage may know, and how long the run has waited and may go on, in milliseconds."""
 
+    run: Begun
     draft: Draft
     waited_ms: float
     left_ms: float
-    take: int
+    take: int = 0
     source: Source | None = None
     variants: tuple[Variant, ...] | None = None
     artefacts: tuple[Artefact, ...] | None = None
@@ -121,7 +179,7 @@ class Dossier(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """The generation after an event, and the state that it had before."""
+    """The generation after a run of it has begun, and the state that it had before."""
 
     generation: Generation
     was: GenerationState
@@ -154,45 +212,69 @@ _standing = msgspec.json.Decoder(list[_Standing])
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What happens to a generation whose row this transaction has locked by claiming or completing a run of it."""
+    """A run begins or ends well, and what is known then: each in one statement."""
 
     session: AsyncConnection
 
-    async def opened(self, claim: Claim, data: Mapping[str, object]) -> tuple[Told, Dossier]:
-        """Note that the claimed run has started, and the generation with its first, and read what its stage may know.
+    async def begin(
+        self, run_id: StageRunId, stage: str, lease: timedelta, *, longest: timedelta
+    ) -> tuple[Claim, Told, Dossier] | None:
+        """Claim a run as `Runs.claim` does, note that it has started, and read what its stage may know.
 
-        Raises LookupError where the generation has ended.
+        None where there is nothing to claim. Raises Overtaken: once at most in one transaction, which then has the
+        lock.
         """
-        told, facts = await self._tell(_OPEN, claim, "stage_started", data, run=claim.run_id, begins=True)
-        return told, _dossier.decode(facts)
+        statement = _BEGIN.get(stage, _OF_PICTURES)
+        found = await self._found(statement, {"run": run_id, "lease": lease, "longest": longest})
+        if found is None:
+            return None
+        was, dossier = GenerationState(found.pop("was")), _dossier.decode(found.pop("facts"))
+        generation, run = generation_of(found), dossier.run
+        claim = Claim(
+            run_id=run_id,
+            generation_id=generation.id,
+            unit=Unit(stage=run.stage, scene=run.scene, chunk=run.chunk, round=run.round),
+            attempt=run.attempt,
+            max_attempts=run.max_attempts,
+            fence=run.fence,
+        )
+        return claim, Told(generation, was), dossier
 
-    async def completed(
-        self, claim: Claim, data: Mapping[str, object]
-    ) -> tuple[Generation, dict[Unit, Outcome], set[Unit]]:
-        """Note that the run has ended well; return the generation, all that is concluded so far, and all planned units.
+    async def complete(
+        self, claim: Claim, outcome: Outcome, data: Mapping[str, object], *, made_of: str | None
+    ) -> tuple[Generation, dict[Unit, Outcome], set[Unit]] | None:
+        """End the claimed run well as `Runs.complete` does, and note it, in a transaction that goes on from there.
 
-        Raises LookupError where the generation has ended.
+        Return the generation, all that is concluded so far, and all planned units; None where the run was lost or
+        cancelled, so that nothing that it made may be written.
         """
-        told, facts = await self._tell(_COMPLETED, claim, "stage_completed", data, begins=False)
+        said = {
+            "run": claim.run_id,
+            "fence": claim.fence,
+            "result": kept(outcome),
+            "made_of": made_of,
+            "data": msgspec.json.encode(data).decode(),
+        }
+        try:
+            found = await self._found(_COMPLETE, said)
+        except Overtaken:  # the generation is locked by now
+            found = await self._found(_COMPLETE, said)
+        if found is None:
+            return None
         planned: set[Unit] = set()
-        finished: dict[Unit, Outcome] = {}
-        for run in _standing.decode(facts):
+        finished: dict[Unit, Outcome] = {claim.unit: outcome}
+        for run in _standing.decode(found.pop("facts")):
             unit = Unit(stage=run.stage, scene=run.scene, chunk=run.chunk, round=run.round)
             planned.add(unit)
             if run.state == "succeeded":
                 finished[unit] = run.result or _ELSEWHERE[run.type]
-        return told.generation, finished, planned
+        return generation_of(found), finished, planned
 
-    async def _tell(
-        self, statement: Statement, claim: Claim, kind: str, data: Mapping[str, object], **values: object
-    ) -> tuple[Told, str]:
-        said = {"generation": claim.generation_id, "kind": kind, "data": msgspec.json.encode(data).decode()}
-        found = await rows(self.session, statement, said | values)
+    async def _found(self, statement: Statement, values: Mapping[str, object]) -> dict[str, Any] | None:
+        found = await rows(self.session, statement, values)
         if not found:
-            raise LookupError(claim.generation_id)
+            return None
         known: dict[str, Any] = dict(found[0])
-        facts, was = known.pop("facts"), GenerationState(known.pop("was"))
-        known |= {"kind": GenerationKind(known["kind"]), "state": GenerationState(known["state"])}
-        known["part"] = known["part"] and Part(known["part"])
-        known["pause_after"] = known["pause_after"] and Stage(known["pause_after"])
-        return Told(Generation(**known), was), facts
+        if known.pop("overtaken"):
+            raise Overtaken
+        return None if known["id"] is None else known

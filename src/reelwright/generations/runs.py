@@ -16,7 +16,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.generations.model import RunState, Source, Stage, Unit
-from reelwright.generations.outcomes import Ingested, Outcome, Planned, Written
+from reelwright.generations.outcomes import Ingested, Outcome, Planned, Written, kept
 from reelwright.generations.records import Claim, Pulse, Reason, Run, StaleRun, WhyNot
 from reelwright.generations.tables import STAGE_RUNS
 from reelwright.ground.ids import GenerationId, StageRunId
@@ -31,12 +31,12 @@ _KEPT_ELSEWHERE: dict[object, Outcome] = {
 }
 
 # What is returned of a row that was waited for is its newest version; a join beside it would still see the old one.
-_OPEN = """
-    open AS (
-        SELECT id, deadline_at, paused_at FROM generations
-         WHERE id = (SELECT generation_id FROM stage_runs WHERE id = :run) AND state IN ('queued', 'running')
-           FOR NO KEY UPDATE)
+LIVE = """
+    SELECT id, deadline_at, paused_at, state, xmin AS version FROM generations
+     WHERE id = (SELECT generation_id FROM stage_runs WHERE id = :run) AND state IN ('queued', 'running')
+       FOR NO KEY UPDATE
 """
+_OPEN = f"open AS ({LIVE})"
 _LEASE = """
     least(clock_timestamp() + CAST(:lease AS interval), {deadline},
           CASE WHEN {g}.paused_at IS NULL THEN {g}.deadline_at END)
@@ -64,9 +64,7 @@ _FINISHED = text(
      WHERE generation_id = :generation AND state = 'succeeded'
     """
 )
-_CLAIM = Statement(
-    f"""
-    WITH {_OPEN}
+CLAIM = f"""
     UPDATE stage_runs r
        SET state = 'running', fence = r.fence + 1, attempt = r.attempt + 1, progress = 0, error_code = NULL,
            resends = 0, started_at = clock_timestamp(), attempt_deadline = {_NEW_DEADLINE},
@@ -76,9 +74,10 @@ _CLAIM = Statement(
        AND open.deadline_at > clock_timestamp() AND r.attempt < r.max_attempts
        AND (r.state = 'queued' AND r.next_attempt_at <= clock_timestamp()
             OR r.state = 'running' AND r.lease_until < clock_timestamp())
-    RETURNING {_UNIT}
-    """  # noqa: S608 - put together from constants
-)
+    RETURNING {_UNIT}, r.started_at, r.next_attempt_at
+"""  # noqa: S608 - put together from constants
+"""What claims a run, behind `open`."""
+_CLAIM = Statement(f"WITH {_OPEN} {CLAIM}")
 _WHY_NOT = text(
     """
     SELECT r.state, r.attempt >= r.max_attempts AS exhausted, g.paused_at IS NOT NULL AS paused,
@@ -99,15 +98,14 @@ _HEARTBEAT = text(
               r.attempt_deadline <= clock_timestamp() AS late
     """  # noqa: S608 - put together from constants
 )
-_COMPLETE = Statement(
-    f"""
-    WITH {_OPEN}
+COMPLETE = f"""
     UPDATE stage_runs r
        SET state = 'succeeded', won_fence = r.fence, lease_until = NULL, progress = 1,
            result = CAST(:result AS jsonb), inputs_hash = :made_of, finished_at = clock_timestamp()
-    {_MINE} RETURNING r.id
-    """  # noqa: S608 - put together from constants
-)
+    {_MINE} RETURNING r.id, r.generation_id
+"""  # noqa: S608 - put together from constants
+"""What ends a run well, behind `open`."""
+_COMPLETE = Statement(f"WITH {_OPEN} {COMPLETE}")
 _RETRY_LATER = Statement(
     f"""
     WITH {_OPEN}
@@ -271,10 +269,7 @@ class Runs:
         `made_of` names its inputs, where another run of the same need not be done again. Of outcomes that have tables
         of their own (sources, stories, scenes) only the type is kept.
         """
-        kept = msgspec.to_builtins(result, str_keys=True)
-        if isinstance(result, Ingested | Written | Planned):
-            kept = {"type": kept["type"]}
-        return await self._fenced(_COMPLETE, run_id, fence, result=msgspec.json.encode(kept).decode(), made_of=made_of)
+        return await self._fenced(_COMPLETE, run_id, fence, result=kept(result), made_of=made_of)
 
     async def retry_later(self, run_id: StageRunId, fence: int, delay: timedelta, error_code: str) -> bool:
         """Queue the run again after a failed attempt, which counts. False where the run was lost."""

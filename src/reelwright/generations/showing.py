@@ -76,8 +76,6 @@ async def shown(
     for row in await rows(tx, _SHOWN, {"generation": generation_id, "account": account_id}):
         known: dict[str, Any] = dict(row)
         facts = _facts.decode(known.pop("facts"))
-        generation = generation_of(known)
-        if generation is not None:
-            runs = sorted((each.run() for each in facts.runs or ()), key=place_of)
-            return generation, runs, facts.variants or [], facts.artefacts or []
+        runs = sorted((each.run() for each in facts.runs or ()), key=place_of)
+        return generation_of(known), runs, facts.variants or [], facts.artefacts or []
     return None

@@ -138,13 +138,9 @@ async def perform(message: StageDue, *, room: Workroom) -> Answer:
     """Run the stage run that a message says is due. Raises Outage only where nothing could be recorded."""
     names = {"generation_id": str(message.generation_id), "stage": message.stage, "scene": message.scene}
     with structlog.contextvars.bound_contextvars(**names, chunk=message.chunk, request_id=message.request_id):
-        async with room.db.begin() as tx:
-            claim = await Runs(session=tx).claim(
-                message.run_id, room.timings.lease, longest=room.timings.stage_deadline + room.timings.lease
-            )
-            if claim is None:
-                return Answer.DONE
-            opened = await recording.opened(tx, claim)
+        opened = await recording.opened(message, room)
+        if opened is None:
+            return Answer.DONE
         request_id = message.request_id or opened.told.generation.request_id
         structlog.contextvars.bind_contextvars(request_id=request_id)
         calls = Calls(db=room.db, claim=opened.claim, account=opened.task.account_id)
@@ -154,7 +150,7 @@ async def perform(message: StageDue, *, room: Workroom) -> Answer:
         end = await _recorded(attempt)
         took = time.monotonic() - attempt.began
         telemetry.STAGE_SECONDS.labels(attempt.stage, end.value).observe(took)
-        _log.info(f"stage.{_EVENTS[end]}", attempt=claim.attempt, ms=round(took * 1000))
+        _log.info(f"stage.{_EVENTS[end]}", attempt=attempt.claim.attempt, ms=round(took * 1000))
         return Answer.DONE
 
 

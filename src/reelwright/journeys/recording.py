@@ -27,6 +27,7 @@ from reelwright.generations import (
     Made,
     NewArtefact,
     Outcome,
+    Overtaken,
     Part,
     Planned,
     Progress,
@@ -52,6 +53,7 @@ from reelwright.ground.errors import Outage, Refusal
 from reelwright.ground.metering import Use
 from reelwright.journeys import creation, ending, reuse, spending, stopping
 from reelwright.journeys.workroom import Workroom
+from reelwright.outbox import StageDue
 
 _log = log.logger("journeys.recording")
 
@@ -76,14 +78,31 @@ class Kept:
 class Opened:
     """A claimed run with its facts: what the stage may know, the generation, and whether this run is its first."""
 
+    claim: Claim
     task: Assignment
     dossier: Dossier
     told: Told
 
 
-async def opened(tx: AsyncConnection, claim: Claim) -> Opened:
-    """Read all that the claimed stage may know, and note that the generation runs."""
-    told, dossier = await Progress(session=tx).opened(claim, _named(claim.unit) | {"attempt": claim.attempt})
+async def opened(message: StageDue, room: Workroom) -> Opened | None:
+    """Claim the run, read all that its stage may know, and note that the generation runs. None: nothing to claim.
+
+    Raises Outage.
+    """
+    lease, longest = room.timings.lease, room.timings.stage_deadline + room.timings.lease
+    try:
+        async with room.db.single() as tx:
+            found = await Progress(session=tx).begin(message.run_id, message.stage, lease, longest=longest)
+    except Overtaken:  # look again, behind the lock
+        async with room.db.begin() as tx:
+            begin = Progress(session=tx).begin
+            try:
+                found = await begin(message.run_id, message.stage, lease, longest=longest)
+            except Overtaken:
+                found = await begin(message.run_id, message.stage, lease, longest=longest)
+    if found is None:
+        return None
+    claim, told, dossier = found
     generation = told.generation
     task = Assignment(
         generation_id=claim.generation_id,
@@ -102,7 +121,7 @@ async def opened(tx: AsyncConnection, claim: Claim) -> Opened:
         sound=msgspec.convert(generation.sound or {}, Sound),
         brand=msgspec.convert(generation.brand or {}, Brand),
     )
-    return Opened(task=task, dossier=dossier, told=told)
+    return Opened(claim=claim, task=task, dossier=dossier, told=told)
 
 
 def _anew(variant: Variant, generation: Generation) -> Variant:
@@ -228,9 +247,10 @@ async def _write(
     tx: AsyncConnection, claim: Claim, task: Assignment, kept: Kept, *, room: Workroom, request_id: str | None
 ) -> _Written:
     """Do what `keep` says inside the transaction."""
-    if not await Runs(session=tx).complete(claim.run_id, claim.fence, kept.outcome, made_of=kept.made_of):
+    ended = await Progress(session=tx).complete(claim, kept.outcome, _named(claim.unit), made_of=kept.made_of)
+    if ended is None:
         return _Written(None)
-    generation, finished, planned = await Progress(session=tx).completed(claim, _named(claim.unit))
+    generation, finished, planned = ended
     if kept.files:
         await Artefacts(session=tx).record(claim, kept.files)
         await Uploads(session=tx).recorded([file.key for file in kept.files])
