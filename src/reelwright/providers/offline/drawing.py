@@ -1,7 +1,6 @@
 """Pictures without a key: Twemoji illustrations, chosen by meaning, set into lit and layered compositions."""
 
 import asyncio
-import io
 import time
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
@@ -9,8 +8,9 @@ from hashlib import sha256
 import numpy as np
 from PIL import Image
 
+from reelwright.ground import png
 from reelwright.ground.metering import Action, Use
-from reelwright.providers.model import Picture, ProviderRefused, SceneText
+from reelwright.providers.model import Look, Picture, ProviderRefused, SceneText
 from reelwright.providers.offline import composition_open, composition_studio, drawing_light, palette
 from reelwright.providers.offline.composition import Canvas
 from reelwright.providers.offline.drawing_direction import COMPOSITIONS, Told, directed
@@ -38,23 +38,27 @@ _COMPOSERS: Mapping[str, Callable[[Canvas], Image.Image]] = {
 class OfflinePictures:
     """Draws what its prompts say. The same prompt, size, seed and take always give the same bytes."""
 
-    async def direct(self, scenes: Sequence[SceneText], *, topic: str, tone: str, seed: int) -> tuple[str, ...]:
+    async def direct(
+        self, scenes: Sequence[SceneText], *, topic: str, tone: str, seed: int, look: Look | None = None
+    ) -> tuple[str, ...]:
         """Return prompts like `hero: cat; with: heart, house; composition: rings; palette: teal dusk; seed: 7`.
 
-        No hero is used twice, the palette is one, compositions come from one family.
+        No hero is used twice, the palette is one, compositions come from one family. The look is always our own.
         """
+        del look
         told = [Told(narration=scene.narration, visual=scene.visual) for scene in scenes]
         directions = await asyncio.to_thread(directed, told, topic=topic, tone=tone, seed=abs(seed))
         return tuple(each.text() for each in directions)
 
     async def draw(
-        self, prompt: str, *, width: int, height: int, seed: int, take: int = 0
+        self, prompt: str, *, width: int, height: int, seed: int, take: int = 0, faults: Sequence[str] = ()
     ) -> tuple[Picture, tuple[Use, ...]]:
         """Draw a PNG in a thread. A prompt that names no hero is taken as a description and directed alone.
 
         The prompt's own seed wins over `seed`; takes 1 and 2 arrange the same subjects anew, in another composition.
         Raises ProviderRefused: picture.size_unsupported.
         """
+        del faults  # another take is another composition already
         if not (SMALLEST <= width <= LARGEST and SMALLEST <= height <= LARGEST):
             raise ProviderRefused(
                 f"Pictures are {SMALLEST} to {LARGEST} pixels a side. Choose a size within that.",
@@ -98,7 +102,5 @@ def _drawn(prompt: str, width: int, height: int, seed: int, take: int) -> bytes:
     )
     composer = _COMPOSERS[names[(first + take * 2) % len(names)]]
     image = drawing_light.finished(composer(canvas))
-    file = io.BytesIO()
     # Not JPEG: at any quality it throws the dither away, and dark gradients show bands again (measured).
-    image.save(file, "PNG", compress_level=1)
-    return file.getvalue()
+    return png.encoded(np.asarray(image))
