@@ -1,0 +1,1 @@
+"""Eleven inputs as people bring them, rendered whole and looked at: `python -m tests.golden`."""
