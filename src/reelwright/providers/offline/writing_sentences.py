@@ -45,8 +45,16 @@ _BOILERPLATE = re.compile(
     r"skip to content|log ?in to|enable javascript)|©",
     re.IGNORECASE,
 )
+# Said to a machine that may read the page, by whoever wants it to do something: no part of any story.
+_COMMANDING = re.compile(
+    r"\b(?:ignor\w{1,5}|disregard|forget|override|olvida|oubli\w{1,3})\b.{0,40}\b(?:instructions?|instrucciones|prompts?|"
+    r"guidelines)\b|\b(?:reveal|print|output|repeat|show|leak)\b.{0,40}\bsystem prompt\b|"
+    r"\byou are (?:now|no longer)\b.{0,60}\b(?:assistant|administrator|admin|AI|model|developer mode)\b|"
+    r"\b(?:AI|language model|assistant)s?\b.{0,30}\b(?:must|should) (?:now )?(?:say|write|output|print|reply|tell)\b",
+    re.IGNORECASE,
+)
 
-_END = re.compile(r"([.!?…]+|[。！？]+)([\"'”’»)\]]*)(\s+|(?<=[。！？”」』])|$)")
+_END = re.compile(r"([.!?؟…]+|[。！？]+)([\"'”’»)\]]*)(\s+|(?<=[。！？”」』])|$)")
 _OPENING = re.compile(r"[\"'“‘«(\[¿¡—–\-\s]*(\S?)")
 _INITIALS = re.compile(r"(?:^|[\s(“\"])(?:[^\W\d_]\.){0,3}[^\W\d_]$")
 
@@ -109,6 +117,8 @@ def sentences(text: str, language: Language) -> list[Sentence]:
     found: list[Sentence] = []
     seen: set[str] = set()
     for number, paragraph in enumerate(_paragraphs(plain(text))):
+        if _COMMANDING.search(paragraph):
+            continue
         for piece in split(paragraph, language):
             said = spoken(piece)
             key = folded(said)
@@ -127,7 +137,7 @@ def _paragraphs(text: str) -> list[str]:
     for block in re.split(r"\n{2,}", text):
         lines = [line.strip() for line in block.split("\n") if line.strip()]
         joined = " ".join(lines)
-        ends = bool(joined) and joined.rstrip("\"'”’»)")[-1:] in set(".!?…。！？")
+        ends = bool(joined) and joined.rstrip("\"'”’»)")[-1:] in set(".!?؟…。！？")
         if joined and (ends or spoken_words(joined) > 11):  # noqa: PLR2004 - a longer line without a stop is prose
             found.append(joined if ends or joined.endswith(":") else joined + ".")
     return found
