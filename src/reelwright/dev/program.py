@@ -2,7 +2,10 @@
 
 import contextlib
 import http.client
+import json
+import os
 import signal
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -25,6 +28,7 @@ class Program:
         self._port = port
         self._environment = dict(environment)
         self._child: child.Child | None = None
+        self._telling: int | None = None
 
     @property
     def pid(self) -> int:
@@ -36,8 +40,29 @@ class Program:
         """Whether it runs."""
         return self._child is not None and self._child.alive
 
+    def load(self) -> None:
+        """Let it load its code already, and wait for `start` to tell it its surroundings. Another's does nothing."""
+        if self._command[:2] != [sys.executable, "-m"]:
+            return
+        reading, self._telling = os.pipe()
+        command = [*self._command[:2], "reelwright.dev.loading", str(reading), *self._command[2:]]
+        try:
+            self._child = child.spawn(command, log=self.log, environment=self._environment, keep=(reading,))
+        finally:
+            os.close(reading)
+
+    def works_in(self, environment: Mapping[str, str]) -> None:
+        """Say in what surroundings it is to start."""
+        self._environment = dict(environment)
+
     def start(self) -> None:
         """Start it and return at once: it may take a while until it is ready."""
+        telling, self._telling = self._telling, None
+        if telling is not None:
+            with contextlib.suppress(BrokenPipeError), os.fdopen(telling, "w", encoding="utf-8") as told:
+                told.write(json.dumps(self._environment))
+            if self.alive:
+                return
         self._child = child.spawn(self._command, log=self.log, environment=self._environment)
 
     def await_ready(self) -> None:
@@ -53,6 +78,9 @@ class Program:
 
     def stop(self) -> None:
         """Let it finish for a moment, then end it and all it has started in its group."""
+        if self._telling is not None:
+            os.close(self._telling)
+            self._telling = None
         if self._child is not None:
             self._child.stop(grace_s=_GRACE_S)
 

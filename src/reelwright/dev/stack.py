@@ -84,6 +84,7 @@ class Stack:
         self._given = dict(environment)
         self._programs = {"api": API, "worker": WORKER, **(programs or {})}
         self._services: dict[str, Service] = {}
+        self._loading: list[Program] = []
         self._found: dict[str, str] = {}
         self._stopping = threading.Event()
         self._watch = threading.Thread(target=self._keep_alive, name="stack", daemon=True)
@@ -124,7 +125,7 @@ class Stack:
         for service in self._services.values():
             if isinstance(service, Program):
                 service.ask_to_stop()  # all at once, so that their last work ends side by side
-        for service in reversed(self._services.values()):
+        for service in reversed([*self._services.values(), *self._loading]):
             service.stop()
         if self._lock is not None:
             os.close(self._lock)
@@ -157,6 +158,7 @@ class Stack:
         base_url = f"http://127.0.0.1:{api_port}"
         queue = self._queue(workers)  # first, as it takes longest to load
         payments = self._payments(f"{base_url}/webhooks/stripe")
+        self._load(api_port, worker_ports)
         database_url = self._given.get("DATABASE_URL") or self._database()
         redis_url = self._given.get("REDIS_URL") or self._redis()
         self._found = {
@@ -190,14 +192,26 @@ class Stack:
             **payments,
         }
         (self._data / "artefacts").mkdir(exist_ok=True)
-        self._run("api", self._programs["api"], port=api_port, environment=environment)
-        for number, port in enumerate(worker_ports, start=1):
-            name = "worker" if number == 1 else f"worker-{number}"
-            self._run(name, self._programs["worker"], port=port, environment=environment)
+        for program in self._loading:
+            self._services[program.name] = program
+            program.works_in(environment)
+            program.start()
+        self._loading = []
         for service in self._services.values():
             if isinstance(service, Program):
                 service.await_ready()
         endpoints.write(self._data, self.endpoints)
+
+    def _load(self, api_port: int, worker_ports: Sequence[int]) -> None:
+        """Let the API and the workers load while the servers are made that they will work with."""
+        names = [
+            "api",
+            *("worker" if number == 1 else f"worker-{number}" for number in range(1, len(worker_ports) + 1)),
+        ]
+        for name, port in zip(names, (api_port, *worker_ports), strict=True):
+            command = self._programs[name.partition("-")[0]]
+            self._loading.append(Program(name, command, port=port, environment=self._given, log=self._log(name)))
+            self._loading[-1].load()
 
     def _api_port(self) -> int:
         if self._port is None:
