@@ -7,8 +7,8 @@ down_revision = "0020"
 branch_labels = None
 depends_on = None
 
-UPGRADE: tuple[str, ...] = ()
-DOWNGRADE: tuple[str, ...] = ()
+UPGRADE: tuple[str, ...] = ("ALTER TABLE variants ADD COLUMN look jsonb",)
+DOWNGRADE: tuple[str, ...] = ("ALTER TABLE variants DROP COLUMN look",)
 
 
 def upgrade() -> None:

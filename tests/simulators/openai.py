@@ -10,7 +10,7 @@ import io
 import json
 import re
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -26,6 +26,17 @@ Fault = Callable[[Send, Receive], Awaitable[None]]
 RATE = 24_000
 _SOLD = {"/v1/chat/completions", "/v1/images/generations", "/v1/audio/speech"}
 _WORDS = ("the", "quiet", "sea", "keeps", "many", "bright", "and", "curious", "stories", "for", "people", "who")
+_TOLD = (
+    ("What does the sea keep?", " ".join(_WORDS)),
+    ("Rivers carry 90 tons an hour.", "a river carries cold silver light with all that was ever lost in it"),
+    ("Nobody counted these trees.", "under old trees there is moss that no map has shown and no one owns"),
+    ("A desert sings at night.", "sand moves on when the wind is up and then it hums below our feet"),
+    (
+        "Mountains are still growing.",
+        "each year they rise by as much as your nails do while snow takes them down",
+    ),
+)
+"""How each of several stories opens, and which words it is made of."""
 
 
 Server = TypeVar("Server", bound="SimulatedOpenAI")
@@ -217,9 +228,10 @@ def stories(*, variants: int, scenes: int, words: int, source: str = "", **chang
     share = [words // scenes + (1 if n < words % scenes else 0) for n in range(scenes)]
     made = []
     for variant in range(variants):
+        hook, told = _TOLD[variant % len(_TOLD)]
         beats = [
             {
-                "narration": " ".join(_WORDS[(variant + n + k) % len(_WORDS)] for k in range(count)).capitalize() + ".",
+                "narration": _narration(hook if n == 0 else "", told.split(), variant + n, count),
                 "visual": f"Scene {n} of variant {variant}: a calm sea at dawn",
                 "claim": sentences[n % len(sentences)],
             }
@@ -227,15 +239,23 @@ def stories(*, variants: int, scenes: int, words: int, source: str = "", **chang
         ]
         story = {
             "title": f"Story {variant}",
-            "hook": "What does the sea keep?",
+            "hook": hook,
             "synopsis": "The sea keeps stories.",
             "arc": ["hook", "proof", "close"],
             "beats": beats,
+            "look": {"palette": "deep blue, amber", "medium": "gouache", "characters": "an old keeper in a red coat"},
             "caption": "The sea keeps stories.",
             "hashtags": ["sea", "stories", "nature"],
         }
         made.append({**story, **changes})
     return json.dumps({"stories": made})
+
+
+def _narration(hook: str, words: Sequence[str], first: int, count: int) -> str:
+    """Return so many words, the hook's among them where there is room for it."""
+    opening = hook if len(hook.split()) < count else ""
+    rest = count - len(opening.split())
+    return f"{opening} {' '.join(words[(first + k) % len(words)] for k in range(rest)).capitalize()}.".strip()
 
 
 def part(*, words: int, claim: str | None = None) -> str:

@@ -47,6 +47,7 @@ def brief_of(task: Assignment) -> providers.Brief:
         scenes=scenes,
         variants=task.variants_wanted,
         take=task.take,
+        recent=task.recent,
     )
 
 

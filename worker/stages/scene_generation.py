@@ -52,7 +52,12 @@ async def perform(task: Assignment, tools: providers.Toolset, bench: Bench) -> M
 async def _planned(task: Assignment, variant: Variant, tools: providers.Toolset) -> tuple[Scene, ...]:
     story, draft, seed = variant.story, task.draft, variant.id.int % 2**31
     texts = [providers.SceneText(narration=beat.narration, visual=beat.visual) for beat in story.beats]
-    prompts = await tools.picture.direct(texts, topic=draft.topic or story.title, tone=draft.tone.value, seed=seed)
+    look = story.look and providers.Look(
+        palette=story.look.palette, medium=story.look.medium, characters=story.look.characters
+    )
+    prompts = await tools.picture.direct(
+        texts, topic=draft.topic or story.title, tone=draft.tone.value, seed=seed, look=look
+    )
     if len(prompts) != len(texts):
         raise providers.ProviderAway("The picture provider didn't return one prompt a scene.")
     durations = shared_out(draft.duration_s * 1000, story.beats)

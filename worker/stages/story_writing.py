@@ -1,7 +1,7 @@
 """STORY_WRITING: has the source told as stories, as many and as long as the draft wants, or one part told anew."""
 
 from reelwright import providers
-from reelwright.generations import Assignment, Beat, Bench, GenerationKind, Made, Source, Story, Written
+from reelwright.generations import Assignment, Beat, Bench, GenerationKind, Look, Made, Source, Story, Written
 from worker.stages.briefing import brief_of, rewritten, source_of
 
 
@@ -25,6 +25,7 @@ async def _written(task: Assignment, source: Source, tools: providers.Toolset) -
 
 
 def _story(proposed: providers.ProposedStory, source: Source) -> Story:
+    look = proposed.look
     return Story(
         title=proposed.title,
         hook=proposed.hook,
@@ -35,4 +36,5 @@ def _story(proposed: providers.ProposedStory, source: Source) -> Story:
         hashtags=tuple(tag.lstrip("#") for tag in proposed.hashtags),
         attribution=None if proposed.outline else source.attribution,
         outline=proposed.outline,
+        look=look and Look(palette=look.palette, medium=look.medium, characters=look.characters),
     )

@@ -29,8 +29,7 @@ from reelwright.generations.model import (
     Draft,
     GenerationKind,
     GenerationState,
-    Motion,
-    MotionKind,
+    Look,
     MusicChoice,
     NewArtefact,
     Part,
@@ -69,6 +68,7 @@ from reelwright.generations.outcomes import (
 )
 from reelwright.generations.pipelines import Ingestion, Pipelines
 from reelwright.generations.progress import Dossier, Overtaken, Progress, Told
+from reelwright.generations.recent import lately_told
 from reelwright.generations.records import (
     AdmissionFacts,
     Claim,
@@ -132,6 +132,7 @@ __all__ = [
     "Judged",
     "Kit",
     "Logo",
+    "Look",
     "Made",
     "Makers",
     "Making",
@@ -187,6 +188,7 @@ __all__ = [
     "in_order",
     "inputs",
     "inputs_hash",
+    "lately_told",
     "pipeline",
     "reordered",
     "shown",

@@ -35,9 +35,9 @@ _WRITTEN = text("SELECT id, position FROM variants WHERE generation_id = :failed
 _VARIANTS = text(
     """
     INSERT INTO variants (id, draft_id, generation_id, position, title, hook, synopsis, arc, beats, caption, hashtags,
-                          attribution, outline, version)
+                          attribution, look, outline, version)
     SELECT copy.new, v.draft_id, :heir, v.position, v.title, v.hook, v.synopsis, v.arc, v.beats, v.caption, v.hashtags,
-           v.attribution, v.outline, v.version
+           v.attribution, v.look, v.outline, v.version
       FROM variants v JOIN unnest(CAST(:old AS uuid[]), CAST(:new AS uuid[])) AS copy (old, new) ON copy.old = v.id
     """
 )

@@ -183,6 +183,15 @@ class Beat:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """How all pictures of a story look: colours and light, the one technique, and who appears more than once."""
+
+    palette: str
+    medium: str
+    characters: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
     """One complete variant's text. Hashtags carry no '#'. `outline` marks a story made without facts."""
 
@@ -195,22 +204,7 @@ class Story:
     hashtags: tuple[str, ...]
     attribution: Attribution | None = None
     outline: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Motion:
-    """How the picture moves: kind, and how much of it the move spans (0.12 = zoom from 1.00 to 1.12)."""
-
-    kind: MotionKind
-    amount: float = 0.12
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transition:
-    """How a scene gives way to the next. Frames are shared half and half by the two scenes."""
-
-    kind: TransitionKind
-    frames: int = 12
+    look: Look | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -317,6 +311,7 @@ class Assignment:
 
     `part` is set on targeted regenerations; which scene it is of, if any, says the unit. `take` counts what was done
     before: how often this draft was written by others, or how often this part of this variant was made anew.
+    `recent`, where stories are told: titles and hooks of the account's last reels.
     """
 
     generation_id: GenerationId
@@ -332,6 +327,7 @@ class Assignment:
     artefacts: tuple[Artefact, ...] = ()
     part: Part | None = None
     take: int = 0
+    recent: tuple[str, ...] = ()
     sound: Sound = field(default_factory=Sound)
     brand: Brand = field(default_factory=Brand)
 

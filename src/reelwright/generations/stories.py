@@ -13,8 +13,7 @@ from reelwright.generations.model import (
     Attribution,
     Beat,
     GenerationKind,
-    Motion,
-    MotionKind,
+    Look,
     Part,
     Scene,
     Source,
@@ -256,6 +255,7 @@ def _story(row: Record[Any]) -> Story:
         hashtags=tuple(row.hashtags),
         attribution=_attribution(row.attribution),
         outline=row.outline,
+        look=None if row.look is None else Look(**row.look),
     )
 
 

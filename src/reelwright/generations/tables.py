@@ -202,6 +202,7 @@ class VariantRow(Row):
     caption: Mapped[str] = mapped_column(Text)
     hashtags: Mapped[list[str]] = mapped_column(ARRAY(Text))
     attribution: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    look: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     outline: Mapped[bool] = mapped_column(server_default=text("false"))
     version: Mapped[int] = mapped_column(Integer, server_default="1")
     created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())

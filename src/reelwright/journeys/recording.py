@@ -46,6 +46,7 @@ from reelwright.generations import (
     Variants,
     Written,
     inputs,
+    lately_told,
     pipeline,
 )
 from reelwright.ground import clock, failpoints, log
@@ -104,6 +105,10 @@ async def opened(message: StageDue, room: Workroom) -> Opened | None:
         return None
     claim, told, dossier = found
     generation = told.generation
+    recent: tuple[str, ...] = ()
+    if claim.unit.stage is Stage.STORY_WRITING:
+        async with room.db.single() as tx:
+            recent = await lately_told(tx, generation.account_id, besides=generation.id)
     task = Assignment(
         generation_id=claim.generation_id,
         account_id=generation.account_id,
@@ -118,6 +123,7 @@ async def opened(message: StageDue, room: Workroom) -> Opened | None:
         artefacts=_ordered(dossier, claim.unit),
         part=generation.part,
         take=dossier.take,
+        recent=recent,
         sound=msgspec.convert(generation.sound or {}, Sound),
         brand=msgspec.convert(generation.brand or {}, Brand),
     )

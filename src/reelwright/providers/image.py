@@ -16,7 +16,7 @@ from reelwright.providers import openai_prompts as prompts
 from reelwright.providers.calls import charged
 from reelwright.providers.catalogue import Craft, Model
 from reelwright.providers.cleaning import line_of
-from reelwright.providers.model import Picture, SceneText
+from reelwright.providers.model import Look, Picture, SceneText
 from reelwright.providers.openai_connection import Method, OpenAIConnection, Order, decoded
 from reelwright.providers.openai_failures import away
 
@@ -24,6 +24,7 @@ _MOST_PIXELS = 16_000_000
 _LEAST_SIDE = 256
 _FORMATS = ("PNG", "JPEG", "WEBP")
 _LONGEST_PROMPT = 3_500
+_MOST_FAULTS, _LONGEST_FAULT = 3, 120  # of earlier tries that a prompt tells of, and their characters
 
 
 class _Drawn(msgspec.Struct, frozen=True):
@@ -52,8 +53,10 @@ class OpenAIPictures:
         self._connection = connection
         self._model = model
 
-    async def direct(self, scenes: Sequence[SceneText], *, topic: str, tone: str, seed: int) -> tuple[str, ...]:
-        """Return one prompt a scene: one style for the reel, and a shot that the neighbours don't have."""
+    async def direct(
+        self, scenes: Sequence[SceneText], *, topic: str, tone: str, seed: int, look: Look | None = None
+    ) -> tuple[str, ...]:
+        """Return one prompt a scene: the reel's look in each, and a shot that the neighbours don't have."""
         style = prompts.STYLES.get(tone, prompts.STYLES["curious"])
         shots = prompts.SHOTS
         return tuple(
@@ -62,12 +65,13 @@ class OpenAIPictures:
                 topic=line_of(topic)[:120],
                 shot=shots[(seed + index) % len(shots)],
                 style=style,
+                look=_looking(look),
             )
             for index, scene in enumerate(scenes)
         )
 
     async def draw(
-        self, prompt: str, *, width: int, height: int, seed: int, take: int = 0
+        self, prompt: str, *, width: int, height: int, seed: int, take: int = 0, faults: Sequence[str] = ()
     ) -> tuple[Picture, tuple[Use, ...]]:
         """Make one picture, in the model's size that is nearest in shape. Raises ProviderRefused, ProviderAway.
 
@@ -76,6 +80,8 @@ class OpenAIPictures:
         began = time.monotonic()
         best = min(self._model.sizes, key=lambda size: abs(size[0] / size[1] - width / height))
         other = prompts.OTHER_TAKE.format(take=take) if take else ""
+        said = "; ".join(line_of(fault).rstrip(" .")[:_LONGEST_FAULT] for fault in faults[:_MOST_FAULTS])
+        other += prompts.BETTER.format(reasons=said) if said else ""
         words = line_of(prompt)[: min(_LONGEST_PROMPT, self._model.most_characters - len(other))] + other
 
         async def read(body: bytes) -> tuple[Picture, Use]:
@@ -129,6 +135,13 @@ class OpenAIPictures:
                 prompt_tokens=used.input_tokens, completion_tokens=used.output_tokens, images=1
             ),
         )
+
+
+def _looking(look: Look | None) -> str:
+    if look is None:
+        return prompts.USUAL_LOOK
+    characters = prompts.CHARACTERS.format(characters=look.characters) if look.characters else ""
+    return prompts.OWN_LOOK.format(medium=look.medium, palette=look.palette, characters=characters)
 
 
 def _checked(encoded: str) -> Picture:

@@ -59,6 +59,7 @@ class Brief:
     """An order for stories. `topic`: the user's own words, or the source's title. `words`: of the whole narration.
 
     `take`: how often this was written before. Another take opens and chooses otherwise, always alike for one take.
+    `recent`: titles and hooks of the account's last reels, which this one shouldn't sound like.
     """
 
     topic: str
@@ -71,6 +72,16 @@ class Brief:
     scenes: int
     variants: int = 1
     take: int = 0
+    recent: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """How all pictures of a reel look: colours and light, the one technique, and who appears more than once."""
+
+    palette: str
+    medium: str
+    characters: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +101,7 @@ class ProposedStory:
     caption: str
     hashtags: tuple[str, ...]
     outline: bool = False
+    look: Look | None = None
 
 
 class Part(StrEnum):
@@ -166,14 +178,22 @@ class Picture:
 
 
 class PictureProvider(Protocol):
-    async def direct(self, scenes: Sequence[SceneText], *, topic: str, tone: str, seed: int) -> tuple[str, ...]:
-        """Return one image prompt a scene, chosen together so that a reel is consistent and no picture repeats."""
+    async def direct(
+        self, scenes: Sequence[SceneText], *, topic: str, tone: str, seed: int, look: Look | None = None
+    ) -> tuple[str, ...]:
+        """Return one image prompt a scene, chosen together so that a reel is consistent and no picture repeats.
+
+        Whoever can follows the `look` that the story came with.
+        """
         ...
 
     async def draw(
-        self, prompt: str, *, width: int, height: int, seed: int, take: int = 0
+        self, prompt: str, *, width: int, height: int, seed: int, take: int = 0, faults: Sequence[str] = ()
     ) -> tuple[Picture, tuple[Use, ...]]:
-        """Make the picture; take 1 and 2 differ from take 0. Raises ProviderRefused, ProviderAway."""
+        """Make the picture; take 1 and 2 differ from take 0. Raises ProviderRefused, ProviderAway.
+
+        `faults`: what was wrong with the tries before, for whoever can avoid it.
+        """
         ...
 
 

@@ -17,7 +17,7 @@ from reelwright.providers.openai_failures import away
 
 _CHARACTERS_A_TOKEN = 4  # OpenAI's rule of thumb for English; used only where a server counts nothing
 
-FENCE = re.compile(r"\b(SOURCE|VIDEO) [0-9a-f]{16}\b")
+FENCE = re.compile(r"\b(SOURCE|VIDEO|RECENT) [0-9a-f]{16}\b")
 """The line that stands before and behind what people wrote, with a token of its own each time."""
 
 T = TypeVar("T")

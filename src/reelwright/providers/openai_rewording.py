@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from reelwright.providers import openai_prompts as prompts
+from reelwright.providers import platforms
 from reelwright.providers.answers import Message
 from reelwright.providers.cleaning import line_of, words_in
 from reelwright.providers.model import Part, Reworded, Rewrite
@@ -21,6 +22,7 @@ from reelwright.providers.openai_stories import (
     supported,
     unfenced,
 )
+from reelwright.providers.story_checks import hook_doubts, speaks
 
 _WORDS_OFF = 0.25  # of the words of what it stands for: beyond this the reel's length would suffer
 _LEAST_OFF = 3  # words
@@ -72,7 +74,7 @@ def read(reply: Reply, order: Rewrite) -> tuple[Reworded | None, list[str]]:
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return None, ["it isn't the agreed JSON object"]
     if isinstance(said, _Hashtags):
-        tags = hashtags_of(said.hashtags)
+        tags = hashtags_of(said.hashtags, order.brief.platform)
         if not tags or set(tags) == set(order.story.hashtags):
             return None, ["its hashtags are the present ones or none"]
         return Reworded(hashtags=tags), []
@@ -87,6 +89,8 @@ def _worded(said: _Text, order: Rewrite) -> tuple[Reworded | None, list[str]]:
     longest = {Part.HOOK: LONGEST_HOOK, Part.CAPTION: LONGEST_CAPTION}.get(order.part, _LONGEST_SCENE)
     if len(text) > longest:
         return None, [f"its text has more than {longest} characters"]
+    if not speaks(text, order.brief.language):
+        return None, [f"its text isn't in the language with the code {order.brief.language}"]
     source = line_of(order.brief.facts.body) if order.brief.facts.kind != "none" else ""
     claim = supported(said.claim, source)
     if order.part is Part.CAPTION:
@@ -97,6 +101,7 @@ def _worded(said: _Text, order: Rewrite) -> tuple[Reworded | None, list[str]]:
     if abs(words_in(text) - wanted) > max(_LEAST_OFF, _WORDS_OFF * wanted):
         faults.append(f"its text has {words_in(text)} words instead of {wanted}")
     if order.part is Part.HOOK:
+        faults += hook_doubts(text, order.brief.recent)
         claim = _first_claim(claim, order)
     return Reworded(text=text, claim=claim), faults
 
@@ -139,9 +144,9 @@ def _task(order: Rewrite) -> str:
         case Part.HOOK:
             return prompts.HOOK_TASK.format(words=words)
         case Part.CAPTION:
-            return prompts.CAPTION_TASK
+            return prompts.CAPTION_TASK.format(caption=platforms.CAPTION)
         case Part.HASHTAGS:
-            return prompts.HASHTAGS_TASK
+            return prompts.HASHTAGS_TASK.format(hashtags=platforms.most_hashtags(order.brief.platform))
         case Part.SCENE_TEXT:
             return prompts.SCENE_TASK.format(scene=(order.beat or 0) + 1, words=words)
 

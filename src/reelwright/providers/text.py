@@ -108,9 +108,10 @@ class OpenAIText:
         ]
         try:
             with charged(first.use):
-                repaired, _, second = await ask(0)
+                repaired, left, second = await ask(0)
         except ProviderAway as gone:
             if found is None:
                 raise
             return found, gone.uses
-        return repaired, (first.use, second.use)
+        chosen = repaired if found is None or len(left) <= len(faults) else found
+        return chosen, (first.use, second.use)

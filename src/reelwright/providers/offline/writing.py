@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from reelwright.providers import likeness
 from reelwright.providers.model import Brief, ProposedBeat, ProposedStory
 from reelwright.providers.offline import writing_frame as frame
 from reelwright.providers.offline.language import Language, spoken_words, stem, words_of
@@ -50,6 +51,7 @@ def _stories(brief: Brief, material: Material, *, turns: int) -> list[ProposedSt
     """Write so many stories: what one has said counts less in the next, and each opens as none before where it can."""
     language, stories = material.language, list[ProposedStory]()
     ways, told, begun = openings(brief, material.options, language), Counter[int](), Counter[str]()
+    begun.update(way.text for way in ways if likeness.echoes(way.text, brief.recent))  # as if it had been told here
     for turn in range(turns):
         fresh = [replace(o, worth=o.worth * _USED_BEFORE ** min(told[o.place], _MOST_USED)) for o in material.options]
         ways.sort(key=lambda way: begun[way.text])

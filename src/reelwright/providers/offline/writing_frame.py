@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from reelwright.providers.model import Facts
 from reelwright.providers.offline.language import Language, stem, words_of
 from reelwright.providers.offline.writing_templates import OUTLINE_WAYS, OUTLINES, PLATFORM_TAGS, TEMPLATES
+from reelwright.providers.platforms import most_hashtags
+
+_MOST_TAGS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +138,7 @@ def hashtags(
     for tag in (re.sub(r"[^\w]|_", "", w).casefold() for w in wanted):
         if 2 < len(tag) <= 30 and not tag.isdigit() and tag not in tags:  # noqa: PLR2004 - readable, and what platforms take
             tags.append(tag)
-    return tuple(tags[:7])
+    return tuple(tags[: min(_MOST_TAGS, most_hashtags(platform))])
 
 
 def main_phrase(texts: list[str], language: Language) -> str:
