@@ -1,7 +1,14 @@
 """The generations room: drafts, generations, variants, scenes, stage runs and artefacts."""
 
 from reelwright.generations import inputs, pipeline
-from reelwright.generations.acceptance import accept
+from reelwright.generations.acceptance import (
+    ACCEPTED,
+    ACCEPTED_WITH_DRAFT,
+    FIRST_RUNS,
+    accept,
+    accepted,
+    first_runs,
+)
 from reelwright.generations.artefacts import Artefacts
 from reelwright.generations.branding import Brand, CaptionStyle, Corner, Kit, Logo, Title
 from reelwright.generations.carrying import Carried, Carrying
@@ -92,6 +99,9 @@ from reelwright.generations.stories import Sources, Variants
 from reelwright.generations.uploads import Uploads
 
 __all__ = [
+    "ACCEPTED",
+    "ACCEPTED_WITH_DRAFT",
+    "FIRST_RUNS",
     "LONGEST_PAUSE",
     "RECIPES",
     "AdmissionFacts",
@@ -185,6 +195,8 @@ __all__ = [
     "WhyNot",
     "Written",
     "accept",
+    "accepted",
+    "first_runs",
     "in_order",
     "inputs",
     "inputs_hash",

@@ -35,18 +35,7 @@ _FACTS = text(
     """
 )
 _FINGERPRINT = Statement("SELECT fingerprint FROM generations WHERE id = :generation")
-_COUNTED = Statement(
-    """
-    SELECT coalesce(sum(generation_units) FILTER (WHERE units_returned_at IS NULL), 0) AS month,
-           coalesce(sum(generation_units) FILTER (WHERE admitted_at >= :hour_start AND admitted_at < :hour_end), 0)
-               AS hour,
-           coalesce(sum(full_units) FILTER (WHERE units_returned_at IS NULL), 0) AS full_month,
-           (SELECT count(*) FROM generations
-             WHERE account_id = :account AND ended_at IS NULL
-               AND (deadline_at > clock_timestamp() OR paused_at IS NOT NULL)) AS live
-      FROM generations WHERE account_id = :account AND admitted_at >= :month_start AND admitted_at < :month_end
-    """
-)
+_COUNTED = Statement("SELECT * FROM generation_use(:account, :month_start, :month_end, :hour_start, :hour_end)")
 _REGENERATED = text(
     """
     SELECT draft_id, id, plan, admitted_at FROM generations

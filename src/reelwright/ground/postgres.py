@@ -43,10 +43,15 @@ _CONFLICT = "40"
 _SOON = timedelta(seconds=1)
 
 
+_UNDOING = "RW001"
 _LINE = "line"
 _OLD_S, _LAST_S = 1800.0, 2.0
 """A connection is opened anew after half an hour; one that must go is given two seconds to do so in order."""
 _NAME = re.compile(r"(?<![:\w]):([a-z_]+)\b")
+
+
+class Undone(Exception):  # noqa: N818 - a finding
+    """A statement has found that it must not stand, and says so by SQLSTATE RW001: its transaction is over."""
 
 
 class Database:
@@ -270,7 +275,7 @@ async def rows(tx: AsyncConnection, statement: Statement, values: Mapping[str, o
     """Execute a statement in the transaction and return its rows, with what the driver makes of their values.
 
     For what every request and delivery sends: it goes straight to the driver, prepared once a connection, at a fifth of
-    what `tx.execute` costs, and in the same transaction. Raises what that raises.
+    what `tx.execute` costs, and in the same transaction. Raises what that raises, and Undone.
     """
     line: _Line = tx.info.get(_LINE) or _Line(tx)  # the latter is somebody's own connection of the engine
     try:
@@ -286,6 +291,8 @@ async def rows(tx: AsyncConnection, statement: Statement, values: Mapping[str, o
         line.spent = True
         raise Outage("The database has just changed: ask again.", code="database.conflict", wait=_SOON) from changed
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        if getattr(error, "sqlstate", None) == _UNDOING:
+            raise Undone from error
         raise _as_sqlalchemys(line, statement, error) from error
 
 

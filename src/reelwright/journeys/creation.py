@@ -17,13 +17,15 @@ from reelwright.generations import Brand, GenerationKind, Generations, NewGenera
 from reelwright.ground import failpoints, log, telemetry, tracing
 from reelwright.ground.errors import Kind, NotFound, Outage, Refusal
 from reelwright.ground.ids import AccountId, DraftId, GenerationId
-from reelwright.ground.postgres import Database
-from reelwright.journeys import allowances, lastword, offering, reuse
+from reelwright.ground.postgres import Database, Undone
+from reelwright.journeys import accepting, allowances, lastword, offering, reuse
 from reelwright.journeys.facts import plan_of
 from reelwright.journeys.lastword import Moment, moment_of
 from reelwright.journeys.ordering import Order, Prepared, Terms, for_admission, needed_places, prepare
 
 _log = log.logger("journeys.creation")
+_USUAL = (GenerationKind.SCRIPT, GenerationKind.VIDEO)
+"""What is written anew from its beginning, with no cooldown."""
 
 
 class OrderChanged(Refusal):
@@ -113,8 +115,7 @@ async def _started(
         moment = Moment(at=admitted.at, plan=plan_of(admitted.limits), limits=admitted.limits)
     try:
         await failpoints.reached("api.create.before_tx")
-        async with db.begin() as tx:
-            await write(tx, order, account, prepared, terms, moment, opening)
+        await _write(order, account, prepared, terms, moment, opening, db=db)
     except Outage:
         if not await _settled(order, account, request, db=db, gate=gate):
             raise
@@ -182,7 +183,23 @@ async def write(
 
     False where the generation was there before. Raises NotAdmitted, OutOfCredits, and what `opening` does.
     """
-    new = NewGeneration(
+    new = _accepted(order, account, prepared, terms, moment)
+    if not await accept(tx, new, None if order.existing else prepared.draft, _told(order)):
+        return False
+    first = await opening(tx, order, prepared)
+    allowed = pipeline.Due(first).until(order.pause_after).units
+    due_now = await queue(tx, order.id, allowed, most_attempts=terms.most_attempts, request_id=order.request_id)
+    if not due_now and len(allowed) < len(first) and await Generations(session=tx).rest(order.id):
+        await Generations(session=tx).note(order.id, "paused", {"after": order.pause_after})  # it was there before
+    if not account.demo:
+        await ledger.hold(tx, account=account.id, generation=order.id, micro=prepared.price.total_micro)
+    if order.counted:
+        await lastword.spoken(tx, order, account.id, moment)
+    return True
+
+
+def _accepted(order: Order, account: Account, prepared: Prepared, terms: Terms, moment: Moment) -> NewGeneration:
+    return NewGeneration(
         id=order.id,
         account_id=account.id,
         draft_id=prepared.draft.id,
@@ -207,19 +224,41 @@ async def write(
         brand=None if prepared.brand == Brand() else msgspec.to_builtins(prepared.brand),
         pause_after=order.pause_after,
     )
-    told = {"kind": order.kind.value} | ({"resumes": str(order.resumes)} if order.resumes else {})
-    if not await accept(tx, new, None if order.existing else prepared.draft, told):
-        return False
-    first = await opening(tx, order, prepared)
-    allowed = pipeline.Due(first).until(order.pause_after).units
-    due_now = await queue(tx, order.id, allowed, most_attempts=terms.most_attempts, request_id=order.request_id)
-    if not due_now and len(allowed) < len(first) and await Generations(session=tx).rest(order.id):
-        await Generations(session=tx).note(order.id, "paused", {"after": order.pause_after})  # it was there before
-    if not account.demo:
-        await ledger.hold(tx, account=account.id, generation=order.id, micro=prepared.price.total_micro)
-    if order.counted:
-        await lastword.spoken(tx, order, account.id, moment)
-    return True
+
+
+def _told(order: Order) -> dict[str, str]:
+    """Return what the first event says."""
+    return {"kind": order.kind.value} | ({"resumes": str(order.resumes)} if order.resumes else {})
+
+
+async def _write(
+    order: Order,
+    account: Account,
+    prepared: Prepared,
+    terms: Terms,
+    moment: Moment,
+    opening: Opening,
+    *,
+    db: Database,
+) -> None:
+    """Write an order: of the usual kind in one statement, any other and one that doesn't stand so step by step."""
+    first = pipeline.first(order.kind, scenes=0) if order.kind in _USUAL else ()
+    usual = opening is from_the_start and order.counted and not account.demo and prepared.price.total_micro
+    if first and usual and pipeline.Due(first).until(order.pause_after).units == first:
+        with contextlib.suppress(Undone):
+            async with db.begin() as tx:
+                await accepting.at_once(
+                    tx,
+                    _accepted(order, account, prepared, terms, moment),
+                    None if order.existing else prepared.draft,
+                    _told(order),
+                    [(unit, due(order.id, unit, request_id=order.request_id)) for unit in first],
+                    moment=moment,
+                    most_attempts=terms.most_attempts,
+                )
+            return
+    async with db.begin() as tx:
+        await write(tx, order, account, prepared, terms, moment, opening)
 
 
 async def queue(

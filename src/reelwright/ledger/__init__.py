@@ -13,7 +13,9 @@ from reelwright.ledger.credits import (
     capture,
     charged,
     has_enough,
+    held,
     hold,
+    holding,
     void,
 )
 from reelwright.ledger.lots import Lapsing, expire, grant, granted, lapsed, lapsing, unspent
@@ -96,8 +98,10 @@ __all__ = [
     "grant",
     "granted",
     "has_enough",
+    "held",
     "history",
     "hold",
+    "holding",
     "lapsed",
     "lapsing",
     "lock_idle",

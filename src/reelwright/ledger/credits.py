@@ -21,13 +21,12 @@ from reelwright.ground.ids import AccountId, GenerationId
 from reelwright.ground.postgres import Statement, rows
 from reelwright.ledger.account import Books, in_credits
 
-_HOLD = Statement(
-    """
-    WITH owner AS MATERIALIZED (
-        SELECT account_id FROM credit_balances
-         WHERE account_id = :account AND available_micro >= :micro AND debt_micro = 0
+_HELD = """
+    owner AS MATERIALIZED (
+        SELECT b.account_id FROM {beside}credit_balances b
+         WHERE b.account_id = :account AND available_micro >= :micro AND debt_micro = 0
            AND NOT EXISTS (SELECT FROM credit_holds WHERE generation_id = :generation AND attempt = :attempt)
-           FOR NO KEY UPDATE
+           FOR NO KEY UPDATE OF b
     ), lots AS MATERIALIZED (
         SELECT l.id, l.remaining_micro, l.held_micro, l.priority, l.expires_at, l.created_at
           FROM owner JOIN credit_lots l ON l.account_id = owner.account_id
@@ -58,12 +57,13 @@ _HOLD = Statement(
                                     held_after_micro, debt_after_micro, generation_id, source)
         SELECT account_id, version, 'hold', 'available', 'held', :micro, available_micro, held_micro, 0, :generation,
                'hold:' || :reference
-          FROM money)
-    INSERT INTO credit_holds (generation_id, attempt, account_id, amount_micro, lot_ids, lot_micro)
-    SELECT :generation, :attempt, account_id, :micro, ids, micros FROM money
-    RETURNING generation_id
+          FROM money
+    ), hold AS (
+        INSERT INTO credit_holds (generation_id, attempt, account_id, amount_micro, lot_ids, lot_micro)
+        SELECT :generation, :attempt, account_id, :micro, ids, micros FROM money
+        RETURNING generation_id)
     """
-)
+_HOLD = Statement(f"WITH {_HELD.format(beside='')} SELECT generation_id FROM hold")  # noqa: S608 - from constants
 _SETTLE = Statement(
     """
     WITH hold AS (
@@ -109,7 +109,7 @@ _SETTLE = Statement(
       FROM hold JOIN money USING (account_id)
     """
 )
-_HELD = text("SELECT EXISTS (SELECT FROM credit_holds WHERE generation_id = :generation AND attempt = :attempt)")
+_IS_HELD = text("SELECT EXISTS (SELECT FROM credit_holds WHERE generation_id = :generation AND attempt = :attempt)")
 _SETTLED = text(
     """
     SELECT amount_micro, coalesce(captured_micro, 0) AS captured
@@ -182,11 +182,10 @@ async def hold(
         raise ValueError(micro)
     if micro == 0:
         return
-    values: dict[str, Any] = {"account": account, "generation": generation, "micro": micro, "attempt": attempt}
-    values["reference"] = f"{generation}:{attempt}"
+    values = held(account=account, generation=generation, micro=micro, attempt=attempt)
     if await rows(tx, _HOLD, values):
         return
-    if await tx.scalar(_HELD, {"generation": generation, "attempt": attempt}):
+    if await tx.scalar(_IS_HELD, {"generation": generation, "attempt": attempt}):
         return
     books = await Books.locked(tx, account)
     books.expire()
@@ -204,6 +203,26 @@ async def hold(
         " buy credits, or wait for the monthly allowance.",
         extra={"required": micro, "available": found.available_micro},
     )
+
+
+def holding(beside: str) -> str:
+    """Return the WITH queries of a hold, for a statement that does more in one go: made where `beside` has its one row.
+
+    `hold` has a row where the credits are held, and none where they aren't: then ask `hold`, which knows more ways.
+    """
+    return _HELD.format(beside=f"{beside}, ")
+
+
+def held(*, account: AccountId, generation: GenerationId, micro: int, attempt: int = 1) -> dict[str, Any]:
+    """Return the values of `holding`."""
+    reference = f"{generation}:{attempt}"
+    return {
+        "account": account,
+        "generation": generation,
+        "micro": micro,
+        "attempt": attempt,
+        "reference": reference,
+    }
 
 
 async def capture(tx: AsyncConnection, *, generation: GenerationId, micro: int) -> Settlement:

@@ -2,7 +2,19 @@
 
 from reelwright.outbox.depth import TooDeep, check_depth
 from reelwright.outbox.messages import FAILED, GENERATE, TICK, Message, NotOurs, NotYetKnown, StageDue, decoded, encoded
-from reelwright.outbox.promises import CHANNEL, Backlog, Parked, backlog, enqueue, forget, parked, unpark
+from reelwright.outbox.promises import (
+    CHANNEL,
+    NOTIFIED,
+    Backlog,
+    Parked,
+    backlog,
+    enqueue,
+    forget,
+    parked,
+    promised,
+    promising,
+    unpark,
+)
 from reelwright.outbox.relay import Destination, Relay
 from reelwright.outbox.tables import OutboxRow
 
@@ -10,6 +22,7 @@ __all__ = [
     "CHANNEL",
     "FAILED",
     "GENERATE",
+    "NOTIFIED",
     "TICK",
     "Backlog",
     "Destination",
@@ -28,5 +41,7 @@ __all__ = [
     "enqueue",
     "forget",
     "parked",
+    "promised",
+    "promising",
     "unpark",
 ]

@@ -16,16 +16,18 @@ CHANNEL = "reelwright_outbox"
 _waking: set[Callable[[], None]] = set()
 """Wakes the relays that run in this process."""
 
-_PROMISE = Statement(
-    """
-    WITH promised AS (
+_PROMISED = """
+    promised AS (
         INSERT INTO outbox (generation_id, run_id, body, deliver_at)
         SELECT generation_id, run_id, body, clock_timestamp() + CAST(:delay AS interval)
-          FROM unnest(CAST(:generations AS uuid[]), CAST(:runs AS uuid[]), CAST(:bodies AS bytea[]))
+          FROM {beside}unnest(CAST(:generations AS uuid[]), CAST(:runs AS uuid[]), CAST(:bodies AS bytea[]))
             AS message (generation_id, run_id, body)
         RETURNING id)
-    SELECT pg_notify(:channel, '') FROM promised WHERE CAST(:tell AS boolean) LIMIT 1
-    """
+"""
+NOTIFIED = "CASE WHEN CAST(:tell AS boolean) THEN CAST(pg_notify(:channel, '') AS text) END"
+"""What tells the relays of other processes, once, where there is none in this one."""
+_PROMISE = Statement(
+    f"WITH {_PROMISED.format(beside='')} SELECT {NOTIFIED} FROM promised LIMIT 1"  # noqa: S608 - from constants
 )
 _PARKED = text(
     """
@@ -85,7 +87,22 @@ async def enqueue(tx: AsyncConnection, *messages: Message, delay: timedelta = ti
     """
     if not messages:
         return
-    values: dict[str, object] = {
+    await rows(tx, _PROMISE, promised(tx, *messages, delay=delay))
+
+
+def promising(beside: str) -> str:
+    """Return the WITH query `promised`, for a statement that does more in one go: done where `beside` has its one row.
+
+    Let that statement select `NOTIFIED`.
+    """
+    return _PROMISED.format(beside=f"{beside}, ")
+
+
+def promised(tx: AsyncConnection, *messages: Message, delay: timedelta = timedelta(0)) -> dict[str, object]:
+    """Return the values of `promising` and `NOTIFIED`; a relay of this process is woken once they are committed."""
+    for wake in _waking:
+        after_commit(tx, wake)
+    return {
         "generations": [message.generation_id for message in messages],
         "runs": [message.run_id for message in messages],
         "bodies": [encoded(message) for message in messages],
@@ -93,9 +110,6 @@ async def enqueue(tx: AsyncConnection, *messages: Message, delay: timedelta = ti
         "channel": CHANNEL,
         "tell": not _waking,
     }
-    await rows(tx, _PROMISE, values)
-    for wake in _waking:
-        after_commit(tx, wake)
 
 
 @contextmanager
