@@ -37,6 +37,8 @@ from reelwright.generations.model import (
     GenerationKind,
     GenerationState,
     Look,
+    Motion,
+    MotionKind,
     MusicChoice,
     NewArtefact,
     Part,

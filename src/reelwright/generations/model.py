@@ -193,7 +193,10 @@ class Look:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """One complete variant's text. Hashtags carry no '#'. `outline` marks a story made without facts."""
+    """One complete variant's text. Hashtags carry no '#'. `outline` marks a story made without facts.
+
+    `look` came with the words; None where whoever draws has a look of his own.
+    """
 
     title: str
     hook: str
@@ -205,6 +208,22 @@ class Story:
     attribution: Attribution | None = None
     outline: bool = False
     look: Look | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Motion:
+    """How the picture moves: kind, and how much of it the move spans (0.12 = zoom from 1.00 to 1.12)."""
+
+    kind: MotionKind
+    amount: float = 0.12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """How a scene gives way to the next. Frames are shared half and half by the two scenes."""
+
+    kind: TransitionKind
+    frames: int = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
