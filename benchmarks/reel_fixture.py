@@ -10,7 +10,7 @@ from uuid import UUID
 import numpy as np
 from PIL import Image, ImageDraw
 
-from reelwright.generations import Made, model
+from reelwright.generations import Made, MotionKind, TransitionKind, model
 from reelwright.generations.model import ArtefactKind, Stage
 from reelwright.ground.ids import AccountId, ArtefactId, DraftId, GenerationId, VariantId, derived
 
@@ -110,8 +110,8 @@ class Fixture:
                 visual="",
                 image_prompt="",
                 duration_ms=SCENE_S * 1000,
-                motion=model.Motion(kind=model.MotionKind(MOTIONS[i % 3])),
-                transition=model.Transition(kind=model.TransitionKind(TRANSITIONS[i % 5])),
+                motion=model.Motion(kind=MotionKind(MOTIONS[i % 3])),
+                transition=model.Transition(kind=TransitionKind(TRANSITIONS[i % 5])),
             )
             for i in range(self.scenes)
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
-from reelwright.generations import Made, model
+from reelwright.generations import Made, MotionKind, TransitionKind, model
 from reelwright.generations.model import ArtefactKind, Stage
 from reelwright.ground.ids import AccountId, ArtefactId, DraftId, GenerationId, VariantId, derived
 from reelwright.ground.metering import Action, Use
@@ -100,7 +100,7 @@ def begun(
     folder: Path, *, scenes: int = 2, seconds: int = 6, words: int = 7, music: str = "auto", aspect: str = "9:16"
 ) -> Reel:
     """A reel whose pictures and narrations exist."""
-    motions, transitions = list(model.MotionKind), list(model.TransitionKind)
+    motions, transitions = list(MotionKind), list(TransitionKind)
     drawn = tuple(
         model.Scene(
             index=i,

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from PIL import Image
 
-from reelwright.generations import Artefact, ArtefactKind, Aspect, Drawn, Stage, model
+from reelwright.generations import Artefact, ArtefactKind, Aspect, Drawn, MotionKind, Stage, TransitionKind, model
 from reelwright.ground.ids import AccountId, DraftId, GenerationId, VariantId
 from reelwright.ground.metering import Action
 from reelwright.providers import ProviderRefused, Toolset
@@ -43,8 +43,8 @@ def task(*, aspect: Aspect = Aspect.PORTRAIT, round_: int = 0, take: int = 0, pr
             visual="A cat.",
             image_prompt=prompt,
             duration_ms=4000,
-            motion=model.Motion(kind=model.MotionKind.PUSH_IN),
-            transition=model.Transition(kind=model.TransitionKind.FADE),
+            motion=model.Motion(kind=MotionKind.PUSH_IN),
+            transition=model.Transition(kind=TransitionKind.FADE),
             take=take,
         )
         for i in range(2)

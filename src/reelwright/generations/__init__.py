@@ -26,6 +26,7 @@ from reelwright.generations.edits import (
 from reelwright.generations.generations import LONGEST_PAUSE, Generations
 from reelwright.generations.inputs import RECIPES, Makers
 from reelwright.generations.model import (
+    THUMBNAILS,
     Artefact,
     ArtefactKind,
     Aspect,
@@ -37,8 +38,6 @@ from reelwright.generations.model import (
     GenerationKind,
     GenerationState,
     Look,
-    Motion,
-    MotionKind,
     MusicChoice,
     NewArtefact,
     Part,
@@ -52,14 +51,13 @@ from reelwright.generations.model import (
     Story,
     Tone,
     Track,
-    Transition,
-    TransitionKind,
     Unit,
     Variant,
     VoiceChoice,
     in_order,
     inputs_hash,
 )
+from reelwright.generations.moving import Motion, MotionKind, Transition, TransitionKind
 from reelwright.generations.outcomes import (
     Animated,
     Drawn,
@@ -106,6 +104,7 @@ __all__ = [
     "FIRST_RUNS",
     "LONGEST_PAUSE",
     "RECIPES",
+    "THUMBNAILS",
     "AdmissionFacts",
     "Animated",
     "Artefact",

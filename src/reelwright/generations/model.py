@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 
 from reelwright.generations.branding import Brand, CaptionStyle, Logo
+from reelwright.generations.moving import Motion, Transition
 from reelwright.generations.sizing import Aspect
 from reelwright.generations.sound import MusicChoice, Sound, Track, VoiceChoice
 from reelwright.ground.ids import AccountId, ArtefactId, DraftId, GenerationId, StageRunId, VariantId, derived
@@ -91,23 +92,6 @@ class Tone(StrEnum):
     ENERGETIC = "energetic"
     SERIOUS = "serious"
     WARM = "warm"
-
-
-class MotionKind(StrEnum):
-    PUSH_IN = "push_in"
-    PULL_OUT = "pull_out"
-    PAN_LEFT = "pan_left"
-    PAN_RIGHT = "pan_right"
-    PAN_UP = "pan_up"
-    PAN_DOWN = "pan_down"
-
-
-class TransitionKind(StrEnum):
-    FADE = "fade"
-    SLIDE = "slide"
-    PUSH_UP = "push_up"
-    CIRCLE = "circle"
-    DIP = "dip"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,22 +195,6 @@ class Story:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Motion:
-    """How the picture moves: kind, and how much of it the move spans (0.12 = zoom from 1.00 to 1.12)."""
-
-    kind: MotionKind
-    amount: float = 0.12
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transition:
-    """How a scene gives way to the next. Frames are shared half and half by the two scenes."""
-
-    kind: TransitionKind
-    frames: int = 12
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
     """One ordered part of a variant. `duration_ms` is planned; the planned ones sum to the draft's target.
 
@@ -272,9 +240,15 @@ class ArtefactKind(StrEnum):
     CAPTIONS_VTT = "captions_vtt"
     VIDEO = "video"
     THUMBNAIL = "thumbnail"
+    THUMBNAIL_2 = "thumbnail_2"
+    THUMBNAIL_3 = "thumbnail_3"
     GATE_REPORT = "gate_report"
     INSPECTION = "inspection"
     MANIFEST = "manifest"
+
+
+THUMBNAILS = (ArtefactKind.THUMBNAIL, ArtefactKind.THUMBNAIL_2, ArtefactKind.THUMBNAIL_3)
+"""A reel's thumbnails, the best first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

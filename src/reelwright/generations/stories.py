@@ -18,10 +18,9 @@ from reelwright.generations.model import (
     Scene,
     Source,
     Story,
-    Transition,
-    TransitionKind,
     Variant,
 )
+from reelwright.generations.moving import Motion, MotionKind, Transition, TransitionKind
 from reelwright.generations.outcomes import Rewritten
 from reelwright.generations.tables import DRAFTS, GENERATIONS, SCENES, SOURCES, VARIANTS
 from reelwright.ground.ids import AccountId, DraftId, GenerationId, VariantId, derived
