@@ -52,7 +52,7 @@ _COMPLETED = "inputs_hash = :made_of, finished_at = clock_timestamp()\n    "
 _ANYBODYS = "FROM open WHERE r.id = :run AND r.generation_id = open.id AND :fence > 0 AND r.state IN "
 _ENDING = "src/reelwright/journeys/ending.py"
 _RECORDING = "src/reelwright/journeys/recording.py"
-_CAPTURE = "await ledger.capture(tx, generation=generation.id, micro=used)\n    await Generations"
+_CAPTURE = "taken = (await ledger.capture(tx, generation=generation.id, micro=used)).captured_micro"
 _AFTER_COMMIT = 'await failpoints.reached(f"stage.{claim.unit.stage}.after_commit")\n'
 _SETTLE_LATER = """    if written.generation is not None and written.ended:
         async with room.db.begin() as tx:
@@ -91,7 +91,7 @@ MUTANTS = (
         "settle outside the transaction",
         ("settled-late",),
         (
-            Edit(_ENDING, _CAPTURE, "_ = used\n    await Generations"),
+            Edit(_ENDING, _CAPTURE, "_ = used"),
             Edit(_RECORDING, _AFTER_COMMIT, _AFTER_COMMIT + _SETTLE_LATER),
         ),
     ),

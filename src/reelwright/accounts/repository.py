@@ -39,7 +39,7 @@ _BY_KEY = Statement(
       FROM users u JOIN key ON key.account_id = u.id WHERE u.deleted_at IS NULL
     """  # noqa: S608 - assembled from constants
 )
-_BY_ID = text(f"{_ACCOUNT} WHERE u.id = :id AND u.deleted_at IS NULL")
+_BY_ID = Statement(f"{_ACCOUNT} WHERE u.id = :id AND u.deleted_at IS NULL")
 _BY_EMAIL = text(f"{_ACCOUNT} WHERE lower(u.email) = lower(:email) AND u.deleted_at IS NULL")
 _CREATE = text(
     """
@@ -179,7 +179,8 @@ class Accounts:
 
     async def get(self, account_id: AccountId) -> Account | None:
         """Return the account, or None where there is none or it was deleted."""
-        return self._account((await self.session.execute(_BY_ID, {"id": account_id})).mappings().one_or_none())
+        found = await rows(self.session, _BY_ID, {"id": account_id})
+        return Account(**found[0]) if found else None
 
     async def by_email(self, email: str) -> Account | None:
         """Return the account with that address, in whichever case it is written, or None."""

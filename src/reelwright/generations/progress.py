@@ -22,7 +22,7 @@ from reelwright.generations.outcomes import Ingested, Outcome, Planned, Written,
 from reelwright.generations.records import Claim, Generation
 from reelwright.generations.runs import CLAIM, COMPLETE, LIVE
 from reelwright.generations.tables import GENERATIONS
-from reelwright.ground.ids import StageRunId
+from reelwright.ground.ids import GenerationId, StageRunId
 from reelwright.ground.postgres import Statement, rows
 
 _COLUMNS = ", ".join(f"g.{column.name}" for column in GENERATIONS.c if column.name != "fingerprint")
@@ -131,6 +131,22 @@ _COMPLETE = Statement(
     SELECT ended.*, open.id IS NULL AS overtaken
       FROM locked LEFT JOIN open ON true LEFT JOIN ended ON true
     """  # noqa: S608 - put together from constants
+)
+
+
+_SUCCEED = Statement(
+    """
+    WITH g AS (
+        UPDATE generations
+           SET state = 'succeeded', paused_at = NULL, gate = CAST(:gate AS jsonb), ended_at = clock_timestamp(),
+               event_seq = event_seq + 1
+         WHERE id = :generation AND state IN ('queued', 'running') RETURNING id, event_seq),
+    noted AS (
+        INSERT INTO generation_events (generation_id, seq, kind, data) SELECT id, event_seq, 'succeeded', '{}' FROM g)
+    UPDATE stage_runs r
+       SET state = 'cancelled', fence = r.fence + 1, lease_until = NULL, finished_at = clock_timestamp()
+      FROM g WHERE r.generation_id = g.id AND r.state IN ('queued', 'running')
+    """
 )
 
 
@@ -269,6 +285,11 @@ class Progress:
             if run.state == "succeeded":
                 finished[unit] = run.result or _ELSEWHERE[run.type]
         return generation_of(found), finished, planned
+
+    async def succeed(self, generation: GenerationId, *, gate: Mapping[str, object] | None) -> None:
+        """End a live generation well, behind its last completion, which locked it; cancel what is still planned."""
+        report = None if gate is None else msgspec.json.encode(gate).decode()
+        await rows(self.session, _SUCCEED, {"generation": generation, "gate": report})
 
     async def _found(self, statement: Statement, values: Mapping[str, object]) -> dict[str, Any] | None:
         found = await rows(self.session, statement, values)

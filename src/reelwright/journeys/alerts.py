@@ -18,7 +18,7 @@ from reelwright.accounts import Account, Accounts
 from reelwright.billing import MICRO, PLANS, Plan
 from reelwright.generations import Generation, Generations
 from reelwright.ground.ids import AccountId
-from reelwright.ground.postgres import Database
+from reelwright.ground.postgres import Database, Statement, rows
 from reelwright.notices import Kind
 
 THRESHOLDS = (100, 90, 80)
@@ -35,7 +35,7 @@ _FRESH, _WORTH_TELLING = timedelta(days=1), timedelta(days=7)
 
 # The month's allowance is what was given for the period that ends last; `filled` is the account's newest lot of any
 # kind, and `left_micro` all that can be used or is held.
-_CREDITS = text(
+_CREDITS = Statement(
     """
     SELECT coalesce(month.given, 0)::bigint AS limit_micro, coalesce(month.drawn, 0)::bigint AS used_micro,
            month.expires_at AS ends_at, coalesce(purse.micro, 0)::bigint AS left_micro, newest.id AS filled
@@ -85,25 +85,26 @@ async def measure(tx: AsyncConnection, account_id: AccountId, *, now: datetime) 
 
 
 async def _credits(tx: AsyncConnection, account: AccountId, *, now: datetime) -> int:
-    found = (await tx.execute(_CREDITS, {"account": account, "now": now})).one()
-    reached = crossed(found.used_micro, found.limit_micro)
+    [found] = await rows(tx, _CREDITS, {"account": account, "now": now})
+    used, limit, left = found["used_micro"], found["limit_micro"], found["left_micro"]
+    reached = crossed(used, limit)
     facts: dict[str, object] = {
         "pool": "credits",
-        "used_micro": found.used_micro,
-        "limit_micro": found.limit_micro,
-        "period_ends_at": found.ends_at,
+        "used_micro": used,
+        "limit_micro": limit,
+        "period_ends_at": found["ends_at"],
     }
-    key = f"{found.ends_at:%Y%m%d}:{found.limit_micro}" if reached else ""
+    key = f"{found['ends_at']:%Y%m%d}:{limit}" if reached else ""
     told = await _tell_highest(tx, account, [(_ALLOWANCE[t], key, facts | {"threshold": t}) for t in reached])
-    low = found.limit_micro // _LOW_PART or _LOW_WITHOUT_MICRO
-    if found.filled is None or found.left_micro >= low:
+    low = limit // _LOW_PART or _LOW_WITHOUT_MICRO
+    if found["filled"] is None or left >= low:
         return told
-    empty = found.left_micro < MICRO
+    empty = left < MICRO
     levels = ([Kind.CREDITS_EXHAUSTED] if empty else []) + [Kind.LOW_BALANCE]
-    left: dict[str, object] = {"balance_micro": found.left_micro, "low_micro": low}
+    balance: dict[str, object] = {"balance_micro": left, "low_micro": low}
     # Where the allowance's own 100 % goes out by e-mail just now, a second one would say the same.
     return told + await _tell_highest(
-        tx, account, [(kind, str(found.filled), left) for kind in levels], mail=not (empty and told)
+        tx, account, [(kind, str(found["filled"]), balance) for kind in levels], mail=not (empty and told)
     )
 
 
@@ -111,7 +112,7 @@ async def _generations(tx: AsyncConnection, account: Account, *, now: datetime) 
     month = billing.calendar_period(now)
     plan = billing.effective_plan(account.plan, account.boost_until, now)
     limit = PLANS[plan].generations_month
-    used = (await Generations(session=tx).admission_facts(account.id, month.start, now)).generations_month
+    used = (await Generations(session=tx).counted(account.id, month.start, month.end, now, now)).month
     facts: dict[str, object] = {"pool": "generations", "used": used, "limit": limit, "plan": plan}
     facts["period_ends_at"] = month.end
     reached = [

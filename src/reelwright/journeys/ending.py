@@ -14,6 +14,7 @@ from reelwright.generations import (
     Generations,
     GenerationState,
     Outcome,
+    Progress,
     Released,
     Runs,
     StaleRun,
@@ -42,8 +43,7 @@ async def succeed(tx: AsyncConnection, generation: Generation, outcome: Outcome)
     if not generation.demo:
         used = await ledger.metered(tx, generation=generation.id)
         taken = (await ledger.capture(tx, generation=generation.id, micro=used)).captured_micro
-    await Generations(session=tx).finish(generation.id, GenerationState.SUCCEEDED, gate=gate)
-    await Generations(session=tx).note(generation.id, "succeeded", {})
+    await Progress(session=tx).succeed(generation.id, gate=gate)
     await alerts.succeeded(tx, generation, micro=taken, now=clock.now())
 
 

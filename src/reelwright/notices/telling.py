@@ -9,22 +9,24 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.ground.ids import AccountId, fresh
+from reelwright.ground.postgres import Statement, rows
 from reelwright.notices.model import CHOOSABLE, Kind, Wanted
 from reelwright.notices.tables import PASSING
 
 _LARGEST_BYTES = 16_000
 """Standard Webhooks 1.0.0 asks for payloads below 20 kB, and ours have a few fields around the facts."""
 
-_TELL = text(
+_TELL = Statement(
     """
     WITH wanted AS (
         SELECT coalesce(p.mail, :mail) AND :mailed AND NOT :quiet AS mail,
                coalesce(p.webhook, :webhook) AND NOT :quiet AS webhook
           FROM (SELECT) AS once
-          LEFT JOIN notification_preferences p ON p.account_id = :account AND p.kind = :kind
+          LEFT JOIN notification_preferences p ON p.account_id = :account AND p.kind = CAST(:kind AS text)
     ), told AS (
         INSERT INTO notices (id, account_id, kind, key, facts, mail_state, mail_due_at)
-        SELECT :id, :account, :kind, :key, CAST(:facts AS jsonb), CASE WHEN mail THEN 'waiting' ELSE 'none' END,
+        SELECT CAST(:id AS uuid), CAST(:account AS uuid), CAST(:kind AS text), CAST(:key AS text),
+               CAST(:facts AS jsonb), CASE WHEN mail THEN 'waiting' ELSE 'none' END,
                CASE WHEN mail THEN clock_timestamp() END
           FROM wanted
         ON CONFLICT (account_id, kind, key) DO NOTHING RETURNING id
@@ -106,7 +108,7 @@ async def tell(
         "webhook": chosen.wanted.webhook,
         "quiet": quiet,
     }
-    return await tx.scalar(_TELL, values) is not None
+    return bool(await rows(tx, _TELL, values))
 
 
 async def tell_test(tx: AsyncConnection, *, account_id: AccountId, endpoint: UUID) -> UUID:
@@ -126,8 +128,8 @@ async def tell_test(tx: AsyncConnection, *, account_id: AccountId, endpoint: UUI
 
 async def preferences(tx: AsyncConnection, account_id: AccountId) -> dict[Kind, Wanted]:
     """Return how each kind goes out to an account, in the order of their declaration."""
-    rows = await tx.execute(_CHOSEN, {"account": account_id})
-    chosen = {row.kind: Wanted(mail=row.mail, webhook=row.webhook) for row in rows}
+    found = await tx.execute(_CHOSEN, {"account": account_id})
+    chosen = {row.kind: Wanted(mail=row.mail, webhook=row.webhook) for row in found}
     return {kind: chosen.get(kind.value, kind.wanted) for kind in CHOOSABLE}
 
 
