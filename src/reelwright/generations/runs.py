@@ -146,7 +146,7 @@ _FAIL = Statement(
 _STALE = text(
     f"""
     SELECT {_UNIT} FROM stage_runs r JOIN generations g ON g.id = r.generation_id
-     WHERE r.state IN ('queued', 'running') AND g.state IN ('queued', 'running') AND g.paused_at IS NULL
+     WHERE r.finished_at IS NULL AND g.state IN ('queued', 'running') AND g.paused_at IS NULL
        AND r.id > :after
        AND (r.state = 'running' AND r.lease_until < clock_timestamp()
             OR r.state = 'queued' AND {_SILENT}
@@ -158,7 +158,7 @@ _STALE = text(
 _NEXT_LAPSE = text(
     """
     SELECT min(lease_until) - clock_timestamp() FROM stage_runs
-     WHERE state IN ('queued', 'running') AND state = 'running' AND lease_until > clock_timestamp()
+     WHERE finished_at IS NULL AND state = 'running' AND lease_until > clock_timestamp()
     """  # in the words of the index of what is live
 )
 _STILL = f"""

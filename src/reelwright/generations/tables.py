@@ -263,8 +263,8 @@ class StageRunRow(Row):
             "generation_id", "stage", "scene", "chunk", "round",
             name="uq_stage_runs_unit", postgresql_nulls_not_distinct=True,
         ),
-        Index("ix_stage_runs_live", "id", postgresql_where=text("state IN ('queued', 'running')")),
-        {"postgresql_with": {"fillfactor": 80}},  # heartbeats update in place: no index holds lease or progress
+        Index("ix_stage_runs_live", "id", postgresql_where=text("finished_at IS NULL")),
+        {"postgresql_with": {"fillfactor": 80}},  # claims and heartbeats update in place: no index holds what changes
     )  # fmt: skip
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

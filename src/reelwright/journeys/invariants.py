@@ -117,7 +117,7 @@ ALL = (
         broken=_rows(
             """
             SELECT r.id, 'live under an ended generation' FROM stage_runs r JOIN generations g ON g.id = r.generation_id
-             WHERE r.state IN ('queued', 'running') AND g.ended_at IS NOT NULL
+             WHERE r.finished_at IS NULL AND g.ended_at IS NOT NULL
             """
         ),
     ),

@@ -43,9 +43,12 @@ _LOOK_BACK_S = 5.0
 """Rows are looked for from so long ago on, since behind them may lie thousands that were sent and that no vacuum may
 clear away yet; now and then from the first, for those whose relay died or was refused."""
 
+_LAZILY = "set_config('synchronous_commit', 'off', true)"
+"""Nobody waits for the disk: what a crash of PostgreSQL undoes is sent and marked again, as after a crash of ours."""
+
 # now() is the statement's beginning, and bounds the scan of an index; clock_timestamp() is asked anew for each row.
 _CLAIM = Statement(
-    """
+    f"""
     WITH claimed AS (
         UPDATE outbox SET claimed_until = now() + interval '30 seconds', attempts = attempts + 1
          WHERE id IN (
@@ -56,21 +59,21 @@ _CLAIM = Statement(
              ORDER BY deliver_at, id LIMIT :batch FOR UPDATE SKIP LOCKED)
         RETURNING id, run_id, body, attempts),
     next AS (
-        SELECT extract(epoch FROM min(deliver_at) - now())::float8 AS due_s FROM outbox
+        SELECT extract(epoch FROM min(deliver_at) - now())::float8 AS due_s, {_LAZILY} FROM outbox
          WHERE published_at IS NULL AND parked_at IS NULL AND deliver_at > now())
     SELECT id, run_id, body, attempts, due_s FROM next LEFT JOIN claimed ON true
-    """
+    """  # noqa: S608 - put together from constants
 )
 _SETTLE = Statement(
-    """
+    f"""
     UPDATE outbox SET message_id = said.message,
            published_at = CASE WHEN said.message IS NOT NULL THEN clock_timestamp() END,
            parked_at = CASE WHEN said.reason IS NOT NULL THEN clock_timestamp() END, parked_reason = said.reason,
            claimed_until = clock_timestamp() + said.wait
       FROM unnest(CAST(:ids AS bigint[]), CAST(:messages AS text[]), CAST(:waits AS interval[]),
-                  CAST(:reasons AS text[])) AS said (id, message, wait, reason)
+                  CAST(:reasons AS text[])) AS said (id, message, wait, reason), (SELECT {_LAZILY}) AS lazily
      WHERE outbox.id = said.id AND published_at IS NULL AND parked_at IS NULL
-    """
+    """  # noqa: S608 - put together from constants
 )
 
 
