@@ -60,6 +60,12 @@ def test_a_clock_that_is_half_a_minute_off_still_opens() -> None:
         signed(body="AAAA"),
         jwt.encode({"iss": "Upstash", "sub": URL}, KEY, algorithm="HS256"),
         jwt.encode({"iss": "Upstash", "sub": URL, "exp": 2**40, "nbf": 0, "body": ""}, KEY * 2, algorithm="HS512"),
+        jwt.encode({"iss": "Upstash", "sub": URL, "exp": 2**40, "nbf": 0, "body": ""}, None, algorithm="none"),
+        signed().rpartition(".")[0] + ".",
+        signed().rpartition(".")[0] + "." + signed(key=OTHER).rpartition(".")[2],
+        signed()[:-2],
+        signed().replace(".", ".é", 1),
+        ".",
     ],
 )
 def test_anything_else_stays_outside(signature: str | None) -> None:
