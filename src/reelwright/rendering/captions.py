@@ -2,35 +2,62 @@
 
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from reelwright.rendering.lettering import Block, cleaned, drawable, lay_out
-from reelwright.rendering.safearea import safe_area
-from reelwright.rendering.style import CLASSIC, Style
+from msgspec import structs
+
+from reelwright.ground.errors import Refusal
+from reelwright.rendering.fonts import Chain, covered
+from reelwright.rendering.lettering import Block, Page, lay_out
+from reelwright.rendering.safearea import Area, safe_area
+from reelwright.rendering.scripts import (
+    capitals,
+    cleaned,
+    columns,
+    is_turkish,
+    language,
+    pieces,
+    rightwards,
+    spaceless,
+)
+from reelwright.rendering.style import CLASSIC, MANNERS, Manner, Style
 from reelwright.rendering.timeline import FPS, Timeline, Word
 
-WORDS_A_GROUP, CHARACTERS_A_GROUP = 4, 18
-CHARACTERS_A_WORD = 24  # a longer one, an address say, is cut: it would be too small to read
+COLUMNS_A_WORD = 24  # a longer one, an address say, is cut: it would be too small to read
 LONGEST_TOKEN = 200
+LETTERS_DRAWN = 0.9
 LINGER_MS = 350
 CUE_CHARACTERS, CUE_MS, LINE_CHARACTERS = 64, 6000, 32
-_ENDS = re.compile(r"[.,!?;:…][\"'”’)\]]*$")
-_SENTENCE_ENDS = re.compile(r"[.!?…][\"'”’)\]]*$")
+_ENDS = re.compile(r"[.,!?;:…。、，！？；：،؛؟।][\"'”’)\]」』）]*$")
+_SENTENCE_ENDS = re.compile(r"[.!?…。！？؟।][\"'”’)\]」』）]*$")
 _WORD_JOINER = "\u2060"
+
+
+class NoLetters(Refusal):
+    """The words are in a script that no caption font draws."""
+
+    code = "captions.no_letters"
+
+
+class Piece(Word, frozen=True, array_like=True):
+    """A spoken word as it is shown, or a phrase of one that has no spaces: `glued` to the piece before it."""
+
+    glued: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
     """Words shown together. `turns[i]` is the frame at which word i lights up; the group is gone at frame `end`.
 
-    `whole` says whether the font has every letter of it.
+    `ends[i]` is the frame at which word i has been said. `whole` says whether the fonts have every letter of it.
     """
 
     block: Block
     turns: tuple[int, ...]
     end: int
     whole: bool
+    ends: tuple[int, ...]
 
     def lit(self, frame: int) -> int | None:
         """Return which word is lit at a frame, or None while the group isn't shown."""
@@ -39,38 +66,108 @@ class Group:
         return sum(turn <= frame for turn in self.turns) - 1
 
 
-def groups(timeline: Timeline, style: Style = CLASSIC) -> tuple[Group, ...]:  # noqa: ARG001 - drawn next
-    """Cut a reel's words into groups of at most 4 words and 18 characters, none across a scene or a clause.
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one group shows, before it is laid out: pieces, and frames as in `Group`."""
 
-    They stand inside the platform's safe area, in capitals, in time order without overlap.
+    pieces: tuple[Piece, ...]
+    turns: tuple[int, ...]
+    ends: tuple[int, ...]
+    end: int
+
+
+def groups(timeline: Timeline, style: Style = CLASSIC) -> tuple[Group, ...]:
+    """Cut a reel's words into a style's groups, none across a scene or a clause, and lay them out.
+
+    They stand inside the platform's safe area, in time order without overlap.
     """
-    shown = [(w, *drawable(w.text[:LONGEST_TOKEN].upper())) for w in timeline.words]
-    parts = _parts([(w, _short(text), whole) for w, text, whole in shown if text])
-    area = safe_area(timeline.platform, width=timeline.width, height=timeline.height)
+    manner, text = MANNERS[style.name], spoken(timeline)
+    turkish, chain = manner.capitals and is_turkish(text), Chain.of(style.font, text.split())
+    page = Page(
+        width=timeline.width,
+        height=timeline.height,
+        area=_room(timeline, style),
+        manner=manner,
+        chain=chain,
+        rtl=rightwards(text),
+        language=language(text),
+    )
     made: list[Group] = []
-    for i, part in enumerate(parts):
-        following = _frame(parts[i + 1][0][0].start_ms) if i + 1 < len(parts) else timeline.frames
-        turns = _turns([word.start_ms for word, _, _ in part])
-        end = min(following, _frame(part[-1][0].end_ms + LINGER_MS), timeline.frames)
-        words = tuple(text for _, text, _ in part)
-        block = lay_out(words, width=timeline.width, height=timeline.height, area=area)
-        made.append(Group(block, turns, max(end, turns[0] + 1), all(whole for _, _, whole in part)))
+    for part in parts(timeline, manner):
+        shown = [(capitals(p.text, turkish=turkish) if manner.capitals else p.text, p.glued) for p in part.pieces]
+        whole = all(chain.drawable(word.text)[1] for word in part.pieces)
+        made.append(Group(lay_out(shown, page), part.turns, part.end, whole, part.ends))
     return tuple(made)
 
 
-def coverage(timeline: Timeline, style: Style = CLASSIC) -> float:  # noqa: ARG001 - drawn next
-    """Return the share of words whose letters and digits the caption font all has."""
-    return letters([w.text for w in timeline.words])
+def spoken(timeline: Timeline) -> str:
+    """Return all that is said in a reel, cleaned."""
+    return " ".join(cleaned(word.text[:LONGEST_TOKEN]) for word in timeline.words)
+
+
+def _room(timeline: Timeline, style: Style) -> Area:
+    """Return where captions may stand: the safe area, less what a logo in a lower corner takes."""
+    area = safe_area(timeline.platform, width=timeline.width, height=timeline.height)
+    if style.logo is None or not style.logo.corner.startswith("bottom"):
+        return area
+    taken = round(timeline.width * style.logo.share) + round(timeline.height * 0.01)
+    return Area(area.left, area.top, area.right, area.bottom - taken)
+
+
+def parts(timeline: Timeline, manner: Manner) -> tuple[Part, ...]:
+    """Cut a reel's words into groups of at most so many words and columns; nothing is measured."""
+    cut = _cut([structs.replace(p, text=_short(p.text)) for p in _pieces(timeline, _drawable)], manner)
+    made: list[Part] = []
+    for i, part in enumerate(cut):
+        following = _frame(cut[i + 1][0].start_ms) if i + 1 < len(cut) else timeline.frames
+        turns = _turns([piece.start_ms for piece in part])
+        end = max(min(following, _frame(part[-1].end_ms + LINGER_MS), timeline.frames), turns[0] + 1)
+        nexts = (*turns[1:], end)
+        ends = (min(after, max(turn + 1, _frame(p.end_ms))) for p, turn, after in zip(part, turns, nexts, strict=True))
+        made.append(Part(tuple(part), turns, tuple(ends), end))
+    return tuple(made)
+
+
+def _drawable(text: str) -> str:
+    return Chain("poppins").drawable(cleaned(text[:LONGEST_TOKEN]))[0]
+
+
+def _pieces(timeline: Timeline, shown: Callable[[str], str]) -> list[Piece]:
+    """Return what is shown of each word, if anything; phrases where a language has no spaces."""
+    made: list[Piece] = []
+    tongue = language(spoken(timeline))
+    for word in timeline.words:
+        if not (text := shown(word.text)):
+            continue
+        cut = pieces(text, tongue)
+        total, said, length_ms = sum(map(len, cut)), 0, word.end_ms - word.start_ms
+        for i, phrase in enumerate(cut):
+            start, said = word.start_ms + length_ms * said // total, said + len(phrase)
+            glued = i > 0 or bool(made and made[-1].scene == word.scene and spaceless(made[-1].text, phrase))
+            made.append(Piece(phrase, start, word.start_ms + length_ms * said // total, word.scene, glued))
+    return made
+
+
+def coverage(timeline: Timeline, style: Style = CLASSIC) -> float:  # noqa: ARG001 - behind each font stand all others
+    """Return the share of words whose letters and digits the caption fonts all have, whichever is chosen."""
+    return letters([word.text for word in timeline.words])
 
 
 def letters(words: Sequence[str]) -> float:
-    """Return the share of these words whose letters and digits the caption font all has."""
-    whole = [drawable(word.upper())[1] for word in words]
-    return sum(whole) / len(whole) if whole else 1.0
+    """Return the share of these words whose letters and digits the caption fonts all have."""
+    return covered([cleaned(word[:LONGEST_TOKEN]) for word in words])
+
+
+def drawn(timeline: Timeline) -> None:
+    """Raise NoLetters before anything is rendered where fewer than nine words in ten can be drawn."""
+    if coverage(timeline) < LETTERS_DRAWN:
+        raise NoLetters("No caption font has this script's letters: choose another language.", field="language")
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= CHARACTERS_A_WORD else text[: CHARACTERS_A_WORD - 1] + "…"
+    while columns(text) > COLUMNS_A_WORD:
+        text = text[: -2 if text.endswith("…") else -1] + "…"
+    return text
 
 
 def _frame(ms: int) -> int:
@@ -84,19 +181,40 @@ def _turns(starts_ms: Sequence[int]) -> tuple[int, ...]:
     return tuple(turns)
 
 
-def _parts(shown: Sequence[tuple[Word, str, bool]]) -> list[list[tuple[Word, str, bool]]]:
-    parts: list[list[tuple[Word, str, bool]]] = []
-    for item in shown:
-        last = parts[-1] if parts else None
-        if last is None or last[-1][0].scene != item[0].scene or _full(last, item[1]):
-            parts.append([])
-        parts[-1].append(item)
-    return parts
+def _cut(shown: Sequence[Piece], manner: Manner) -> list[list[Piece]]:
+    cut: list[list[Piece]] = []
+    for piece in shown:
+        last = cut[-1] if cut else None
+        if last is None or last[-1].scene != piece.scene or _full(last, piece, manner):
+            cut.append([])
+        cut[-1].append(piece)
+    return [half for part in cut for half in (_even(part, manner) if manner.quiet else [part])]
 
 
-def _full(part: Sequence[tuple[Word, str, bool]], following: str) -> bool:
-    characters = sum(len(text) + 1 for _, text, _ in part) + len(following)
-    return len(part) >= WORDS_A_GROUP or characters > CHARACTERS_A_GROUP or bool(_ENDS.search(part[-1][1]))
+def _full(part: Sequence[Piece], following: Piece, manner: Manner) -> bool:
+    if manner.quiet:
+        return bool(_SENTENCE_ENDS.search(part[-1].text))
+    words = sum(not piece.glued for piece in part)
+    too_many = words >= manner.words and not following.glued
+    return too_many or _length([*part, following]) > manner.columns or bool(_ENDS.search(part[-1].text))
+
+
+def _length(part: Sequence[Piece]) -> int:
+    return sum(columns(piece.text) + (not piece.glued) for piece in part) - (not part[0].glued)
+
+
+def _even(sentence: list[Piece], manner: Manner) -> list[list[Piece]]:
+    """Cut a sentence that is too long in two, at a clause's end near its middle if there is one, until all fits."""
+    lasts = sentence[-1].end_ms - sentence[0].start_ms
+    if len(sentence) == 1 or (_length(sentence) <= manner.columns and lasts <= CUE_MS):
+        return [sentence]
+
+    def uneven(cut: int) -> float:
+        apart = abs(_length(sentence[:cut]) - _length(sentence[cut:])) / _length(sentence)
+        return apart - (0.3 if _ENDS.search(sentence[cut - 1].text) else 0)
+
+    at = min(range(1, len(sentence)), key=uneven)
+    return [*_even(sentence[:at], manner), *_even(sentence[at:], manner)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,35 +232,37 @@ class Cue:
 
 
 def cues(timeline: Timeline) -> tuple[Cue, ...]:
-    """Return the words as subtitles: by sentence, at most 64 characters and 6 s each, in order, none past the end."""
-    runs: list[list[Word]] = []
-    for word in timeline.words:
-        if not cleaned(word.text):
-            continue
-        if not runs or _closed(runs[-1], word):
+    """Return the words as subtitles: by sentence, at most 64 columns and 6 s each, in order, none past the end.
+
+    Ideographs take two columns.
+    """
+    runs: list[list[Piece]] = []
+    for piece in _pieces(timeline, cleaned):
+        if not runs or _closed(runs[-1], piece):
             runs.append([])
-        runs[-1].append(word)
+        runs[-1].append(piece)
     made: list[Cue] = []
     for i, run in enumerate(runs):
         following = runs[i + 1][0].start_ms if i + 1 < len(runs) else timeline.duration_ms
         end = max(run[0].start_ms + 1, min(run[-1].end_ms + LINGER_MS, following, timeline.duration_ms))
-        made.append(Cue(run[0].start_ms, end, _lines([cleaned(w.text) for w in run])))
+        made.append(Cue(run[0].start_ms, end, _lines(run)))
     return tuple(made)
 
 
-def _closed(run: Sequence[Word], word: Word) -> bool:
-    characters = sum(len(w.text) + 1 for w in run) + len(word.text)
-    too_long = characters > CUE_CHARACTERS or word.end_ms - run[0].start_ms > CUE_MS
-    return too_long or run[-1].scene != word.scene or bool(_SENTENCE_ENDS.search(run[-1].text))
+def _closed(run: Sequence[Piece], piece: Piece) -> bool:
+    too_long = _length([*run, piece]) > CUE_CHARACTERS or piece.end_ms - run[0].start_ms > CUE_MS
+    return too_long or run[-1].scene != piece.scene or bool(_SENTENCE_ENDS.search(run[-1].text))
 
 
-def _lines(words: Sequence[str]) -> tuple[str, ...]:
-    text = " ".join(words)
-    if len(text) <= LINE_CHARACTERS or len(words) == 1:
-        return (text,)
-    cuts = range(1, len(words))
-    best = min(cuts, key=lambda cut: max(len(" ".join(words[:cut])), len(" ".join(words[cut:]))))
-    return (" ".join(words[:best]), " ".join(words[best:]))
+def _lines(run: Sequence[Piece]) -> tuple[str, ...]:
+    if _length(run) <= LINE_CHARACTERS or len(run) == 1:
+        return (_joined(run),)
+    best = min(range(1, len(run)), key=lambda cut: max(_length(run[:cut]), _length(run[cut:])))
+    return (_joined(run[:best]), _joined(run[best:]))
+
+
+def _joined(run: Sequence[Piece]) -> str:
+    return "".join(piece.text if piece.glued or not i else f" {piece.text}" for i, piece in enumerate(run))
 
 
 def srt(timeline: Timeline) -> str:

@@ -1,20 +1,19 @@
 """Draws every frame of a reel: sampled motion, transitions and captions, all in YUV 4:2:0."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from PIL import Image, ImageChops, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter
 
 from reelwright.rendering import motion, planes
-from reelwright.rendering.captions import Group, groups
-from reelwright.rendering.lettering import Block, font
+from reelwright.rendering.captions import groups
+from reelwright.rendering.cards import CardPainter
+from reelwright.rendering.inking import Inker, logo
 from reelwright.rendering.planes import BLACK, Planes
+from reelwright.rendering.safearea import safe_area
 from reelwright.rendering.style import CLASSIC, Style
-from reelwright.rendering.timeline import Shot, Timeline
-
-INK, LIT, OUTLINE = (255, 255, 255), (255, 221, 0), (14, 14, 18)
+from reelwright.rendering.timeline import Card, Shot, Timeline
 
 
 class Painter:
@@ -25,7 +24,11 @@ class Painter:
         self._sources = sources
         self._groups = groups(timeline, style)
         self._loaded: dict[int, Planes] = {}
-        self._patch: tuple[tuple[int, int], Patch] | None = None
+        self._cards: dict[Card, CardPainter] = {}
+        self._style = style
+        self._inker: tuple[int, Inker] | None = None
+        area = safe_area(timeline.platform, width=timeline.width, height=timeline.height)
+        self._logo = logo(style.logo, area, width=timeline.width) if style.logo else None
 
     def frames(self, first: int, last: int) -> Iterator[Planes]:
         """Yield frames first..last-1. Raises ValueError on a damaged source, KeyError on a missing one."""
@@ -37,6 +40,9 @@ class Painter:
         seen = self._timeline.seen(number, number + 1)
         for gone in self._loaded.keys() - {shot.scene for shot in seen}:
             del self._loaded[gone]
+        card, done, share = self._timeline.card(number) or (None, 0.0, 0.0)
+        if card is not None and share >= 1:
+            return self._title(card).frame(done)
         picture = self._sampled(seen[0], number)
         if len(seen) > 1:
             leaving, arriving = seen[0], seen[1]
@@ -44,7 +50,10 @@ class Painter:
             progress = (number - (arriving.start - arriving.before) + 0.5) / whole
             picture = TRANSITIONS[leaving.transition](picture, self._sampled(arriving, number), progress)
         self._caption(number, picture)
-        return picture
+        return picture if card is None else _fade(picture, self._title(card).frame(done), share)
+
+    def _title(self, card: Card) -> CardPainter:
+        return self._cards.setdefault(card, CardPainter(card, self._timeline, self._style))
 
     def _sampled(self, shot: Shot, number: int) -> Planes:
         if shot.scene not in self._loaded:
@@ -60,58 +69,17 @@ class Painter:
         return Planes(sample(source.y, size), sample(source.u, half), sample(source.v, half))
 
     def _caption(self, number: int, picture: Planes) -> None:
-        for at, group in enumerate(self._groups):
-            lit = group.lit(number)
-            if lit is None:
-                continue
-            if self._patch is None or self._patch[0] != (at, lit):
-                self._patch = ((at, lit), Patch.of(group, lit, frame=(picture.y.width, picture.y.height)))
-            self._patch[1].lay_on(picture)
+        if self._logo is not None:
+            self._logo.lay_on(picture)
+        at = next((at for at, group in enumerate(self._groups) if group.turns[0] <= number < group.end), None)
+        if at is None:
             return
-
-
-@dataclass(frozen=True, slots=True)
-class Patch:
-    """A drawn caption: its planes, its opacity at both sizes, and the even pixel where it lies."""
-
-    planes: Planes
-    opacity: Image.Image
-    half_opacity: Image.Image
-    at: tuple[int, int]
-
-    @classmethod
-    def of(cls, group: Group, lit: int, *, frame: tuple[int, int]) -> "Patch":
-        """Draw a group with one word lit: outlined letters over a soft shadow."""
-        block = group.block
-        glow = round(block.size * 0.14)
-        ink = block.ink
-        left, top = max(0, ink.left - 2 * glow) // 2 * 2, max(0, ink.top - 2 * glow) // 2 * 2
-        right, bottom = min(frame[0], ink.right + 2 * glow), min(frame[1], ink.bottom + 2 * glow)
-        size = ((right - left) // 2 * 2, (bottom - top) // 2 * 2)
-        letters, opacity = _lettered(block, lit, size, (left, top))
-        shadow = opacity.filter(ImageFilter.GaussianBlur(glow)).point(lambda a: a * 0.55)
-        opacity = ImageChops.lighter(opacity, shadow)
-        half = opacity.resize((size[0] // 2, size[1] // 2), Image.Resampling.BOX)
-        return cls(planes.from_rgb(letters), opacity, half, (left, top))
-
-    def lay_on(self, picture: Planes) -> None:
-        """Blend the patch into a frame."""
-        x, y = self.at
-        picture.y.paste(self.planes.y, (x, y), self.opacity)
-        picture.u.paste(self.planes.u, (x // 2, y // 2), self.half_opacity)
-        picture.v.paste(self.planes.v, (x // 2, y // 2), self.half_opacity)
-
-
-def _lettered(block: Block, lit: int, size: tuple[int, int], at: tuple[int, int]) -> tuple[Image.Image, Image.Image]:
-    """Return the letters on the outline's colour, and where outline and letters are."""
-    colours, opacity = Image.new("RGB", size, OUTLINE), Image.new("L", size, 0)
-    on_colours, on_opacity = ImageDraw.Draw(colours), ImageDraw.Draw(opacity)
-    for i, word in enumerate(block.words):
-        place = (word.x - at[0], word.baseline - at[1])
-        fill = LIT if i == lit else INK
-        on_colours.text(place, word.text, font=font(block.size), fill=fill, anchor="ls")
-        on_opacity.text(place, word.text, font=font(block.size), fill=255, anchor="ls", stroke_width=block.stroke)
-    return colours, opacity
+        if self._inker is None or self._inker[0] != at:
+            frame = (self._timeline.width, self._timeline.height)
+            self._inker = (at, Inker(self._groups[at], self._style, frame=frame))
+        patch = self._inker[1].patch(number)
+        if patch is not None:
+            patch.lay_on(picture)
 
 
 def _each(of: Callable[[Image.Image, Image.Image, int], Image.Image], one: Planes, other: Planes) -> Planes:

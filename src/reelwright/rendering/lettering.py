@@ -1,130 +1,266 @@
-"""Text to letters that the caption font really has, and their measured, drawn form."""
+"""Words set in lines: their fonts, sizes and places, measured, in whatever script they are."""
 
-import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
+from typing import TypedDict
 
-import fontpkg_poppins
-from PIL import Image, ImageDraw, ImageFont
+from PIL import ImageFont
 
+from reelwright.rendering.fonts import FONT_FILE, Chain, Face, fallen_back, has_glyph
 from reelwright.rendering.safearea import Area
+from reelwright.rendering.scripts import cleaned, may_break, standing
+from reelwright.rendering.style import Manner
 
-FONT_FILE = Path(str(fontpkg_poppins.ROOT)) / "files" / "Poppins-ExtraBold.ttf"
-_NOWHERE = "\U0010fffd"  # a private-use code point that no text font draws: it shows as the font's "missing" box
-_SMALLEST = 24
+__all__ = ["FONT_FILE", "Block", "Page", "Placed", "Run", "cleaned", "drawable", "has_glyph", "lay_out"]
 
-
-@lru_cache(maxsize=32)
-def font(size: int) -> ImageFont.FreeTypeFont:
-    """Return the caption font, Poppins ExtraBold, at a size in pixels."""
-    return ImageFont.truetype(str(FONT_FILE), size)
-
-
-def _drawn(character: str) -> bytes:
-    canvas = Image.new("L", (96, 96))
-    ImageDraw.Draw(canvas).text((24, 64), character, font=font(40), fill=255, anchor="ls")
-    return canvas.tobytes()
-
-
-@lru_cache(maxsize=4096)
-def has_glyph(character: str) -> bool:
-    """Return whether the font draws this character, and not its box for missing ones."""
-    if character.isspace():
-        return True
-    drawn, missing = _drawn(character), _drawn(_NOWHERE)
-    return drawn != missing
-
-
-def cleaned(text: str) -> str:
-    """Return the text in NFC on one line, without control (NUL too), format, surrogate and private characters."""
-    spaced = "".join(" " if c.isspace() else c for c in unicodedata.normalize("NFC", text))
-    kept = "".join(c for c in spaced if c == " " or not unicodedata.category(c).startswith("C"))
-    return " ".join(kept.split())
+_SMALLEST = 0.022  # of the frame's shorter side
+_LINES = 2
 
 
 def drawable(text: str) -> tuple[str, bool]:
-    """Return the text in letters that the font has, and whether no letter or digit was lost.
+    """Return the text, cleaned, in letters that Poppins has, and whether no letter or digit was lost."""
+    return fallen_back(cleaned(text), has_glyph)
 
-    What the font lacks falls back to its plain form (NFKD without marks), and is else left out.
-    """
-    out: list[str] = []
-    whole = True
-    for character in cleaned(text):
-        if has_glyph(character):
-            out.append(character)
-            continue
-        plain = [c for c in unicodedata.normalize("NFKD", character) if not unicodedata.combining(c) and has_glyph(c)]
-        out += plain
-        whole = whole and (bool(plain) or unicodedata.category(character)[0] not in "LN")
-    return " ".join("".join(out).split()), whole
+
+class Shaping(TypedDict, total=False):
+    """What the text engine is told about letters."""
+
+    direction: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Letters of one font: where they begin, in pixels from their word's left end."""
+
+    text: str
+    face: Face
+    x: float
+    rightwards: bool
+    language: str
+
+    @property
+    def shaping(self) -> Shaping:
+        """What the text engine is told about them: ideographs are drawn as their language writes them."""
+        told = Shaping()
+        if self.language and self.face.name == "cjk":
+            told["language"] = self.language
+        if self.rightwards:
+            told["direction"] = "rtl"
+        return told
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A word on its line: left end and baseline in pixels."""
+    """A word on its line: left end, baseline and length in pixels."""
 
     text: str
     x: float
     baseline: int
+    length: float
+    rightwards: bool
+    runs: tuple[Run, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Words laid out: font size and outline in pixels, and the rectangle of all ink, outline included."""
+    """Words laid out, in the order in which they are spoken: font size and outline in pixels.
+
+    `ink` is the rectangle of all that is ever drawn of them, outlines, boxes and grown words included; `rise` and
+    `fall` are how far letters go above and below their baselines, in pixels.
+    """
 
     words: tuple[Placed, ...]
     size: int
     stroke: int
     ink: Area
+    quiet: bool
+    rise: int
+    fall: int
+
+    def font(self, face: Face, swell: float = 1.0) -> ImageFont.FreeTypeFont:
+        """Return a font at this block's size and weight."""
+        return face.at(self.size if swell == 1.0 else round(self.size * swell, 2), quiet=self.quiet)
 
 
-def lay_out(words: tuple[str, ...], *, width: int, height: int, area: Area, lines: int = 2) -> Block:
-    """Set words in at most `lines` centred lines low in the safe area; they shrink until they fit."""
-    room = 2 * min(width / 2 - area.left, area.right - width / 2)
-    size = round(min(width, height) * 0.085)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """What words are set on and how: the frame in pixels, the area they stay in, manner, fonts, direction, language."""
+
+    width: int
+    height: int
+    area: Area
+    manner: Manner
+    chain: Chain
+    rtl: bool = False
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A word to be set; `glued` where no space parts it from the one before."""
+
+    index: int
+    text: str
+    glued: bool
+
+
+_Row = list[_Text]
+
+
+def lay_out(words: Sequence[tuple[str, bool]], page: Page) -> Block:
+    """Set words, each with whether it is glued to the one before, in at most two centred lines in the page's area.
+
+    They shrink until they fit.
+    """
+    manner, area = page.manner, page.area
+    texts = [_Text(i, text, glued) for i, (text, glued) in enumerate(words)]
+    room = 2 * min(page.width / 2 - area.left, area.right - page.width / 2)
+    size = round(min(page.width, page.height) * manner.size)
+    smallest = round(min(page.width, page.height) * _SMALLEST)
     while True:
-        stroke = max(3, round(size * 0.085))
-        rows = _broken(words, size, room - 2 * stroke)
-        if size <= _SMALLEST or (len(rows) <= lines and all(_length(r, size) <= room - 2 * stroke for r in rows)):
-            return _placed(rows, size, stroke, width=width, area=area)
+        setter = _Setter(page, size)
+        rows = setter.broken(texts, room - 2 * setter.beside)
+        fits = len(rows) <= _LINES and all(setter.length(row) <= room - 2 * setter.beside for row in rows)
+        if size <= smallest or fits:
+            return setter.block(rows)
         size -= 2
 
 
-def _length(row: list[str], size: int) -> float:
-    return font(size).getlength(" ".join(row))
+class _Setter:
+    """Sets words at one size."""
+
+    def __init__(self, page: Page, size: int) -> None:
+        self._page, self._size = page, size
+        self._known: dict[tuple[str, bool], tuple[tuple[Run, ...], float]] = {}
+        manner = page.manner
+        self._stroke = max(2, round(size * manner.stroke)) if manner.stroke else 0
+        self._pad = (round(size * manner.pad[0]), round(size * manner.pad[1]))
+        self._space = self._font(_first_face(page.chain)).getlength(" ") + manner.space * size
+        self._narrow = 0 if manner.quiet or not self._pad[0] else self._pad[0] + self._stroke
+
+    @property
+    def beside(self) -> float:
+        """What outline or box takes beside a line, in pixels."""
+        return max(self._stroke, self._pad[0])
+
+    def _font(self, face: Face) -> ImageFont.FreeTypeFont:
+        return face.at(self._size, quiet=self._page.manner.quiet)
+
+    def _runs(self, text: str, *, rightwards: bool) -> tuple[tuple[Run, ...], float]:
+        """Return a word's letters by font, from left to right, and how long they are."""
+        known = self._known.get((text, rightwards))
+        if known is None:
+            known = self._known[text, rightwards] = self._measured(text, rightwards=rightwards)
+        return known
+
+    def _measured(self, text: str, *, rightwards: bool) -> tuple[tuple[Run, ...], float]:
+        x, made = 0.0, list[Run]()
+        pieces = self._page.chain.runs(text)
+        for face, letters in reversed(pieces) if rightwards else pieces:
+            run = Run(letters, face, x, rightwards, self._page.language)
+            made.append(run)
+            x += self._font(face).getlength(letters, **run.shaping)
+        return tuple(made), x
+
+    def length(self, row: _Row) -> float:
+        """Return how long a line is, in pixels: every word has the room to grow."""
+        gaps = sum(self._narrow if word.glued else self._space for word in row[1:])
+        letters = sum(self._runs(word.text, rightwards=self._page.rtl)[1] for word in row)
+        return letters * self._page.manner.swell + gaps
+
+    def broken(self, words: Sequence[_Text], room: float) -> list[_Row]:
+        """Return the words in lines that fit the room; two lines are about as long as each other."""
+        rows: list[_Row] = [[]]
+        for word in words:
+            if rows[-1] and self.length([*rows[-1], word]) > room and _may_part(rows[-1][-1], word):
+                rows.append([])
+            rows[-1].append(word)
+        if len(rows) == _LINES:
+            cuts = [cut for cut in range(1, len(words)) if _may_part(words[cut - 1], words[cut])]
+            halves = [[list(words[:cut]), list(words[cut:])] for cut in cuts]
+            return min(halves, key=lambda half: max(self.length(row) for row in half))
+        return rows
+
+    def block(self, rows: Sequence[_Row]) -> Block:
+        """Place the lines: centred, low in the area, wholly inside it where there is room."""
+        page, manner, size = self._page, self._page.manner, self._size
+        faces = {run.face for row in rows for word in row for run in self._runs(word.text, rightwards=page.rtl)[0]}
+        pitch = max(round(size * max(manner.leading, *(face.leading for face in faces))), self._apart(rows))
+        ascent, descent = (max(edge) for edge in zip(*(self._font(f).getmetrics() for f in faces), strict=True))
+        tall = pitch * (len(rows) - 1) + ascent + descent
+        area, below = page.area, max(self._stroke, self._pad[1])
+        middle = area.top + (area.bottom - area.top) * manner.middle
+        top = round(min(middle - tall / 2, area.bottom - tall - below))
+        placed: dict[int, Placed] = {}
+        for i, row in enumerate(rows):
+            placed |= self._line(row, baseline=top + ascent + pitch * i)
+        words = tuple(placed[i] for i in range(len(placed)))
+        edges = [self._edges(word) for word in words]
+        rise = max(word.baseline - edge[1] for word, edge in zip(words, edges, strict=True))
+        fall = max(edge[3] - word.baseline for word, edge in zip(words, edges, strict=True))
+        ink = self._ink(words, edges, rise, fall)
+        return Block(words, size, self._stroke, ink, manner.quiet, int(-(-rise // 1)), int(-(-fall // 1)))
+
+    def _apart(self, rows: Sequence[_Row]) -> int:
+        """Return how far apart baselines are at least, so that no mark below a letter touches one above another."""
+        lines = [[self._edges(word) for word in self._line(row, baseline=0).values()] for row in rows]
+        falls = [max(edge[3] for edge in line) for line in lines]
+        rises = [-min(edge[1] for edge in line) for line in lines]
+        near = [fall + rise for fall, rise in zip(falls, rises[1:], strict=False)]
+        boxed = 0 if self._page.manner.quiet else 2 * self._pad[1]
+        return round(max(near, default=0) + self._stroke + boxed)
+
+    def _line(self, row: _Row, *, baseline: int) -> dict[int, Placed]:
+        x = (self._page.width - self.length(row)) / 2
+        placed: dict[int, Placed] = {}
+        stood = standing([word.text for word in row], rtl=self._page.rtl)
+        for at, one in enumerate(stood):
+            word = row[one.word]
+            if at:
+                beside = stood[at - 1].word
+                glued = row[max(one.word, beside)].glued and abs(one.word - beside) == 1
+                x += self._narrow if glued else self._space
+            runs, length = self._runs(one.text, rightwards=one.rightwards)
+            growth = length * (self._page.manner.swell - 1) / 2
+            placed[word.index] = Placed(word.text, x + growth, baseline, length, one.rightwards, runs)
+            x += length + 2 * growth
+        return placed
+
+    def _edges(self, word: Placed) -> tuple[float, float, float, float]:
+        """Return the box of a word's letters, without outline."""
+        boxes = [self._font(run.face).getbbox(run.text, anchor="ls", **run.shaping) for run in word.runs]
+        starts = [word.x + run.x for run in word.runs]
+        return (
+            min(x + box[0] for x, box in zip(starts, boxes, strict=True)),
+            word.baseline + min(box[1] for box in boxes),
+            max(x + box[2] for x, box in zip(starts, boxes, strict=True)),
+            word.baseline + max(box[3] for box in boxes),
+        )
+
+    def _ink(
+        self, words: Sequence[Placed], edges: Sequence[tuple[float, float, float, float]], rise: float, fall: float
+    ) -> Area:
+        pad_x, pad_y = self._pad
+        grown = (self._page.manner.swell - 1) / 2
+        boxes: list[tuple[float, float, float, float]] = []
+        for word, (left, top, right, bottom) in zip(words, edges, strict=True):
+            more_x, more_y = grown * (right - left), grown * (bottom - top)
+            if pad_x:
+                left, right = min(left, word.x) - pad_x, max(right, word.x + word.length) + pad_x  # noqa: PLW2901
+                top, bottom = word.baseline - rise - pad_y, word.baseline + fall + pad_y  # noqa: PLW2901
+            around = self._stroke if not pad_x else 0
+            boxes.append(
+                (left - more_x - around, top - more_y - around, right + more_x + around, bottom + more_y + around)
+            )
+        left, upper = min(box[0] for box in boxes), min(box[1] for box in boxes)
+        right, lower = max(box[2] for box in boxes), max(box[3] for box in boxes)
+        return Area(int(left // 1), int(upper // 1), int(-(-right // 1)), int(-(-lower // 1)))
 
 
-def _broken(words: tuple[str, ...], size: int, room: float) -> list[list[str]]:
-    rows: list[list[str]] = [[]]
-    for word in words:
-        if rows[-1] and _length([*rows[-1], word], size) > room:
-            rows.append([])
-        rows[-1].append(word)
-    if len(rows) == 2:  # noqa: PLR2004 - two lines look best when they are about as long as each other
-        cuts = [[list(words[:cut]), list(words[cut:])] for cut in range(1, len(words))]
-        return min(cuts, key=lambda cut: max(_length(row, size) for row in cut))
-    return rows
+def _first_face(chain: Chain) -> Face:
+    return chain.runs(" ")[0][0]
 
 
-def _placed(rows: list[list[str]], size: int, stroke: int, *, width: int, area: Area) -> Block:
-    pitch = round(size * 1.16)
-    ascent, descent = font(size).getmetrics()
-    tall = pitch * (len(rows) - 1) + ascent + descent
-    middle = area.top + (area.bottom - area.top) * (0.87)
-    top = round(min(middle - tall / 2, area.bottom - tall - stroke))
-    space = font(size).getlength(" ")
-    placed: list[Placed] = []
-    edges: list[tuple[float, float, float, float]] = []
-    for i, row in enumerate(rows):
-        x = (width - _length(row, size)) / 2
-        baseline = top + ascent + pitch * i
-        for word in row:
-            placed.append(Placed(word, x, baseline))
-            edges.append(font(size).getbbox(word, anchor="ls", stroke_width=stroke))
-            edges[-1] = (edges[-1][0] + x, edges[-1][1] + baseline, edges[-1][2] + x, edges[-1][3] + baseline)
-            x += font(size).getlength(word) + space
-    left, upper = min(e[0] for e in edges), min(e[1] for e in edges)
-    right, lower = max(e[2] for e in edges), max(e[3] for e in edges)
-    ink = Area(int(left), int(upper), int(-(-right // 1)), int(-(-lower // 1)))
-    return Block(tuple(placed), size, stroke, ink)
+def _may_part(before: _Text, after: _Text) -> bool:
+    return not after.glued or may_break(before.text, after.text)

@@ -1,5 +1,7 @@
 """What people choose about how captions look: style, font, colours and a logo; and whether colours can be read."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Literal
@@ -52,6 +54,47 @@ class Style(msgspec.Struct, frozen=True, kw_only=True):
 
 
 CLASSIC = Style()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How a style cuts and sets words: at most `words` and `columns` (letters; ideographs count twice) are together.
+
+    `size` is a share of the frame's shorter side; `leading`, `space` (beyond a plain one), `stroke` and `pad` (what a
+    box takes beside and above letters) are shares of the letters' size. `middle` says how low in the safe area lines
+    stand; `swell` how much larger a spoken word grows. Clauses or, in a quiet style, sentences end a group.
+    """
+
+    words: int = 4
+    columns: int = 18
+    capitals: bool = True
+    quiet: bool = False
+    size: float = 0.085
+    leading: float = 1.16
+    middle: float = 0.87
+    space: float = 0.0
+    stroke: float = 0.085
+    pad: tuple[float, float] = (0.0, 0.0)
+    swell: float = 1.0
+
+
+MANNERS: Mapping[str, Manner] = {
+    "classic": Manner(),
+    "karaoke": Manner(),
+    "box": Manner(space=0.2, leading=1.3, pad=(0.17, 0.15)),
+    "pop": Manner(words=3, columns=13, size=0.125, leading=1.24, middle=0.8, swell=1.14),
+    "subtitle": Manner(
+        words=11,
+        columns=48,
+        capitals=False,
+        quiet=True,
+        size=0.046,
+        leading=1.36,
+        middle=0.94,
+        stroke=0.0,
+        pad=(0.5, 0.34),
+    ),
+}
 
 
 def _bytes_named(logo: Logo) -> str:

@@ -68,4 +68,9 @@ def test_another_platform_places_every_caption_elsewhere() -> None:
 def test_another_size_is_another_picture() -> None:
     silent = [replace(take, words=(), narration_ms=0) for take in takes()]
     assert renamed(planned(silent), planned(silent, width=1920, height=1080)) == set(range(6))
-    assert renamed(planned(silent), planned(silent, platform="shorts")) == set()
+    assert renamed(planned(silent), planned(silent)) == set()
+
+
+def test_another_platform_moves_a_logo_even_where_nobody_speaks() -> None:
+    silent = [replace(take, words=(), narration_ms=0) for take in takes()]
+    assert renamed(planned(silent), planned(silent, platform="shorts")) == set(range(6))
