@@ -19,6 +19,7 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     last: int
     out: str
     profile: str = "normal"
+    style: rendering.Style = rendering.Style()
 
 
 def encode(spec: Spec) -> int:
@@ -28,7 +29,7 @@ def encode(spec: Spec) -> int:
         spec.ffmpeg, Path(spec.out), width=timeline.width, height=timeline.height, profile=spec.profile
     )
     encoder = ffmpeg.Pipe(argv)
-    painter = rendering.Painter(timeline, {scene: Path(path) for scene, path in spec.sources.items()})
+    painter = rendering.Painter(timeline, {scene: Path(path) for scene, path in spec.sources.items()}, spec.style)
     try:
         for done, frame in enumerate(painter.frames(spec.first, spec.last), start=1):
             for plane in (frame.y, frame.u, frame.v):

@@ -100,7 +100,18 @@ def _timeline(task: Assignment, narrations: dict[int, Artefact | None]) -> rende
         )
     width, height = task.draft.aspect.size
     target_ms = task.draft.duration_s * 1000
-    return rendering.plan(takes, target_ms=target_ms, width=width, height=height, platform=task.draft.platform)
+    intro, outro = (
+        card and rendering.Card(card[0], round(card[1] * rendering.FPS / 1000)) for card in task.brand.cards
+    )
+    return rendering.plan(
+        takes,
+        target_ms=target_ms,
+        width=width,
+        height=height,
+        platform=task.draft.platform,
+        intro=intro,
+        outro=outro,
+    )
 
 
 async def _voices(

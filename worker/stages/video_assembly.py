@@ -24,7 +24,7 @@ from reelwright.generations import (
 from reelwright.ground.metering import Action, Use
 from reelwright.providers import Toolset
 from reelwright.rendering import gate, graph, sheet
-from worker import ffmpeg, measuring
+from worker import ffmpeg, measuring, thumbnails
 from worker.chunk import Spec
 
 _CHUNK_RECIPE, _REEL_RECIPE = generations.RECIPES[generations.Stage.VIDEO_ASSEMBLY], "reel/1"
@@ -33,7 +33,6 @@ _CLOSE_LU, _PEAK_DBTP = 0.5, -1.2
 _DEADLINE = timedelta(minutes=5)
 _SHEET = "inspection.png"
 _T = TypeVar("_T")
-_THUMBNAIL_AT = 0.4  # of the first scene: its hook is on the screen
 
 
 async def perform(task: Assignment, tools: Toolset, bench: Bench) -> Made:  # noqa: ARG001 - every stage has one face
@@ -56,15 +55,33 @@ def _must(task: Assignment, kind: ArtefactKind, *, scene: int | None = None) -> 
     return artefact
 
 
+async def styled(task: Assignment, bench: Bench) -> rendering.Style:
+    """Return what captions and cards are drawn with, its logo as a local file. Raises Outage."""
+    kit = task.brand.kit
+    if kit is None:
+        return rendering.Style(name=task.brand.caption_style.value)
+    logo = kit.logo and rendering.Logo(
+        path=str(await bench.fetch(kit.logo)),
+        corner=kit.logo.corner.value,
+        share=kit.logo.share,
+        sha256=kit.logo.sha256,
+    )
+    chosen = {"name": task.brand.caption_style.value, "font": kit.font}
+    return msgspec.convert(
+        chosen | {"text": kit.text, "highlight": kit.highlight, "box": kit.box, "logo": logo}, rendering.Style
+    )
+
+
 async def _chunk(task: Assignment, bench: Bench, timeline: rendering.Timeline, number: int) -> Made:
     first, last = timeline.chunks()[number]
     shots = timeline.seen(first, last)
     clips = {shot.scene: _must(task, ArtefactKind.CLIP, scene=shot.scene) for shot in shots}
     sources = {scene: str(await bench.fetch(clip)) for scene, clip in clips.items()}
+    style = await styled(task, bench)
     out, note = bench.workspace / "chunk.mp4", bench.workspace / "spec.json"
 
     def command(part: Path) -> list[str]:
-        spec = Spec(ffmpeg.program(), timeline, sources, first, last, str(part), _PROFILE)
+        spec = Spec(ffmpeg.program(), timeline, sources, first, last, str(part), _PROFILE, style)
         note.write_bytes(msgspec.json.encode(spec))
         return [sys.executable, "-m", "worker.chunk", str(note)]
 
@@ -75,7 +92,9 @@ async def _chunk(task: Assignment, bench: Bench, timeline: rendering.Timeline, n
         command, out, check=lambda part: _whole(part, last - first), deadline=_DEADLINE, on_line=tell
     )
     shown, *_ = rendering.looks(timeline)[number]
-    name = generations.inputs_hash(_CHUNK_RECIPE, _PROFILE, shown, [clips[shot.scene].sha256 for shot in shots])
+    name = generations.inputs_hash(
+        _CHUNK_RECIPE, _PROFILE, shown, [clips[shot.scene].sha256 for shot in shots], style.named()
+    )
     meta: dict[str, object] = {"first": first, "last": last}
     file = NewArtefact(kind=ArtefactKind.CHUNK, path=out, media_type="video/mp4", inputs_hash=name, meta=meta)
     length_ms = round((last - first) * 1000 / rendering.FPS)
@@ -138,7 +157,10 @@ class _Assembly:
         gate_report: dict[str, object] = msgspec.json.decode(msgspec.json.encode(report))
         outcome = Released(duration_ms=self.timeline.duration_ms, gate=gate_report)
         await asyncio.to_thread(self._draw, measured, report)
-        return Made(outcome=outcome, artefacts=await self._files(video, report, name))
+        style = await styled(self.task, self.bench)
+        folder = self.bench.workspace
+        stills = await thumbnails.taken(video, self.timeline, measured.tiles, style, folder=folder, name=name)
+        return Made(outcome=outcome, artefacts=(*self._files(video, report, name), *stills))
 
     def _file(self, name: str) -> Path:
         return self.bench.workspace / name
@@ -232,15 +254,7 @@ class _Assembly:
             found[shot.scene] = rendering.hearing.heard(reel, narration, at_ms=at_ms, words=words)
         return _Listened(rendering.hearing.outline([reel]), found)
 
-    async def _files(self, video: Path, report: rendering.Report, name: str) -> tuple[NewArtefact, ...]:
-        thumbnail, first = self._file("thumbnail.jpg"), self.timeline.shots[0]
-        at_ms = round(first.end * _THUMBNAIL_AT * 1000 / rendering.FPS)
-        await ffmpeg.produce(
-            lambda part: graph.thumbnail(ffmpeg.program(), video, part, at_ms=at_ms),
-            thumbnail,
-            check=lambda part: rendering.planes.checked(part).close(),
-            deadline=_DEADLINE,
-        )
+    def _files(self, video: Path, report: rendering.Report, name: str) -> tuple[NewArtefact, ...]:
         srt, vtt, verdict = self._file("captions.srt"), self._file("captions.vtt"), self._file("gate.json")
         srt.write_text(rendering.captions.srt(self.timeline), encoding="utf-8")
         vtt.write_text(rendering.captions.vtt(self.timeline), encoding="utf-8")
@@ -248,7 +262,6 @@ class _Assembly:
         length: dict[str, object] = {"duration_ms": self.timeline.duration_ms, "frames": self.timeline.frames}
         kinds = (
             (ArtefactKind.VIDEO, video, "video/mp4", length),
-            (ArtefactKind.THUMBNAIL, thumbnail, "image/jpeg", {"at_ms": at_ms}),
             (ArtefactKind.CAPTIONS_SRT, srt, "application/x-subrip", {}),
             (ArtefactKind.CAPTIONS_VTT, vtt, "text/vtt", {}),
             (ArtefactKind.GATE_REPORT, verdict, "application/json", {"passed": report.passed}),

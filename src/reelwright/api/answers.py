@@ -80,6 +80,7 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "events": ("events.too_many_streams",),
     "pause": ("generation.ended",),
     "video": ("file.not_ready", "request.range", "storage.not_found", "storage.unavailable"),
+    "ranked_thumbnail": ("file.not_ready", "request.range", "storage.not_found", "storage.unavailable"),
     "thumbnail": ("file.not_ready", "request.range", "storage.not_found", "storage.unavailable"),
     "captions": ("file.not_ready", "request.range", "storage.not_found", "storage.unavailable"),
     "inspection": ("file.not_ready", "request.range", "storage.not_found", "storage.unavailable"),
@@ -256,6 +257,7 @@ class File:
 FILES: Mapping[str, File] = {
     "video": File("video/mp4", ranged=True),
     "thumbnail": File("image/jpeg", ranged=True),
+    "ranked_thumbnail": File("image/jpeg", ranged=True),
     "inspection": File("image/png", ranged=True),
     "captions_srt": File("application/x-subrip", text=True, ranged=True),
     "captions_vtt": File("text/vtt", text=True, ranged=True),

@@ -13,9 +13,10 @@ from msgspec import UNSET, Meta, UnsetType
 from reelwright.accounts import Account
 from reelwright.api import cursors
 from reelwright.api.creations import BadField, plain
+from reelwright.api.draft_views import DraftsView, DraftView, draft_summary, draft_view
 from reelwright.api.idempotency import REPLAYED, request_key
 from reelwright.api.versions import IfMatch, etag, expected
-from reelwright.api.views import DraftsView, DraftView, VariantsView, draft_summary, draft_view, variant_view
+from reelwright.api.views import VariantsView, variant_view
 from reelwright.generations import Aspect, CaptionStyle, Draft, Platform, Stage, Tone
 from reelwright.ground.ids import DraftId, VariantId, fresh
 from reelwright.ground.postgres import Database

@@ -13,7 +13,8 @@ from litestar.params import FromPath
 from litestar.response import Stream
 
 from reelwright.accounts import Account
-from reelwright.generations import ArtefactKind
+from reelwright.generations import THUMBNAILS, ArtefactKind
+from reelwright.ground.errors import NotFound
 from reelwright.ground.ids import GenerationId
 from reelwright.ground.postgres import Database
 from reelwright.ground.storage import Storage
@@ -134,6 +135,22 @@ async def inspection(
     """Return one picture of what was measured before release: frames, sound, captions, and each gate's verdict."""
     file = await reading.file(account.id, generation_id, ArtefactKind.INSPECTION, db=db)
     return served(request, file, storage, name=f"{generation_id}-inspection.png")
+
+
+@get("/generations/{generation_id:uuid}/thumbnails/{rank:int}", tags=["core"])
+async def ranked_thumbnail(
+    request: Request[Any, Any, Any],
+    generation_id: FromPath[GenerationId],
+    rank: FromPath[int],
+    account: NamedDependency[Account],
+    db: NamedDependency[Database],
+    storage: NamedDependency[Storage],
+) -> Response[Any]:
+    """Return one of the finished reel's thumbnails (JPEG): 1 is the best, there are three at most."""
+    if not 1 <= rank <= len(THUMBNAILS):
+        raise NotFound("There is no such thumbnail: 1 is the best, there are three at most.", code="file.not_ready")
+    file = await reading.file(account.id, generation_id, THUMBNAILS[rank - 1], db=db)
+    return served(request, file, storage, name=f"{generation_id}-{rank}.jpg")
 
 
 @get(

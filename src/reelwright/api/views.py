@@ -2,27 +2,22 @@
 
 from datetime import datetime
 from itertools import groupby
-from uuid import UUID
 
 import msgspec
 
 from reelwright.generations import (
+    THUMBNAILS,
     Artefact,
     ArtefactKind,
-    Aspect,
-    CaptionStyle,
-    Draft,
     Generation,
     GenerationKind,
     GenerationState,
     MotionKind,
     Part,
-    Platform,
     Run,
     RunState,
     Scene,
     Stage,
-    Tone,
     TransitionKind,
     Variant,
 )
@@ -107,14 +102,25 @@ class ScenesView(msgspec.Struct, frozen=True, kw_only=True):
     scenes: tuple[SceneView, ...]
 
 
+class ThumbnailView(msgspec.Struct, frozen=True, kw_only=True):
+    """A frame worth showing, when in the reel it is, and how good it is: 0..100."""
+
+    url: str
+    at_ms: int
+    score: int
+
+
 class VideoView(msgspec.Struct, frozen=True, kw_only=True):
     """The finished files, each fetched with the same API key; the video answers byte ranges.
 
     `inspection_url` shows what was measured, as a picture; null for reels of before there was one.
+
+    `thumbnails` are three at most that differ, the best first: that is the one of `thumbnail_url`.
     """
 
     url: str
     thumbnail_url: str
+    thumbnails: tuple[ThumbnailView, ...]
     captions_srt_url: str
     captions_vtt_url: str
     inspection_url: str | None
@@ -183,50 +189,6 @@ class GenerationsView(msgspec.Struct, frozen=True, kw_only=True):
     """A page of generations, newest first. `next_cursor` null: there is no more."""
 
     generations: tuple[GenerationSummary, ...]
-    next_cursor: str | None
-
-
-class DraftView(msgspec.Struct, frozen=True, kw_only=True):
-    id: DraftId
-    topic: str | None
-    url: str | None
-    text: str | None
-    platform: Platform
-    tone: Tone
-    language: str
-    duration_s: int
-    aspect: Aspect
-    voice: str
-    music: str
-    caption_style: CaptionStyle
-    brand_kit_id: UUID | None
-    selected_variant: VariantId | None
-    version: int
-    variants: tuple[VariantView, ...] = ()
-
-
-class DraftSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """A draft, as a list shows it. `has_text`: its source is a text of its own, which the draft itself shows."""
-
-    id: DraftId
-    topic: str | None
-    url: str | None
-    has_text: bool
-    platform: Platform
-    tone: Tone
-    language: str
-    duration_s: int
-    aspect: Aspect
-    selected_variant: VariantId | None
-    version: int
-    created_at: datetime | None
-    updated_at: datetime | None
-
-
-class DraftsView(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of drafts, newest first. `next_cursor` null: there is no more."""
-
-    drafts: tuple[DraftSummary, ...]
     next_cursor: str | None
 
 
@@ -350,6 +312,7 @@ def _video(generation: GenerationId, artefacts: list[Artefact]) -> VideoView | N
             return VideoView(
                 url=f"{base}/video",
                 thumbnail_url=f"{base}/thumbnail",
+                thumbnails=_thumbnails(base, artefacts),
                 captions_srt_url=f"{base}/captions.srt",
                 captions_vtt_url=f"{base}/captions.vtt",
                 inspection_url=f"{base}/inspection.png" if drawn else None,
@@ -360,42 +323,14 @@ def _video(generation: GenerationId, artefacts: list[Artefact]) -> VideoView | N
     return None
 
 
-def draft_view(draft: Draft, variants: list[Variant]) -> DraftView:
-    """Return a draft with its variants."""
-    return DraftView(
-        id=draft.id,
-        topic=draft.topic,
-        url=draft.source_url,
-        text=draft.source_text,
-        platform=draft.platform,
-        tone=draft.tone,
-        language=draft.language,
-        duration_s=draft.duration_s,
-        aspect=draft.aspect,
-        voice=draft.voice,
-        music=draft.music,
-        caption_style=draft.caption_style,
-        brand_kit_id=draft.brand_kit_id,
-        selected_variant=draft.selected_variant,
-        version=draft.version,
-        variants=tuple(variant_view(variant) for variant in variants),
-    )
-
-
-def draft_summary(draft: Draft) -> DraftSummary:
-    """Return what a list shows."""
-    return DraftSummary(
-        id=draft.id,
-        topic=draft.topic,
-        url=draft.source_url,
-        has_text=draft.source_text is not None,
-        platform=draft.platform,
-        tone=draft.tone,
-        language=draft.language,
-        duration_s=draft.duration_s,
-        aspect=draft.aspect,
-        selected_variant=draft.selected_variant,
-        version=draft.version,
-        created_at=draft.created_at,
-        updated_at=draft.updated_at,
+def _thumbnails(base: str, artefacts: list[Artefact]) -> tuple[ThumbnailView, ...]:
+    files = {file.kind: file for file in reversed(artefacts)}  # of two of a kind the newest, which comes first
+    return tuple(
+        ThumbnailView(
+            url=f"{base}/thumbnails/{rank}",
+            at_ms=msgspec.convert(files[kind].meta.get("at_ms", 0), int),
+            score=msgspec.convert(files[kind].meta.get("score", 0), int),
+        )
+        for rank, kind in enumerate(THUMBNAILS, start=1)
+        if kind in files
     )

@@ -8,7 +8,7 @@ from reelwright.rendering.planes import BadPicture
 from reelwright.rendering.probe import Probe, probe
 from reelwright.rendering.safearea import Area, safe_area
 from reelwright.rendering.style import FONTS, STYLES, Logo, Style, contrast
-from reelwright.rendering.timeline import FPS, SAMPLE_RATE, SAMPLES_A_FRAME, Shot, Take, Timeline, Word, plan
+from reelwright.rendering.timeline import FPS, SAMPLE_RATE, SAMPLES_A_FRAME, Card, Shot, Take, Timeline, Word, plan
 
 __all__ = [
     "FONTS",
@@ -18,6 +18,7 @@ __all__ = [
     "STYLES",
     "Area",
     "BadPicture",
+    "Card",
     "Check",
     "Evidence",
     "Logo",

@@ -12,6 +12,7 @@ SAMPLES_A_FRAME = SAMPLE_RATE // FPS
 CHUNK_FRAMES = 150
 PAUSE_FRAMES = 8
 SHORTEST_PAUSE_FRAMES = 3
+CARD_FADE_FRAMES = 8
 
 
 class Word(msgspec.Struct, frozen=True, array_like=True):
@@ -59,8 +60,18 @@ class Shot(msgspec.Struct, frozen=True):
         return (frame - first) / max(1, last - first)
 
 
+class Card(msgspec.Struct, frozen=True):
+    """A title that stands before or behind the scenes for so many frames."""
+
+    text: str
+    frames: int
+
+
 class Timeline(msgspec.Struct, frozen=True, tag="timeline/1"):
-    """The whole reel: frame size in pixels, the platform whose safe area binds, shots, and words with reel times."""
+    """The whole reel: frame size in pixels, the platform whose safe area binds, shots, and words with reel times.
+
+    Where there is an intro, the first shot begins behind it. Cards and scenes fade into each other within the cards.
+    """
 
     width: int
     height: int
@@ -68,11 +79,13 @@ class Timeline(msgspec.Struct, frozen=True, tag="timeline/1"):
     target_frames: int
     shots: tuple[Shot, ...]
     words: tuple[Word, ...]
+    intro: Card | None = None
+    outro: Card | None = None
 
     @property
     def frames(self) -> int:
         """Length in frames."""
-        return self.shots[-1].end
+        return self.shots[-1].end + (self.outro.frames if self.outro else 0)
 
     @property
     def samples(self) -> int:
@@ -90,6 +103,15 @@ class Timeline(msgspec.Struct, frozen=True, tag="timeline/1"):
         edges = [self.frames * i // count for i in range(count + 1)]
         return tuple(pairwise(edges))
 
+    def card(self, frame: int) -> tuple[Card, float, float] | None:
+        """Return the card that is seen at a frame, how far it is (0..1), and how much of it is seen (1: all)."""
+        start, end = self.shots[0].start, self.shots[-1].end
+        if self.intro is not None and frame < start:
+            return self.intro, frame / start, min(1.0, (start - frame) / (CARD_FADE_FRAMES + 1))
+        if self.outro is not None and frame >= end:
+            return self.outro, (frame - end) / self.outro.frames, min(1.0, (frame - end + 1) / (CARD_FADE_FRAMES + 1))
+        return None
+
     def seen(self, first: int, last: int) -> tuple[Shot, ...]:
         """Return the shots of which some frame in [first, last) shows something."""
         return tuple(s for s in self.shots if s.start - s.before < last and s.end + s.after > first)
@@ -100,20 +122,32 @@ def milliseconds(frames: int) -> int:
     return round(frames * 1000 / FPS)
 
 
-def plan(takes: Sequence[Take], *, target_ms: int, width: int, height: int, platform: str) -> Timeline:
+def plan(
+    takes: Sequence[Take],
+    *,
+    target_ms: int,
+    width: int,
+    height: int,
+    platform: str,
+    intro: Card | None = None,
+    outro: Card | None = None,
+) -> Timeline:
     """Lay the scenes end to end, each narration at the very start of its scene.
 
     The reel is as long as the target, to the frame, whenever the narrations fit: what is left over becomes pauses, near
     the planned lengths. If they don't fit it is as long as they need, with a pause of 100 ms each; speech is never cut.
-    Raises ValueError without scenes.
+    Cards come on top of that. Raises ValueError without scenes.
     """
     if not takes:
         msg = "a reel has at least one scene"
         raise ValueError(msg)
     target = round(target_ms * FPS / 1000)
     lengths = _lengths(takes, target)
-    starts = [sum(lengths[:i]) for i in range(len(lengths))]
+    opening, closing = (card.frames if card else 0 for card in (intro, outro))
+    starts = [opening + sum(lengths[:i]) for i in range(len(lengths))]
     windows = [_window(takes[i], lengths[i], lengths[i + 1]) for i in range(len(takes) - 1)]
+    before = [CARD_FADE_FRAMES if intro else 0, *(frames for frames, _ in windows)]
+    after = [*(frames for _, frames in windows), CARD_FADE_FRAMES if outro else 0]
     shots: list[Shot] = []
     words: list[Word] = []
     for i, take in enumerate(takes):
@@ -123,8 +157,8 @@ def plan(takes: Sequence[Take], *, target_ms: int, width: int, height: int, plat
                 scene=i,
                 start=starts[i],
                 end=starts[i] + lengths[i],
-                before=windows[i - 1][0] if i else 0,
-                after=windows[i][1] if i < len(windows) else 0,
+                before=before[i],
+                after=after[i],
                 motion=take.motion,
                 amount=take.amount,
                 transition=take.transition,
@@ -132,7 +166,8 @@ def plan(takes: Sequence[Take], *, target_ms: int, width: int, height: int, plat
             )
         )
         words += [Word(w.text, at_ms + w.start_ms, at_ms + w.end_ms, i) for w in take.words]
-    return Timeline(width, height, platform, target, tuple(shots), tuple(words))
+    target += opening + closing
+    return Timeline(width, height, platform, target, tuple(shots), tuple(words), intro, outro)
 
 
 def _lengths(takes: Sequence[Take], target: int) -> list[int]:

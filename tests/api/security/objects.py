@@ -44,6 +44,7 @@ async def objects(client: httpx.AsyncClient, callers: Callers, db: Database) -> 
         "draft_id": order["draft_id"],
         "variant_id": str(written.variant),
         "position": "0",
+        "rank": "1",
         "stage": "STORY_WRITING",
         "stage_run_id": await a_run(db, order["generation_id"]),
         "asset_id": (await made("/v1/library/assets", variant_id=str(written.variant)))["id"],
