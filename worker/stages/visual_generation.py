@@ -1,5 +1,7 @@
 """VISUAL_GENERATION: draws one scene's picture, a little larger than the frame so that motion has room."""
 
+import asyncio
+
 from reelwright import providers
 from reelwright.generations import (
     RECIPES,
@@ -12,6 +14,7 @@ from reelwright.generations import (
     Stage,
     inputs_hash,
 )
+from worker.stages import picture_checks
 
 RECIPE = RECIPES[Stage.VISUAL_GENERATION]
 MARGIN = 1.15  # of the frame's size: what zooms and pans may use up
@@ -20,11 +23,17 @@ _SUFFIX = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 
 
 async def perform(task: Assignment, tools: providers.Toolset, bench: Bench) -> Made:
-    """Draw the unit's scene, its round counted on from the scene's own take. Raises ProviderRefused, ProviderAway."""
+    """Draw the unit's scene, its round counted on from the scene's own take. Raises ProviderRefused, ProviderAway.
+
+    A later round is told what was wrong with the one before it.
+    """
     prompt, take = task.scene.image_prompt, task.scene.take + task.unit.round
     width, height = (_even(side * MARGIN) for side in task.draft.aspect.size)
     seed = task.variant.seed_of(task.scene)
-    picture, uses = await tools.picture.draw(prompt, width=width, height=height, seed=seed, take=take)
+    told = {"faults": task.faults} if task.faults else {}
+    picture, uses = await tools.picture.draw(prompt, width=width, height=height, seed=seed, take=take, **told)
+    with providers.charged(*uses):
+        seen_as = await asyncio.to_thread(picture_checks.print_of, picture.data)
     path = bench.workspace / f"scene-{task.scene.index}-take-{take}.{_SUFFIX.get(picture.media_type, 'img')}"
     path.write_bytes(picture.data)
     bench.progress(1.0)
@@ -32,8 +41,8 @@ async def perform(task: Assignment, tools: providers.Toolset, bench: Bench) -> M
         kind=ArtefactKind.IMAGE,
         path=path,
         media_type=picture.media_type,
-        inputs_hash=inputs_hash(RECIPE, prompt, width, height, seed, take),
-        meta={"prompt": prompt, "take": take, "width": picture.width, "height": picture.height},
+        inputs_hash=inputs_hash(RECIPE, prompt, width, height, seed, take, *task.faults),
+        meta={"prompt": prompt, "take": take, "width": picture.width, "height": picture.height, "print": seen_as},
     )
     return Made(outcome=Drawn(), artefacts=(made,), uses=uses)
 

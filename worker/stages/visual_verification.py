@@ -1,14 +1,18 @@
-"""VISUAL_VERIFICATION: has one scene's newest picture judged; the threshold is not known here."""
+"""VISUAL_VERIFICATION: has one scene's newest picture judged, and measures it; the threshold is not known here."""
 
 import asyncio
 from collections.abc import Mapping
 
 from reelwright import providers
 from reelwright.generations import Artefact, ArtefactKind, Assignment, Bench, Judged, Made
+from worker.stages import picture_checks
 
 
 async def perform(task: Assignment, tools: providers.Toolset, bench: Bench) -> Made:
-    """Judge the picture of the unit's round (else the newest). Raises LookupError where the scene has none yet."""
+    """Judge the picture of the unit's round (else the newest). What is measured takes praise away, and adds none.
+
+    Raises LookupError where the scene has none yet, ProviderRefused, ProviderAway.
+    """
     picture = _picture_of(task)
     path = await bench.fetch(picture)
     data = await asyncio.to_thread(path.read_bytes)
@@ -24,14 +28,28 @@ async def perform(task: Assignment, tools: providers.Toolset, bench: Bench) -> M
         narration=scene.narration,
         prompt=str(picture.meta.get("prompt", scene.image_prompt)),
     )
+    with providers.charged(*uses):
+        found = await asyncio.to_thread(picture_checks.faults, data, others=_earlier(task))
     scores = {
         "relevance": judgement.relevance,
-        "quality": judgement.quality,
+        "quality": min([judgement.quality, *(fault.cap for fault in found)]),
         "consistency": judgement.consistency,
         "safety": judgement.safety,
     }
     bench.progress(1.0)
-    return Made(outcome=Judged(score=min(scores.values()), scores=scores, reasons=judgement.reasons), uses=uses)
+    reasons = tuple(dict.fromkeys((*(fault.reason for fault in found), *judgement.reasons)))
+    return Made(outcome=Judged(score=min(scores.values()), scores=scores, reasons=reasons), uses=uses)
+
+
+def _earlier(task: Assignment) -> dict[int, str]:
+    """Return the prints of earlier scenes' pictures: of two that are alike, the later one is made again."""
+    prints: dict[int, str] = {}
+    for drawn in task.artefacts:
+        seen_as = drawn.meta.get("print")
+        earlier = drawn.scene is not None and task.unit.scene is not None and drawn.scene < task.unit.scene
+        if drawn.kind is ArtefactKind.IMAGE and earlier and drawn.scene is not None and isinstance(seen_as, str):
+            prints.setdefault(drawn.scene, seen_as)
+    return prints
 
 
 def _picture_of(task: Assignment) -> Artefact:

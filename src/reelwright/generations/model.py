@@ -304,7 +304,8 @@ class Assignment:
 
     `part` is set on targeted regenerations; which scene it is of, if any, says the unit. `take` counts what was done
     before: how often this draft was written by others, or how often this part of this variant was made anew.
-    `recent`, where stories are told: titles and hooks of the account's last reels.
+    `recent`, where stories are told: titles and hooks of the account's last reels. `faults`, where a picture is drawn
+    again: what was wrong with the try before.
     """
 
     generation_id: GenerationId
@@ -321,6 +322,7 @@ class Assignment:
     part: Part | None = None
     take: int = 0
     recent: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
     sound: Sound = field(default_factory=Sound)
     brand: Brand = field(default_factory=Brand)
 

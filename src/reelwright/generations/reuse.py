@@ -150,10 +150,11 @@ class Making:
     def _scene(self, scene: Scene) -> Iterator[tuple[Unit, str]]:
         at = scene.index
         yield Unit(stage=Stage.TTS_GENERATION, scene=at), inputs.voice(scene, self.draft, self.makers)
+        faults: tuple[str, ...] = ()
         for tried in range(pipeline.MOST_ROUNDS):
             drawn = Unit(stage=Stage.VISUAL_GENERATION, scene=at, round=tried)
             for makers in self._in_turn(Stage.VISUAL_GENERATION):
-                yield drawn, inputs.picture(self.variant, scene, self.draft, makers, tried=tried)
+                yield drawn, inputs.picture(self.variant, scene, self.draft, makers, tried=tried, faults=faults)
             picture = self._sha256(drawn, ArtefactKind.IMAGE)
             if picture is None:
                 return
@@ -165,6 +166,7 @@ class Making:
                 return
             if verdict.score >= pipeline.PASSING_SCORE:
                 break
+            faults = verdict.reasons
         best = Unit(stage=Stage.VISUAL_GENERATION, scene=at, round=pipeline.best_round(self.finished, at) or 0)
         chosen = self._sha256(best, ArtefactKind.IMAGE)
         if chosen is not None:

@@ -124,10 +124,19 @@ async def opened(message: StageDue, room: Workroom) -> Opened | None:
         part=generation.part,
         take=dossier.take,
         recent=recent,
+        faults=_faults(dossier, claim.unit),
         sound=msgspec.convert(generation.sound or {}, Sound),
         brand=msgspec.convert(generation.brand or {}, Brand),
     )
     return Opened(claim=claim, task=task, dossier=dossier, told=told)
+
+
+def _faults(dossier: Dossier, unit: Unit) -> tuple[str, ...]:
+    """Return what was wrong with a scene's picture in the round before this one, where it is drawn again."""
+    if unit.stage is not Stage.VISUAL_GENERATION:
+        return ()
+    before = [j for j in dossier.judged or () if (j.scene, j.round) == (unit.scene, unit.round - 1)]
+    return tuple(reason for verdict in before for reason in msgspec.convert(verdict.result, Judged).reasons)
 
 
 def _anew(variant: Variant, generation: Generation) -> Variant:
