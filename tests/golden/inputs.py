@@ -27,7 +27,7 @@ class Golden:
 
 
 INJECTION = ("ignore", "system prompt", "credits", "169.254", "canary", "evil.example", "administrator")
-MARKUP = ("<", ">", "{", "}", "\\", "script", "alert", "fs3000", "pos(", "http")
+MARKUP = ("<", ">", "{", "}", "\\", "<script", "alert", "fs3000", "pos(", "javascript")
 _ROWS = (
     ("Purring", 25, 150),
     ("Talking", 85, 255),

@@ -1,4 +1,4 @@
-"""Speaks English without a key: the voice from a wheel, sentence by sentence, each word with its exact time."""
+"""Speaks without a key: English by the voice from a wheel, each word with its exact time, the rest by eSpeak NG."""
 
 import asyncio
 import io
@@ -15,6 +15,7 @@ import numpy as np
 from reelwright.ground.metering import Action, Use
 from reelwright.providers.catalogue import OFFLINE_VOICES
 from reelwright.providers.model import ProviderRefused, Speech, Word
+from reelwright.providers.offline import voice_world
 from reelwright.providers.offline.voice_engine import MODEL_NAME, MODEL_RATE, Engine, Heard, Samples, Utterance
 
 SAMPLE_RATE = 48_000
@@ -44,7 +45,10 @@ def _engine() -> Engine:
 
 
 class OfflineVoice:
-    """One English voice, `heart` or `default`; mono 48 kHz 16-bit WAV. Its model is loaded once, at the first word."""
+    """One voice, `heart` or `default`; mono 48 kHz 16-bit WAV. English's model is loaded once, at the first word.
+
+    Other languages are eSpeak NG's, where it is installed: plain, but understood.
+    """
 
     def voices(self) -> tuple[str, ...]:
         """Return the names that `speak` accepts."""
@@ -60,12 +64,15 @@ class OfflineVoice:
         Raises ProviderRefused: voice.unknown, voice.language_unsupported.
         """
         _check(text, voice=voice, known=self.voices(), language=language)
-        began = time.monotonic()
-        speech = await asyncio.to_thread(_spoken, text, min(FASTEST, max(SLOWEST, speed)))
+        began, pace = time.monotonic(), min(FASTEST, max(SLOWEST, speed))
+        if _english(language):
+            model, speech = MODEL_NAME, await asyncio.to_thread(_spoken, text, pace)
+        else:
+            model, speech = voice_world.MODEL_NAME, await asyncio.to_thread(_spoken_abroad, text, language, pace)
         use = Use(
             action=Action.SPEECH,
             provider="offline",
-            model=MODEL_NAME,
+            model=model,
             quantity=len(text),
             characters=len(text),
             wall_ms=round((time.monotonic() - began) * 1000),
@@ -80,14 +87,28 @@ def _check(text: str, *, voice: str, known: Sequence[str], language: str) -> Non
             code="voice.unknown",
             field="voice",
         )
+    if not _english(language) and voice_world.speaks(language):
+        return
     letters = [letter for letter in text if letter.isalpha()]
     foreign = sum(not unicodedata.name(letter, "").startswith("LATIN") for letter in letters)
-    if not language.lower().startswith("en") or foreign > _FOREIGN_SHARE * len(letters):
+    if not _english(language) or foreign > _FOREIGN_SHARE * len(letters):
         raise ProviderRefused(
-            "The offline voice speaks English only. Write the text in English, or connect a speech provider.",
+            "Not the offline voice's language: write English, install reelwright[voices], or connect a speech provider.",
             code="voice.language_unsupported",
             field="language",
         )
+
+
+def _english(language: str) -> bool:
+    return language.lower().startswith("en")
+
+
+def _spoken_abroad(text: str, language: str, speed: float) -> Speech:
+    said = voice_world.say(text, language=language, speed=speed)
+    if not said.words:
+        return _speech(np.zeros(round(_SILENCE_S * SAMPLE_RATE), np.float32), [], exact=True)
+    words = [Heard(word.text, word.start_ms / 1000, word.end_ms / 1000) for word in said.words]
+    return _speech(_resampled(said.samples), words, exact=True)
 
 
 def _spoken(text: str, speed: float) -> Speech:
@@ -95,13 +116,17 @@ def _spoken(text: str, speed: float) -> Speech:
     with _lock:
         pieces = [piece for sentence in _sentences(text) for piece in _engine().say(sentence, speed=pace)]
     samples, words = _joined(pieces, pause_s=_PAUSE_S / speed)
+    return _speech(samples, words, exact=all(piece.exact for piece in pieces))
+
+
+def _speech(samples: Samples, words: list[Heard], *, exact: bool) -> Speech:
     duration_ms = len(samples) * 1000 // SAMPLE_RATE
     return Speech(
         wav=_wav(samples),
         sample_rate=SAMPLE_RATE,
         duration_ms=duration_ms,
         words=_on_a_grid(words, duration_ms),
-        exact=all(piece.exact for piece in pieces),
+        exact=exact,
     )
 
 

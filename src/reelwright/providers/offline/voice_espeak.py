@@ -1,4 +1,4 @@
-"""A program that speaks one text by eSpeak NG: `python -m reelwright.providers.offline.voice_espeak`, then it ends.
+"""A program that speaks one text by eSpeak NG, and ends: `python -I voice_espeak.py`.
 
 Standard input: one JSON object {"text", "language", "rate"}. Standard output: one JSON line {"sample_rate", "words"},
 each word being [character at which it begins, ms], then the sound as mono 16-bit samples. It is a process of its own:
@@ -8,6 +8,7 @@ the library keeps its state in globals, and a text that it dies of ends nobody e
 import ctypes
 import json
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -74,12 +75,11 @@ def _limit_self() -> None:
 
 def main() -> None:
     """Answer one request from standard input."""
-    import espeakng_loader  # noqa: PLC0415 - optional: GPLv3, so it is never part of what we ship
-
+    loader: Any = import_module("espeakng_loader")  # optional: GPLv3, so it is no part of what we ship
     _limit_self()
     asked = json.loads(sys.stdin.buffer.read())
-    library = ctypes.CDLL(espeakng_loader.get_library_path())
-    data = Path(espeakng_loader.get_data_path())
+    library = ctypes.CDLL(loader.get_library_path())
+    data = Path(loader.get_data_path())
     rate, words, sound = said(library, data, asked["text"], language=asked["language"], rate=asked["rate"])
     sys.stdout.buffer.write(json.dumps({"sample_rate": rate, "words": words}).encode() + b"\n" + sound)
 
