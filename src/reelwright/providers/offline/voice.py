@@ -93,7 +93,7 @@ def _check(text: str, *, voice: str, known: Sequence[str], language: str) -> Non
     foreign = sum(not unicodedata.name(letter, "").startswith("LATIN") for letter in letters)
     if not _english(language) or foreign > _FOREIGN_SHARE * len(letters):
         raise ProviderRefused(
-            "Not the offline voice's language: write English, install reelwright[voices], or connect a speech provider.",
+            "The offline voice can't say it: write English, install reelwright[voices], or connect a speech provider.",
             code="voice.language_unsupported",
             field="language",
         )
