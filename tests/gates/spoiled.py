@@ -66,6 +66,10 @@ def _an_hour(timeline: rendering.Timeline) -> rendering.Timeline:
     return msgspec.structs.replace(timeline, target_frames=108_000)
 
 
+def _tiny(timeline: rendering.Timeline) -> rendering.Timeline:
+    return msgspec.structs.replace(_words("W" * 24)(timeline), width=64, height=114)
+
+
 def spoil(*breaks: str, **how: object) -> Spoiling:
     return Spoiling(breaks=frozenset(breaks), **how)  # type: ignore[arg-type]
 
@@ -105,11 +109,11 @@ SPOILED: dict[str, Spoiling] = {
         "speech_in_each_scene", "words_on_speech", options=rf"-af volume=0:enable='between(t\,2\,4)' {SOUND}"
     ),
     "late sound": spoil("speech_sync_ms", "caption_sync_ms", options=f"-af adelay=180:all=1,atrim=end=4 {SOUND}"),
-    "a caption under the buttons": spoil("caption_boxes", plan=_words("W" * 24)),
+    "a caption under the buttons": spoil("caption_boxes", "size", plan=_tiny),
     "captions over each other": spoil("caption_overlaps", subtitles=_overlong),
     "words where nobody speaks": spoil("words_on_speech", plan=_words(at_ms=1780)),
     "late captions": spoil("caption_sync_ms", subtitles=_shifted(200)),
-    "letters that the font lacks": spoil("caption_letters", plan=_words("日本語")),
+    "letters that the font lacks": spoil("caption_letters", plan=_words("ⵜⵉⴼⵉⵏⴰⵖ")),
     "whispers and shouts": spoil(
         *("loudness_range_lu", "frames", "duration_s"),
         options=f"-vf loop=loop=3:size=120,setpts=N/30/TB -af aloop=loop=3:size=192000,"

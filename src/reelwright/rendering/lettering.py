@@ -14,6 +14,7 @@ from reelwright.rendering.style import Manner
 __all__ = ["FONT_FILE", "Block", "Page", "Placed", "Run", "cleaned", "drawable", "has_glyph", "lay_out"]
 
 _SMALLEST = 0.022  # of the frame's shorter side
+_LEGIBLE = 9  # pixels
 _LINES = 2
 
 
@@ -117,7 +118,7 @@ def lay_out(words: Sequence[tuple[str, bool]], page: Page) -> Block:
     texts = [_Text(i, text, glued) for i, (text, glued) in enumerate(words)]
     room = 2 * min(page.width / 2 - area.left, area.right - page.width / 2)
     size = round(min(page.width, page.height) * manner.size)
-    smallest = round(min(page.width, page.height) * _SMALLEST)
+    smallest = max(_LEGIBLE, round(min(page.width, page.height) * _SMALLEST))
     while True:
         setter = _Setter(page, size)
         rows = setter.broken(texts, room - 2 * setter.beside)
