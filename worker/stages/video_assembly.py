@@ -151,13 +151,13 @@ class _Assembly:
         video = await self._joined(listing, await self.bench.fetch(mix))
         self.bench.progress(0.6)
         measured = await self._measured(video)
-        report = gate.judge(self.timeline, measured.evidence)
+        style = await styled(self.task, self.bench)
+        report = gate.judge(self.timeline, measured.evidence, style)
         self.bench.progress(0.9)
         name = generations.inputs_hash(_REEL_RECIPE, [c.sha256 for c in chunks], mix.sha256)
         gate_report: dict[str, object] = msgspec.json.decode(msgspec.json.encode(report))
         outcome = Released(duration_ms=self.timeline.duration_ms, gate=gate_report)
-        await asyncio.to_thread(self._draw, measured, report)
-        style = await styled(self.task, self.bench)
+        await asyncio.to_thread(self._draw, measured, report, style)
         folder = self.bench.workspace
         stills = await thumbnails.taken(video, self.timeline, measured.tiles, style, folder=folder, name=name)
         return Made(outcome=outcome, artefacts=(*self._files(video, report, name), *stills))
@@ -222,7 +222,7 @@ class _Assembly:
         tiles, levels = await asyncio.to_thread(measuring.left_in, self.bench.workspace, every_s)
         return measuring.Measured(evidence=evidence, tiles=tiles, sound=heard.sound, levels=levels)
 
-    def _draw(self, measured: measuring.Measured, report: rendering.Report) -> None:
+    def _draw(self, measured: measuring.Measured, report: rendering.Report, style: rendering.Style) -> None:
         """Draw the contact sheet: what was measured and what was seen, in one picture for a person."""
         subject = sheet.Subject(
             name=f"Reel for {self.timeline.platform}",
@@ -234,6 +234,7 @@ class _Assembly:
             cues=rendering.captions.cues(self.timeline),
             platform=self.timeline.platform,
             timeline=self.timeline,
+            style=style,
         )
         sheet.draw(subject).save(self._file(_SHEET), "PNG", compress_level=4)
 

@@ -16,7 +16,7 @@ from reelwright.ground.ids import AccountId, fresh
 from reelwright.ground.postgres import Database
 from reelwright.library import BrandKit, BrandKits, LogoFile, Media, MediaKind, MediaUnknown
 
-_OUTLINE = "#0E0E12"  # what rendering draws round letters, whatever the style
+_OUTLINES = ("#0E0E12", "#FFFFFF")  # what rendering draws round letters: dark, or white round dark ones
 LEAST_CONTRAST = 4.5
 """Between letters and what lies behind them: WCAG 2.2, 1.4.3."""
 
@@ -161,14 +161,15 @@ def _drawable(values: Mapping[str, Any]) -> None:
 
     if values["font"] not in rendering.FONTS:
         raise FontUnknown(f"font: use one of {', '.join(rendering.FONTS)}.", field="font")
+    outline = max(_OUTLINES, key=lambda colour: rendering.contrast(values["text_colour"], colour))
     behind = {"box_colour": values["box_colour"]} if values["box_colour"] else {}
     for name in ("text_colour", "highlight_colour"):
-        for ground, colour in {"the captions' outline": _OUTLINE, **behind}.items():
+        for ground, colour in {"the captions' outline": outline, **behind}.items():
             ratio = rendering.contrast(values[name], colour)
             if ratio < LEAST_CONTRAST:
                 raise Unreadable(
                     f"{name}: {values[name]} on {ground} {colour} has a contrast of {ratio:.1f} : 1, and letters need"
-                    f" {LEAST_CONTRAST} : 1: choose a lighter one, or a darker ground.",
+                    f" {LEAST_CONTRAST} : 1: choose one that stands out more from {colour}.",
                     field=name,
                     extra={"colours": [values[name], colour], "ratio": round(ratio, 2)},
                 )

@@ -12,6 +12,7 @@ from reelwright.rendering.graph import GROUP_FRAMES, Loudness
 from reelwright.rendering.hearing import Heard
 from reelwright.rendering.probe import Probe
 from reelwright.rendering.safearea import LENGTHS_S, safe_area
+from reelwright.rendering.style import CLASSIC, Style
 from reelwright.rendering.timeline import FPS, SAMPLE_RATE, Timeline
 
 LUFS, LUFS_OFF, PEAK_DBTP = -14.0, 1.0, -1.0
@@ -101,9 +102,9 @@ def seen(report: str, *, width: int, height: int) -> Seen:
     )
 
 
-def judge(timeline: Timeline, evidence: Evidence) -> Report:
+def judge(timeline: Timeline, evidence: Evidence, style: Style = CLASSIC) -> Report:
     """Check a delivered file against its plan; it passes when every check does."""
-    speech = (*_speech(timeline, evidence), *_captions(timeline, evidence))
+    speech = (*_speech(timeline, evidence), *_captions(timeline, evidence, style))
     return _reported(ordered(timeline), evidence, speech, ())
 
 
@@ -188,9 +189,9 @@ def _found(evidence: Evidence) -> dict[int, Heard]:
     return {scene: heard for scene, heard in evidence.heard.items() if heard.likeness >= LIKENESS}
 
 
-def _captions(timeline: Timeline, evidence: Evidence) -> Iterator[Check]:
-    shown = groups(timeline)
-    yield _boxes(timeline)
+def _captions(timeline: Timeline, evidence: Evidence, style: Style) -> Iterator[Check]:
+    shown = groups(timeline, style)
+    yield _boxes(timeline, style)
     overlaps = sum(a.end > b.turns[0] for a, b in pairwise(shown))
     late = sum(group.end > timeline.frames for group in shown)
     yield _equal("caption_overlaps", overlaps + late, 0)
@@ -247,8 +248,8 @@ def _reading(cues: tuple[Cue, ...] | None) -> Check:
     return Check("caption_reading", all(a <= b for a, b in zip(worst, limit, strict=True)), worst, limit)
 
 
-def _boxes(timeline: Timeline) -> Check:
-    shown = groups(timeline)
+def _boxes(timeline: Timeline, style: Style = CLASSIC) -> Check:
+    shown = groups(timeline, style)
     area = safe_area(timeline.platform, width=timeline.width, height=timeline.height)
     outside = [i for i, group in enumerate(shown) if not area.holds(group.block.ink)]
     box = [area.left, area.top, area.right, area.bottom]

@@ -13,6 +13,7 @@ from reelwright.rendering.captions import Cue, Group, groups
 from reelwright.rendering.gates import GATES, measured, sentence, wanted
 from reelwright.rendering.lettering import FONT_FILE, drawable
 from reelwright.rendering.safearea import Area, safe_area
+from reelwright.rendering.style import CLASSIC, Style
 from reelwright.rendering.timeline import FPS, Timeline
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Subject:
     cues: Sequence[Cue] = ()
     platform: str | None = None
     timeline: Timeline | None = None
+    style: Style = CLASSIC
 
 
 def draw(subject: Subject) -> Image.Image:
@@ -103,7 +105,7 @@ def _pictures(subject: Subject) -> Image.Image:
     step = high + 26 + captioned + GAP
     image, pen = _band(step * -(-len(subject.tiles) // across) + 34)
     _legend(pen, subject)
-    shown_groups = groups(subject.timeline) if subject.timeline else ()
+    shown_groups = groups(subject.timeline, subject.style) if subject.timeline else ()
     for i, (at_s, path) in enumerate(subject.tiles):
         x, y = MARGIN + i % across * (wide + GAP), 34 + i // across * step
         with Image.open(path) as tile:
