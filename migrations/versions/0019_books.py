@@ -1,4 +1,4 @@
-"""What the books' speed needs."""
+"""Schedules count their owner's changes."""
 
 from alembic import op
 
@@ -7,8 +7,8 @@ down_revision = "0018"
 branch_labels = None
 depends_on = None
 
-UPGRADE: tuple[str, ...] = ()
-DOWNGRADE: tuple[str, ...] = ()
+UPGRADE: tuple[str, ...] = ("ALTER TABLE schedules ADD COLUMN version integer NOT NULL DEFAULT 1",)
+DOWNGRADE: tuple[str, ...] = ("ALTER TABLE schedules DROP COLUMN version",)
 
 
 def upgrade() -> None:

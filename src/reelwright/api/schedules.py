@@ -17,6 +17,7 @@ from reelwright.accounts import Account
 from reelwright.api import cursors
 from reelwright.api.creations import BadField, key_of, plain
 from reelwright.api.credits import whole_micro
+from reelwright.api.versions import IfMatch, etag, expected
 from reelwright.billing import MICRO
 from reelwright.ground import clock
 from reelwright.ground.ids import GenerationId, ScheduleId
@@ -217,7 +218,8 @@ async def create_schedule(
         db=db,
         now=now,
     )
-    headers = {"Location": f"/v1/schedules/{made.id}"} | ({"Idempotency-Replayed": "true"} if repeated else {})
+    headers = etag(made.version) | {"Location": f"/v1/schedules/{made.id}"}
+    headers |= {"Idempotency-Replayed": "true"} if repeated else {}
     return Response(_view(made), status_code=HTTP_201_CREATED, headers=headers)
 
 
@@ -230,9 +232,9 @@ async def list_schedules(account: NamedDependency[Account], db: NamedDependency[
 @get("/schedules/{schedule_id:uuid}", summary="Read a schedule", tags=["schedules"])
 async def read_schedule(
     schedule_id: FromPath[ScheduleId], account: NamedDependency[Account], db: NamedDependency[Database]
-) -> ScheduleView:
-    """Return a schedule with its next due time and its statistics."""
-    return _view(await planning.read(account.id, schedule_id, db=db))
+) -> Response[ScheduleView]:
+    """Return a schedule with its next due time and its statistics; the ETag names what its owner wants of it."""
+    return _versioned(await planning.read(account.id, schedule_id, db=db))
 
 
 @patch("/schedules/{schedule_id:uuid}", summary="Change a schedule", tags=["schedules"])
@@ -242,15 +244,24 @@ async def change_schedule(
     account: NamedDependency[Account],
     db: NamedDependency[Database],
     allowlist: NamedDependency[frozenset[str]],
-) -> ScheduleView:
-    """Change a schedule. With another source it begins from that one's start, and goes on where it had ended."""
+    if_match: IfMatch = None,
+) -> Response[ScheduleView]:
+    """Change a schedule; with `If-Match` only if nobody changed it since.
+
+    With another source it begins from that one's start, and goes on where it had ended.
+    """
     now = clock.now()
     if data == ScheduleChange():
         raise BadField("Send at least one field to change.")
     changed = await planning.change(
-        account, schedule_id, lambda before: data.changed(before, allowlist=allowlist, now=now), db=db, now=now
+        account,
+        schedule_id,
+        lambda before: data.changed(before, allowlist=allowlist, now=now),
+        expected_version=expected(if_match),
+        db=db,
+        now=now,
     )
-    return _view(changed)
+    return _versioned(changed)
 
 
 @delete("/schedules/{schedule_id:uuid}", summary="Delete a schedule", tags=["schedules"])
@@ -310,6 +321,10 @@ def _checked(source: Source, allowlist: frozenset[str]) -> Source:
             return Template(template=plain(source.template, field="source") or "")
         case Feed():
             return Feed(url=checked_url(source.url, allowlist), only_new=source.only_new)
+
+
+def _versioned(found: Schedule) -> Response[ScheduleView]:
+    return Response(_view(found), headers=etag(found.version))
 
 
 def _view(found: Schedule) -> ScheduleView:

@@ -29,6 +29,13 @@ class BudgetTooSmall(Refusal):
     code = "schedule.budget_too_small"
 
 
+class ScheduleChanged(Refusal):
+    """The schedule was changed since it was read; `extra` holds the version it has now."""
+
+    kind = Kind.STALE
+    code = "schedule.changed"
+
+
 class HasEnded(Refusal):
     """The schedule has nothing left to make."""
 
@@ -84,15 +91,27 @@ async def runs(
 
 
 async def change(
-    account: Account, wished: ScheduleId, changed: Callable[[Wanted], Wanted], *, db: Database, now: datetime
+    account: Account,
+    wished: ScheduleId,
+    changed: Callable[[Wanted], Wanted],
+    *,
+    expected_version: int | None = None,
+    db: Database,
+    now: datetime,
 ) -> Schedule:
     """Change what is wanted of a schedule. A new source begins from its start, and lets one that has ended go on.
 
-    Raises NotFound, BudgetTooSmall, PlanLacksIt, Outage, and what `changed` does.
+    Raises NotFound, ScheduleChanged (its version isn't the expected one), BudgetTooSmall, PlanLacksIt, Outage, and what
+    `changed` does.
     """
     async with db.begin() as tx:
         kept = Schedules(session=tx)
         found = await kept.lock(account.id, wished)
+        if expected_version not in {None, found.version}:
+            raise ScheduleChanged(
+                "The schedule was changed meanwhile: read it again and repeat your change.",
+                extra={"version": found.version},
+            )
         wanted = changed(found.wanted)
         await _check(tx, wanted, account, now)
         anew = wanted.source != found.wanted.source

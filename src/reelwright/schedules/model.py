@@ -101,7 +101,10 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """A schedule as it stands. `position` counts the runs that it has started with its present source."""
+    """A schedule as it stands. `position` counts the runs that it has started with its present source.
+
+    `version` counts its owner's changes from 1.
+    """
 
     id: ScheduleId
     account_id: AccountId
@@ -111,6 +114,7 @@ class Schedule:
     pause_sentence: str | None
     next_due_at: datetime | None
     position: int
+    version: int
     statistics: Statistics
     created_at: datetime
     updated_at: datetime

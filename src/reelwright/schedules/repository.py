@@ -94,7 +94,7 @@ class Schedules:
 
         `anew`: its source is another one, of which nothing was used yet.
         """
-        values: dict[str, Any] = {**_columns(wanted), "next_due_at": next_due_at}
+        values: dict[str, Any] = {**_columns(wanted), "next_due_at": next_due_at, "version": _SCHEDULES.c.version + 1}
         if next_due_at is not None:
             values["state"] = "active"
         if anew:
@@ -240,6 +240,7 @@ def _schedule(row: Mapping[Any, Any]) -> Schedule:
         pause_sentence=row["pause_sentence"],
         next_due_at=row["next_due_at"],
         position=row["position"],
+        version=row["version"],
         statistics=statistics,
         created_at=row["created_at"],
         updated_at=row["updated_at"],

@@ -47,6 +47,7 @@ class ScheduleRow(Row):
     pause_sentence: Mapped[str | None] = mapped_column(Text)
     next_due_at: Mapped[datetime | None] = mapped_column(_INSTANT)
     position: Mapped[int] = mapped_column(Integer, server_default="0")
+    version: Mapped[int] = mapped_column(Integer, server_default="1")
     failures: Mapped[int] = mapped_column(Integer, server_default="0")
     runs_started: Mapped[int] = mapped_column(Integer, server_default="0")
     runs_succeeded: Mapped[int] = mapped_column(Integer, server_default="0")

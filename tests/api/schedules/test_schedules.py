@@ -106,6 +106,23 @@ async def test_fields_change_and_the_next_time_with_them(api: httpx.AsyncClient)
     assert (await api.get(path)).json()["cron"] == made["cron"]
 
 
+async def test_a_change_to_what_somebody_else_has_changed_is_refused(api: httpx.AsyncClient) -> None:
+    """Whoever read a schedule changes that schedule or none; what runs do to it meanwhile is no change."""
+    made = await created(api)
+    path = f"/v1/schedules/{made.json()['id']}"
+    assert made.headers["ETag"] == (await api.get(path)).headers["ETag"] == '"1"'
+    first = await api.patch(path, json={"name": "First"}, headers={"If-Match": '"1"'})
+    assert (first.status_code, first.headers["ETag"]) == (200, '"2"')
+    late = await api.patch(path, json={"name": "Late"}, headers={"If-Match": '"1"'})
+    assert (late.status_code, late.json()["code"], late.json()["version"]) == (412, "schedule.changed", 2)
+    assert (await api.patch(path, json={"name": "x"}, headers={"If-Match": "two"})).json()["field"] == "If-Match"
+    await api.post(f"{path}/pause")
+    for any_version in ({"If-Match": '"2"'}, {"If-Match": "*"}, {}):
+        assert (await api.patch(path, json={"name": "Last"}, headers=any_version)).status_code == 200
+    read = await api.get(path)
+    assert (read.json()["name"], read.headers["ETag"]) == ("Last", '"5"')
+
+
 async def test_pausing_and_resuming_answer_the_same_again(api: httpx.AsyncClient) -> None:
     path = f"/v1/schedules/{(await created(api)).json()['id']}"
     for _ in range(2):
