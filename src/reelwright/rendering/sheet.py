@@ -167,7 +167,9 @@ def _marked(tile: Image.Image, subject: Subject, at_s: float, shown_groups: Sequ
     for group in shown_groups:
         if group.lit(round(at_s * FPS)) is not None:
             inside = area is None or area.holds(group.block.ink)
-            pen.rectangle(_scaled(group.block.ink, scale), outline=_CAPTION if inside else _BAD, width=2)
+            left, top, right, bottom = _scaled(group.block.ink, scale)
+            around = (left - 3, top - 3, right + 3, bottom + 3)  # beside the letters, not through them
+            pen.rectangle(around, outline=_CAPTION if inside else _BAD, width=2)
     return tile
 
 
