@@ -17,7 +17,7 @@ from reelwright.ground.errors import NotFound
 _SCHEMA = "/schema"
 _START = b"""\
 window.ui = SwaggerUIBundle({
-  url: "openapi.json", dom_id: "#contract", deepLinking: true, displayRequestDuration: true, filter: true,
+  url: "/schema/openapi.json", dom_id: "#contract", deepLinking: true, displayRequestDuration: true, filter: true,
   docExpansion: "none", validatorUrl: null, presets: [SwaggerUIBundle.presets.apis], layout: "BaseLayout"
 });
 """

@@ -33,6 +33,8 @@ async def test_the_contract_is_browsed_without_any_other_server(nobody: httpx.As
     assert "<script>" not in page.text, "the policy allows none that stands in the page"
     start = (await nobody.get("/schema/start.js")).text
     assert "validatorUrl: null" in start, "without it, the page shows our contract to a server of others"
+    (document,) = re.findall(r'\burl: "([^"]+)"', start)
+    assert document == "/schema/openapi.json", "the page's own address has no slash at its end to lead on from"
 
 
 async def test_the_contract_is_served_to_programs(nobody: httpx.AsyncClient) -> None:
