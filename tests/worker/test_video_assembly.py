@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,12 +14,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reelwright.generations import ArtefactKind, Encoded, Made, Released, Stage
+from reelwright.generations import ArtefactKind, Brand, Encoded, Made, Profile, Released, Stage
+from reelwright.ground.errors import NotFound
 from reelwright.ground.metering import Action
 from reelwright.rendering import Painter, Report, Timeline, gate, probe
 from tests.rooms.rendering import fixture
 from tests.worker.reels import TOOLS, Bench, Reel, begun
-from worker import ffmpeg
+from worker import ffmpeg, reproduction
 from worker.stages import audio_mixing, video_assembly, video_generation
 
 
@@ -86,10 +88,13 @@ async def test_every_file_is_there_and_is_what_it_says(finished: SimpleNamespace
     assert kinds == {
         ArtefactKind.VIDEO: "video/mp4",
         ArtefactKind.THUMBNAIL: "image/jpeg",
+        ArtefactKind.THUMBNAIL_2: "image/jpeg",
+        ArtefactKind.THUMBNAIL_3: "image/jpeg",
         ArtefactKind.CAPTIONS_SRT: "application/x-subrip",
         ArtefactKind.CAPTIONS_VTT: "text/vtt",
         ArtefactKind.GATE_REPORT: "application/json",
         ArtefactKind.INSPECTION: "image/png",
+        ArtefactKind.MANIFEST: "application/json",
     }
     with Image.open(finished.files[ArtefactKind.INSPECTION].path) as drawn:
         assert (drawn.format, drawn.width) == ("PNG", 1600)
@@ -268,3 +273,61 @@ async def test_the_untouched_reel_is_judged_the_same_again(finished: SimpleNames
     report = await judged(assembly, finished.files[ArtefactKind.VIDEO].path)
     assert failed(report) == set()
     assert probe(finished.files[ArtefactKind.VIDEO].path).frames == 270
+
+
+async def test_the_manifest_renders_the_same_file_again_and_names_what_is_other(
+    finished: SimpleNamespace, tmp_path: Path
+) -> None:
+    """Told two digests that aren't so, it names these two alone: whatever else is compared came out to the bit."""
+    delivered = finished.files[ArtefactKind.VIDEO].path
+    told = msgspec.json.decode(finished.files[ArtefactKind.MANIFEST].path.read_bytes(), type=reproduction.Manifest)
+    files = reproduction.by_digest(finished.reel.files.values())
+    inputs = tuple(msgspec.structs.replace(i, sha256="0" * 64) if i.chunk == 1 else i for i in told.inputs)
+    spoiled = msgspec.structs.replace(told, inputs=inputs, video_sha256="0" * 64)
+
+    other = await reproduction.reproduce(spoiled, files, tmp_path / "again.mp4")
+
+    assert other == ["chunk 1", "video"]
+    assert told.video_sha256 in reproduction.by_digest([delivered, tmp_path / "again.mp4"])
+    assert await framemd5(tmp_path / "again.mp4") == await framemd5(delivered)
+    kinds = {kind: sum(i.kind == kind for i in told.inputs) for kind in {i.kind for i in told.inputs}}
+    assert kinds == {"image": 3, "clip": 3, "narration": 3, "mix": 1, "chunk": 2}
+    assert told.encoder.version.startswith("ffmpeg version ")
+    assert set(told.recipes) > {"VIDEO_ASSEMBLY", "TTS_GENERATION"}
+
+
+async def test_a_file_that_the_manifest_names_and_nobody_has_is_named(
+    finished: SimpleNamespace, tmp_path: Path
+) -> None:
+    told = msgspec.json.decode(finished.files[ArtefactKind.MANIFEST].path.read_bytes(), type=reproduction.Manifest)
+    clip = told.sha256_of(ArtefactKind.CLIP, scene=0)
+    files = {
+        sha256: file for sha256, file in reproduction.by_digest(finished.reel.files.values()).items() if sha256 != clip
+    }
+    with pytest.raises(NotFound, match=clip):
+        await reproduction.reproduce(told, files, tmp_path / "again.mp4")
+
+
+async def test_a_fast_order_is_encoded_otherwise_and_shares_no_chunk_with_a_usual_one(
+    finished: SimpleNamespace,
+) -> None:
+    """x264 writes its settings into the stream; what the chunk is charged as says which they were."""
+    task = replace(finished.reel.task(Stage.VIDEO_ASSEMBLY, chunk=1), brand=Brand(profile=Profile.FAST))
+    fast = await video_assembly.perform(task, TOOLS, finished.reel.bench("chunk_fast"))
+    usual, _ = finished.encoded[1]
+
+    settings = [made.artefacts[0].path.read_bytes() for made in (fast, usual)]
+    assert [(b"subme=0" in s, b"subme=1" in s) for s in settings] == [(True, False), (False, True)]
+    assert [made.uses[0].model for made in (fast, usual)] == ["x264-fast", "x264-normal"]
+    assert fast.artefacts[0].inputs_hash != usual.artefacts[0].inputs_hash
+    assert Brand(profile=Profile.FAST).drawn != Brand().drawn
+
+
+async def framemd5(video: Path) -> list[str]:
+    """Return the MD5 of every decoded frame of the picture and of every packet of the sound."""
+    lines: list[str] = []
+    argv = [ffmpeg.program(), "-v", "error", "-i", str(video), "-c:a", "copy", "-f", "framemd5", "-"]
+    await ffmpeg.run(argv, cwd=video.parent, on_line=lines.append)
+    sums = [line for line in lines if line and not line.startswith("#")]
+    assert len(sums) > 270
+    return sums

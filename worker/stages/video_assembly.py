@@ -24,14 +24,13 @@ from reelwright.generations import (
 from reelwright.ground.metering import Action, Use
 from reelwright.providers import Toolset
 from reelwright.rendering import gate, graph, sheet
-from worker import ffmpeg, measuring, thumbnails
+from worker import ffmpeg, measuring, reproduction, thumbnails
 from worker.chunk import Spec
 
 _CHUNK_RECIPE, _REEL_RECIPE = generations.RECIPES[generations.Stage.VIDEO_ASSEMBLY], "reel/1"
-_PROFILE = "normal"
 _CLOSE_LU, _PEAK_DBTP = 0.5, -1.2
 _DEADLINE = timedelta(minutes=5)
-_SHEET = "inspection.png"
+_SHEET, _MANIFEST = "inspection.png", "manifest.json"
 _T = TypeVar("_T")
 
 
@@ -74,6 +73,7 @@ async def styled(task: Assignment, bench: Bench) -> rendering.Style:
 
 async def _chunk(task: Assignment, bench: Bench, timeline: rendering.Timeline, number: int) -> Made:
     first, last = timeline.chunks()[number]
+    profile = task.brand.profile.value
     shots = timeline.seen(first, last)
     clips = {shot.scene: _must(task, ArtefactKind.CLIP, scene=shot.scene) for shot in shots}
     sources = {scene: str(await bench.fetch(clip)) for scene, clip in clips.items()}
@@ -81,7 +81,7 @@ async def _chunk(task: Assignment, bench: Bench, timeline: rendering.Timeline, n
     out, note = bench.workspace / "chunk.mp4", bench.workspace / "spec.json"
 
     def command(part: Path) -> list[str]:
-        spec = Spec(ffmpeg.program(), timeline, sources, first, last, str(part), _PROFILE, style)
+        spec = Spec(ffmpeg.program(), timeline, sources, first, last, str(part), profile, style)
         note.write_bytes(msgspec.json.encode(spec))
         return [sys.executable, "-m", "worker.chunk", str(note)]
 
@@ -93,7 +93,7 @@ async def _chunk(task: Assignment, bench: Bench, timeline: rendering.Timeline, n
     )
     shown, *_ = rendering.looks(timeline)[number]
     name = generations.inputs_hash(
-        _CHUNK_RECIPE, _PROFILE, shown, [clips[shot.scene].sha256 for shot in shots], style.named()
+        _CHUNK_RECIPE, profile, shown, [clips[shot.scene].sha256 for shot in shots], style.named()
     )
     meta: dict[str, object] = {"first": first, "last": last}
     file = NewArtefact(kind=ArtefactKind.CHUNK, path=out, media_type="video/mp4", inputs_hash=name, meta=meta)
@@ -101,7 +101,7 @@ async def _chunk(task: Assignment, bench: Bench, timeline: rendering.Timeline, n
     use = Use(
         action=Action.RENDER,
         provider="reelwright",
-        model=f"x264-{_PROFILE}",
+        model=f"x264-{profile}",
         quantity=length_ms,
         wall_ms=finished.wall_ms,
     )
@@ -148,9 +148,9 @@ class _Assembly:
         names = await self._named(chunks)
         listing = self._file("chunks.txt")
         listing.write_text(graph.listing(names))
-        video = await self._joined(listing, await self.bench.fetch(mix))
+        video, loud, gain = await self._joined(listing, await self.bench.fetch(mix))
         self.bench.progress(0.6)
-        measured = await self._measured(video)
+        measured = await self._measured(video, loud)
         style = await styled(self.task, self.bench)
         report = gate.judge(self.timeline, measured.evidence, style)
         self.bench.progress(0.9)
@@ -160,6 +160,10 @@ class _Assembly:
         await asyncio.to_thread(self._draw, measured, report, style)
         folder = self.bench.workspace
         stills = await thumbnails.taken(video, self.timeline, measured.tiles, style, folder=folder, name=name)
+        told = await reproduction.manifest(
+            self.task, video, self.timeline, style, profile=self.task.brand.profile, gain=gain
+        )
+        self._file(_MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(told)))
         return Made(outcome=outcome, artefacts=(*self._files(video, report, name), *stills))
 
     def _file(self, name: str) -> Path:
@@ -173,8 +177,11 @@ class _Assembly:
             self._file(names[-1]).symlink_to((await self.bench.fetch(chunk)).resolve())
         return names
 
-    async def _joined(self, listing: Path, mix: Path) -> Path:
-        """Join, listen to the delivered file, and correct its loudness once where the codec moved it."""
+    async def _joined(self, listing: Path, mix: Path) -> tuple[Path, graph.Loudness, float]:
+        """Join, listen to the delivered file, and correct its loudness once where the codec moved it.
+
+        Return the file, how loud it is, and the correction in dB.
+        """
         video = self._file("reel.mp4")
         await self._join(listing, mix, video, gain=0.0)
         loud = await self._loudness(video)
@@ -183,7 +190,8 @@ class _Assembly:
             correction = min(correction, _PEAK_DBTP - loud.peak_dbtp)
         if loud.peak_dbtp > _PEAK_DBTP or abs(correction) > _CLOSE_LU:
             await self._join(listing, mix, video, gain=correction)
-        return video
+            return video, await self._loudness(video), correction
+        return video, loud, 0.0
 
     async def _join(self, listing: Path, mix: Path, video: Path, *, gain: float) -> None:
         program, samples = ffmpeg.program(), self.timeline.samples
@@ -194,12 +202,15 @@ class _Assembly:
             deadline=_DEADLINE,
         )
 
-    async def _loudness(self, video: Path, *, by_time: bool = False) -> graph.Loudness:
-        argv = graph.measure_loudness(ffmpeg.program(), video, by_time=by_time)
+    async def _loudness(self, video: Path) -> graph.Loudness:
+        argv = graph.measure_loudness(ffmpeg.program(), video, by_time=True)
         return graph.loudness((await ffmpeg.run(argv, cwd=self.bench.workspace, deadline=_DEADLINE)).report)
 
-    async def _measured(self, video: Path) -> measuring.Measured:
-        """Look at the delivered file's every frame and listen to it, once, for the gate and for the contact sheet."""
+    async def _measured(self, video: Path, loud: graph.Loudness | None = None) -> measuring.Measured:
+        """Look at the delivered file's every frame and listen to it, once, for the gate and for the contact sheet.
+
+        `loud` is how loud it is, where that was measured already.
+        """
         timeline, program = self.timeline, ffmpeg.program()
         tile, every_s = (
             measuring.tile_size(timeline.width, timeline.height),
@@ -207,15 +218,15 @@ class _Assembly:
         )
         looking = graph.measure_picture(program, video, frames=timeline.frames, tile=tile, every_s=every_s)
         probe = await asyncio.to_thread(rendering.probe, video)
-        seen, loud, heard = await asyncio.gather(
+        seen, loudness, heard = await asyncio.gather(
             ffmpeg.run(looking, cwd=self.bench.workspace, deadline=_DEADLINE),
-            self._loudness(video, by_time=True) if probe.audio_streams else _nothing(graph.SILENCE),
+            self._loudness(video) if loud is None and probe.audio_streams else _nothing(loud or graph.SILENCE),
             self._heard(video) if probe.audio_streams else _nothing(_UNHEARD),
         )
         evidence = rendering.Evidence(
             probe=probe,
             audio_ms=heard.sound.ms if heard.sound else 0.0,
-            loudness=loud,
+            loudness=loudness,
             seen=gate.seen(seen.report, width=timeline.width, height=timeline.height),
             heard=heard.scenes,
         )
@@ -266,6 +277,7 @@ class _Assembly:
             (ArtefactKind.CAPTIONS_SRT, srt, "application/x-subrip", {}),
             (ArtefactKind.CAPTIONS_VTT, vtt, "text/vtt", {}),
             (ArtefactKind.GATE_REPORT, verdict, "application/json", {"passed": report.passed}),
+            (ArtefactKind.MANIFEST, self._file(_MANIFEST), "application/json", {}),
             (ArtefactKind.INSPECTION, self._file(_SHEET), "image/png", {}),
         )
         return tuple(NewArtefact(kind=k, path=p, media_type=t, inputs_hash=name, meta=m) for k, p, t, m in kinds)

@@ -17,7 +17,7 @@ from reelwright.accounts import Account
 from reelwright.admission import Gate
 from reelwright.api.limits import headers_of
 from reelwright.api.previews import FORESEEN, PreviewView, preview_view
-from reelwright.generations import Aspect, CaptionStyle, Draft, GenerationKind, Platform, Stage, Tone
+from reelwright.generations import Aspect, CaptionStyle, Draft, GenerationKind, Platform, Profile, Stage, Tone
 from reelwright.ground import clock
 from reelwright.ground.errors import Refusal
 from reelwright.ground.ids import DraftId, GenerationId, VariantId, derived
@@ -73,6 +73,7 @@ class CreateRequest(Making, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     draft_id: DraftId | None = None
     variant_id: VariantId | None = None
     kind: GenerationKind = GenerationKind.VIDEO
+    profile: Annotated[Profile, Meta(description="fast: sooner, in a file two thirds larger.")] = Profile.NORMAL
     pause_after: PauseAfter = None
 
     def order(self, *, account: Account, key: str, allowlist: frozenset[str], request_id: str | None) -> Order:
@@ -92,6 +93,7 @@ class CreateRequest(Making, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             expected_micro=micro_of(self.expected_price),
             request_id=request_id,
             pause_after=self.pause_after,
+            profile=self.profile,
         )
 
     def _draft(self, account: Account, generation: GenerationId, allowlist: frozenset[str]) -> Draft:

@@ -10,7 +10,7 @@ from reelwright.generations.acceptance import (
     first_runs,
 )
 from reelwright.generations.artefacts import Artefacts
-from reelwright.generations.branding import Brand, CaptionStyle, Corner, Kit, Logo, Title
+from reelwright.generations.branding import Brand, CaptionStyle, Corner, Kit, Logo, Profile, Title
 from reelwright.generations.carrying import Carried, Carrying
 from reelwright.generations.dead_letters import DeadLetter, DeadLetters
 from reelwright.generations.drafts import DraftChanged, Drafts, VariantUnknown
@@ -160,6 +160,7 @@ __all__ = [
     "Pipelines",
     "Planned",
     "Platform",
+    "Profile",
     "Progress",
     "Pulse",
     "Reason",

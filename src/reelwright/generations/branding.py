@@ -13,6 +13,13 @@ class CaptionStyle(StrEnum):
     SUBTITLE = "subtitle"
 
 
+class Profile(StrEnum):
+    """How a reel is encoded: as well as it should be, or sooner, for a larger file that is hardly worse."""
+
+    NORMAL = "normal"
+    FAST = "fast"
+
+
 class Corner(StrEnum):
     TOP_LEFT = "top_left"
     TOP_RIGHT = "top_right"
@@ -60,15 +67,16 @@ class Brand:
 
     caption_style: CaptionStyle = CaptionStyle.CLASSIC
     kit: Kit | None = None
+    profile: Profile = Profile.NORMAL
 
     @property
     def drawn(self) -> tuple[object, ...]:
-        """All that is drawn into the frames: by this alone is told whether chunks are alike."""
+        """All that is drawn into the frames, and their encoding: by this alone is told whether chunks are alike."""
         if self.kit is None:
-            return (self.caption_style,)
+            return (self.profile, self.caption_style)
         kit, logo = self.kit, self.kit.logo
         marked = None if logo is None else (logo.sha256, logo.corner, logo.share)
-        return (self.caption_style, kit.font, kit.text, kit.highlight, kit.box, marked)
+        return (self.profile, self.caption_style, kit.font, kit.text, kit.highlight, kit.box, marked)
 
     @property
     def cards(self) -> tuple[tuple[str, int] | None, tuple[str, int] | None]:

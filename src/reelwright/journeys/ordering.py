@@ -1,7 +1,7 @@
 """What an order asks for, and all that must be true of it before anything is taken."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import msgspec
@@ -18,6 +18,7 @@ from reelwright.generations import (
     Generations,
     Makers,
     Part,
+    Profile,
     Sound,
     Stage,
     Unit,
@@ -82,6 +83,7 @@ class Order:
     lane: str = "interactive"
     pause_after: Stage | None = None
     route: str | None = None
+    profile: Profile = Profile.NORMAL
 
     @property
     def scope(self) -> str:
@@ -247,7 +249,7 @@ async def _brand(tx: AsyncConnection, order: Order, draft: Draft) -> Brand:
     Raises KitUnknown.
     """
     if not order.resumes:
-        return await brands.chosen(tx, draft)
+        return replace(await brands.chosen(tx, draft), profile=order.profile)
     return brands.kept(await Generations(session=tx).get(draft.account_id, order.resumes))
 
 
