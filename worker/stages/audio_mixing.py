@@ -41,8 +41,9 @@ async def perform(task: Assignment, tools: Toolset, bench: Bench) -> Made:
     began = monotonic()
     narrations = {scene.index: _narration(task, scene) for scene in task.variant.scenes}
     timeline = _timeline(task, narrations)
-    voices = await _voices(bench, timeline, narrations)
     music, uses = await _music(task, tools, bench, timeline)
+    timeline = await _cut_on_beats(task, timeline, music)
+    voices = await _voices(bench, timeline, narrations)
     bench.progress(0.3)
     gain = await _mixed(bench, _Stems(voices, music), timeline)
     bench.progress(0.9)
@@ -141,6 +142,23 @@ async def _music(
     wav, uses = await tools.music.compose(mood=choice.mood, duration_ms=timeline.duration_ms, seed=_seed(task))
     await asyncio.to_thread(path.write_bytes, wav)
     return path, uses
+
+
+async def _cut_on_beats(task: Assignment, timeline: rendering.Timeline, music: Path | None) -> rendering.Timeline:
+    """Move cuts onto the music's beats, where it has a steady one and they are near."""
+    if music is None or len(timeline.shots) == 1:
+        return timeline
+    track = task.music.track
+    if track is not None:
+        if track.bpm is None:
+            return timeline
+        return rendering.on_beats(timeline, bpm=track.bpm, first_beat_ms=track.first_beat_ms)
+    found = await asyncio.to_thread(_beat, music)
+    return timeline if found is None else rendering.on_beats(timeline, bpm=found.bpm, first_beat_ms=found.first_beat_ms)
+
+
+def _beat(music: Path) -> rendering.tempo.Tempo | None:
+    return rendering.tempo.steady(rendering.hearing.sound(music), rendering.hearing.RATE)
 
 
 def _seed(task: Assignment) -> int:

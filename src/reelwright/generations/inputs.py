@@ -19,7 +19,7 @@ RECIPES: Mapping[Stage, str] = {
     Stage.VISUAL_VERIFICATION: "check-2",
     Stage.VIDEO_GENERATION: "clip/1",
     Stage.TTS_GENERATION: "speech-1",
-    Stage.AUDIO_MIXING: "mix/1",
+    Stage.AUDIO_MIXING: "mix/2",
     Stage.VIDEO_ASSEMBLY: "chunk/2",
 }
 """The version of how each stage works. A stage that would make something else of the same inputs needs a new one."""

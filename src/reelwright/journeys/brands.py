@@ -1,5 +1,6 @@
 """Brand kits: kept, changed and deleted by their owners, and settled as they are at an order."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -142,7 +143,7 @@ async def _read(kits: BrandKits, kit_id: UUID) -> BrandKit:
 
 async def _check(tx: AsyncConnection, account: AccountId, values: Mapping[str, Any], *, changed: Any) -> None:
     """Refuse what can't be drawn or read. Raises FontUnknown, Unreadable, MediaUnknown, NotALogo."""
-    _drawable(values)
+    await asyncio.to_thread(_drawable, values)
     logo = values.get("logo_media_id") if "logo_media_id" in changed else None
     if logo is None:
         return

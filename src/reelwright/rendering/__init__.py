@@ -8,7 +8,18 @@ from reelwright.rendering.planes import BadPicture
 from reelwright.rendering.probe import Probe, probe
 from reelwright.rendering.safearea import Area, safe_area
 from reelwright.rendering.style import FONTS, STYLES, Logo, Style, contrast
-from reelwright.rendering.timeline import FPS, SAMPLE_RATE, SAMPLES_A_FRAME, Card, Shot, Take, Timeline, Word, plan
+from reelwright.rendering.timeline import (
+    FPS,
+    SAMPLE_RATE,
+    SAMPLES_A_FRAME,
+    Card,
+    Shot,
+    Take,
+    Timeline,
+    Word,
+    on_beats,
+    plan,
+)
 
 __all__ = [
     "FONTS",
@@ -37,6 +48,7 @@ __all__ = [
     "graph",
     "hearing",
     "looks",
+    "on_beats",
     "plan",
     "planes",
     "probe",

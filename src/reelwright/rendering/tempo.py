@@ -16,6 +16,7 @@ _USUAL_BPM, _SPREAD = 110.0, 0.9  # the tempo that people tap to, and octaves ar
 _CLEAR = 0.12  # of the onsets' energy: below it nothing repeats
 _EARLY_S = 0.02  # a frame hears what begins in its second half: measured on clicks, 15 to 25 ms
 _CROSS_S = 0.03
+_STEADY_MS = 50.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,25 @@ def measured(sound: "Sound", rate: int, *, near: float | None = None) -> Tempo |
         return None
     lag = _sharpened(correlation, int(lags[best]))
     return Tempo(round(60 * a_second / lag, 2), round((_phase(onsets, lag) / a_second + _EARLY_S) * 1000))
+
+
+def steady(sound: "Sound", rate: int) -> Tempo | None:
+    """Return a mono sound's tempo where the same beat goes through all of it; else None.
+
+    Both halves, each measured by itself, have to fall on the whole's beats within 50 ms.
+    """
+    whole = measured(sound, rate)
+    if whole is None:
+        return None
+    half, beat_ms = len(sound) // 2, 60_000 / whole.bpm
+    for start in (0, half):
+        part = measured(sound[start : start + half], rate, near=whole.bpm)
+        if part is None:
+            return None
+        off = (part.first_beat_ms + start * 1000 / rate - whole.first_beat_ms) / beat_ms
+        if abs(off - round(off)) * beat_ms > _STEADY_MS:
+            return None
+    return whole
 
 
 def _onsets(sound: "Sound") -> "Sound":

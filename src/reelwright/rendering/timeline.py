@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import overload
 
 import msgspec
 
@@ -13,6 +14,8 @@ CHUNK_FRAMES = 150
 PAUSE_FRAMES = 8
 SHORTEST_PAUSE_FRAMES = 3
 CARD_FADE_FRAMES = 8
+NUDGE_MS = 120
+"""As far as a cut is moved to a beat: what is planned stays about as it was."""
 
 
 class Word(msgspec.Struct, frozen=True, array_like=True):
@@ -168,6 +171,45 @@ def plan(
         words += [Word(w.text, at_ms + w.start_ms, at_ms + w.end_ms, i) for w in take.words]
     target += opening + closing
     return Timeline(width, height, platform, target, tuple(shots), tuple(words), intro, outro)
+
+
+def on_beats(timeline: Timeline, *, bpm: float, first_beat_ms: float) -> Timeline:
+    """Move each cut to the nearest beat, where one is within 120 ms and the pauses on both sides have the room.
+
+    Narrations move with their scenes, and none is cut or runs into the next. The reel stays as long as it is.
+    """
+    shots, beat_ms = timeline.shots, 60_000 / bpm
+    starts = [*(shot.start for shot in shots), shots[-1].end]
+    for at in range(1, len(shots)):
+        wanted_ms = starts[at] * 1000 / FPS
+        beat = first_beat_ms + round((wanted_ms - first_beat_ms) / beat_ms) * beat_ms
+        frame = round(beat * FPS / 1000)
+        least = starts[at - 1] + _spoken_frames(shots[at - 1]) + SHORTEST_PAUSE_FRAMES
+        most = starts[at + 1] - _spoken_frames(shots[at]) - SHORTEST_PAUSE_FRAMES
+        if abs(frame - starts[at]) * 1000 <= NUDGE_MS * FPS and least <= frame <= most:
+            starts[at] = frame
+    moved_ms = {s.scene: milliseconds(start) - milliseconds(s.start) for s, start in zip(shots, starts, strict=False)}
+    moved = tuple(
+        msgspec.structs.replace(shot, start=start, end=end, speech_ms=_later(shot.speech_ms, moved_ms[shot.scene]))
+        for shot, (start, end) in zip(shots, pairwise(starts), strict=True)
+    )
+    words = tuple(Word(w.text, *_later((w.start_ms, w.end_ms), moved_ms[w.scene]), w.scene) for w in timeline.words)
+    return msgspec.structs.replace(timeline, shots=moved, words=words)
+
+
+def _spoken_frames(shot: Shot) -> int:
+    if shot.speech_ms is None:
+        return 0
+    start_ms, end_ms = shot.speech_ms
+    return -(-(end_ms - start_ms) * FPS // 1000)
+
+
+@overload
+def _later(times: tuple[int, int], by_ms: int) -> tuple[int, int]: ...
+@overload
+def _later(times: tuple[int, int] | None, by_ms: int) -> tuple[int, int] | None: ...
+def _later(times: tuple[int, int] | None, by_ms: int) -> tuple[int, int] | None:
+    return None if times is None else (times[0] + by_ms, times[1] + by_ms)
 
 
 def _lengths(takes: Sequence[Take], target: int) -> list[int]:

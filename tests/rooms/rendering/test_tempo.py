@@ -67,3 +67,13 @@ def test_longer_music_is_cut_and_music_without_a_tempo_turns_at_its_end() -> Non
     assert np.array_equal(tempo.lengthened(sound, 5 * RATE, rate=RATE, bpm=100, first_beat_ms=0), sound[:, : 5 * RATE])
     turned = tempo.lengthened(sound, 20 * RATE, rate=RATE, bpm=None, first_beat_ms=0)
     assert np.allclose(turned[:, 9 * RATE + 400 : 18 * RATE], sound[:, 400:], atol=1e-6)
+
+
+def test_a_beat_that_goes_through_all_of_it_is_steady_and_one_that_stumbles_is_not() -> None:
+    found = tempo.steady(clicks(100), RATE)
+    assert found is not None
+    assert (found.bpm, found.first_beat_ms) == (pytest.approx(100, abs=0.1), pytest.approx(200, abs=10))
+    first, second = clicks(100, seconds=10), clicks(100, seconds=10, first_s=0.5)
+    assert tempo.steady(np.concatenate([first, second]), RATE) is None
+    assert tempo.steady(np.concatenate([clicks(100), clicks(131)]), RATE) is None
+    assert tempo.steady(np.random.default_rng(2).normal(0, 0.1, 16 * RATE), RATE) is None

@@ -1,11 +1,13 @@
 """The plan of a reel."""
 
+from itertools import pairwise
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reelwright.rendering import SAMPLES_A_FRAME, Timeline, Word
+from reelwright.rendering import SAMPLES_A_FRAME, Timeline, Word, on_beats
 from tests.rooms.rendering.fixture import plan, take
 
 
@@ -103,3 +105,50 @@ def test_a_plan_survives_json() -> None:
 def test_no_scene_is_no_reel() -> None:
     with pytest.raises(ValueError, match="at least one scene"):
         plan(target_ms=6000)
+
+
+def test_cuts_near_a_beat_move_onto_it_with_all_that_is_spoken_there() -> None:
+    """A beat every half second from 0.2 s on: the cut at 3.3 s is 0.1 s late, the one at 6.6 s 0.1 s early."""
+    scene = take(duration_ms=3300, narration_ms=1500, words=(Word("Cats", 0, 700), Word("purr.", 800, 1500)))
+    before = plan(scene, scene, scene, target_ms=9900)
+    assert [shot.start for shot in before.shots] == [0, 99, 198]
+
+    after = on_beats(before, bpm=120, first_beat_ms=200)
+
+    assert [(shot.start, shot.end) for shot in after.shots] == [(0, 96), (96, 201), (201, 297)]
+    assert after.frames == before.frames
+    for shot in after.shots:
+        said = [word for word in after.words if word.scene == shot.scene]
+        assert shot.speech_ms is not None
+        assert shot.speech_ms[0] == said[0].start_ms == round(shot.start * 1000 / 30)
+        assert shot.speech_ms[1] - shot.speech_ms[0] == 1500
+
+
+def test_no_cut_goes_farther_than_120_ms_or_into_speech() -> None:
+    scene = take(duration_ms=3000, narration_ms=1000)
+    reel = plan(scene, scene, target_ms=6000)
+    assert reel.shots[1].start == 90
+    assert [on_beats(reel, bpm=30, first_beat_ms=3000 + off).shots[1].start for off in (-140, -110, 110, 140)] == [
+        *(90, 87, 93, 90)
+    ]
+    tight = plan(take(duration_ms=3000, narration_ms=2850), take(duration_ms=3000, narration_ms=2850), target_ms=6000)
+    assert on_beats(tight, bpm=30, first_beat_ms=2900) == tight
+    assert on_beats(tight, bpm=30, first_beat_ms=3100) == tight
+
+
+@given(
+    said=st.lists(st.integers(0, 4000), min_size=2, max_size=8),
+    bpm=st.floats(50, 200),
+    first_beat_ms=st.floats(0, 1200),
+)
+def test_whatever_the_beat_speech_stays_whole_and_apart(said: list[int], bpm: float, first_beat_ms: float) -> None:
+    takes = [take(narration_ms=ms, duration_ms=3500, words=()) for ms in said]
+    before = plan(*takes, target_ms=3500 * len(said))
+    after = on_beats(before, bpm=bpm, first_beat_ms=first_beat_ms)
+    assert (after.frames, after.shots[0].start) == (before.frames, 0)
+    for was, now in zip(before.shots, after.shots, strict=True):
+        assert abs(now.start - was.start) * 1000 / 30 <= 120
+        assert (now.speech_ms is None) == (was.speech_ms is None)
+        if now.speech_ms is not None:
+            assert now.speech_ms[1] <= now.end * 1000 / 30 - 99
+    assert all(a.end == b.start for a, b in pairwise(after.shots))
