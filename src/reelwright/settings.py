@@ -61,6 +61,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ollama_base_url: str | None = None
     elevenlabs_api_key: str | None = None
     elevenlabs_base_url: str | None = None
+    youtube_token: str | None = None
+    youtube_upload_url: str = "https://www.googleapis.com/upload/youtube/v3/videos"
     ingestion_allowlist: tuple[str, ...] = ()
     worker_concurrency: int = 2
     workspace: str | None = None
@@ -204,6 +206,11 @@ def _checked(settings: Settings) -> Settings:
             field="REELWRIGHT_LEASE",
         )
     _check_providers(settings)
+    if settings.production and not settings.youtube_upload_url.startswith("https://"):
+        raise SettingRefused(
+            "REELWRIGHT_YOUTUBE_UPLOAD_URL must begin with https://, as our token goes there.",
+            field="REELWRIGHT_YOUTUBE_UPLOAD_URL",
+        )
     return settings
 
 

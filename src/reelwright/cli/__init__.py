@@ -24,6 +24,10 @@ COMMANDS = {
         "reelwright.cli.inspect:inspect",
         "Check any video file by the gates of a release, and draw what was found.",
     ),
+    "publish": (
+        "reelwright.dev.publishing:publish",
+        "Put a finished reel on the operator's YouTube channel, once.",
+    ),
     "db": ("reelwright.dev.database:db", "Look after the database."),
     "schedules": (
         "reelwright.dev.schedules:schedules",

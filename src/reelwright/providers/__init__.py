@@ -49,6 +49,7 @@ from reelwright.providers.model import (
     Word,
 )
 from reelwright.providers.offers import Doing, Offer, forget_switches, offers, switch, switched_off
+from reelwright.providers.publications import Publication, Publications
 from reelwright.providers.services import SERVICES, Access, Service, providers_of
 from reelwright.providers.speech_pacing import paced
 from reelwright.providers.toolsets import toolset
@@ -56,6 +57,7 @@ from reelwright.providers.tracks import GENRES, MOODS, TRACKS, BuiltInTrack
 from reelwright.providers.voices import DEFAULT_VOICE, BuiltInVoice, voices_of
 from reelwright.providers.web import PageFetcher
 from reelwright.providers.youtube import checked_video
+from reelwright.providers.youtube_upload import PRIVACIES, Arrived, Notice, SessionGone, UploadRefused, YouTube
 
 __all__ = [
     "CIRCUIT_OPEN",
@@ -64,10 +66,12 @@ __all__ = [
     "GENRES",
     "MODELS",
     "MOODS",
+    "PRIVACIES",
     "RATE_LIMITED",
     "SERVICES",
     "TRACKS",
     "Access",
+    "Arrived",
     "Brief",
     "BuiltInTrack",
     "BuiltInVoice",
@@ -85,6 +89,7 @@ __all__ = [
     "Model",
     "MusicProvider",
     "NoAlternative",
+    "Notice",
     "Offer",
     "Page",
     "PageFetcher",
@@ -99,17 +104,22 @@ __all__ = [
     "ProposedStory",
     "ProviderAway",
     "ProviderRefused",
+    "Publication",
+    "Publications",
     "Reworded",
     "Rewrite",
     "SceneText",
     "Service",
+    "SessionGone",
     "Speech",
     "SpeechProvider",
     "TextProvider",
     "Toolset",
     "Transcript",
+    "UploadRefused",
     "VisionProvider",
     "Word",
+    "YouTube",
     "charged",
     "checked_url",
     "checked_video",

@@ -10,6 +10,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     Text,
     UniqueConstraint,
     func,
@@ -59,6 +60,26 @@ class ProviderModelRow(Row):
     character_nano_usd: Mapped[int] = mapped_column(BigInteger, server_default="0")
     audio_second_nano_usd: Mapped[int] = mapped_column(BigInteger, server_default="0")
     updated_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
+
+
+class PublicationRow(Row):
+    """One reel on one platform, once. `session`: the sealed address that takes its bytes; `whole`: all were sent."""
+
+    __tablename__ = "publications"
+    __table_args__ = (
+        CheckConstraint("state IN ('begun', 'published', 'unknown')", name="state"),
+        CheckConstraint("(state = 'published') = (external_id IS NOT NULL)", name="known"),
+    )
+
+    generation_id: Mapped[UUID] = mapped_column(ForeignKey("generations.id", ondelete="CASCADE"), primary_key=True)
+    platform: Mapped[str] = mapped_column(Text, primary_key=True)
+    state: Mapped[str] = mapped_column(Text, server_default="begun")
+    session: Mapped[bytes | None] = mapped_column(LargeBinary)
+    whole: Mapped[bool] = mapped_column(server_default=text("false"))
+    external_id: Mapped[str | None] = mapped_column(Text)
+    held_until: Mapped[datetime] = mapped_column(_INSTANT)
+    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
+    published_at: Mapped[datetime | None] = mapped_column(_INSTANT)
 
 
 class ProviderCallRow(Row):
