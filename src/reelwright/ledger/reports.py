@@ -45,30 +45,40 @@ class Ranking(StrEnum):
 
 
 _KEYS = {
-    Grouping.USER: "account_id::text",
     Grouping.PLAN: "plan",
     Grouping.MONTH: "to_char(day, 'YYYY-MM')",
     Grouping.ACTION: "action",
     Grouping.PROVIDER: "provider",
 }
-_AFTER = {Grouping.USER: "account_id > CAST(:after AS uuid)", Grouping.MONTH: "to_char(day, 'YYYY-MM') > :after"}
-_NEVER = {Grouping.USER: str(UUID(int=0))}
 _REPORT = {
     by: text(
         f"""
-        SELECT {key} AS key, {_SUMS} FROM {"usage_daily" if by is Grouping.USER else "usage_totals"}
-         WHERE day BETWEEN :first AND :last AND ({_AFTER.get(by, f"{key} > :after")} OR :start)
-         GROUP BY {"account_id" if by is Grouping.USER else "1"}
-         ORDER BY {"account_id" if by is Grouping.USER else "1"} LIMIT :limit
+        SELECT {key} AS key, {_SUMS} FROM usage_totals
+         WHERE day BETWEEN :first AND :last AND coalesce({key} > CAST(:after AS text), true)
+         GROUP BY 1 ORDER BY 1 LIMIT :limit
         """  # noqa: S608 - constants, above
     )
     for by, key in _KEYS.items()
 }
+# In the order of the primary key, so that a page reads its own accounts' figures and no others.
+_REPORT[Grouping.USER] = text(
+    f"""
+    SELECT account_id::text AS key, {_SUMS} FROM usage_daily
+     WHERE day BETWEEN :first AND :last AND account_id > coalesce(CAST(:after AS uuid), CAST('{UUID(int=0)}' AS uuid))
+     GROUP BY account_id ORDER BY account_id LIMIT :limit
+    """  # noqa: S608 - constants, above
+)
 _ORDER = {Ranking.COST: "cost_nano_usd", Ranking.CREDITS: "credits_micro", Ranking.CALLS: "calls"}
+# Everybody's figures are added up for the one that ranks; the others only of those that it has chosen.
 _TOP = {
     by: text(
-        f"SELECT account_id::text AS key, {_SUMS} FROM usage_daily WHERE day BETWEEN :first AND :last"  # noqa: S608 - constants
-        f" GROUP BY account_id ORDER BY sum({name}) DESC, account_id LIMIT :limit"
+        f"""
+        WITH first_ones AS MATERIALIZED (
+            SELECT account_id, sum({name}) AS most FROM usage_daily WHERE day BETWEEN :first AND :last
+             GROUP BY account_id ORDER BY most DESC, account_id LIMIT :limit)
+        SELECT account_id::text AS key, {_SUMS} FROM first_ones JOIN usage_daily USING (account_id)
+         WHERE day BETWEEN :first AND :last GROUP BY account_id, most ORDER BY most DESC, account_id
+        """  # noqa: S608 - constants, above
     )
     for by, name in _ORDER.items()
 }
@@ -169,8 +179,8 @@ async def report(
     tx: AsyncConnection, by: Grouping, *, first: date, last: date, after: str | None = None, limit: int = 100
 ) -> list[Figures]:
     """Return lines of everybody's usage on these days, both included, by key from behind `after`."""
-    values = {"first": first, "last": last, "start": after is None, "after": after or _NEVER.get(by, "")}
-    return [Figures(**row) for row in (await tx.execute(_REPORT[by], values | {"limit": limit})).mappings()]
+    values = {"first": first, "last": last, "after": after, "limit": limit}
+    return [Figures(**row) for row in (await tx.execute(_REPORT[by], values)).mappings()]
 
 
 async def top_consumers(tx: AsyncConnection, by: Ranking, *, first: date, last: date, limit: int) -> list[Figures]:
