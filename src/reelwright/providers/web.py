@@ -223,7 +223,7 @@ class _Article(msgspec.Struct, frozen=True):
 async def _article(html: str, url: str, *, most_s: float) -> _Article | None:
     """Extract in a process of its own, under limits: a page built to exhaust a parser ends that process alone.
 
-    Raises Refusal for such a page, Outage where it is our run that had less time than that.
+    Raises Refusal for such a page, Outage where our machine had no time for it.
     """
     seconds = time_left(most_s)
     child = await asyncio.create_subprocess_exec(
@@ -235,8 +235,8 @@ async def _article(html: str, url: str, *, most_s: float) -> _Article | None:
     try:
         async with asyncio.timeout(seconds):
             answer, _ = await child.communicate(msgspec.json.encode({"html": html, "url": url}))
-    except TimeoutError:
-        raise (web_body.unreadable() if seconds >= most_s else _unreachable("deadline")) from None
+    except TimeoutError:  # a page that is too much for its parser ends by its own limits: it is we who are slow
+        raise _unreachable("deadline") from None
     finally:
         if child.returncode is None:
             child.kill()

@@ -10,9 +10,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from reelwright.rendering import gate
 from reelwright.rendering.captions import Cue, Group, groups
+from reelwright.rendering.fonts import FACES, FONT_FILE, Chain, has_glyph
 from reelwright.rendering.gates import GATES, measured, sentence, wanted
-from reelwright.rendering.lettering import FONT_FILE, drawable
 from reelwright.rendering.safearea import Area, safe_area
+from reelwright.rendering.scripts import cleaned
 from reelwright.rendering.style import CLASSIC, Style
 from reelwright.rendering.timeline import FPS, Timeline
 
@@ -59,6 +60,15 @@ def _font(size: int, weight: str = "Medium") -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(FONT_FILE.with_name(f"Poppins-{weight}.ttf")), size)
 
 
+@lru_cache(maxsize=256)
+def _letters(text: str, size: int, weight: str = "Medium") -> ImageFont.FreeTypeFont:
+    """Return the font that has most of a text's letters: subtitles come in any script."""
+    if all(has_glyph(letter) for letter in text):
+        return _font(size, weight)
+    family = max(FACES, key=lambda name: sum(has_glyph(letter, name) for letter in text))
+    return FACES[family].at(size, quiet=True)
+
+
 def _band(height: int) -> tuple[Image.Image, ImageDraw.ImageDraw]:
     image = Image.new("RGB", (WIDTH, height), _PAPER)
     return image, ImageDraw.Draw(image)
@@ -66,7 +76,7 @@ def _band(height: int) -> tuple[Image.Image, ImageDraw.ImageDraw]:
 
 def _fitted(text: str, font: ImageFont.FreeTypeFont, room: float) -> str:
     """Return the text, cut with an ellipsis where it is wider than the room, in letters that can be drawn."""
-    text = drawable(text)[0]
+    text = Chain("poppins").drawable(cleaned(text))[0]
     if font.getlength(text) <= room:
         return text
     while text and font.getlength(text + "…") > room:
@@ -78,7 +88,8 @@ def _header(subject: Subject) -> Image.Image:
     checks, p = subject.report.checks, subject.evidence.probe
     failed = [c for c in checks if c.passed is False]
     image, pen = _band(126 + 28 * len(failed))
-    pen.text((MARGIN, 24), _fitted(subject.name, _font(34, "SemiBold"), 1050), font=_font(34, "SemiBold"), fill=_INK)
+    large = _letters(subject.name, 34, "SemiBold")
+    pen.text((MARGIN, 24), _fitted(subject.name, large, 1050), font=large, fill=_INK)
     held = sum(c.passed is True for c in checks)
     idle = len(checks) - held - len(failed)
     verdict = f"{len(failed)} of {held + len(failed)} gates failed" if failed else f"all {held} gates hold"
@@ -118,17 +129,20 @@ def _pictures(subject: Subject) -> Image.Image:
         pen.text((x, y + high + 3), label, font=_font(_SMALL), fill=_BAD if trouble else _FAINT)
         cue = next((c for c in subject.cues if c.start_ms <= at_s * 1000 < c.end_ms), None)
         if cue:
-            for row, line in enumerate(_two_lines(" ".join(cue.lines), wide)):
-                pen.text((x, y + high + 24 + 19 * row), line, font=_font(14), fill=_INK)
+            said = " ".join(cue.lines)
+            for row, line in enumerate(_two_lines(said, wide)):
+                pen.text((x, y + high + 24 + 19 * row), line, font=_letters(said, 14), fill=_INK)
     return image
 
 
 def _two_lines(text: str, room: int) -> list[str]:
     """Return a subtitle as at most two lines that fit under a picture, cut where they don't."""
-    font, words, first = _font(14), text.split(), list[str]()
-    while words and font.getlength(" ".join([*first, words[0]])) <= room:
-        first.append(words.pop(0))
-    return [" ".join(first), _fitted(" ".join(words), font, room)]
+    font, cut = _letters(text, 14), len(text)
+    while font.getlength(text[:cut]) > room:
+        cut -= 1
+    if cut < len(text):
+        cut = max(text.rfind(" ", 0, cut + 1), 0) or cut  # some scripts have no spaces
+    return [text[:cut], _fitted(text[cut:].strip(), font, room)]
 
 
 def _scene(timeline: Timeline | None, at_s: float) -> str:
@@ -233,7 +247,8 @@ def _spans(pen: ImageDraw.ImageDraw, subject: Subject, left: int, per_s: float, 
         a, b = left + cue.start_ms / 1000 * per_s, left + cue.end_ms / 1000 * per_s
         pen.rectangle((a, y, max(a + 1, b - 2), y + _CUE_HIGH), fill="#4a431f", outline=_CAPTION)
         if b - a > 30:  # noqa: PLR2004 - room for a few letters
-            pen.text((a + 5, y + 4), _fitted(" ".join(cue.lines), _font(14), b - a - 10), font=_font(14), fill=_INK)
+            font = _letters(" ".join(cue.lines), 14)
+            pen.text((a + 5, y + 4), _fitted(" ".join(cue.lines), font, b - a - 10), font=font, fill=_INK)
     if not subject.cues:
         pen.text((left, y + 2), "no subtitles were given", font=_font(14), fill=_FAINT)
     marks = [(a, b, "black") for a, b in subject.evidence.seen.black]

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from reelwright.ground.errors import Refusal
+from reelwright.ground.errors import Outage, Refusal
 from reelwright.providers.article import extract
 from reelwright.providers.cleaning import line_of, opening_of, paragraphs_of, visible, words_in
 from reelwright.providers.web import Budget, PageFetcher
@@ -120,17 +120,17 @@ BOMBS = {
 async def test_hostile_markup_ends_in_a_refusal_in_time(pages: Pages, case: str) -> None:
     pages.routes["/"] = answer(BOMBS[case])
     began = time.monotonic()
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises((Refusal, Outage)) as ended:  # the latter where a busy machine gives no time
         await fetcher(pages).read(pages.url())
-    assert refusal.value.code in {"source.empty", "source.unreadable"}
+    assert ended.value.code in {"source.empty", "source.unreadable", "source.unreachable"}
     assert time.monotonic() - began < 25
 
 
 async def test_an_extraction_beyond_its_deadline_is_ended(pages: Pages) -> None:
     pages.routes["/"] = answer(article())
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(Outage) as away:  # a busy machine is no fault of the page's: it is tried again
         await fetcher(pages, extract_s=0.01).read(pages.url())
-    assert refusal.value.code == "source.unreadable"
+    assert away.value.code == "source.unreachable"
 
 
 def test_plain_text_keeps_paragraphs_and_loses_the_invisible() -> None:

@@ -108,12 +108,19 @@ def _units(text: str, code: str) -> list[Unit]:
 def _japanese(text: str) -> list[Unit]:
     """Cut a text into phrases, each a word with the small ones that lean on it, and read their characters as kana."""
     units: list[Unit] = []
+    counting, opened = False, ""
     for token in _dictionary().tokenize(text):
         shown = token.surface.strip()
         if not shown:
             continue
+        if token.part_of_speech.startswith("記号,括弧開"):
+            opened += shown
+            continue
         spoken = token.reading if token.reading != "*" else shown
+        shown, opened = opened + shown, ""
         leans = token.part_of_speech.startswith(("助", "名詞,接尾", "名詞,非自立", "動詞,非自立", "動詞,接尾", "記号"))
+        number = token.part_of_speech.startswith("名詞,数")
+        leans, counting = leans or (number and counting), number
         if units and leans:
             units[-1] = Unit(units[-1].shown + shown, units[-1].spoken + spoken)
         else:
