@@ -173,7 +173,7 @@ def _fonts() -> Check:
 
 def _offline(environment: Mapping[str, str]) -> Check:
     crafts = ("TEXT", "PICTURE", "VISION", "SPEECH")
-    needed = any(environment.get(f"REELWRIGHT_{craft}_PROVIDER", "offline") == "offline" for craft in crafts)
+    needed = any("offline" in environment.get(f"REELWRIGHT_{craft}_PROVIDER", "offline") for craft in crafts)
     missing = [f"{name} ({purpose})" for name, purpose in _OFFLINE.items() if find_spec(name) is None]
     if missing:
         remedy = "Install reelwright[offline], or set the providers and their keys (see .env.example)."

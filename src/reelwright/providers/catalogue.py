@@ -2,9 +2,11 @@
 
 Prices are nano-USD (1e-9 USD), so that a token's price is a whole number: 1 USD a million tokens is 1,000 a token.
 List prices of prompts up to 100,000 tokens. OpenAI: platform.openai.com, September 2026; speech is billed by audio
-tokens, taken here by the second. Others, November 2026: platform.claude.com (models),
-ai.google.dev/gemini-api/docs/pricing (until 2026-12-31; then twice as much),
-platform.minimax.io/docs/guides/pricing-paygo, elevenlabs.io/pricing/api.
+tokens, taken here by the second. Others, looked up again on 2026-11-21 as far as stored pages tell:
+platform.claude.com/docs/en/about-claude/pricing (Haiku 4.5; Sonnet 5.5, cached tokens at half since 2026-10-07),
+ai.google.dev/gemini-api/docs/pricing (as of 2026-10-07: until 2026-12-31; then twice as much),
+platform.minimax.io/docs/guides/pricing-paygo (M3 to 512,000 tokens, cached ones too; speech and pictures as read in
+November 2026), elevenlabs.io/pricing/api (as read in November 2026; no stored page shows it, and resellers differ).
 """
 
 from collections.abc import Mapping
@@ -193,7 +195,7 @@ MODELS = (
         "anthropic",
         "claude-sonnet-5-5",
         prompt=2_000,
-        cached=200,
+        cached=100,
         completion=10_000,
         protocol="messages",
         thinking_tokens=4_000,
@@ -212,6 +214,7 @@ MODELS = (
             "minimax",
             "MiniMax-M3",
             prompt=300,
+            cached=60,
             completion=1_200,
             structured=False,
             chat_options={"thinking": {"type": "disabled"}, "reasoning_split": True},
