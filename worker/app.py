@@ -81,34 +81,31 @@ def workroom(wiring: Wiring, settings: Settings, stages: dict[Stage, StageWork])
 @post(outbox.GENERATE, status_code=204, include_in_schema=False)
 async def generate(
     body: RawBody,
-    room: NamedDependency[Workroom],
-    door: NamedDependency[delivery.Door],
+    inside: NamedDependency[delivery.Inside],
     signature: Annotated[str | None, HeaderParameter(name="Upstash-Signature")] = None,
 ) -> Response[None]:
     """Take one delivery."""
-    return await delivery.receive(body, signature, door=door, room=room)
+    return await delivery.receive(body, signature, door=inside.door, room=inside.room)
 
 
 @post(outbox.TICK, status_code=204, include_in_schema=False)
 async def tick(
     body: RawBody,
-    room: NamedDependency[Workroom],
-    door: NamedDependency[delivery.Door],
+    inside: NamedDependency[delivery.Inside],
     signature: Annotated[str | None, HeaderParameter(name="Upstash-Signature")] = None,
 ) -> Response[None]:
     """Take the schedule's minute: look after everything once. Nothing is lost where it never comes."""
-    return await delivery.tick(body, signature, door=door, room=room)
+    return await delivery.tick(body, signature, door=inside.door, room=inside.room)
 
 
 @post(outbox.FAILED, status_code=204, include_in_schema=False)
 async def failed(
     body: RawBody,
-    room: NamedDependency[Workroom],
-    door: NamedDependency[delivery.Door],
+    inside: NamedDependency[delivery.Inside],
     signature: Annotated[str | None, HeaderParameter(name="Upstash-Signature")] = None,
 ) -> Response[None]:
     """Hear of a message that the queue has given up on, and look after its run at once."""
-    return await delivery.failed(body, signature, door=door, room=room)
+    return await delivery.failed(body, signature, door=inside.door, room=inside.room)
 
 
 def _background(wiring: Wiring, room: Workroom) -> list[asyncio.Task[None]]:
@@ -137,6 +134,7 @@ async def _see_out(
     """Once stopping: begin nothing, let what runs finish within the grace, cut the rest and give it back uncounted."""
     await stopping.wait()
     _log.info("worker.stopping", running=len(door.within))
+    door.turn_away()
     wiring.relay.stop()
     await tasks.end(*jobs)
     if not await door.empty(within=wiring.settings.grace):
@@ -174,15 +172,15 @@ def create_app(
             finally:
                 await tasks.end(leaving, *jobs)
 
-    async def given_door() -> delivery.Door:
-        return door
+    async def given_inside(state: State) -> delivery.Inside:
+        return delivery.Inside(door, state.room)
 
     async def given_stop() -> asyncio.Event:
         return stop
 
     app = Litestar(
         route_handlers=[generate, tick, failed, *api.operator_routes],
-        dependencies={"door": given_door, "room": _room, "db": _db, "gate": _gate, "stopping": given_stop},
+        dependencies={"inside": given_inside, "db": _db, "gate": _gate, "stopping": given_stop},
         lifespan=[lifespan],
         exception_handlers=api.HANDLERS,
         request_max_body_size=api.BODY_LIMIT,
@@ -191,10 +189,6 @@ def create_app(
         debug=False,
     )
     return serving.guarded(app, settings, settings.base_url, settings.worker_url)
-
-
-async def _room(state: State) -> Workroom:
-    return state.room
 
 
 async def _db(state: State) -> Database:

@@ -11,7 +11,7 @@ import msgspec
 from litestar import Response
 
 from reelwright import outbox
-from reelwright.ground import log, qstash, tasks, tracing
+from reelwright.ground import log, qstash, tracing
 from reelwright.ground.errors import Outage
 from reelwright.journeys import production, recovery
 from reelwright.journeys.chores import once
@@ -27,7 +27,7 @@ class Stopping(Exception):  # noqa: N818 - not an error: this worker takes nothi
     pass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Door:
     """What tells a real delivery from a false one, and how many runs this process takes at once.
 
@@ -41,6 +41,7 @@ class Door:
     stopping: asyncio.Event
     within: set[object] = field(default_factory=set[object])
     _left: asyncio.Event = field(default_factory=asyncio.Event)
+    _waiting: int = 0
 
     def opens(self, signature: str | None, body: bytes, path: str) -> bool:
         """Say whether the queue signed exactly this body for exactly this path of ours."""
@@ -73,20 +74,30 @@ class Door:
             return False
         return True
 
+    def turn_away(self) -> None:
+        """Wake who still waits for a place: behind `stopping` there are none, however many are free now."""
+        for _ in range(self._waiting):
+            self.places.release()
+
     async def _take(self) -> None:
         if not self.stopping.is_set():
-            taking = asyncio.ensure_future(self.places.acquire())
-            if self.places.locked():
-                stop = asyncio.ensure_future(self.stopping.wait())
-                try:
-                    await asyncio.wait({taking, stop}, return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    await tasks.end(stop, *() if taking.done() else (taking,))
-            if not taking.cancelled() and await taking:
-                if not self.stopping.is_set():
-                    return
-                self.places.release()
+            self._waiting += 1
+            try:
+                await self.places.acquire()
+            finally:
+                self._waiting -= 1
+            if not self.stopping.is_set():
+                return
+            self.places.release()
         raise Stopping
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """What a delivery finds: the door that it came by, and the room behind it."""
+
+    door: Door
+    room: Workroom
 
 
 async def receive(body: bytes, signature: str | None, *, door: Door, room: Workroom) -> Response[None]:

@@ -92,7 +92,7 @@ from reelwright.generations.records import (
     WhyNot,
 )
 from reelwright.generations.reuse import Done, Making, Reuse
-from reelwright.generations.runs import Runs
+from reelwright.generations.runs import PLAN, Runs
 from reelwright.generations.showing import shown
 from reelwright.generations.sizing import wanted_scenes, wanted_words
 from reelwright.generations.stories import Sources, Variants
@@ -103,6 +103,7 @@ __all__ = [
     "ACCEPTED_WITH_DRAFT",
     "FIRST_RUNS",
     "LONGEST_PAUSE",
+    "PLAN",
     "RECIPES",
     "THUMBNAILS",
     "AdmissionFacts",

@@ -15,6 +15,7 @@ from sqlalchemy import Row as Record
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from reelwright.generations.acceptance import first_runs
 from reelwright.generations.model import RunState, Source, Stage, Unit
 from reelwright.generations.outcomes import Ingested, Outcome, Planned, Written, kept
 from reelwright.generations.records import Claim, Pulse, Reason, Run, StaleRun, WhyNot
@@ -49,15 +50,15 @@ _SILENT = """
     AND r.sent_at < clock_timestamp() - CAST(:resend_after AS interval) * power(2, least(r.resends, 6))
 """
 
-_PLAN = Statement(
-    """
+PLAN = """
     INSERT INTO stage_runs (id, generation_id, stage, scene, chunk, round, max_attempts)
     SELECT id, :generation, stage, scene, chunk, round, :max_attempts
       FROM unnest(CAST(:ids AS uuid[]), CAST(:stages AS text[]), CAST(:scenes AS smallint[]),
                   CAST(:chunks AS smallint[]), CAST(:rounds AS smallint[])) AS unit (id, stage, scene, chunk, round)
     ON CONFLICT DO NOTHING RETURNING id
-    """
-)
+"""
+"""What queues units' runs: the values of `first_runs`, and `:generation`."""
+_PLAN = Statement(PLAN)
 _FINISHED = text(
     """
     SELECT stage, scene, chunk, round, CAST(result AS text) AS result FROM stage_runs
@@ -206,18 +207,9 @@ class Runs:
         """Queue these units' runs and return those that had not been planned before, in the order given."""
         if not units:
             return []
-        ids = {unit.run_id(generation_id): unit for unit in units}
-        values = {
-            "generation": generation_id,
-            "ids": list(ids),
-            "stages": [unit.stage.value for unit in units],
-            "scenes": [unit.scene for unit in units],
-            "chunks": [unit.chunk for unit in units],
-            "rounds": [unit.round for unit in units],
-            "max_attempts": max_attempts,
-        }
-        new = {row["id"] for row in await rows(self.session, _PLAN, values)}
-        return [unit for run, unit in ids.items() if run in new]
+        values = first_runs(generation_id, units, max_attempts=max_attempts)
+        new = {row["id"] for row in await rows(self.session, _PLAN, values | {"generation": generation_id})}
+        return [unit for run, unit in zip(values["ids"], units, strict=True) if run in new]
 
     async def claim(self, run_id: StageRunId, lease: timedelta, *, longest: timedelta | None = None) -> Claim | None:
         """Start an attempt, or return None (`why_not` tells why). Who held the run before can write nothing more.

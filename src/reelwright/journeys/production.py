@@ -4,6 +4,7 @@ import asyncio
 import random
 import tempfile
 import time
+from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
@@ -26,6 +27,8 @@ from reelwright.outbox import StageDue, enqueue
 from reelwright.providers import CIRCUIT_OPEN, RATE_LIMITED, ProviderAway, ProviderRefused, deadline, journaled
 
 _log = log.logger("journeys.production")
+_BRIEF_S = 0.05
+"""What is done within it needs no heart: its lease is a thousand times as long, in tests at least ten times."""
 _NOT_OURS_TO_HURRY = frozenset({RATE_LIMITED, CIRCUIT_OPEN})
 
 
@@ -238,8 +241,23 @@ async def _worked(attempt: _Attempt, held: Dispatch) -> recording.Kept:
     claim, room = attempt.claim, attempt.room
     bench = _Bench(run=claim.run_id, room=room)
     work = asyncio.create_task(_stage(attempt, bench))
-    beat = asyncio.create_task(holding.heartbeats(claim, held, lambda: bench.done, room))
-    leaving = asyncio.create_task(room.leaving.wait())
+    try:
+        await asyncio.wait({work}, timeout=_BRIEF_S)
+        if not work.done():
+            await _attended(work, holding.heartbeats(claim, held, lambda: bench.done, room), room)
+        made = work.result()
+        vain = (replace(use, quantity=0) for use in attempt.uses)  # another's, who then couldn't: it costs, unsold
+        made = replace(made, uses=(*made.uses, *vain))
+        attempt.uses[:] = made.uses
+        return await recording.store(claim, attempt.opened.task, made, room=room)
+    finally:
+        await tasks.end(work)
+        bench.clear()
+
+
+async def _attended(work: asyncio.Task[Made], heart: Coroutine[None, None, None], room: Workroom) -> None:
+    """Wait for work that isn't over at once, beside its heartbeat. Raises Lost, Busy where it has to be cut."""
+    beat, leaving = asyncio.create_task(heart), asyncio.create_task(room.leaving.wait())
     try:
         await asyncio.wait({work, beat, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if not work.done():
@@ -247,14 +265,8 @@ async def _worked(attempt: _Attempt, held: Dispatch) -> recording.Kept:
                 raise Busy(timedelta(0), code="worker.leaving")
             beat.result()  # raises what stopped the heart
             raise Lost
-        made = work.result()
-        vain = (replace(use, quantity=0) for use in attempt.uses)  # another's, who then couldn't: it costs, unsold
-        made = replace(made, uses=(*made.uses, *vain))
-        attempt.uses[:] = made.uses
-        return await recording.store(claim, attempt.opened.task, made, room=room)
     finally:
-        await tasks.end(work, beat, leaving)
-        bench.clear()
+        await tasks.end(beat, leaving)
 
 
 async def _stage(attempt: _Attempt, bench: _Bench) -> Made:

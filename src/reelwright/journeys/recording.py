@@ -4,12 +4,15 @@ import asyncio
 import itertools
 import random
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from reelwright import outbox
 from reelwright.generations import (
+    PLAN,
     Artefact,
     ArtefactKind,
     Artefacts,
@@ -45,18 +48,23 @@ from reelwright.generations import (
     Variant,
     Variants,
     Written,
+    first_runs,
     inputs,
     lately_told,
     pipeline,
 )
 from reelwright.ground import clock, failpoints, log
 from reelwright.ground.errors import Outage, Refusal
+from reelwright.ground.ids import GenerationId
 from reelwright.ground.metering import Use
+from reelwright.ground.postgres import Statement, rows
 from reelwright.journeys import creation, ending, reuse, spending, stopping
 from reelwright.journeys.workroom import Workroom
-from reelwright.outbox import StageDue
 
 _log = log.logger("journeys.recording")
+_QUEUE = Statement(
+    f"WITH planned AS ({PLAN}), {outbox.promising('(SELECT) AS once')} SELECT {outbox.NOTIFIED}"
+)
 
 
 class GateFailed(Refusal):
@@ -85,7 +93,7 @@ class Opened:
     told: Told
 
 
-async def opened(message: StageDue, room: Workroom) -> Opened | None:
+async def opened(message: outbox.StageDue, room: Workroom) -> Opened | None:
     """Claim the run, read all that its stage may know, and note that the generation runs. None: nothing to claim.
 
     Raises Outage.
@@ -286,8 +294,18 @@ async def _write(
         await stopping.rest(tx, generation)
         return _Written(generation, rests=True)
     new = tuple(unit for unit in allowed.units if unit not in planned)
-    await creation.queue(tx, claim.generation_id, new, most_attempts=room.timings.most_attempts, request_id=request_id)
+    await _queue(tx, claim.generation_id, new, most_attempts=room.timings.most_attempts, request_id=request_id)
     return _Written(generation)
+
+
+async def _queue(
+    tx: AsyncConnection, generation: GenerationId, new: Sequence[Unit], *, most_attempts: int, request_id: str | None
+) -> None:
+    """Plan runs that a locked generation hasn't yet, and promise their first delivery, in one statement."""
+    if new:
+        values = first_runs(generation, new, max_attempts=most_attempts) | {"generation": generation}
+        messages = [creation.due(generation, unit, request_id=request_id) for unit in new]
+        await rows(tx, _QUEUE, values | outbox.promised(tx, *messages))
 
 
 def _scenes(task: Assignment, outcome: Outcome) -> int:

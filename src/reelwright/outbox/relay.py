@@ -31,7 +31,7 @@ _BATCHES_IN_FLIGHT = 4
 _SINGLES_IN_FLIGHT = 8
 _PARK_AFTER = 5
 _POLL_S = 1.0
-_GATHER_S, _MOST_GATHER_S = 0.01, 0.08
+_GATHER_S, _MOST_GATHER_S = 0.02, 0.08
 """After a batch rows gather for the next, so long for each row but one: not at all when idle, in tens when busy."""
 _RETRY_DELAY = "min(1000 * pow(3, retried), 300000)"  # milliseconds: a worker that restarts is back in seconds
 _STATUS = re.compile(r"status: (\d{3})")
