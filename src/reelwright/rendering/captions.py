@@ -110,7 +110,7 @@ def _room(timeline: Timeline, style: Style) -> Area:
     area = safe_area(timeline.platform, width=timeline.width, height=timeline.height)
     if style.logo is None or not style.logo.corner.startswith("bottom"):
         return area
-    taken = round(timeline.width * style.logo.share) + round(timeline.height * 0.01)
+    taken = style.logo.room(timeline.width, timeline.height)[1] + round(timeline.height * 0.01)
     return Area(area.left, area.top, area.right, area.bottom - taken)
 
 

@@ -28,7 +28,7 @@ class Painter:
         self._style = style
         self._inker: tuple[int, Inker] | None = None
         area = safe_area(timeline.platform, width=timeline.width, height=timeline.height)
-        self._logo = logo(style.logo, area, width=timeline.width) if style.logo else None
+        self._logo = logo(style.logo, area, frame=(timeline.width, timeline.height)) if style.logo else None
 
     def frames(self, first: int, last: int) -> Iterator[Planes]:
         """Yield frames first..last-1. Raises ValueError on a damaged source, KeyError on a missing one."""

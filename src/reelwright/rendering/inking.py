@@ -267,15 +267,15 @@ def _box(
     return out
 
 
-def logo(chosen: Logo, area: Area, *, width: int) -> Patch:
-    """Return a logo fitted into a square in its corner of the area. Raises OSError where it can't be read."""
-    side = round(width * chosen.share) // 2 * 2
+def logo(chosen: Logo, area: Area, *, frame: tuple[int, int]) -> Patch:
+    """Return a logo fitted into its corner of the area. Raises OSError where it can't be read."""
+    room = chosen.room(*frame)
     with Image.open(Path(chosen.path)) as file:
         picture = file.convert("RGBA")
-    scale = side / max(picture.size)
+    scale = min(room[0] / picture.width, room[1] / picture.height)
     fitted = (max(2, round(picture.width * scale) // 2 * 2), max(2, round(picture.height * scale) // 2 * 2))
     picture = picture.resize(fitted, Image.Resampling.LANCZOS)
-    x = area.left if chosen.corner.endswith("left") else area.right - fitted[0]
-    y = area.top if chosen.corner.startswith("top") else area.bottom - fitted[1]
+    x = -(-area.left // 2) * 2 if chosen.corner.endswith("left") else (area.right - fitted[0]) // 2 * 2
+    y = -(-area.top // 2) * 2 if chosen.corner.startswith("top") else (area.bottom - fitted[1]) // 2 * 2
     opacity = picture.getchannel("A").point(lambda a: a * _LOGO_OPACITY)
-    return _patch(picture.convert("RGB"), opacity, (-(-x // 2) * 2, -(-y // 2) * 2))
+    return _patch(picture.convert("RGB"), opacity, (x, y))

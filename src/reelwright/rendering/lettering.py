@@ -123,8 +123,10 @@ def lay_out(words: Sequence[tuple[str, bool]], page: Page) -> Block:
         setter = _Setter(page, size)
         rows = setter.broken(texts, room - 2 * setter.beside)
         fits = len(rows) <= _LINES and all(setter.length(row) <= room - 2 * setter.beside for row in rows)
-        if size <= smallest or fits:
-            return setter.block(rows)
+        if fits or size <= smallest:
+            block = setter.block(rows)
+            if size <= smallest or area.holds(block.ink):
+                return block
         size -= 2
 
 
@@ -243,20 +245,22 @@ class _Setter:
         self, words: Sequence[Placed], edges: Sequence[tuple[float, float, float, float]], rise: float, fall: float
     ) -> Area:
         pad_x, pad_y = self._pad
-        grown = (self._page.manner.swell - 1) / 2
+        swell, stroke = self._page.manner.swell, self._stroke
         boxes: list[tuple[float, float, float, float]] = []
         for word, (left, top, right, bottom) in zip(words, edges, strict=True):
-            more_x, more_y = grown * (right - left), grown * (bottom - top)
             if pad_x:
-                left, right = min(left, word.x) - pad_x, max(right, word.x + word.length) + pad_x  # noqa: PLW2901
-                top, bottom = word.baseline - rise - pad_y, word.baseline + fall + pad_y  # noqa: PLW2901
-            around = self._stroke if not pad_x else 0
-            boxes.append(
-                (left - more_x - around, top - more_y - around, right + more_x + around, bottom + more_y + around)
-            )
+                ends = min(left, word.x) - pad_x, max(right, word.x + word.length) + pad_x
+                boxes.append((ends[0], word.baseline - rise - pad_y, ends[1], word.baseline + fall + pad_y))
+                continue
+            x, y = word.x + word.length / 2, word.baseline - (rise - fall) / 2
+            sides = (x + (left - x) * swell, y + (top - y) * swell, x + (right - x) * swell, y + (bottom - y) * swell)
+            boxes.append((sides[0] - stroke, sides[1] - stroke, sides[2] + stroke, sides[3] + stroke))
         left, upper = min(box[0] for box in boxes), min(box[1] for box in boxes)
         right, lower = max(box[2] for box in boxes), max(box[3] for box in boxes)
-        return Area(int(left // 1), int(upper // 1), int(-(-right // 1)), int(-(-lower // 1)))
+        spare = 1 if swell > 1 else 0  # a grown letter is drawn from a pixel's fraction on
+        return Area(
+            int(left // 1) - spare, int(upper // 1) - spare, int(-(-right // 1)) + spare, int(-(-lower // 1)) + spare
+        )
 
 
 def _first_face(chain: Chain) -> Face:

@@ -13,12 +13,14 @@ FONTS = ("poppins", "montserrat", "inter", "rubik", "anton", "lora", "noto")
 CORNERS = ("top_left", "top_right", "bottom_left", "bottom_right")
 _DRAWN = "style/1"  # raise it whenever the same style of the same words is drawn otherwise
 
+_LOGO_HEIGHT = 0.1  # of the frame
+
 Rgb = tuple[int, int, int]
 Colour = Annotated[str, msgspec.Meta(pattern=r"^#[0-9A-Fa-f]{6}\Z", min_length=7, max_length=7)]
 
 
 class Logo(msgspec.Struct, frozen=True, kw_only=True):
-    """A picture in a corner of the safe area, as wide as `share` of the frame.
+    """A picture in a corner of the safe area, as wide as `share` of the frame at most.
 
     `path` is the file that is drawn; `sha256` names its bytes, so that the style has its name before the file is there.
     """
@@ -27,6 +29,11 @@ class Logo(msgspec.Struct, frozen=True, kw_only=True):
     corner: Literal["top_left", "top_right", "bottom_left", "bottom_right"] = "top_right"
     share: Annotated[float, msgspec.Meta(ge=0.05, le=0.25)] = 0.14
     sha256: str = ""
+
+    def room(self, width: int, height: int) -> tuple[int, int]:
+        """Return the even width and height, in pixels, of what it is fitted into: at most a tenth of the height."""
+        side = round(width * self.share) // 2 * 2
+        return side, min(side, round(height * _LOGO_HEIGHT) // 2 * 2)
 
 
 class Style(msgspec.Struct, frozen=True, kw_only=True):
