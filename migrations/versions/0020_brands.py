@@ -51,8 +51,14 @@ UPGRADE: tuple[str, ...] = (
     """,
     "CREATE INDEX ix_drafts_brand_kit_id ON drafts (brand_kit_id) WHERE brand_kit_id IS NOT NULL",
     "ALTER TABLE generations ADD COLUMN brand jsonb",
+    # A preview has a ninth of the pixels, and no search to speak of.
+    """
+    INSERT INTO action_costs (version, action, unit_micro)
+    SELECT version, 'preview', round(unit_micro * 0.25) FROM action_costs WHERE action = 'render'
+    """,
 )
 DOWNGRADE: tuple[str, ...] = (
+    "DELETE FROM action_costs WHERE action = 'preview'",
     "ALTER TABLE generations DROP COLUMN brand",
     "DROP INDEX ix_drafts_brand_kit_id",
     "ALTER TABLE drafts DROP COLUMN caption_style, DROP COLUMN brand_kit_id",

@@ -18,6 +18,7 @@ from reelwright.generations import (
     Encoded,
     Made,
     NewArtefact,
+    Profile,
     Released,
     in_order,
 )
@@ -41,6 +42,8 @@ async def perform(task: Assignment, tools: Toolset, bench: Bench) -> Made:  # no
     """
     plan = await bench.fetch(_must(task, ArtefactKind.TIMELINE))
     timeline = msgspec.json.decode(plan.read_bytes(), type=rendering.Timeline)
+    if task.brand.profile is Profile.PREVIEW:
+        timeline = rendering.preview(timeline)
     if task.unit.chunk is not None:
         return await _chunk(task, bench, timeline, task.unit.chunk)
     return await _Assembly(task, bench, timeline).made()
@@ -99,7 +102,7 @@ async def _chunk(task: Assignment, bench: Bench, timeline: rendering.Timeline, n
     file = NewArtefact(kind=ArtefactKind.CHUNK, path=out, media_type="video/mp4", inputs_hash=name, meta=meta)
     length_ms = round((last - first) * 1000 / rendering.FPS)
     use = Use(
-        action=Action.RENDER,
+        action=Action.PREVIEW if task.brand.profile is Profile.PREVIEW else Action.RENDER,
         provider="reelwright",
         model=f"x264-{profile}",
         quantity=length_ms,

@@ -73,7 +73,12 @@ class CreateRequest(Making, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     draft_id: DraftId | None = None
     variant_id: VariantId | None = None
     kind: GenerationKind = GenerationKind.VIDEO
-    profile: Annotated[Profile, Meta(description="fast: sooner, in a file two thirds larger.")] = Profile.NORMAL
+    profile: Annotated[
+        Profile,
+        Meta(
+            description="fast: sooner, in a file two thirds larger; preview: 360 pixels, for a look, at a lower price."
+        ),
+    ] = Profile.NORMAL
     pause_after: PauseAfter = None
 
     def order(self, *, account: Account, key: str, allowlist: frozenset[str], request_id: str | None) -> Order:

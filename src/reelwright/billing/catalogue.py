@@ -89,7 +89,8 @@ class Rest:
 class PricedOrder:
     """What decides a price. `scenes` is the number of pictures of the one variant that is rendered.
 
-    `scheduled`: a schedule ordered it. `rest` is what a render has left to make, or what a voice says.
+    `scheduled`: a schedule ordered it. `preview`: what is rendered is small. `rest` is what a render has left to make,
+    or what a voice says.
     """
 
     kind: OrderKind
@@ -97,6 +98,7 @@ class PricedOrder:
     scenes: int
     variants: int = 1
     scheduled: bool = False
+    preview: bool = False
     rest: Rest | None = None
 
 
@@ -197,7 +199,10 @@ class Catalogue:
 
 def quote(order: PricedOrder, prices: PriceList) -> Quote:
     """Return what the order can cost at most: what is held, and never less than what will be metered."""
-    lines = tuple(Line(action, n, n * prices.costs[action]) for action, n in _quantities(order).items())
+    quantities = _quantities(order)
+    if order.preview and Action.RENDER in quantities:
+        quantities[Action.PREVIEW] = quantities.pop(Action.RENDER)
+    lines = tuple(Line(action, n, n * prices.costs[action]) for action, n in quantities.items())
     return Quote(version=prices.version, lines=lines, total_micro=sum(line.micro for line in lines))
 
 

@@ -14,10 +14,11 @@ class CaptionStyle(StrEnum):
 
 
 class Profile(StrEnum):
-    """How a reel is encoded: as well as it should be, or sooner, for a larger file that is hardly worse."""
+    """How a reel is encoded: as well as it should be; sooner, in a larger file that is hardly worse; or small."""
 
     NORMAL = "normal"
     FAST = "fast"
+    PREVIEW = "preview"
 
 
 class Corner(StrEnum):

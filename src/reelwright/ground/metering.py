@@ -16,12 +16,14 @@ class Action(StrEnum):
     MUSIC = "music"
     MIX = "mix"
     RENDER = "render"
+    PREVIEW = "preview"
     SCHEDULED_RUN = "scheduled_run"
 
     @property
     def compute(self) -> bool:
         """Whether our own machines do it, not a model."""
-        return self in {Action.INGESTION, Action.MUSIC, Action.MIX, Action.RENDER, Action.SCHEDULED_RUN}
+        ours = {Action.INGESTION, Action.MUSIC, Action.MIX, Action.RENDER, Action.PREVIEW, Action.SCHEDULED_RUN}
+        return self in ours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +31,7 @@ class Use:
     """One metered step.
 
     `quantity` is what the action's price multiplies: sources, variants, rewritten parts, images, checks, characters
-    (speech), milliseconds of finished sound or picture (music, mix, render), runs of a schedule.
+    (speech), milliseconds of finished sound or picture (music, mix, render, preview), runs of a schedule.
     `cost_nano_usd` is what the provider bills us, in 1e-9 USD.
     """
 

@@ -215,7 +215,7 @@ async def prepare(
     ready = None
     if order.kind is GenerationKind.RENDER and variant is not None and not order.resumes:
         ready = await reuse.foreseen(tx, draft, variant, makers, sound, brand, demo=account.demo)
-    price = billing.quote(_priced(order, draft, variant, ready and ready.rest, cards_ms=brand.cards_ms), prices)
+    price = billing.quote(_priced(order, draft, variant, ready and ready.rest, brand), prices)
     if order.expected_micro is not None and order.expected_micro != price.total_micro:
         raise PriceChanged(
             "The price is no longer the one you were quoted: ask for a new quote.",
@@ -292,7 +292,7 @@ async def _variant_of(tx: AsyncConnection, draft: Draft, order: Order) -> Varian
 
 
 def _priced(
-    order: Order, draft: Draft, variant: Variant | None, rest: billing.Rest | None = None, *, cards_ms: int = 0
+    order: Order, draft: Draft, variant: Variant | None, rest: billing.Rest | None, brand: Brand
 ) -> billing.PricedOrder:
     kinds = {GenerationKind.SCRIPT: billing.OrderKind.SCRIPT, GenerationKind.RENDER: billing.OrderKind.RENDER}
     kind = kinds.get(order.kind, billing.OrderKind.VIDEO)
@@ -302,9 +302,10 @@ def _priced(
         rest = billing.Rest(characters=len(variant.scenes[order.scene].narration))
     return billing.PricedOrder(
         kind=kind,
-        duration_s=draft.duration_s + -(-cards_ms // 1000),
+        duration_s=draft.duration_s + -(-brand.cards_ms // 1000),
         scenes=len(variant.scenes) if variant else wanted_scenes(duration_s=draft.duration_s),
         variants=order.variants,
         scheduled=order.lane == BATCH,
+        preview=brand.profile is Profile.PREVIEW,
         rest=rest,
     )

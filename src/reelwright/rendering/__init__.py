@@ -19,6 +19,7 @@ from reelwright.rendering.timeline import (
     Word,
     on_beats,
     plan,
+    preview,
 )
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "on_beats",
     "plan",
     "planes",
+    "preview",
     "probe",
     "safe_area",
     "shaping",

@@ -14,6 +14,7 @@ CHUNK_FRAMES = 150
 PAUSE_FRAMES = 8
 SHORTEST_PAUSE_FRAMES = 3
 CARD_FADE_FRAMES = 8
+PREVIEW_SIDE = 360  # pixels
 NUDGE_MS = 120
 """As far as a cut is moved to a beat: what is planned stays about as it was."""
 
@@ -118,6 +119,13 @@ class Timeline(msgspec.Struct, frozen=True, tag="timeline/1"):
     def seen(self, first: int, last: int) -> tuple[Shot, ...]:
         """Return the shots of which some frame in [first, last) shows something."""
         return tuple(s for s in self.shots if s.start - s.before < last and s.end + s.after > first)
+
+
+def preview(timeline: Timeline) -> Timeline:
+    """Return the same reel in small: its shorter side has 360 pixels."""
+    scale = PREVIEW_SIDE / min(timeline.width, timeline.height)
+    width, height = (round(side * scale / 2) * 2 for side in (timeline.width, timeline.height))
+    return msgspec.structs.replace(timeline, width=width, height=height)
 
 
 def milliseconds(frames: int) -> int:

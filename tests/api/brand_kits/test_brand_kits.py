@@ -211,3 +211,9 @@ async def test_an_account_has_so_many_kits_at_most(db: Database, user: Person, a
             await BrandKits(tx, owner).add(fresh(), values | {"box_colour": None})
     full = await api.post("/v1/brand-kits", json=HOUSE)
     assert (full.status_code, full.json()["code"]) == (409, "brand_kit.too_many")
+
+
+async def test_a_preview_costs_a_quarter_of_the_rendering(api: httpx.AsyncClient) -> None:
+    """Of 10 s, 11 are held at most: at 0.14 credits a second for a reel, and 0.035 for a preview."""
+    normal, small = [(await order(api, key, profile=key, duration_s=10)).json()["price"] for key in ("fast", "preview")]
+    assert normal - small == pytest.approx(11 * (0.14 - 0.035))
