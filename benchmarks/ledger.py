@@ -229,7 +229,7 @@ async def longer(db: Database, account: AccountId, lines: int) -> None:
 
 async def measured(url: str, *, short: bool, rows: int, only: str) -> bool:
     """Measure and print everything that is asked for; return whether every target is met."""
-    db = postgres.connect(url, pool_size=8, statement_timeout_ms=60_000)
+    db = postgres.connect(url, pool_size=8, statement_timeout_ms=600_000)
     console, fine = Console(), True
     async with db.begin() as tx:
         for statement in FLOOR.split(";"):

@@ -1,6 +1,7 @@
 """A month's turn: everybody's credits by a chore, in few statements, once, and without waiting for anybody.
 
-REELWRIGHT_PEOPLE=10000 lets so many have their month, instead of 200; with so many a minute must do.
+REELWRIGHT_PEOPLE=10000 lets so many have their month, instead of 200; with so many a minute must do, and whoever orders
+meanwhile waits for less than two seconds.
 """
 
 import asyncio
@@ -15,15 +16,19 @@ from sqlalchemy import event, text
 
 from reelwright import ledger
 from reelwright.accounts import Accounts
+from reelwright.admission import Gate
 from reelwright.billing import Plan
+from reelwright.generations import GenerationKind
 from reelwright.ground.ids import AccountId
 from reelwright.ground.postgres import Database
 from reelwright.journeys import allowances
 from reelwright.journeys import credits as money
 from tests.builders import an_account
+from tests.journeys import conftest as making
 from tests.journeys.refilling import ANCHOR, DAY, MONTHS, Books, allowance, books, told
 
 PEOPLE = int(os.environ.get("REELWRIGHT_PEOPLE", "200"))
+LEAST_ORDERS, MOST_ORDERS = 16, 4_000
 
 
 async def test_everybody_is_refilled_once_however_many_do_it(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,8 +75,7 @@ async def test_one_account_that_fails_holds_up_none_behind_it(
     assert await allowances.refill_due(db=db, now=ANCHOR) == 1
 
 
-async def test_a_months_turn_of_many_accounts_takes_few_statements(db: Database) -> None:
-    """Fewer than one for each ten accounts, sent behind one another or not; and everybody's books are right."""
+async def many(db: Database) -> None:
     async with db.begin() as tx:
         await tx.execute(
             text(
@@ -83,6 +87,11 @@ async def test_a_months_turn_of_many_accounts_takes_few_statements(db: Database)
             ),
             {"people": PEOPLE},
         )
+
+
+async def test_a_months_turn_of_many_accounts_takes_few_statements(db: Database) -> None:
+    """Fewer than one for each ten accounts, sent behind one another or not; and everybody's books are right."""
+    await many(db)
     sent: list[str] = []
 
     def count(_c: object, _cursor: object, statement: str, *_more: object) -> None:
@@ -102,6 +111,40 @@ async def test_a_months_turn_of_many_accounts_takes_few_statements(db: Database)
         )
         given = Counter(tuple(lot) for lot in lots)
     assert given == {("basic", allowance("basic")): PEOPLE * 3 // 4, ("pro", allowance("pro")): PEOPLE // 4}
+    assert await money.verify(db=db) == ()
+
+
+async def test_orders_go_on_while_everybodys_month_turns(
+    db: Database, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two workers turn the month for all; whoever orders meanwhile is served, and gets the month as all do, once."""
+    monkeypatch.setattr(making, "PLACES", {})  # nobody waits for a provider here
+    await many(db)
+    assert await allowances.refill_due(db=db, now=ANCHOR, most=PEOPLE) == PEOPLE
+    turns = [asyncio.create_task(allowances.refill_due(db=db, now=ANCHOR + DAY, most=PEOPLE)) for _ in range(2)]
+    async with db.begin() as tx:
+        chosen = await tx.scalars(text("SELECT id FROM users ORDER BY id LIMIT :most"), {"most": MOST_ORDERS})
+        people = [found for one in chosen if (found := await Accounts(session=tx).get(AccountId(one)))]
+    left, took = iter(people), list[float]()
+
+    async def orders() -> None:
+        while not (turns[0].done() and turns[1].done()) or len(took) < LEAST_ORDERS:
+            began = perf_counter()
+            await making.order(next(left), db, gate, kind=GenerationKind.SCRIPT)
+            took.append(perf_counter() - began)
+
+    async with asyncio.TaskGroup() as hands:
+        for _ in range(4):
+            hands.create_task(orders())
+    given = sum([await turn for turn in turns]) + await allowances.refill_due(db=db, now=ANCHOR + DAY, most=PEOPLE)
+    assert given == PEOPLE
+    print(f"{len(took)} orders meanwhile, the longest took {max(took):.2f} s")  # noqa: T201 - with -s
+    assert len(took) >= LEAST_ORDERS
+    assert max(took) < (2 if PEOPLE > 200 else 5)  # a lock is waited for for five seconds
+    async with db.begin() as tx:
+        lots = (await tx.execute(text("SELECT account_id, external_ref FROM credit_lots"))).all()
+        held = await tx.scalar(text("SELECT count(*) FROM credit_holds WHERE state = 'pending'"))
+    assert (len(lots), len({lot.account_id for lot in lots}), held) == (2 * PEOPLE, PEOPLE, len(took))
     assert await money.verify(db=db) == ()
 
 
