@@ -33,7 +33,8 @@ UNCHECKED = {
     for book in ("usage_ledger", "credit_journal")
 }
 UNINDEXED = text(
-    "DROP INDEX uq_usage_ledger_call, uq_usage_ledger_success, ix_usage_ledger_generation_id, ix_usage_ledger_account_id"
+    "DROP INDEX uq_usage_ledger_call, uq_usage_ledger_success,"
+    " ix_usage_ledger_generation_id, ix_usage_ledger_account_id"
 )
 # As they come: the days one behind the other, and the accounts in turn.
 CALLS = text(

@@ -20,9 +20,8 @@ async def a_month(
     """Yield a month with its people in it, on its first day; the database must be empty."""
     await shadow(database_url)
     migrations.upgrade(database_url)
-    db = postgres.connect(
-        database_url, pool_size=12, name="month", statement_timeout_ms=60_000
-    )  # a whole month is checked each day
+    # A whole month's rows are checked every day.
+    db = postgres.connect(database_url, pool_size=12, statement_timeout_ms=60_000, name="month")
     redis: Any = ground_redis.connect(redis_url, timeout_ms=10_000)
     try:
         async with simulated_stripe() as stripe:
