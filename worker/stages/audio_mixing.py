@@ -37,10 +37,14 @@ class _Stems:
 
 
 async def perform(task: Assignment, tools: Toolset, bench: Bench) -> Made:
-    """Plan the reel from its narrations, mix, duck and master. Raises Outage; LookupError on a missing narration."""
+    """Plan the reel from its narrations, mix, duck and master.
+
+    Raises Outage; NoLetters where no font can caption it; LookupError on a missing narration.
+    """
     began = monotonic()
     narrations = {scene.index: _narration(task, scene) for scene in task.variant.scenes}
     timeline = _timeline(task, narrations)
+    rendering.captions.require_letters(timeline)
     music, uses = await _music(task, tools, bench, timeline)
     timeline = await _cut_on_beats(task, timeline, music)
     voices = await _voices(bench, timeline, narrations)

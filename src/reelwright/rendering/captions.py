@@ -158,7 +158,7 @@ def letters(words: Sequence[str]) -> float:
     return covered([cleaned(word[:LONGEST_TOKEN]) for word in words])
 
 
-def drawn(timeline: Timeline) -> None:
+def require_letters(timeline: Timeline) -> None:
     """Raise NoLetters before anything is rendered where fewer than nine words in ten can be drawn."""
     if coverage(timeline) < LETTERS_DRAWN:
         raise NoLetters("No caption font has this script's letters: choose another language.", field="language")
