@@ -85,7 +85,11 @@ def hands(settings: Settings, first: Toolset) -> dict[tuple[str, str], Toolset]:
     for craft in settings.choices:
         for model in _asked(settings, Craft(craft))[1:]:
             name = (model.provider, model.name)
-            own = toolset(choice={craft: model.provider}, access=settings.access, models={craft: model.name})
+            own = toolset(
+                choice={**choices(settings), craft: model.provider},
+                access=settings.access,
+                models={**models(settings), craft: model.name},
+            )
             found[name] = replace(found.get(name, first), **{craft: getattr(own, craft)})
     return found
 

@@ -95,6 +95,7 @@ _OF_GENERATIONS: tuple[TextClause, ...] = (
     ),
     text("DELETE FROM sources WHERE generation_id = ANY (CAST(:batch AS uuid[]))"),
     text("DELETE FROM variants WHERE generation_id = ANY (CAST(:batch AS uuid[]))"),
+    text("DELETE FROM publications WHERE generation_id = ANY (CAST(:batch AS uuid[]))"),
     text(
         """
         UPDATE generations SET gate = NULL, sound = NULL, brand = NULL, request_id = NULL,

@@ -39,8 +39,8 @@ KINDS: Mapping[str, str] = {
         SELECT draft_id, generation_id, kind, title, body, summary, language, attribution, created_at
           FROM sources WHERE draft_id IN (SELECT id FROM drafts WHERE account_id = :account)""",
     "variants": """
-        SELECT id, draft_id, generation_id, title, hook, synopsis, arc, beats, caption, hashtags, attribution, version,
-               created_at, updated_at
+        SELECT id, draft_id, generation_id, title, hook, synopsis, arc, beats, caption, hashtags, attribution, look,
+               version, created_at, updated_at
           FROM variants WHERE draft_id IN (SELECT id FROM drafts WHERE account_id = :account)""",
     "scenes": """
         SELECT variant_id, position, narration, visual, image_prompt, duration_ms, motion_kind, transition_kind, claim

@@ -153,6 +153,15 @@ async def test_variants_differ_in_hook_and_in_sentences_and_repeat_exactly():
     assert stories == await written(order)
 
 
+async def test_what_was_told_lately_is_not_opened_with_again():
+    """A channel that tells of lighthouses once a week begins otherwise each time, as long as its source has it."""
+    (first,) = await written(brief(article()))
+    (second,) = await written(brief(article(), recent=(first.hook, "Something else")))
+    (third,) = await written(brief(article(), recent=(f"{first.hook} ", second.hook)))
+    assert len({first.hook, second.hook, third.hook}) == 3
+    assert (second,) == await written(brief(article(), recent=(first.hook, "Something else")))
+
+
 async def test_shortening_never_turns_a_sentence_round():
     """'prevents anything, including light, from escaping' must not become 'prevents anything'."""
     story, _ = await told("How do black holes form?")
