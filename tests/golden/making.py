@@ -34,7 +34,7 @@ from reelwright.settings import Settings
 from reelwright.wiring import choices, stage_places
 from tests.builders import a_gate, an_account
 from tests.golden.inputs import Golden
-from tests.journeys.conftest import waiting
+from tests.journeys.conftest import due_now, waiting
 from worker.app import STAGES
 
 _CORES = 2
@@ -111,9 +111,14 @@ class Kitchen:
             async with busy:
                 await production.perform(message, room=room)  # type: ignore[arg-type]
 
-        while messages := await waiting(room.db):
+        while await self._live(generation):
+            messages = await waiting(room.db)
+            await due_now(room.db)  # a try that failed doesn't wait for its back-off
             await asyncio.gather(*map(deliver, messages))
         return generation
+
+    async def _live(self, generation: GenerationId) -> bool:
+        return (await reading.generation(self.account.id, generation, db=self.room.db)).generation.live
 
     def _draft(self, one: Golden, generation: GenerationId) -> Draft:
         return Draft(

@@ -28,7 +28,10 @@ async def test_a_new_generation_shows_its_first_stage_queued_and_its_credits_hel
     assert (body["video"], body["failure"], body["variants"]) == (None, None, [])
 
 
-@pytest.mark.parametrize("path", ["", "/video", "/thumbnail", "/captions.srt", "/captions.vtt", "/events"])
+FILES = ["/video", "/thumbnail", "/captions.srt", "/captions.vtt", "/inspection.png"]
+
+
+@pytest.mark.parametrize("path", ["", *FILES, "/events"])
 async def test_another_accounts_generation_is_404_everywhere(
     path: str, api: httpx.AsyncClient, order: dict[str, str], stranger: Person
 ) -> None:
@@ -39,7 +42,7 @@ async def test_another_accounts_generation_is_404_everywhere(
         assert answer.headers["content-type"] == "application/problem+json"
 
 
-@pytest.mark.parametrize("path", ["/video", "/thumbnail", "/captions.srt"])
+@pytest.mark.parametrize("path", FILES)
 async def test_files_that_are_not_there_yet_say_so(path: str, api: httpx.AsyncClient, order: dict[str, str]) -> None:
     answer = await api.get(f"/v1/generations/{order['generation_id']}{path}")
     assert (answer.status_code, answer.json()["code"]) == (404, "file.not_ready")

@@ -129,6 +129,8 @@ async def test_s12_who_may_gets_in(client: httpx.AsyncClient, callers: Callers, 
         answer = await ask(client, route, ids, who)
         problem = answer.headers.get("Content-Type") == "application/problem+json" and route.method != "HEAD"
         told = answer.json()["code"] if problem else ""
+        if told == "events.ticket_refused":  # its path is the ticket, and this one is none
+            continue
         if answer.status_code in {401, 405, 500} or told in {"auth.insufficient_scope", "auth.admin_only", "auth.csrf"}:
             wrong.append(f"{route}: {answer.status_code} {told}")
         if route.template.startswith("/v1") and "admin" not in route.template and told == "request.not_found":
