@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -22,6 +22,7 @@ _NO_START = frozenset(
 _NO_END = frozenset("（〔［｛〈《「『【‘“([{")
 _UNCUT, _LONGEST, _JOINED_COLUMNS = 8, 16, 8
 _SHARE = 0.05
+_MOST_MARKS = 5
 LEFT, RIGHT = "L", "R"
 _MARKS = {LEFT: "\u200e", RIGHT: "\u200f"}
 
@@ -34,11 +35,19 @@ def joins(character: str) -> bool:
 def cleaned(text: str) -> str:
     """Return the text in NFC on one line, without control (NUL too), format, surrogate and private characters.
 
-    Joiners stay between the letters of scripts that spell with them.
+    Joiners stay between the letters of scripts that spell with them, and five marks on a letter: no script has more.
     """
     spaced = "".join(" " if c.isspace() else c for c in unicodedata.normalize("NFC", text))
     kept = (c for c in spaced if c == " " or c in "\u200c\u200d" or not unicodedata.category(c).startswith("C"))
-    return " ".join(_STRAY_JOINER.sub("", "".join(kept)).split())
+    return " ".join(_STRAY_JOINER.sub("", "".join(_unstacked(kept))).split())
+
+
+def _unstacked(characters: Iterable[str]) -> Iterator[str]:
+    marks = 0
+    for character in characters:
+        marks = marks + 1 if unicodedata.category(character) in {"Mn", "Me"} else 0
+        if marks <= _MOST_MARKS:
+            yield character
 
 
 def columns(text: str) -> int:

@@ -102,6 +102,10 @@ def test_joiners_stay_only_where_a_script_spells_with_them() -> None:
     assert cleaned("c\u200cat\u200d \u200cمی\u200c") == "cat می"
 
 
+def test_marks_are_not_heaped_on_a_letter() -> None:
+    assert cleaned("x" + "\u0338" * 2000 + "y") == "x" + "\u0338" * 5 + "y"
+
+
 @pytest.mark.parametrize("script", ["japanese", "chinese", "taiwanese"])
 def test_texts_without_spaces_are_cut_into_phrases_by_the_rules_of_their_lines(script: str) -> None:
     text = TEXTS[script].replace(" ", "")

@@ -1,5 +1,6 @@
 """What each caption style draws: where, in which colours, how it moves, and by which name it goes."""
 
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from PIL import Image
 from reelwright.rendering import FONTS, STYLES, Area, Logo, Style, captions, contrast, planes, safe_area
 from reelwright.rendering.captions import Group
 from reelwright.rendering.inking import DARK, POP_FRAMES, Inker, Patch, logo, outline, readable
+from reelwright.rendering.safearea import LENGTHS_S, PLATFORMS
 from reelwright.rendering.style import MANNERS
 from tests.rooms.rendering.saying import TEXTS, spoken
 
@@ -259,3 +261,13 @@ def test_a_logo_lies_in_its_corner_and_no_caption_meets_it(tmp_path: Path, corne
             for group in captions.groups(timeline, Style(name=name, logo=chosen)):
                 assert area.holds(group.block.ink)
                 assert group.block.ink.top >= box.bottom or group.block.ink.bottom <= box.top
+
+
+def test_safe_areas_are_dated_and_say_where_they_are_from() -> None:
+    assert set(PLATFORMS) == set(LENGTHS_S)
+    for name, margins in PLATFORMS.items():
+        assert re.fullmatch(r"20\d\d-(0[1-9]|1[0-2])", margins.as_of), name
+        assert margins.source, name
+        tall, wide = safe_area(name, width=1080, height=1920), safe_area(name, width=1920, height=1080)
+        assert (tall.left, tall.top) == (margins.left, margins.top)
+        assert (wide.left, wide.right, wide.top, wide.bottom) == (154, 1766, 86, 994)
