@@ -42,6 +42,7 @@ FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 ENDED = text("SELECT generation_id, coalesce(captured_micro, 0), amount_micro - coalesce(captured_micro, 0)"
              " FROM credit_holds WHERE state <> 'pending'")  # fmt: skip
 SOURCES = text("SELECT source, amount_micro FROM credit_journal")
+PATIENT = text("SET LOCAL idle_in_transaction_session_timeout = 0")  # a long book is added up for longer
 TERMINATE = """
     SELECT count(pg_terminate_backend(pid)) FROM (
         SELECT pid FROM pg_stat_activity WHERE application_name = $1 ORDER BY random() LIMIT $2) AS unlucky
@@ -136,6 +137,7 @@ async def judged(url: str, told: list[dict[str, Any]]) -> tuple[Books, Counter[t
     """Make the books again and look every answer up; return them, the answers by kind, and what differs."""
     db = postgres.connect(url, statement_timeout_ms=600_000)
     async with db.begin() as tx:
+        await tx.execute(PATIENT)
         books = await recomputed(tx)
         wrong = [*books.wrong, *(f"{one.invariant}: {one.fact}" for one in await ledger.verify(tx))]
         written, parts = Counter[str](), Counter[str]()
