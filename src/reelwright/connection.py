@@ -16,10 +16,14 @@ BODY_RATE = 1000
 """The body may take BODY_S, and a second more for each BODY_RATE bytes of it that came: uploads take their time."""
 UNREAD_BYTES = 1024 * 1024
 """This much of a body may still come after its answer, which its sender may not have seen yet."""
+AT_ONCE = 1000
+"""Requests that a process answers at a time, open streams among them; more are told to come back."""
+_WATCHED = b"/health/"  # who is asked whether he lives must not seem dead for being busy
 
 _SAID = {
     400: ("request.malformed", "This is no HTTP/1.1 request."),
     408: ("request.too_slow", "The request took too long to arrive."),
+    503: ("service.busy", "Too many requests at once: send it again in a moment."),
     431: ("request.head_too_large", f"Send at most {HEAD_LINES} headers and {HEAD_BYTES} bytes of them."),
 }
 
@@ -29,7 +33,7 @@ class _Turned(Exception):  # noqa: N818 - it turns somebody away
 
 
 class Bounded(HttpToolsProtocol):
-    """One connection: too large a head is 431, too slow a request 408, and either ends it; nothing is passed on.
+    """One connection: too large a head is 431, too slow a request 408, one too many 503; nothing of it is passed on.
 
     Also left out: trailers, which uvicorn would append to the headers of a request that is already being answered.
     """
@@ -71,6 +75,9 @@ class Bounded(HttpToolsProtocol):
         if size > HEAD_BYTES or len(self.headers) > HEAD_LINES:
             self._refusal = 431
             raise _Turned
+        if len(self.tasks) >= AT_ONCE and not self.url.startswith(_WATCHED):
+            self._refusal = 503
+            raise _Turned
         self._in_head = False
         self._unread_bytes = 0
         self._expect(BODY_S)
@@ -94,6 +101,7 @@ class Bounded(HttpToolsProtocol):
         problem: dict[str, Any] = {"status": self._refusal, "code": code, "detail": detail}
         content = json.dumps({"type": "about:blank", "title": HTTPStatus(self._refusal).phrase, **problem}).encode()
         head = b"content-type: application/problem+json\r\nx-content-type-options: nosniff\r\nconnection: close\r\n"
+        head += b"retry-after: 1\r\n" if self._refusal == HTTPStatus.SERVICE_UNAVAILABLE else b""
         length = f"content-length: {len(content)}\r\n\r\n".encode()
         if self._may_answer():
             self.transport.write(STATUS_LINE[self._refusal] + head + length + content)

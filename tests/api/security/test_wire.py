@@ -72,6 +72,23 @@ def resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
+async def test_s38_one_request_too_many_is_told_to_come_back_and_health_is_not(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "AT_ONCE", 0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", line.port)
+    writer.write(b"GET /v1/limits HTTP/1.1\r\n" + HOST + b"\r\n")
+    answer = (await asyncio.wait_for(reader.read(), 20)).decode()
+    writer.close()
+    head, _, body = answer.partition("\r\n\r\n")
+    assert head.startswith("HTTP/1.1 503 ")
+    assert {"retry-after: 1", "content-type: application/problem+json"} <= set(head.split("\r\n"))
+    assert '"code": "service.busy"' in body
+    assert await line.said(LIVE + b"Connection: close\r\n\r\n") == ([200], False)
+    monkeypatch.setattr(connection, "AT_ONCE", 1)
+    assert await line.said(b"GET /v1/limits HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n") == ([401], False)
+
+
 SMUGGLED = {
     "a length and chunks": CREATE + JSON + CHUNKED + b"Content-Length: 5\r\n\r\n0\r\n\r\n" + LIVE + b"\r\n",
     "chunks that are not last": CREATE + JSON + b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
