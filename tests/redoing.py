@@ -28,9 +28,10 @@ from reelwright.ground import clock, log, migrations, postgres, storage
 from reelwright.ground import redis as ground_redis
 from reelwright.ground.ids import DraftId, GenerationId, derived
 from reelwright.ground.postgres import Database
-from reelwright.journeys import creation, editing, production
+from reelwright.journeys import brands, creation, editing, production
 from reelwright.journeys.ordering import Order, Terms, order_id
 from reelwright.journeys.workroom import Timings, Workroom
+from reelwright.library import BrandKit
 from reelwright.providers import toolset
 from reelwright.settings import Settings
 from reelwright.wiring import choices, stage_places
@@ -40,6 +41,7 @@ from tests.journeys.conftest import waiting
 from worker.app import STAGES
 
 Edit = Callable[["Redoing", Variant], Awaitable[object]]
+Story = Callable[["Redoing"], Awaitable[None]]
 _CORES = 2
 _MADE = text(
     "SELECT stage || CASE WHEN chunk IS NULL AND stage = 'VIDEO_ASSEMBLY' THEN ' (join)' ELSE '' END"
@@ -56,6 +58,7 @@ class Redoing:
     account: Account
     seconds: int
     draft: DraftId | None = None
+    kit: BrandKit | None = None
     wrong: list[str] = field(default_factory=list)
 
     async def order(self, kind: GenerationKind) -> GenerationId:
@@ -133,6 +136,44 @@ async def _turn(redoing: Redoing, told: Variant) -> None:
     await editing.reorder(redoing.account.id, told.id, order, expected_version=told.version, db=redoing.room.db)
 
 
+async def _style(redoing: Redoing, _told: Variant) -> None:
+    await _wear(redoing, caption_style="karaoke")
+
+
+async def _kit(redoing: Redoing, _told: Variant) -> None:
+    colours = {"text_colour": "#FFFFFF", "highlight_colour": "#7CFFCB", "box_colour": "#123A5A"}
+    values = {"name": "House style", "font": "inter", **colours}
+    redoing.kit, _ = await brands.add(redoing.account.id, values, request=None, db=redoing.room.db)
+    await _wear(redoing, brand_kit_id=redoing.kit.id)
+
+
+async def _colours(redoing: Redoing, _told: Variant) -> None:
+    await _repaint(redoing, highlight_colour="#FFB86B")
+
+
+async def _intro(redoing: Redoing, _told: Variant) -> None:
+    await _repaint(redoing, intro_text="Cats, daily")
+
+
+async def _repaint(redoing: Redoing, **changes: object) -> None:
+    assert redoing.kit is not None
+    await brands.change(redoing.account.id, redoing.kit.id, changes, expected_version=None, db=redoing.room.db)
+
+
+async def _square(redoing: Redoing, _told: Variant) -> None:
+    await _wear(redoing, aspect="1:1")
+
+
+async def _wide(redoing: Redoing, _told: Variant) -> None:
+    await _wear(redoing, aspect="16:9")
+
+
+async def _wear(redoing: Redoing, **changes: object) -> None:
+    assert redoing.draft is not None
+    account, db = redoing.account.id, redoing.room.db
+    await editing.change_draft(account, redoing.draft, changes, expected_version=None, db=db)
+
+
 async def _edited(redoing: Redoing) -> None:
     await redoing.order(GenerationKind.SCRIPT)
     scenes = len((await redoing.variant()).scenes)
@@ -146,9 +187,17 @@ async def _edited(redoing: Redoing) -> None:
     await redoing.render("one scene's words", _words, voice)
     await redoing.render("one scene's picture", _prompt, picture)
     await redoing.render("scenes in another order", _turn, {Stage.AUDIO_MIXING: 1, Stage.VIDEO_ASSEMBLY: chunks})
+    drawn = {Stage.VIDEO_ASSEMBLY: chunks}
+    await redoing.render("another caption style", _style, drawn)
+    await redoing.render("a brand kit", _kit, drawn)
+    await redoing.render("the kit's colours", _colours, drawn)
+    await redoing.render("an intro", _intro, {Stage.AUDIO_MIXING: 1, Stage.VIDEO_ASSEMBLY: chunks + 1})
+    again = {Stage.VIDEO_GENERATION: scenes, Stage.VIDEO_ASSEMBLY: chunks + 1}
+    await redoing.render("square, from what was upright", _square, again)
+    await redoing.render("wide", _wide, whole | {Stage.TTS_GENERATION: 0, Stage.AUDIO_MIXING: 0})
 
 
-async def _run(folder: Path, database_url: str, redis_url: str, seconds: int) -> int:
+async def _run(folder: Path, database_url: str, redis_url: str, seconds: int, story: Story) -> int:
     settings = Settings(
         environment="test",
         database_url=database_url,
@@ -174,7 +223,7 @@ async def _run(folder: Path, database_url: str, redis_url: str, seconds: int) ->
     )
     redoing = Redoing(room=room, account=await an_account(db, Plan.PRO), seconds=seconds)
     try:
-        await _edited(redoing)
+        await story(redoing)
     finally:
         await gate.close()
         await redis.aclose()
@@ -184,9 +233,9 @@ async def _run(folder: Path, database_url: str, redis_url: str, seconds: int) ->
     return 1 if redoing.wrong else 0
 
 
-def main() -> int:
+def main(story: Story = _edited, *, about: str | None = __doc__) -> int:
     """Run the command; return its exit code."""
-    asked = argparse.ArgumentParser(prog="python -m tests.redoing", description=__doc__)
+    asked = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--seconds", type=int, default=15, help="how long the reel is (15)")
     wish = asked.parse_args()
     log.configure(as_json=True, level="CRITICAL")
@@ -199,7 +248,7 @@ def main() -> int:
                 servers.callback(server.stop)
             url = asyncio.run(new_database(database.url, "redoing"))
             migrations.upgrade(url)
-            return asyncio.run(_run(folder, url, valkey.url, wish.seconds))
+            return asyncio.run(_run(folder, url, valkey.url, wish.seconds, story))
 
 
 if __name__ == "__main__":

@@ -120,6 +120,32 @@ async def test_an_edit_of_one_scene_redoes_what_it_touches(reels: Reels) -> None
     assert await invariants.check(reels.db) == ()
 
 
+async def test_another_aspect_keeps_the_sound_and_a_square_every_picture(reels: Reels) -> None:
+    """A square lies whole in an upright picture; a wide frame would have to be blown up, so that it is drawn anew."""
+    moving = {Unit(stage=Stage.VIDEO_GENERATION, scene=scene) for scene in (0, 1)}
+    drawn = {unit for scene in (0, 1) for unit in pictures(scene)}
+    for aspect, priced, needed in (("1:1", ["render"], moving), ("16:9", ["image", "render", "vision_check"], drawn)):
+        await editing.change_draft(
+            reels.account.id, reels.draft, {"aspect": aspect}, expected_version=None, db=reels.db
+        )
+        foreseen = await quote(reels)
+        generation, made = await reels.render()
+        assert needed <= made <= needed | moving | {chunk(0), chunk(1), LAST}
+        steps, metered, held, taken = await charged(reels.db, generation)
+        assert set(steps) <= set(priced)
+        assert metered == taken <= held == foreseen
+    assert await invariants.check(reels.db) == ()
+
+
+async def test_another_caption_style_redoes_chunks_alone(reels: Reels) -> None:
+    looks = {"caption_style": "pop"}
+    await editing.change_draft(reels.account.id, reels.draft, looks, expected_version=None, db=reels.db)
+    generation, made = await reels.render()
+    assert made == {chunk(0), chunk(1), LAST}
+    assert (await charged(reels.db, generation))[0] == ["render", "render"]
+    assert await invariants.check(reels.db) == ()
+
+
 async def test_an_edit_that_is_taken_back_costs_nothing(reels: Reels) -> None:
     before = (await reels.variant()).scenes[0]
     await change(reels, 0, narration="Other words.")

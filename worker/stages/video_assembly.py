@@ -42,6 +42,7 @@ async def perform(task: Assignment, tools: Toolset, bench: Bench) -> Made:  # no
     """
     plan = await bench.fetch(_must(task, ArtefactKind.TIMELINE))
     timeline = msgspec.json.decode(plan.read_bytes(), type=rendering.Timeline)
+    timeline = rendering.sized(timeline, *task.draft.aspect.size)
     if task.brand.profile is Profile.PREVIEW:
         timeline = rendering.preview(timeline)
     if task.unit.chunk is not None:

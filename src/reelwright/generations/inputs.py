@@ -64,7 +64,10 @@ def voice(scene: Scene, draft: Draft, makers: Makers) -> str:
 
 
 def mix(variant: Variant, draft: Draft, narrations: Sequence[str | None], makers: Makers, brand: Brand) -> str:
-    """Name the mastered sound and the plan that comes with it, by the narrations' SHA-256 in the scenes' order."""
+    """Name the mastered sound and the plan that comes with it, by the narrations' SHA-256 in the scenes' order.
+
+    The frame's size is left out: the plan is the same in every aspect, and whoever draws knows it.
+    """
     scenes = [
         (
             scene.duration_ms,
@@ -76,7 +79,7 @@ def mix(variant: Variant, draft: Draft, narrations: Sequence[str | None], makers
         )
         for scene in variant.scenes
     ]
-    reel = (draft.duration_s, draft.aspect.size, draft.platform, draft.music, draft.tone)
+    reel = (draft.duration_s, draft.platform, draft.music, draft.tone)
     return _named(Stage.AUDIO_MIXING, makers, reel, list(narrations), scenes, brand.cards)
 
 

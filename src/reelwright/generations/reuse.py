@@ -1,7 +1,7 @@
 """What a render need not make again, because an earlier generation of its draft has made it of the same inputs."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 from sqlalchemy import text
@@ -153,8 +153,10 @@ class Making:
         faults: tuple[str, ...] = ()
         for tried in range(pipeline.MOST_ROUNDS):
             drawn = Unit(stage=Stage.VISUAL_GENERATION, scene=at, round=tried)
-            for makers in self._in_turn(Stage.VISUAL_GENERATION):
-                yield drawn, inputs.picture(self.variant, scene, self.draft, makers, tried=tried, faults=faults)
+            for aspect in self.draft.aspect.within:
+                framed = replace(self.draft, aspect=aspect)
+                for makers in self._in_turn(Stage.VISUAL_GENERATION):
+                    yield drawn, inputs.picture(self.variant, scene, framed, makers, tried=tried, faults=faults)
             picture = self._sha256(drawn, ArtefactKind.IMAGE)
             if picture is None:
                 return

@@ -13,6 +13,14 @@ class Aspect(StrEnum):
         """Width and height of the finished frame, in pixels."""
         return {"9:16": (1080, 1920), "1:1": (1080, 1080), "16:9": (1920, 1080)}[self.value]
 
+    @property
+    def within(self) -> "tuple[Aspect, ...]":
+        """The aspects whose pictures hold this one's frame in full size: its own, and for a square both others.
+
+        A long frame cut from a square or from the other one would have to be made larger than it was drawn.
+        """
+        return (self, Aspect.PORTRAIT, Aspect.LANDSCAPE) if self is Aspect.SQUARE else (self,)
+
 
 def wanted_words(*, duration_s: int, words_per_minute: int = 150) -> int:
     """Return how many words a narration of that length has."""

@@ -20,6 +20,7 @@ from reelwright.rendering.timeline import (
     on_beats,
     plan,
     preview,
+    sized,
 )
 
 __all__ = [
@@ -56,5 +57,6 @@ __all__ = [
     "probe",
     "safe_area",
     "shaping",
+    "sized",
     "tempo",
 ]

@@ -121,11 +121,16 @@ class Timeline(msgspec.Struct, frozen=True, tag="timeline/1"):
         return tuple(s for s in self.shots if s.start - s.before < last and s.end + s.after > first)
 
 
+def sized(timeline: Timeline, width: int, height: int) -> Timeline:
+    """Return the same reel in frames of that size: it may have been planned for another."""
+    return msgspec.structs.replace(timeline, width=width, height=height)
+
+
 def preview(timeline: Timeline) -> Timeline:
     """Return the same reel in small: its shorter side has 360 pixels."""
     scale = PREVIEW_SIDE / min(timeline.width, timeline.height)
     width, height = (round(side * scale / 2) * 2 for side in (timeline.width, timeline.height))
-    return msgspec.structs.replace(timeline, width=width, height=height)
+    return sized(timeline, width, height)
 
 
 def milliseconds(frames: int) -> int:
