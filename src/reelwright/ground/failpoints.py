@@ -14,7 +14,6 @@ from datetime import timedelta
 from fnmatch import fnmatchcase
 from random import Random
 
-from reelwright.ground import log
 from reelwright.ground.errors import Outage
 
 NAMES = (
@@ -43,7 +42,6 @@ NAMES = (
 SEED = "REELWRIGHT_FAILPOINTS_SEED"
 _ACTION = re.compile(r"kill9|hang|raise:outage|raise:bug|(?:sleep|block):\d+|exit:\d{1,3}")
 _WHEN = re.compile(r"always|[1-9]\d*|p(?:0?\.\d+|1(?:\.0+)?)")
-_log = log.logger(__name__)
 
 
 class FailpointError(RuntimeError):
@@ -96,7 +94,9 @@ async def reached(name: str) -> None:
         return
     for point in _armed:
         if fnmatchcase(name, point.name) and point.fires():
-            _log.warning("failpoint.reached", failpoint=name, action=point.action)
+            from reelwright.ground import log  # noqa: PLC0415 - a third of what a chunk process loads, which never logs
+
+            log.logger(__name__).warning("failpoint.reached", failpoint=name, action=point.action)
             await _do(point.action, name)
 
 
