@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.ground.errors import Kind, Refusal
 from reelwright.ground.ids import AccountId, GenerationId
-from reelwright.ledger.account import Books, Origin, checked, in_credits
+from reelwright.ledger.account import MICRO, Books, Origin, checked, in_credits
 
 _CAPTURED = text(
     """
@@ -40,14 +40,14 @@ _DONE = text(
 
 
 class RefundTooLarge(Refusal):
-    """More is to be refunded than was charged and not refunded; `extra` says how much is left, in micro-credits."""
+    """More is to be refunded than was charged and not refunded; `extra` says how much is left, in credits."""
 
     kind = Kind.CONFLICT
     code = "credits.refund_too_large"
 
 
 class AdjustmentTooLarge(Refusal):
-    """The account has less than is to be taken; `extra` says how much it has, in micro-credits."""
+    """The account has less than is to be taken; `extra` says how much it has, in credits."""
 
     kind = Kind.CONFLICT
     code = "credits.adjustment_too_large"
@@ -90,7 +90,7 @@ async def refund(
         raise RefundTooLarge(
             f"{in_credits(refundable)} credits can still be refunded: refund no more.",
             field="credits",
-            extra={"refundable": refundable},
+            extra={"refundable": refundable / MICRO},
         )
     slices = _last_used(hold, micro)
     books = await Books.locked(tx, hold.account_id, also=[lot for lot, _ in slices])
@@ -163,7 +163,7 @@ async def adjust(
         raise AdjustmentTooLarge(
             f"The account has {in_credits(books.available)} credits: take no more, or force it into debt.",
             field="credits",
-            extra={"available": books.available},
+            extra={"available": books.available / MICRO},
         )
     else:
         short = books.take_back(-micro, kind="adjust", to_bucket="granted", source=source, reason=reason, actor=actor)

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from reelwright.ground.errors import Kind, Refusal
 from reelwright.ground.ids import AccountId, GenerationId
 from reelwright.ground.postgres import Statement, rows
-from reelwright.ledger.account import Books, in_credits
+from reelwright.ledger.account import MICRO, Books, in_credits
 
 _HELD = """
     owner AS MATERIALIZED (
@@ -134,14 +134,14 @@ _BALANCE = text(
 
 
 class CreditsInsufficient(Refusal):
-    """The account has less than the order needs; `extra` says how much of both, in micro-credits."""
+    """The account has less than the order needs; `extra` says how much of both, in credits."""
 
     kind = Kind.UNPAID
     code = "credits.insufficient"
 
 
 class DebtOpen(Refusal):
-    """Credits that had been used were taken back; `extra` says how much is owed, in micro-credits."""
+    """Credits that had been used were taken back; `extra` says how much is owed, in credits."""
 
     kind = Kind.UNPAID
     code = "credits.debt"
@@ -196,12 +196,12 @@ async def hold(
     if found.debt_micro:
         raise DebtOpen(
             f"{in_credits(found.debt_micro)} credits that were used have been taken back: buy credits to pay for them.",
-            extra={"required": micro, "debt": found.debt_micro},
+            extra={"required": micro / MICRO, "debt": found.debt_micro / MICRO},
         )
     raise CreditsInsufficient(
         f"This needs {in_credits(micro)} credits and {in_credits(found.available_micro)} are available:"
         " buy credits, or wait for the monthly allowance.",
-        extra={"required": micro, "available": found.available_micro},
+        extra={"required": micro / MICRO, "available": found.available_micro / MICRO},
     )
 
 

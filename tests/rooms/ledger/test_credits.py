@@ -94,7 +94,7 @@ async def test_a_hold_takes_not_one_credit_more(db: Database) -> None:
         with pytest.raises(ledger.CreditsInsufficient) as refusal:
             await ledger.hold(tx, account=owner, generation=work, micro=101)
     assert (refusal.value.kind, refusal.value.code) == (Kind.UNPAID, "credits.insufficient")
-    assert refusal.value.extra == {"required": 101, "available": 100}
+    assert refusal.value.extra == {"required": 101e-6, "available": 100e-6}
     assert await balance(db, owner) == (100, 0)
 
 

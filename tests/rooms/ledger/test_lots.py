@@ -90,7 +90,7 @@ async def test_c13_a_lot_that_lapsed_unswept_is_not_used(db: Database) -> None:
     assert await balance(db, owner) == (5, 0, 0)
     with pytest.raises(ledger.CreditsInsufficient) as refusal:
         await held(db, owner, 6)
-    assert refusal.value.extra == {"required": 6, "available": 5}
+    assert refusal.value.extra == {"required": 6e-6, "available": 5e-6}
     await held(db, owner, 5)
     async with db.begin() as tx:
         assert not await ledger.has_enough(tx, account=owner, micro=1)
