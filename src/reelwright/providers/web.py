@@ -74,7 +74,7 @@ class Budget:
     total_s: float = 15.0
     lookup_s: float = 5.0
     connect_s: float = 4.0
-    extract_s: float = 12.0
+    extract_s: float = 30.0  # by the clock; of the processor it may have five seconds
     wire_bytes: int = 2_000_000
     html_bytes: int = 4_000_000
     header_bytes: int = 64_000
