@@ -4,7 +4,7 @@ from litestar import Router
 
 from reelwright.api.account import ask_export, delete_account, delete_user, read_export, restore_account
 from reelwright.api.admin import grant_boost, set_plan
-from reelwright.api.arriving import BODY_LIMIT, generation_named, json_only
+from reelwright.api.arriving import BODY_LIMIT
 from reelwright.api.assets import change_asset, delete_asset, list_assets, read_asset, save_asset
 from reelwright.api.audit import list_admin_actions
 from reelwright.api.auth import (
@@ -23,7 +23,7 @@ from reelwright.api.brand_kits import (
     list_brand_kits,
     read_brand_kit,
 )
-from reelwright.api.caller import Entrance, account_of, caller_of, known
+from reelwright.api.caller import Entrance, account_of, caller_of
 from reelwright.api.costs import calculate_cost, change_action_costs, list_action_costs
 from reelwright.api.creations import create
 from reelwright.api.credits import correct_credits, list_transactions, read_balance, read_transaction
@@ -37,6 +37,7 @@ from reelwright.api.health import live, metrics, ready
 from reelwright.api.ingestion import ingest, read_ingestion, retry_ingestion
 from reelwright.api.keys import add_key, list_keys, read_key, revoke_key
 from reelwright.api.letter_pages import letter_pages
+from reelwright.api.letting_in import let_in
 from reelwright.api.limits import read_limits
 from reelwright.api.links import asset_url, file_by_link, media_url, video_url
 from reelwright.api.me import change_me, end_session, list_sessions, read_me
@@ -73,7 +74,7 @@ from reelwright.api.schedules import (
 from reelwright.api.scopes import checked
 from reelwright.api.stage_runs import cancel_stage_run, list_stage_runs, read_stage_run
 from reelwright.api.tracking import track_request
-from reelwright.api.unambiguous import body_understood, query_understood
+from reelwright.api.unambiguous import body_understood
 from reelwright.api.usage import usage_by_action, usage_daily, usage_export, usage_projection
 from reelwright.api.usage_reports import count_requests, top_consumers, tracking_failures, usage_report
 from reelwright.api.users import list_users, read_user, revoke_boost, set_demo
@@ -117,7 +118,7 @@ __all__ = [
 
 v1 = Router(
     path="/v1",
-    guards=[json_only, known, query_understood, generation_named],
+    guards=[let_in],
     before_request=body_understood,
     dependencies={"account": account_of, "caller": caller_of},
     route_handlers=[

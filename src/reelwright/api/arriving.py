@@ -33,13 +33,13 @@ def whole_bodies(receive: Receive) -> Receive:
     return received
 
 
-async def generation_named(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+def generation_named(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
     """Let all that this request logs name the generation of its path."""
     if (generation := connection.path_params.get("generation_id")) is not None:
         structlog.contextvars.bind_contextvars(generation_id=str(generation))
 
 
-async def json_only(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+def json_only(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Let a body in only as application/json: a cross-site form can send text/plain with cookies. Raises 415.
 
     A request without body and type passes, as `curl -X POST` sends it; no browser's form can leave its type out. Routes

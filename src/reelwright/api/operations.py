@@ -40,7 +40,7 @@ class Operation:
     @property
     def signed_in(self) -> bool:
         """Return whether only known accounts get there."""
-        return "known" in self.guards and not self.handler.opt.get("public")
+        return "let_in" in self.guards and not self.handler.opt.get("public")
 
     @property
     def parameters(self) -> dict[str, FieldDefinition]:

@@ -18,10 +18,8 @@ from reelwright.api.creations import BadField
 from reelwright.api.operations import definition_of, parameters_of
 
 
-async def query_understood(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+def query_understood(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Let a query in whose every parameter the route has, and once where it takes one. Raises BadField."""
-    if not connection.scope["query_string"]:
-        return
     taken = _query_of(handler)
     for name, values in connection.query_params.dict().items():
         if name not in taken:
