@@ -8,7 +8,8 @@ eight requests in flight, all on this machine's cores together. Two floors in th
 Litestar route that encodes one small Struct, and a Litestar route that plays the very statements that ours sent, BEGIN
 and COMMIT included, by plain asyncpg from a prepared pool, with new ids. They check no key, limit or body. The relay
 publishes each order to a queue that says yes and delivers nothing. CPU is what a process and its children used, for one
-request: it says what to mend, while seconds on a shared machine don't. The floors' server has its own CPU column.
+request: it says what to mend, while seconds on a shared machine don't. The floors' server has its own CPU column. The
+SQL of orders is also sent without any HTTP, so that it shows what PostgreSQL could take here at most.
 """
 
 import argparse
@@ -17,9 +18,11 @@ import contextlib
 import json
 import os
 import pickle
+import re
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
@@ -74,6 +77,8 @@ class Bench:
     ports: dict[str, int]
     ordered: int = 0
     reads: str = ""
+    url: str = ""
+    tapes: dict[str, Tape] = field(default_factory=dict[str, Tape])
     found: dict[str, list[Found]] = field(default_factory=dict[str, list[Found]])
 
     def order(self) -> str:
@@ -92,15 +97,44 @@ class Bench:
         told = json.loads(said)
         used = {name: (spent - before[name]) for name, spent in self.cpu_s().items()} | {"generator": told["cpu_s"]}
         assert told["statuses"].keys() <= {"200", "201", "202"}, (arm, told["statuses"])
+        return self._kept(arm, told, used)
+
+    def _kept(self, arm: str, told: dict[str, Any], used_s: dict[str, float]) -> Found:
         found = Found(
             per_s=told["count"] / told["whole_s"],
             p50_ms=told["p50_ms"],
             p99_ms=told["p99_ms"],
             worst_ms=told["worst_ms"],
-            cpu_ms={name: 1000 * spent / told["count"] for name, spent in used.items()},
+            cpu_ms={name: 1000 * spent / told["count"] for name, spent in used_s.items()},
         )
         self.found.setdefault(arm, []).append(found)
         return found
+
+    async def play(self, arm: str, tape: Tape, count: int) -> Found:
+        """Send a request's SQL from here, without HTTP, over as many connections as there are requests in flight."""
+        settings, took_ms, todo = (
+            {"plan_cache_mode": "force_generic_plan", "jit": "off"},
+            list[float](),
+            iter(range(count)),
+        )
+        async with asyncpg.create_pool(self.url, min_size=AT_ONCE, max_size=AT_ONCE, server_settings=settings) as pool:
+
+            async def work() -> None:
+                async with pool.acquire() as connection:
+                    for _ in todo:
+                        since = time.perf_counter()
+                        await tape.play(connection)
+                        took_ms.append((time.perf_counter() - since) * 1000)
+
+            before, own, began = self.cpu_s(), time.process_time(), time.perf_counter()
+            await asyncio.gather(*(work() for _ in range(AT_ONCE)))
+            whole_s = time.perf_counter() - began
+            used = {name: (spent - before[name]) for name, spent in self.cpu_s().items()}
+            used["generator"] = time.process_time() - own
+        took_ms.sort()
+        p50_ms, p99_ms, worst_ms = took_ms[count // 2], took_ms[count * 99 // 100], took_ms[-1]
+        told = {"count": count, "whole_s": whole_s, "p50_ms": p50_ms, "p99_ms": p99_ms, "worst_ms": worst_ms}
+        return self._kept(arm, told, used)
 
     def cpu_s(self) -> dict[str, float]:
         spent: dict[str, float] = {}
@@ -169,7 +203,7 @@ async def taped(environment: dict[str, str], key: str, accounts: Sequence[UUID])
                 answer = await client.request(method, path, headers=own, content=body or None)
                 assert answer.is_success, answer.text
                 found = {each for _, values in said for each in ids_in(values)} - {accounts[0]}
-                plain = tuple((sql, _plain(values)) for sql, values in said)
+                plain = tuple((_unlimited(sql), _plain(values)) for sql, values in said)
                 fresh = tuple(found) if method == "POST" else ()
                 tapes[name] = Tape(plain, fresh, answer.content, owners=tuple(accounts) if fresh else ())
                 return answer
@@ -180,6 +214,12 @@ async def taped(environment: dict[str, str], key: str, accounts: Sequence[UUID])
                 await ask("list", "GET", "/v1/generations?limit=20")
             _taped.set(None)
     return tapes, made
+
+
+def _unlimited(sql: str) -> str:
+    """Let the few accounts of the floor order as often as they are told to: the last word counts, and binds nobody."""
+    limits = r"(order_stands\([^)]*), (\$\d+), (\$\d+), (\$\d+)\)"
+    return re.sub(limits, r"\1, \2 + 1000000, \3 + 1000000, \4 + 1000000)", sql)
 
 
 def _plain(value: Any) -> Any:
@@ -265,13 +305,14 @@ async def running(folder: Path, orders: int) -> AsyncGenerator[Bench]:
             program.start()
             stack.callback(program.stop)
             program.await_ready()
-        bench = Bench(processes={**servers, **programs}, keys=keys, ports=ports, ordered=RUNNING, reads=read)
+        bench = Bench({**servers, **programs}, keys, ports, ordered=RUNNING, reads=read, url=url, tapes=tapes)
         print({name: len(tape.statements) for name, tape in tapes.items()}, "statements a request, BEGIN and COMMIT in")
         yield bench
 
 
 ARMS = ("read", "list", "create")
 FLOOR = "bare Litestar route"
+NO_HTTP = "create, its SQL without HTTP"
 
 
 async def compared(bench: Bench, *, rounds: int, reads: int, orders: int) -> None:
@@ -289,6 +330,7 @@ async def compared(bench: Bench, *, rounds: int, reads: int, orders: int) -> Non
                 floor = [request("GET", f"/sql/{arm}")] * len(ours)
             await bench.run(f"{arm}, its SQL alone", "floor", floor)
             await bench.run(arm, "api", ours)
+        await bench.play(NO_HTTP, bench.tapes["create"], orders // part)
         if turn == 0:
             bench.found.clear()
 
@@ -311,12 +353,21 @@ def told(console: Console, bench: Bench) -> None:
         console.print(f"{arm}: {to_sql:.2f} of Litestar with the same SQL by asyncpg, {to_bare:.2f} of the bare route")
     steady = bench.found[STEADY][0]
     goals = (
-        (f"at least {RATE:.0f} orders a second, eight in flight", median(bench.found["create"], _per_s), RATE, 1),
-        ("p99 of at most 40 ms at that rate, from the instant each fell due", steady.p99_ms, 40.0, -1),
-        ("reads at least 0.6 of the same SQL on a bare route", ratio(bench, "read", "read, its SQL alone"), 0.6, 1),
+        ("orders a second, eight in flight", median(bench.found["create"], _per_s), RATE, 1),
+        ("p99 ms at 300 a second, from the instant each fell due", steady.p99_ms, 40.0, -1),
+        ("reads, as a part of the same SQL on a bare route", ratio(bench, "read", "read, its SQL alone"), 0.6, 1),
     )
+    aims = Table("", "found", "target", "")
     for aim, value, wanted, sign in goals:
-        console.print(f"{'met' if sign * value >= sign * wanted else 'MISSED'}: {aim} ({value:.2f})")
+        target = f"{'at least' if sign > 0 else 'at most'} {wanted:g}"
+        aims.add_row(aim, f"{value:.2f}", target, "met" if sign * value >= sign * wanted else "MISSED")
+    console.print(aims)
+    spent = median(bench.found["create"], lambda f: sum(f.cpu_ms.values())) / (os.cpu_count() or 1)
+    api, alone = median(bench.found["create"], lambda f: f.cpu_ms["api"]), median(bench.found[NO_HTTP], _per_s)
+    console.print(
+        f"By CPU alone the API process could take {1000 / api:.0f} orders a second, and this machine's cores"
+        f" {1000 / spent:.0f}; PostgreSQL takes {alone:.0f} of the same SQL by asyncpg without HTTP, Redis or a relay."
+    )
 
 
 STEADY = f"create, {RATE:.0f} a second fall due"

@@ -18,6 +18,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import uvicorn
+from asyncpg.pool import PoolConnectionProxy
 from litestar import Litestar, Response, get, post
 from litestar.params import JSONBody
 
@@ -40,6 +41,14 @@ class Tape:
         new = {old: uuid4() for old in self.ids} | {self.owners[0]: random.choice(self.owners)}  # noqa: S311 - in turn
         spelt = [(str(old), str(to)) for old, to in new.items()]
         return [(sql, tuple(_swapped(value, new, spelt) for value in values)) for sql, values in self.statements]
+
+    async def play(self, connection: "asyncpg.Connection | PoolConnectionProxy") -> None:
+        """Send the statements."""
+        for sql, values in self.fresh():
+            if values or not sql.isupper():
+                await connection.fetch(sql, *values)
+            else:
+                await connection.execute(sql)
 
 
 def _swapped(value: Any, new: dict[UUID, UUID], spelt: list[tuple[str, str]]) -> Any:
@@ -75,11 +84,7 @@ def app() -> Litestar:
     async def played(name: str) -> Response[bytes]:
         tape = tapes[name]
         async with pool.acquire() as connection:
-            for sql, values in tape.fresh():
-                if values or not sql.isupper():
-                    await connection.fetch(sql, *values)
-                else:
-                    await connection.execute(sql)
+            await tape.play(connection)
         return Response(tape.answer, media_type="application/json")
 
     @get("/bare")
