@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Self
 
 
@@ -44,7 +45,11 @@ class Periods:
         """Return the periods that hold an aware instant; labels are yyyymm and yyyymmddhh. Raises ValueError."""
         if now.tzinfo is None:
             raise ValueError("an instant needs a time zone")
-        hour_start = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+        return cls._of(now.astimezone(UTC).replace(minute=0, second=0, microsecond=0))
+
+    @classmethod
+    @lru_cache(maxsize=64)  # an order asks for the same hour's several times
+    def _of(cls, hour_start: datetime) -> Self:
         month_start = hour_start.replace(day=1, hour=0)
         return cls(
             month=f"{month_start:%Y%m}",

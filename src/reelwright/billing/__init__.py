@@ -1,6 +1,7 @@
 """The billing room: plans, price lists, quotes, and Stripe: its door, its events, what was bought and paid."""
 
 from reelwright.billing.catalogue import (
+    PRICES,
     Catalogue,
     Line,
     OrderKind,
@@ -9,6 +10,7 @@ from reelwright.billing.catalogue import (
     PublishedList,
     Quote,
     Rest,
+    price_list,
     priced,
     quote,
 )
@@ -54,6 +56,7 @@ __all__ = [
     "PACKS",
     "PACK_PRICES_CENTS",
     "PLANS",
+    "PRICES",
     "Catalogue",
     "Charged",
     "CheckoutSession",
@@ -96,6 +99,7 @@ __all__ = [
     "event_of",
     "paid_month",
     "parsed",
+    "price_list",
     "priced",
     "quote",
     "review_since",

@@ -8,19 +8,22 @@ from itertools import groupby
 from uuid import UUID
 
 import asyncpg
+import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.ground.metering import Action, Use
 from reelwright.ground.postgres import Statement, rows
 
-_CURRENT = Statement(
-    """
-    SELECT version, action, unit_micro FROM action_costs
-     WHERE version = (SELECT version FROM price_versions WHERE effective_from <= now()
-                       ORDER BY effective_from DESC, version DESC LIMIT 1)
-    """
-)
+PRICES = """
+    (SELECT CAST(jsonb_build_object('version', version, 'costs', jsonb_object_agg(action, unit_micro)) AS text)
+       FROM action_costs
+      WHERE version = (SELECT version FROM price_versions WHERE effective_from <= now()
+                        ORDER BY effective_from DESC, version DESC LIMIT 1)
+      GROUP BY version)
+"""
+"""The list that prices new work, for a statement that reads more and `price_list`."""
+_CURRENT = Statement(f"SELECT {PRICES} AS prices")
 _AT = Statement("SELECT version, action, unit_micro FROM action_costs WHERE version = :version")
 _LISTS = text(
     """
@@ -57,7 +60,7 @@ _CHANGE = text(
 # lets a reel exceed its target by a tenth. Characters: 180 words a minute of 7, space included, are 21 a second.
 _OVERRUN_PERCENT = 110
 _CHARACTERS_A_SECOND = 22
-_KNOWN = frozenset(Action)
+_KNOWN: Mapping[str, Action] = {action.value: action for action in Action}
 
 
 class OrderKind(StrEnum):
@@ -148,7 +151,8 @@ class Catalogue:
 
     async def current(self) -> PriceList:
         """Return the list that prices new work. Raises LookupError where none is in force."""
-        return self._list(await rows(self.session, _CURRENT, {}))
+        [row] = await rows(self.session, _CURRENT, {})
+        return price_list(row["prices"])
 
     async def at(self, version: int) -> PriceList:
         """Return the list that running work was quoted by. Raises LookupError."""
@@ -192,9 +196,26 @@ class Catalogue:
     def _list(found: Sequence[asyncpg.Record]) -> PriceList:
         if not found:
             raise LookupError("there is no such price list")
-        # A newer release may have priced actions that this one doesn't know, while both are serving.
         costs = {Action(row["action"]): row["unit_micro"] for row in found if row["action"] in _KNOWN}
         return PriceList(version=found[0]["version"], costs=costs)
+
+
+class _Listed(msgspec.Struct):
+    version: int
+    costs: dict[str, int]
+
+
+_listed = msgspec.json.Decoder(_Listed)
+
+
+def price_list(found: str | None) -> PriceList:
+    """Read what `PRICES` has found. Raises LookupError where no list is in force."""
+    if found is None:
+        raise LookupError("there is no such price list")
+    listed = _listed.decode(found)
+    # A newer release may have priced actions that this one doesn't know, while both are serving.
+    costs = {_KNOWN[name]: micro for name, micro in listed.costs.items() if name in _KNOWN}
+    return PriceList(version=listed.version, costs=costs)
 
 
 def quote(order: PricedOrder, prices: PriceList) -> Quote:

@@ -23,7 +23,7 @@ from reelwright.generations.edits import (
     with_scene,
     with_story,
 )
-from reelwright.generations.generations import LONGEST_PAUSE, Generations
+from reelwright.generations.generations import FINGERPRINT, LONGEST_PAUSE, Generations
 from reelwright.generations.inputs import RECIPES, Makers
 from reelwright.generations.model import (
     THUMBNAILS,
@@ -93,7 +93,7 @@ from reelwright.generations.records import (
 )
 from reelwright.generations.reuse import Done, Making, Reuse
 from reelwright.generations.runs import PLAN, Runs
-from reelwright.generations.showing import shown
+from reelwright.generations.showing import showing, shown
 from reelwright.generations.sizing import wanted_scenes, wanted_words
 from reelwright.generations.stories import Sources, Variants
 from reelwright.generations.uploads import Uploads
@@ -101,6 +101,7 @@ from reelwright.generations.uploads import Uploads
 __all__ = [
     "ACCEPTED",
     "ACCEPTED_WITH_DRAFT",
+    "FINGERPRINT",
     "FIRST_RUNS",
     "LONGEST_PAUSE",
     "PLAN",
@@ -206,6 +207,7 @@ __all__ = [
     "lately_told",
     "pipeline",
     "reordered",
+    "showing",
     "shown",
     "wanted_scenes",
     "wanted_words",

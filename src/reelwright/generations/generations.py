@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import and_, func, literal, select, text, tuple_, update
+from sqlalchemy import and_, func, literal, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,7 +19,7 @@ from reelwright.ground.postgres import Statement, rows
 LONGEST_PAUSE = timedelta(days=7)  # then the sweep cancels it
 _COLUMNS = [column for column in GENERATIONS.c if column.name != "fingerprint"]
 
-_FACTS = text(
+_FACTS = Statement(
     """
     SELECT (SELECT coalesce(sum(generation_units), 0) FROM generations
              WHERE account_id = :account AND admitted_at >= :month_start AND units_returned_at IS NULL) AS month,
@@ -34,9 +34,11 @@ _FACTS = text(
                   WHERE account_id = :account AND ended_at IS NULL ORDER BY id) AS deadlines
     """
 )
-_FINGERPRINT = Statement("SELECT fingerprint FROM generations WHERE id = :generation")
+FINGERPRINT = "(SELECT fingerprint FROM generations WHERE id = :generation)"
+"""For a statement that reads more; NULL where there is no such generation."""
+_FINGERPRINT = Statement(f"SELECT {FINGERPRINT} AS fingerprint")
 _COUNTED = Statement("SELECT * FROM generation_use(:account, :month_start, :month_end, :hour_start, :hour_end)")
-_REGENERATED = text(
+_REGENERATED = Statement(
     """
     SELECT draft_id, id, plan, admitted_at FROM generations
      WHERE account_id = :account AND admitted_at > :since AND units_returned_at IS NULL
@@ -83,7 +85,7 @@ class Generations:
     async def fingerprint_of(self, generation_id: GenerationId) -> bytes | None:
         """Return the fingerprint of the order that started this generation, or None where none did."""
         found = await rows(self.session, _FINGERPRINT, {"generation": generation_id})
-        return found[0]["fingerprint"] if found else None
+        return found[0]["fingerprint"]
 
     async def add_once(self, new: NewGeneration) -> bool:
         """Keep an accepted generation, queued; False where it was accepted before."""
@@ -248,12 +250,12 @@ class Generations:
         A paused generation holds its place for as long as it may rest.
         """
         values = {"account": account_id, "month_start": month_start, "hour_start": hour_start}
-        row = (await self.session.execute(_FACTS, values | {"longest_pause": LONGEST_PAUSE})).one()
+        [row] = await rows(self.session, _FACTS, values | {"longest_pause": LONGEST_PAUSE})
         return AdmissionFacts(
-            generations_month=row.month,
-            generations_hour=row.hour,
-            full_month=row.full_month,
-            live=tuple(zip(row.ids, row.deadlines, strict=True)),
+            generations_month=row["month"],
+            generations_hour=row["hour"],
+            full_month=row["full_month"],
+            live=tuple(zip(row["ids"], row["deadlines"], strict=True)),
         )
 
     async def counted(
@@ -283,8 +285,11 @@ class Generations:
 
     async def regenerated(self, account_id: AccountId, since: datetime) -> list[Regenerated]:
         """Return the account's regenerations after an instant, given-back ones left out, in the order of admission."""
-        made = await self.session.execute(_REGENERATED, {"account": account_id, "since": since})
-        return [Regenerated(DraftId(row.draft_id), GenerationId(row.id), row.plan, row.admitted_at) for row in made]
+        made = await rows(self.session, _REGENERATED, {"account": account_id, "since": since})
+        return [
+            Regenerated(DraftId(row["draft_id"]), GenerationId(row["id"]), row["plan"], row["admitted_at"])
+            for row in made
+        ]
 
     async def note(self, generation_id: GenerationId, kind: str, data: Mapping[str, object]) -> int:
         """Append an event and return its number. The generation stays locked until the commit. Raises LookupError."""

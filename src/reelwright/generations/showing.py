@@ -16,14 +16,17 @@ from reelwright.ground.ids import AccountId, GenerationId, StageRunId
 from reelwright.ground.postgres import Statement, rows
 
 _COLUMNS = ", ".join(f"g.{column.name}" for column in GENERATIONS.c if column.name != "fingerprint")
-_SHOWN = Statement(
-    f"""
-    SELECT {_COLUMNS}, CAST(jsonb_build_object(
+_SHOWN = f"""
+    SELECT {{beside}} AS beside, {_COLUMNS}, CAST(jsonb_build_object(
         'runs', (SELECT jsonb_agg(to_jsonb(r)) FROM stage_runs r WHERE r.generation_id = g.id),
         'variants', {VARIANTS_OF}, 'artefacts', {ARTEFACTS_OF}) AS text) AS facts
       FROM generations g WHERE g.id = :generation AND g.account_id = :account
-    """  # noqa: S608 - put together from constants
-)
+"""  # noqa: S608 - put together from constants
+
+
+def showing(beside: str) -> Statement:
+    """Return the statement for `shown`, which asks for one value more of another room's, of `:generation`."""
+    return Statement(_SHOWN.format(beside=beside))
 
 
 class _Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,16 +69,19 @@ _facts = msgspec.json.Decoder(_Facts)
 
 
 async def shown(
-    tx: AsyncConnection, account_id: AccountId, generation_id: GenerationId
-) -> tuple[Generation, list[Run], list[Variant], list[Artefact]] | None:
+    tx: AsyncConnection, statement: Statement, account_id: AccountId, generation_id: GenerationId
+) -> tuple[Generation, list[Run], list[Variant], list[Artefact], Any] | None:
     """Return a generation with its runs in their order, and the variants it works on and its files, newest first.
+
+    The last is what `showing` was told to ask for beside.
 
     The variants are those that it wrote, or the draft's where it writes none. None where there is no such generation,
     or it belongs to another.
     """
-    for row in await rows(tx, _SHOWN, {"generation": generation_id, "account": account_id}):
+    for row in await rows(tx, statement, {"generation": generation_id, "account": account_id}):
         known: dict[str, Any] = dict(row)
+        beside = known.pop("beside")
         facts = _facts.decode(known.pop("facts"))
         runs = sorted((each.run() for each in facts.runs or ()), key=place_of)
-        return generation_of(known), runs, facts.variants or [], facts.artefacts or []
+        return generation_of(known), runs, facts.variants or [], facts.artefacts or [], beside
     return None

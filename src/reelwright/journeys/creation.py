@@ -20,6 +20,7 @@ from reelwright.ground.ids import AccountId, DraftId, GenerationId
 from reelwright.ground.postgres import Database, Undone
 from reelwright.journeys import accepting, allowances, lastword, offering, reuse
 from reelwright.journeys.facts import plan_of
+from reelwright.journeys.foreknown import foreknown
 from reelwright.journeys.lastword import Moment, moment_of
 from reelwright.journeys.ordering import Order, Prepared, Terms, for_admission, needed_places, prepare
 
@@ -101,10 +102,10 @@ async def _started(
     order: Order, account: Account, *, db: Database, gate: Gate, terms: Terms, now: datetime, opening: Opening
 ) -> Started:
     async with db.single() as tx:  # it only reads
-        seen = await Generations(session=tx).fingerprint_of(order.id)
-        if seen is not None:
-            return await _repeated(tx, order, account, seen)
-        prepared = await prepare(tx, order, account, now, places=terms.places)
+        known = await foreknown(tx, account.id, order.id)
+        if known.fingerprint is not None:
+            return await _repeated(tx, order, account, known.fingerprint)
+        prepared = await prepare(tx, order, account, now, places=terms.places, known=known)
     await outbox.check_depth(db)
     await offering.check_on(needed_places(order, terms), db=db)
     request = for_admission(order, account, terms, reused=prepared.reused)

@@ -40,7 +40,7 @@ def reader(db: Database) -> Callable[[AccountId, Periods], Awaitable[Facts]]:
     """Return the function by which the gate rebuilds counters, leases and cooldowns. It raises Outage."""
 
     async def facts(account: AccountId, periods: Periods) -> Facts:
-        async with db.begin() as tx:
+        async with db.single() as tx:  # each tells what was so when it was asked: the last word counts once more
             generations = Generations(session=tx)
             found = await generations.admission_facts(account, periods.month_start, periods.hour_start)
             # The periods may be a moment behind Redis's clock; what has ended since is left out by the script.
@@ -66,7 +66,7 @@ def held(db: Database) -> Callable[[AccountId], Awaitable[Held]]:
     """Return the function by which the gate learns an account's plan. It raises Outage. Who is gone is on Basic."""
 
     async def plan_of(account: AccountId) -> Held:
-        async with db.begin() as tx:
+        async with db.single() as tx:
             found = await Accounts(session=tx).get(account)
         if found is None:
             return Held(plan=billing.Plan.BASIC.value, version=0)

@@ -30,6 +30,7 @@ from reelwright.generations import (
 from reelwright.ground.errors import Kind, NotFound, Refusal
 from reelwright.ground.ids import AccountId, DraftId, GenerationId, VariantId, derived
 from reelwright.journeys import brands, reuse, sounds
+from reelwright.journeys.foreknown import Foreknown
 from reelwright.journeys.workroom import in_lane
 
 _REGENERATING = (GenerationKind.REGENERATE_TARGETED, GenerationKind.REGENERATE_FULL)
@@ -191,7 +192,13 @@ def for_admission(order: Order, account: Account, terms: Terms, *, reused: Colle
 
 
 async def prepare(
-    tx: AsyncConnection, order: Order, account: Account, now: datetime, *, places: Mapping[Stage, Place] | None = None
+    tx: AsyncConnection,
+    order: Order,
+    account: Account,
+    now: datetime,
+    *,
+    places: Mapping[Stage, Place] | None = None,
+    known: Foreknown | None = None,
 ) -> Prepared:
     """Read draft, variant and prices, and refuse what the plan lacks or what isn't there.
 
@@ -208,9 +215,9 @@ async def prepare(
             raise NotFound("There is no such draft.", field="draft_id")
         draft = stored
     variant = None if order.kind in _WRITING else await _variant_of(tx, draft, order)
-    sound = await _sound(tx, order, draft, (places or {}).get(Stage.TTS_GENERATION))
+    sound = await _sound(tx, order, draft, (places or {}).get(Stage.TTS_GENERATION), known)
     brand = await _brand(tx, order, draft)
-    prices = await billing.Catalogue(session=tx).current()
+    prices = known.prices if known else await billing.Catalogue(session=tx).current()
     makers = reuse.makers_of(places or {})
     ready = None
     if order.kind is GenerationKind.RENDER and variant is not None and not order.resumes:
@@ -226,7 +233,9 @@ async def prepare(
     return Prepared(draft=draft, variant=variant, price=price, sound=sound, brand=brand, makers=makers, reused=reused)
 
 
-async def _sound(tx: AsyncConnection, order: Order, draft: Draft, speech: Place | None) -> Sound | None:
+async def _sound(
+    tx: AsyncConnection, order: Order, draft: Draft, speech: Place | None, known: Foreknown | None
+) -> Sound | None:
     """Return what the order will sound like: as the failed one that it goes on from, else as the draft says just now.
 
     A stored draft may name what is gone where nothing is to be heard. Raises VoiceUnknown, MusicUnknown, MusicNotReady.
@@ -235,7 +244,7 @@ async def _sound(tx: AsyncConnection, order: Order, draft: Draft, speech: Place 
         failed = await Generations(session=tx).get(draft.account_id, order.resumes)
         return None if failed is None else msgspec.convert(failed.sound or {}, Sound)
     try:
-        return await sounds.chosen(tx, draft, speech)
+        return await sounds.chosen(tx, draft, speech, known=known)
     except Refusal:
         silent = Stage.TTS_GENERATION not in pipeline.stages(order.kind) and order.part is not Part.SCENE_VOICE
         if order.existing and silent:

@@ -18,12 +18,14 @@ from reelwright.generations import (
     Runs,
     Variant,
     Variants,
+    showing,
     shown,
 )
 from reelwright.ground.errors import NotFound
 from reelwright.ground.ids import AccountId, DraftId, GenerationId
 from reelwright.ground.postgres import Database
 
+_SHOWN = showing(ledger.CHARGED)
 GONE = "There is no such generation."
 
 
@@ -41,14 +43,13 @@ class Shown:
 async def generation(account: AccountId, wanted: GenerationId, *, db: Database) -> Shown:
     """Return a generation with all that is known of it. Raises NotFound, Outage."""
     async with db.single() as tx:
-        found = await shown(tx, account, wanted)
-        if found is None:
-            raise NotFound(GONE)
-        charged_micro = await ledger.charged(tx, generation=wanted)
-    one, runs, variants, artefacts = found
+        found = await shown(tx, _SHOWN, account, wanted)
+    if found is None:
+        raise NotFound(GONE)
+    one, runs, variants, artefacts, charged_micro = found
     if one.part is not None:
         variants = [variant for variant in variants if variant.id == one.variant_id]
-    return Shown(generation=one, runs=runs, variants=variants, artefacts=artefacts, charged_micro=charged_micro)
+    return Shown(generation=one, runs=runs, variants=variants, artefacts=artefacts, charged_micro=charged_micro or 0)
 
 
 async def generations(

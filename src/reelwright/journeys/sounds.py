@@ -11,6 +11,7 @@ from reelwright.admission import Place
 from reelwright.generations import Draft, MusicChoice, Sound, Track, VoiceChoice
 from reelwright.ground.errors import Kind, Refusal
 from reelwright.ground.ids import AccountId
+from reelwright.journeys.foreknown import Foreknown
 from reelwright.library import Voiced
 from reelwright.providers import BuiltInVoice
 
@@ -32,13 +33,16 @@ class MusicNotReady(Refusal):
     code = "music.not_ready"
 
 
-async def chosen(tx: AsyncConnection, draft: Draft, speech: Place | None) -> Sound:
+async def chosen(tx: AsyncConnection, draft: Draft, speech: Place | None, *, known: Foreknown | None = None) -> Sound:
     """Return what the draft's voice and music are. Raises VoiceUnknown, MusicUnknown, MusicNotReady.
 
     `speech` is the place at who speaks here; None: any provider's voices are known. One indexed query for the voice
     unless it comes with the provider, and one for music that is the person's own.
     """
-    voice = await resolve(tx, draft.account_id, draft.voice, speech)
+    if known is not None and draft.voice == providers.DEFAULT_VOICE:
+        voice = _default(known.voice, speech)
+    else:
+        voice = await resolve(tx, draft.account_id, draft.voice, speech)
     return Sound(voice=voice, music=await music(tx, draft.account_id, draft.music, tone=draft.tone.value))
 
 
@@ -61,10 +65,7 @@ async def resolve(tx: AsyncConnection, account: AccountId, voice: str, speech: P
     """
     voices = library.Voices(tx, account)
     if voice == providers.DEFAULT_VOICE:
-        found = await voices.default()
-        if found is None or not _offered(found.voice, speech):  # the provider was changed since: its own default is
-            return VoiceChoice()
-        return _choice(found)
+        return _default(await voices.default(), speech)
     wanted = id_of(voice)
     if wanted is None:
         if not _offered(voice, speech):
@@ -143,6 +144,12 @@ def _offered(name: str, speech: Place | None) -> bool:
     """Say whether who speaks here has a voice of that name; one whose voices only its own server knows may."""
     names = [voice.name for voice in built_in(speech)]
     return names == [providers.DEFAULT_VOICE] or name in {providers.DEFAULT_VOICE, *names}
+
+
+def _default(found: Voiced | None, speech: Place | None) -> VoiceChoice:
+    if found is None or not _offered(found.voice, speech):  # the provider was changed since: its own default is
+        return VoiceChoice()
+    return _choice(found)
 
 
 def _choice(found: Voiced) -> VoiceChoice:

@@ -4,6 +4,7 @@ from reelwright.ledger.account import Origin
 from reelwright.ledger.by_run import metered_by_run
 from reelwright.ledger.corrections import AdjustmentTooLarge, Correction, RefundTooLarge, adjust, clawback, refund
 from reelwright.ledger.credits import (
+    CHARGED,
     Balance,
     CreditsInsufficient,
     DebtOpen,
@@ -55,6 +56,7 @@ from reelwright.ledger.verify import Violation, mismatches, verify
 reserve, charge, history = hold, capture, transactions  # the same under the names that are usual elsewhere
 
 __all__ = [
+    "CHARGED",
     "HISTORY_DAYS",
     "AdjustmentTooLarge",
     "Balance",

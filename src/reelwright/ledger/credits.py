@@ -116,11 +116,11 @@ _SETTLED = text(
       FROM credit_holds WHERE generation_id = :generation ORDER BY attempt DESC LIMIT 1
     """
 )
-_CHARGED = Statement(
-    """
-    SELECT sum(captured_micro - refunded_micro)::bigint AS charged FROM credit_holds WHERE generation_id = :generation
-    """
-)
+CHARGED = """
+    (SELECT sum(captured_micro - refunded_micro)::bigint FROM credit_holds WHERE generation_id = :generation)
+"""
+"""What was taken for a generation so far and not refunded, for a statement that reads more; NULL where nothing was."""
+_CHARGED = Statement(f"SELECT {CHARGED} AS charged")
 _BALANCE = text(
     """
     SELECT least(available_micro, coalesce(usable.micro, 0))::bigint AS available, held_micro, debt_micro

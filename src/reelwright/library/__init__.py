@@ -24,17 +24,20 @@ from reelwright.library.model import (
 from reelwright.library.sound_jobs import CHANNEL, SoundClaim, SoundJob, SoundJobs
 from reelwright.library.tracks import Filter, OwnTrack, TooManyTracks, Tracks, unknown_track
 from reelwright.library.voices import (
+    DEFAULT_VOICE,
     LONGEST_NAME,
     TooManyVoices,
     VoiceChanged,
     Voiced,
     VoiceProfile,
     Voices,
+    default_voice,
     unknown_voice,
 )
 
 __all__ = [
     "CHANNEL",
+    "DEFAULT_VOICE",
     "LONGEST_NAME",
     "MOST_BYTES",
     "MOST_KITS",
@@ -74,6 +77,7 @@ __all__ = [
     "Voices",
     "Words",
     "claimed",
+    "default_voice",
     "saved_file",
     "unknown_kit",
     "unknown_track",

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import func, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,12 +21,13 @@ LONGEST_NAME = 80
 
 _COLUMNS = [column for column in PROFILES.c if column.name != "account_id"]
 _LOCKED = text("SELECT pg_advisory_xact_lock(hashtextextended('voices ' || CAST(:account AS text), 0))")
-_CHOSEN = Statement(
-    """
-    SELECT coalesce(d.voice, p.voice) AS voice, p.id, p.speed, p.pitch, p.gap_ms
-      FROM voice_defaults d LEFT JOIN voice_profiles p ON p.id = d.profile_id WHERE d.account_id = :account
-    """
-)
+DEFAULT_VOICE = """
+    (SELECT CAST(jsonb_strip_nulls(jsonb_build_object('voice', coalesce(d.voice, p.voice), 'id', p.id, 'speed', p.speed,
+                                                      'pitch', p.pitch, 'gap_ms', p.gap_ms)) AS text)
+       FROM voice_defaults d LEFT JOIN voice_profiles p ON p.id = d.profile_id WHERE d.account_id = :account)
+"""
+"""What `default` means, for a statement that reads more and `default_voice`; NULL where nobody has said so."""
+_CHOSEN = Statement(f"SELECT {DEFAULT_VOICE} AS voice")
 _SET = Statement(
     """
     SELECT voice, id, speed, pitch, gap_ms FROM voice_profiles WHERE id = :id AND account_id = :account
@@ -76,6 +78,9 @@ class VoiceProfile:
     version: int
     created_at: datetime
     updated_at: datetime
+
+
+_decoder = msgspec.json.Decoder(Voiced)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +146,8 @@ class Voices:
 
     async def default(self) -> Voiced | None:
         """Return what `default` means; None where nobody has said so."""
-        return _voiced(await rows(self.session, _CHOSEN, {"account": self.account}))
+        [row] = await rows(self.session, _CHOSEN, {"account": self.account})
+        return default_voice(row["voice"])
 
     async def voiced(self, profile_id: UUID) -> Voiced | None:
         """Return how a profile sounds; None where there is none or it is another's."""
@@ -158,6 +164,11 @@ def unknown_voice() -> NotFound:
 
 def _profile(row: Mapping[Any, Any]) -> VoiceProfile:
     return VoiceProfile(**row)
+
+
+def default_voice(found: str | None) -> Voiced | None:
+    """Read what `DEFAULT_VOICE` has found."""
+    return None if found is None else _decoder.decode(found)
 
 
 def _voiced(found: Any) -> Voiced | None:
