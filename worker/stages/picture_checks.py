@@ -33,7 +33,11 @@ class Found:
 
 def print_of(data: bytes) -> str:
     """Return a picture's difference hash as 16 hex digits: alike for pictures that look alike (N. Krawetz, 2013)."""
-    luma = np.asarray(_opened(data).resize((9, 8), Image.Resampling.LANCZOS), dtype=np.int16)
+    return _print(_opened(data))
+
+
+def _print(picture: Image.Image) -> str:
+    luma = np.asarray(picture.resize((9, 8), Image.Resampling.LANCZOS), dtype=np.int16)
     bits = (luma[:, 1:] > luma[:, :-1]).ravel()
     return f"{int(''.join('1' if bit else '0' for bit in bits), 2):016x}"
 
@@ -45,7 +49,7 @@ def faults(data: bytes, *, others: Mapping[int, str]) -> list[Found]:
     small.thumbnail((_SIDE, _SIDE))
     luma = np.asarray(small, dtype=np.float32)
     found = [*_empty(luma), *_coarse(picture), *_lettered(picture)]
-    own = print_of(data)
+    own = _print(picture)
     twin = next((scene for scene, other in others.items() if _apart(own, other) <= _TWINS), None)
     if twin is not None:
         found.append(Found(50, f"It is nearly the picture of scene {twin + 1}: show another place, angle or thing."))
