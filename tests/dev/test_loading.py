@@ -9,6 +9,7 @@ import pytest
 
 from reelwright.dev import child
 from reelwright.dev.program import Program
+from reelwright.dev.stack import at_once
 from tests.waiting import block_until
 
 STANDIN = """\
@@ -95,3 +96,13 @@ def test_what_nobody_wants_any_more_ends_without_having_run(standin: Loaded) -> 
     standin.program.stop()
     assert not standin.program.alive
     assert (standin.folder / "log").read_text() == ""
+
+
+@pytest.mark.parametrize(
+    ("cores", "workers", "each"), [(None, 1, 2), (1, 1, 2), (4, 1, 4), (4, 3, 2), (12, 2, 6), (64, 1, 8)]
+)
+def test_every_core_renders_and_none_twice(
+    cores: int | None, workers: int, each: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    assert at_once(workers) == each

@@ -29,6 +29,7 @@ _STRIPE = (sys.executable, "-m", "reelwright.dev.stripe")
 _WATCH_S = 0.1
 _FIRST_BACKOFF_S, _LAST_BACKOFF_S = 0.2, 5.0
 _STABLE_S = 10.0
+_LEAST_AT_ONCE, _MOST_AT_ONCE = 2, 8
 _LOG_CAP_BYTES = 10 * 1024 * 1024
 _STRIPE_ITSELF = "https://api.stripe.com"
 _QSTASH = ("QSTASH_TOKEN", "QSTASH_CURRENT_SIGNING_KEY", "QSTASH_NEXT_SIGNING_KEY")
@@ -58,6 +59,14 @@ def _migrated(database_url: str) -> None:
     from reelwright.ground import migrations  # noqa: PLC0415 - loads Alembic: meanwhile the queue's process loads, too
 
     migrations.upgrade(database_url)
+
+
+def at_once(workers: int) -> int:
+    """Return how many stage runs each of so many workers has under way: a core each, 2 to 8.
+
+    A chunk that is being encoded takes some 350 MB.
+    """
+    return min(_MOST_AT_ONCE, max(_LEAST_AT_ONCE, (os.cpu_count() or 1) // workers))
 
 
 class Stack:
@@ -179,6 +188,7 @@ class Stack:
             "REELWRIGHT_STORAGE_URL": f"file://{self._data / 'artefacts'}",
             "REELWRIGHT_REDIS_TIMEOUT": "2s",  # one machine renders, serves and counts
             "REELWRIGHT_SECRET_KEY": child.secret(self._data / "secret_key"),
+            "REELWRIGHT_WORKER_CONCURRENCY": str(at_once(self._worker_processes)),
             "REELWRIGHT_GRACE": "3s",  # a program is ended after five: what it cuts, it must have time to give back
             **self._given,
             "DATABASE_URL": database_url,
