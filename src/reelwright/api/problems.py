@@ -137,7 +137,7 @@ def _http(request: Request[Any, Any, Any], error: HTTPException) -> Response[dic
 
 
 def _broken(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, object]]:
-    _log.error("api.bug", path=request.scope["path"], error=type(error).__name__, exc_info=error)
+    _log.error("api.bug", route=request.scope.get("path_template"), error=type(error).__name__, exc_info=error)
     return document(
         request,
         status=500,
