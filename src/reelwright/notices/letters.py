@@ -139,7 +139,7 @@ def _plain_p(caller: Callable[[], str]) -> str:
 
 
 def _rich_button(label: str, url: str) -> Markup:
-    return Markup('<p style="margin:22px 0 0 0;"><a href="{}" style="{}">{}</a></p>').format(url, _BUTTON, label)
+    return Markup('<p style="margin:22px 0 18px 0;"><a href="{}" style="{}">{}</a></p>').format(url, _BUTTON, label)
 
 
 def _plain_button(label: str, url: str) -> str:
