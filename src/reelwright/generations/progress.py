@@ -19,6 +19,7 @@ from reelwright.generations.model import (
     Variant,
 )
 from reelwright.generations.outcomes import Ingested, Outcome, Planned, Written, kept
+from reelwright.generations.recent import RECENT_OF
 from reelwright.generations.records import Claim, Generation
 from reelwright.generations.runs import CLAIM, COMPLETE, LIVE
 from reelwright.generations.tables import GENERATIONS
@@ -103,11 +104,10 @@ def _beginning(**facts: str) -> Statement:
     )
 
 
-_WORDS = _beginning(source=_SOURCE, variants=VARIANTS_OF, take=_TAKE)
 _BEGIN: Mapping[str, Statement] = {
     Stage.INGESTION: _beginning(),
-    Stage.STORY_WRITING: _WORDS,
-    Stage.SCENE_GENERATION: _WORDS,
+    Stage.STORY_WRITING: _beginning(source=_SOURCE, variants=VARIANTS_OF, take=_TAKE, recent=RECENT_OF),
+    Stage.SCENE_GENERATION: _beginning(source=_SOURCE, variants=VARIANTS_OF, take=_TAKE),
 }
 _OF_PICTURES = _beginning(variants=VARIANTS_OF, artefacts=ARTEFACTS_OF, judged=_JUDGED)
 """What each stage may know; the last is for all that follow the words."""
@@ -186,6 +186,7 @@ class Dossier(msgspec.Struct, frozen=True, kw_only=True):
     variants: tuple[Variant, ...] | None = None
     artefacts: tuple[Artefact, ...] | None = None
     judged: tuple[Judgement, ...] | None = None
+    recent: tuple[tuple[str, str], ...] | None = None
 
     @property
     def left(self) -> timedelta:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+import msgspec
 from sqlalchemy import Row as Record
 from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -24,13 +25,17 @@ from reelwright.generations.moving import Motion, MotionKind, Transition, Transi
 from reelwright.generations.outcomes import Rewritten
 from reelwright.generations.tables import DRAFTS, GENERATIONS, SCENES, SOURCES, VARIANTS
 from reelwright.ground.ids import AccountId, DraftId, GenerationId, VariantId, derived
+from reelwright.ground.postgres import Statement, rows
 
 # These kinds tell their own story; the others work on what the draft has.
 _WRITING = (GenerationKind.SCRIPT, GenerationKind.VIDEO, GenerationKind.REGENERATE_FULL)
-_source = insert(SOURCES)
-_KEEP = _source.on_conflict_do_update(
-    index_elements=["generation_id"],
-    set_={field.name: _source.excluded[field.name] for field in fields(Source)},
+_SAID = [field.name for field in fields(Source)]
+_KEEP = Statement(
+    f"""
+    INSERT INTO sources (generation_id, draft_id, {", ".join(_SAID)})
+    VALUES (:generation, :draft, {", ".join(f":{name}" for name in _SAID)})
+    ON CONFLICT (generation_id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _SAID)}
+    """  # noqa: S608 - put together from fields' names
 )
 
 
@@ -42,7 +47,10 @@ class Sources:
 
     async def keep(self, generation_id: GenerationId, draft_id: DraftId, source: Source) -> None:
         """Keep what this generation ingested for the draft; a repeat replaces it."""
-        await self.session.execute(_KEEP, {"draft_id": draft_id, "generation_id": generation_id, **asdict(source)})
+        said = asdict(source)
+        if source.attribution is not None:
+            said["attribution"] = msgspec.json.encode(said["attribution"]).decode()
+        await rows(self.session, _KEEP, {"draft": draft_id, "generation": generation_id, **said})
 
     async def of(self, generation_id: GenerationId) -> Source | None:
         """Return what this generation works from, or None where there is nothing.
@@ -85,7 +93,7 @@ class Variants:
             Variant(id=VariantId(derived(generation_id, "variant", position)), position=position, story=story)
             for position, story in enumerate(stories)
         ]
-        rows = [
+        values = [
             {
                 "id": v.id,
                 "draft_id": draft_id,
@@ -95,8 +103,8 @@ class Variants:
             }
             for v in variants
         ]
-        if rows:
-            await self.session.execute(insert(VARIANTS), rows)
+        if values:
+            await self.session.execute(insert(VARIANTS), values)
         return variants
 
     async def plan_scenes(self, variant_id: VariantId, scenes: Sequence[Scene]) -> None:
@@ -221,8 +229,8 @@ class Variants:
         return await self.session.scalar(counted) or 0
 
     async def _with_scenes(self, query: Any) -> list[Variant]:
-        rows = (await self.session.execute(query.order_by(*_newest_first()))).all()
-        scenes: dict[object, list[Scene]] = {row.id: [] for row in rows}
+        known = (await self.session.execute(query.order_by(*_newest_first()))).all()
+        scenes: dict[object, list[Scene]] = {row.id: [] for row in known}
         if scenes:
             wanted = select(*SCENES.c).where(SCENES.c.variant_id.in_(scenes)).order_by(SCENES.c.position)
             for row in await self.session.execute(wanted):
@@ -231,7 +239,7 @@ class Variants:
             Variant(
                 id=row.id, position=row.position, story=_story(row), scenes=tuple(scenes[row.id]), version=row.version
             )
-            for row in rows
+            for row in known
         ]
 
 

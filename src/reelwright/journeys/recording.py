@@ -62,9 +62,7 @@ from reelwright.journeys import creation, ending, reuse, spending, stopping
 from reelwright.journeys.workroom import Workroom
 
 _log = log.logger("journeys.recording")
-_QUEUE = Statement(
-    f"WITH planned AS ({PLAN}), {outbox.promising('(SELECT) AS once')} SELECT {outbox.NOTIFIED}"
-)
+_QUEUE = Statement(f"WITH planned AS ({PLAN}), {outbox.promising('(SELECT) AS once')} SELECT {outbox.NOTIFIED}")
 
 
 class GateFailed(Refusal):
@@ -113,10 +111,6 @@ async def opened(message: outbox.StageDue, room: Workroom) -> Opened | None:
         return None
     claim, told, dossier = found
     generation = told.generation
-    recent: tuple[str, ...] = ()
-    if claim.unit.stage is Stage.STORY_WRITING:
-        async with room.db.single() as tx:
-            recent = await lately_told(tx, generation.account_id, besides=generation.id)
     task = Assignment(
         generation_id=claim.generation_id,
         account_id=generation.account_id,
@@ -131,7 +125,7 @@ async def opened(message: outbox.StageDue, room: Workroom) -> Opened | None:
         artefacts=_ordered(dossier, claim.unit),
         part=generation.part,
         take=dossier.take,
-        recent=recent,
+        recent=lately_told(dossier.recent or ()),
         faults=_faults(dossier, claim.unit),
         sound=msgspec.convert(generation.sound or {}, Sound),
         brand=msgspec.convert(generation.brand or {}, Brand),
