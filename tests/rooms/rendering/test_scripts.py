@@ -7,7 +7,7 @@ import pytest
 from reelwright.rendering import Style, captions
 from reelwright.rendering.captions import Group, NoLetters
 from reelwright.rendering.fonts import FACES, Chain, has_glyph
-from reelwright.rendering.scripts import capitals, cleaned, columns, language, pieces, standing
+from reelwright.rendering.scripts import capitals, cleaned, columns, language, may_break, pieces, standing
 from reelwright.rendering.style import FONTS
 from tests.rooms.rendering.saying import TEXTS, spoken
 
@@ -88,6 +88,17 @@ def test_mixed_directions_follow_unicode(words: str, seen: str, *, rtl: bool) ->
     assert " ".join(said[one.word] for one in standing(said, rtl=rtl)) == seen
 
 
+def test_marks_at_the_ends_of_foreign_words_in_a_row_stay_with_them() -> None:
+    stood = {one.word: one.text for one in standing(["אב", "New", "York,", "הו", "NASA!"], rtl=True)}
+    assert stood == {0: "אב", 1: "\u200eNew\u200e", 2: "\u200eYork,\u200e", 3: "הו", 4: "NASA!"}
+
+
+def test_lines_break_neither_before_a_closing_mark_nor_behind_an_opening_one() -> None:
+    assert may_break("猫", "犬")
+    assert not any(may_break("猫", mark) for mark in CLOSING)
+    assert not any(may_break(mark, "猫") for mark in OPENING)
+
+
 def test_arabic_letters_are_joined_and_hebrew_punctuation_stands_on_the_left() -> None:
     face = FACES["arabic"].at(80)
     assert face.getlength("مرحبا", direction="rtl") < 0.9 * sum(face.getlength(c) for c in "مرحبا")
@@ -137,6 +148,8 @@ def test_ideographs_are_drawn_as_their_language_writes_them() -> None:
     assert [language(TEXTS[s]) for s in ("japanese", "chinese", "taiwanese", "korean", "latin")] == [
         *("ja", "zh-Hans", "zh-Hant", "ko", "")
     ]
+    told = [run.shaping for word in only("直返声").block.words for run in word.runs]
+    assert told == [{"language": "zh-Hans"}]
     font = FACES["cjk"].at(80)
     shapes = {bytes(font.getmask("直返", language=one)) for one in ("ja", "zh-Hans")}  # type: ignore[arg-type]
     assert len(shapes) == 2

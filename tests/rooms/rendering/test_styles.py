@@ -156,13 +156,18 @@ def test_a_popping_word_grows_softly_and_stays_in_its_own_room() -> None:
     length, stroke = group.block.words[0].length, 2 * group.block.stroke
     assert widths[-1] == pytest.approx(length * MANNERS["pop"].swell + stroke, abs=0.07 * length)
     for row in captions.groups(spoken("it was so"), chosen):
+        for baseline in {placed.baseline for placed in row.block.words}:
+            line = [placed for placed in row.block.words if placed.baseline == baseline]
+            swollen = [(MANNERS["pop"].swell - 1) / 2 * placed.length for placed in (line[0], line[-1])]
+            left, right = line[0].x - swollen[0], line[-1].x + line[-1].length + swollen[1]
+            assert (left + right) / 2 == pytest.approx(FRAME[0] / 2, abs=1)
         words = sorted(row.block.words, key=lambda placed: (placed.baseline, placed.x))
         for left, right in pairwise(words):
             if left.baseline == right.baseline:
                 assert right.x - left.x - left.length > (MANNERS["pop"].swell - 1) / 2 * max(left.length, right.length)
 
 
-@pytest.mark.parametrize("text", ["it was so", "这种声音", "هل تعلم لماذا"])
+@pytest.mark.parametrize("text", ["it was so", TEXTS["chinese"], "هل تعلم لماذا"])
 def test_a_words_box_touches_no_other_word(text: str) -> None:
     chosen = Style(name="box", box="#0000FF")
     (group, *_) = captions.groups(spoken(text), chosen)
@@ -212,6 +217,16 @@ def test_letters_can_be_read_on_any_picture(style: str, picture: str) -> None:
         for level in (brightest, darkest)
     ]
     assert contrast(*levels) >= 3
+
+
+@pytest.mark.parametrize(("text", "box"), [("#FFFFFF", "#FFFFFF"), ("#111111", "#000000"), ("#FFFFFF", "#FFDD00")])
+def test_a_word_can_be_read_on_its_box_whatever_is_chosen(text: str, box: str) -> None:
+    chosen = Style(name="box", text=text, box=box)
+    group = only("was", chosen)
+    patch = Inker(group, chosen, frame=FRAME).patch(group.turns[0])
+    assert patch is not None
+    luma, _ = word(patch, group, 0)
+    assert np.percentile(luma, 95) - np.percentile(luma, 5) > 120
 
 
 def test_contrast_is_that_of_the_web_content_guidelines() -> None:
