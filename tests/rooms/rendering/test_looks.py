@@ -74,3 +74,14 @@ def test_another_size_is_another_picture() -> None:
 def test_another_platform_moves_a_logo_even_where_nobody_speaks() -> None:
     silent = [replace(take, words=(), narration_ms=0) for take in takes()]
     assert renamed(planned(silent), planned(silent, platform="shorts")) == set(range(6))
+
+
+def test_a_word_that_only_another_style_shows_by_then_renames_the_chunk_too() -> None:
+    """A subtitle shows a whole sentence from its first word on; the style is chosen later, and is in no look."""
+
+    def reel(last: str) -> Timeline:
+        said = ["a."] * 10 + ["so", "it", "was", "and", "so", last]
+        words = tuple(Word(text, 400 * n, 400 * n + 380) for n, text in enumerate(said))
+        return planned([replace(takes()[0], duration_ms=10_000, narration_ms=7000, words=words)], target_ms=10_000)
+
+    assert renamed(reel("is."), reel("be.")) == {0, 1}
