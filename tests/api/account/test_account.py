@@ -59,6 +59,7 @@ async def full(
         "/v1/library/assets": {"variant_id": str(written.variant), "tags": [CANARY]},
         "/v1/webhooks": {"url": f"https://{CANARY}.example.com/x", "description": CANARY},
         "/v1/voices": {"name": CANARY},
+        "/v1/brand-kits": {"name": CANARY, "intro": {"text": CANARY}},
         "/v1/schedules": SCHEDULE | {"name": CANARY, "source": source},
         "/v1/api-keys": {"name": CANARY, "scopes": ["drafts:read"]},
         "/v1/drafts": {"text": f"{CANARY} was here, and stayed for a while."},
