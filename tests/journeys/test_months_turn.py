@@ -28,7 +28,7 @@ from tests.journeys import conftest as making
 from tests.journeys.refilling import ANCHOR, DAY, MONTHS, Books, allowance, books, told
 
 PEOPLE = int(os.environ.get("REELWRIGHT_PEOPLE", "200"))
-LEAST_ORDERS, MOST_ORDERS = 16, 4_000
+LEAST_ORDERS, MOST_ORDERS = 16, 600
 
 
 async def test_everybody_is_refilled_once_however_many_do_it(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,22 +121,25 @@ async def test_orders_go_on_while_everybodys_month_turns(
     monkeypatch.setattr(making, "PLACES", {})  # nobody waits for a provider here
     await many(db)
     assert await allowances.refill_due(db=db, now=ANCHOR, most=PEOPLE) == PEOPLE
-    turns = [asyncio.create_task(allowances.refill_due(db=db, now=ANCHOR + DAY, most=PEOPLE)) for _ in range(2)]
     async with db.begin() as tx:
         chosen = await tx.scalars(text("SELECT id FROM users ORDER BY id LIMIT :most"), {"most": MOST_ORDERS})
         people = [found for one in chosen if (found := await Accounts(session=tx).get(AccountId(one)))]
     left, took = iter(people), list[float]()
+    turns = [asyncio.create_task(allowances.refill_due(db=db, now=ANCHOR + DAY, most=PEOPLE)) for _ in range(2)]
 
     async def orders() -> None:
-        while not (turns[0].done() and turns[1].done()) or len(took) < LEAST_ORDERS:
+        for person in left:
             began = perf_counter()
-            await making.order(next(left), db, gate, kind=GenerationKind.SCRIPT)
+            await making.order(person, db, gate, kind=GenerationKind.SCRIPT)
             took.append(perf_counter() - began)
+            if turns[0].done() and turns[1].done() and len(took) >= LEAST_ORDERS:
+                break
 
     async with asyncio.TaskGroup() as hands:
         for _ in range(4):
             hands.create_task(orders())
-    given = sum([await turn for turn in turns]) + await allowances.refill_due(db=db, now=ANCHOR + DAY, most=PEOPLE)
+    given = sum([await turn for turn in turns])
+    given += await allowances.refill_due(db=db, now=ANCHOR + DAY, most=PEOPLE)
     assert given == PEOPLE
     print(f"{len(took)} orders meanwhile, the longest took {max(took):.2f} s")  # noqa: T201 - with -s
     assert len(took) >= LEAST_ORDERS
