@@ -79,7 +79,7 @@ async def seen(room: Workroom, generation: GenerationId) -> Seen:
         state = await tx.scalar(_STATE, {"id": generation})
     done = [run for run in runs if run.state == "succeeded"]
     made = Counter(run.name for run in done if run.attempt > 0)
-    spent = (money and money.captured_micro) or 0  # none where it was given back, or isn't settled yet
+    spent = 0 if money is None else money.captured_micro or 0  # none where it was given back, or isn't settled yet
     return Seen(str(state), made, sum(run.attempt == 0 for run in done), spent)
 
 
