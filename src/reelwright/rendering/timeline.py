@@ -15,6 +15,7 @@ PAUSE_FRAMES = 8
 SHORTEST_PAUSE_FRAMES = 3
 CARD_FADE_FRAMES = 8
 PREVIEW_SIDE = 360  # pixels
+_EVEN = 3  # frames
 NUDGE_MS = 120
 """As far as a cut is moved to a beat: what is planned stays about as it was."""
 
@@ -102,10 +103,14 @@ class Timeline(msgspec.Struct, frozen=True, tag="timeline/1"):
         return milliseconds(self.frames)
 
     def chunks(self) -> tuple[tuple[int, int], ...]:
-        """Return the frame ranges [a, b) that are encoded side by side, about five seconds each and alike in length."""
+        """Return the frame ranges [a, b) that are encoded side by side, about five seconds each and alike in length.
+
+        Each but the last is a whole number of tenths of a second: MP4 rounds a file's length to milliseconds, by which
+        the join lays the next one.
+        """
         count = max(1, round(self.frames / CHUNK_FRAMES))
-        edges = [self.frames * i // count for i in range(count + 1)]
-        return tuple(pairwise(edges))
+        edges = [self.frames * i // count // _EVEN * _EVEN for i in range(count)]
+        return tuple(pairwise((*edges, self.frames)))
 
     def card(self, frame: int) -> tuple[Card, float, float] | None:
         """Return the card that is seen at a frame, how far it is (0..1), and how much of it is seen (1: all)."""

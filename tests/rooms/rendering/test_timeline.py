@@ -152,3 +152,13 @@ def test_whatever_the_beat_speech_stays_whole_and_apart(said: list[int], bpm: fl
         if now.speech_ms is not None:
             assert now.speech_ms[1] <= now.end * 1000 / 30 - 99
     assert all(a.end == b.start for a, b in pairwise(after.shots))
+
+
+@given(frames=st.integers(30, 6000))
+def test_chunks_are_laid_end_to_end_at_tenths_of_a_second(frames: int) -> None:
+    """A file of 113 frames says that it is 3.766 s long: the next one would come 0.7 ms early, and the rate be off."""
+    chunks = plan(take(duration_ms=1000), target_ms=round(frames * 1000 / 30)).chunks()
+    assert chunks[0][0] == 0
+    assert all(a[1] == b[0] for a, b in pairwise(chunks))
+    assert all(edge % 3 == 0 for edge, _ in chunks)
+    assert all(0 < b - a <= 226 for a, b in chunks)
