@@ -23,7 +23,7 @@ from tests.waiting import wait_until
 
 _STAGE = "VISUAL_VERIFICATION"
 _RUN = "SELECT state, fence FROM stage_runs WHERE generation_id = :id AND stage = 'VISUAL_VERIFICATION'"
-_TRIED = "SELECT bool_or(attempts > 0) FROM outbox WHERE generation_id = :id"
+_TRIED = "SELECT bool_or(attempts > 1 OR published_at IS NOT NULL) FROM outbox WHERE generation_id = :id"
 _MARKED = "SELECT count(*) FROM outbox WHERE generation_id = :id AND published_at IS NOT NULL"
 _HELD = text("SELECT FROM generations WHERE id = :id FOR UPDATE")
 _WAITING = """
