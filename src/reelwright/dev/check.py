@@ -24,6 +24,10 @@ from reelwright.ground import postgres, redis
 from reelwright.ground.errors import Outage, Refusal
 
 _PYTHON = (3, 11)
+_FONTS = (
+    *("fontpkg_poppins", "fontpkg_montserrat", "fontpkg_inter", "fontpkg_rubik", "fontpkg_anton", "fontpkg_lora"),
+    *("fontpkg_noto_sans", "fontpkg_noto_sans_arabic", "fontpkg_heebo", "noto_cjk_sans_jp_bold"),
+)
 _ENCODERS = ("libx264", "aac")
 _OFFLINE = {
     "hibari": "the voice",
@@ -164,11 +168,11 @@ def _ffmpeg() -> Check:
 
 
 def _fonts() -> Check:
-    spec = find_spec("fontpkg_poppins")
-    faces = sorted(Path(spec.origin).parent.rglob("*.ttf")) if spec and spec.origin else []
-    if faces:
-        return Check(name="fonts", found=f"{len(faces)} faces of Poppins")
-    return Check(name="fonts", found="missing", remedy="Install fontpkg-poppins: captions are set in it.")
+    lacking = [name.replace("_", "-") for name in _FONTS if find_spec(name) is None]
+    if lacking:
+        remedy = "Install them as they are named, with pip: captions are set in them."
+        return Check(name="fonts", found=f"missing: {', '.join(lacking)}", remedy=remedy)
+    return Check(name="fonts", found=f"{len(_FONTS)} families")
 
 
 def _offline(environment: Mapping[str, str]) -> Check:

@@ -202,11 +202,7 @@ class Stack:
             **payments,
         }
         (self._data / "artefacts").mkdir(exist_ok=True)
-        for program in self._loading:
-            self._services[program.name] = program
-            program.works_in(environment)
-            program.start()
-        self._loading = []
+        self._set_to_work(environment)
         for service in self._services.values():
             if isinstance(service, Program):
                 service.await_ready()
@@ -222,6 +218,13 @@ class Stack:
             command = self._programs[name.partition("-")[0]]
             self._loading.append(Program(name, command, port=port, environment=self._given, log=self._log(name)))
             self._loading[-1].load()
+
+    def _set_to_work(self, environment: Mapping[str, str]) -> None:
+        for program in self._loading:
+            self._services[program.name] = program
+            program.works_in(environment)
+            program.start()
+        self._loading = []
 
     def _api_port(self) -> int:
         if self._port is None:

@@ -165,7 +165,16 @@ async def test_the_archive_has_everything_and_no_secret(
     assert len(answer.content) == ready["size_bytes"]
     archive = zipfile.ZipFile(io.BytesIO(answer.content))
     kinds = {name: archive.read(f"{name}.jsonl").decode().splitlines() for name in exporting.KINDS}
-    empty = {"boosts", "brand_kits", "subscriptions", "payments", "sessions", "usage", "requests_daily", "schedule_runs"}
+    empty = {
+        "boosts",
+        "brand_kits",
+        "subscriptions",
+        "payments",
+        "sessions",
+        "usage",
+        "requests_daily",
+        "schedule_runs",
+    }
     assert {name for name, lines in kinds.items() if not lines} <= empty | {"notification_preferences"}
     assert json.loads(kinds["account"][0])["email"] == EMAIL
     (upload,) = [name for name in archive.namelist() if name.startswith("files/uploads/")]

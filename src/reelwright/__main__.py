@@ -1,0 +1,5 @@
+"""`python -m reelwright` is the command `reelwright`."""
+
+from reelwright.cli import main
+
+main()
