@@ -90,7 +90,7 @@ async def failed(good: Good, video: Path, timeline: rendering.Timeline, subtitle
 
 
 def _heard(good: Good, video: Path, timeline: rendering.Timeline) -> dict[int, hearing.Heard]:
-    reel, found = hearing.sound(video), dict[int, hearing.Heard]()
+    reel, found = hearing.sound(video, whole=False), dict[int, hearing.Heard]()
     for shot in timeline.shots:
         if shot.speech_ms is not None:
             words = [w for w in timeline.words if w.scene == shot.scene]

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import av
 import pytest
 
 from reelwright.rendering.gates import GATES
@@ -43,12 +44,20 @@ def _inputs(how: Spoiling, video: Path) -> list[str]:
     return [*once, *how.before.split(), "-i", str(video), "-map", "1:v", "-map", "0:a", "-c", "copy", *FAST.split()]
 
 
+def _largest_picture(video: Path) -> tuple[int, int]:
+    """Return where the largest packet of a picture that is no key frame lies in the file, and its bytes."""
+    with av.open(str(video)) as container:
+        packets = [(p.size, p.pos) for p in container.demux(video=0) if p.pos is not None and not p.is_keyframe]
+    size, at = max(packets)
+    return at, size
+
+
 def _resized(video: Path, bad: Path, how: Spoiling) -> None:
     """Copy the reel, cut, damaged, or with an empty box behind it that takes no room on the disk."""
     data = video.read_bytes()
     if how.damaged:
-        at = len(data) * 6 // 10
-        data = data[:at] + bytes(2000) + data[at + 2000 :]
+        at, size = _largest_picture(video)
+        data = data[:at] + bytes(size) + data[at + size :]
     bad.write_bytes(data[: int(len(data) * how.cut)])
     if how.grown_to is not None:
         with bad.open("ab") as file:

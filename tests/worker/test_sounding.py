@@ -152,7 +152,7 @@ async def test_ones_own_music_plays_on_its_beats_to_the_end_as_loud_as_any(tmp_p
         found.first_beat_ms + 4800
     ) % 500 > 485
     assert level_db(heard[0][-RATE // 20 :]) < level_db(alone) - 20
-    assert [use.model for use in made.uses] == ["mix/1"]
+    assert [use.model for use in made.uses] == ["mix/2"]
 
 
 async def test_another_track_makes_another_mix(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ async def test_a_scene_without_words_is_a_silence_recorded_once(tmp_path: Path) 
 
 async def test_a_language_without_a_voice_is_refused_before_a_file_is_made(tmp_path: Path) -> None:
     with pytest.raises(ProviderRefused) as refusal:
-        await tts_generation.perform(narration("Bonjour.", language="fr"), TOOLS, Bench(tmp_path))
+        await tts_generation.perform(narration("Habari.", language="sw"), TOOLS, Bench(tmp_path))
     assert refusal.value.code == "voice.language_unsupported"
     assert files_in(tmp_path) == []
 

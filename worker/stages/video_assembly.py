@@ -262,7 +262,7 @@ class _Assembly:
         return await asyncio.to_thread(self._listened, video, spoken)
 
     def _listened(self, video: Path, spoken: list[tuple[rendering.Shot, int, Path]]) -> _Listened:
-        reel = rendering.hearing.sound(video)
+        reel = rendering.hearing.sound(video, whole=False)  # whether it is whole, a gate says
         found: dict[int, rendering.hearing.Heard] = {}
         for shot, at_ms, path in spoken:
             words = [w for w in self.timeline.words if w.scene == shot.scene]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     Sound = NDArray[np.floating[Any]]
 
+_FILES_ALONE = {"format_whitelist": f"{FORMATS},wav,flac,mp3,ogg", "protocol_whitelist": "file"}
 RATE = 8000
 _SEARCH_MS = 250
 _SPOKEN = 0.35  # a subtitle's sound against that of the whole reel
@@ -30,24 +31,15 @@ class Heard:
     words_voiced: float
 
 
-def sound(path: Path) -> "Sound":
-    """Decode a file's sound to mono float samples at 8 kHz. Raises ValueError on a file without readable sound."""
-    import av  # noqa: PLC0415 - heavy, and only the gate listens
-    import av.error  # noqa: PLC0415 - the same
-    import numpy as np  # noqa: PLC0415 - the same
+def sound(path: Path, *, whole: bool = True) -> "Sound":
+    """Decode a file's sound to mono float samples at 8 kHz.
 
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.audio:
-                msg = "the file has no sound"
-                raise ValueError(msg)
-            resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
-            parts = [out.to_ndarray() for frame in container.decode(audio=0) for out in resampler.resample(frame)]
-            parts += [out.to_ndarray() for out in resampler.resample(None)]
-    except av.error.FFmpegError as broken:
-        msg = f"the sound can't be read: {broken.strerror}"
-        raise ValueError(msg) from broken
-    return np.concatenate(parts, axis=1)[0] if parts else np.zeros(0, np.float32)
+    Raises ValueError on a file without readable sound and, where it must be `whole`, on a damaged packet, which is else
+    left out.
+    """
+    import numpy as np  # noqa: PLC0415 - heavy, and only the gate listens
+
+    return np.concatenate([np.zeros(0, np.float32), *_blocks(path, whole=whole)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +56,7 @@ def envelope(path: Path) -> Envelope:
 
     Raises ValueError on a file without readable sound.
     """
-    return outline(_blocks(path))
+    return outline(_blocks(path, whole=False))
 
 
 def outline(blocks: Iterable["Sound"]) -> Envelope:
@@ -88,18 +80,19 @@ def outline(blocks: Iterable["Sound"]) -> Envelope:
     return Envelope(samples * 1000 / RATE, np.concatenate(peaks), np.concatenate(voice))
 
 
-def _blocks(path: Path) -> Iterator["Sound"]:
+def _blocks(path: Path, *, whole: bool) -> Iterator["Sound"]:
     import av  # noqa: PLC0415 - heavy, and only the gate listens
     import av.error  # noqa: PLC0415 - the same
 
+    passed_over = () if whole else (av.error.InvalidDataError,)
     try:
-        with av.open(str(path), options={"format_whitelist": FORMATS, "protocol_whitelist": "file"}) as container:
+        with av.open(str(path), options=_FILES_ALONE) as container:
             if not container.streams.audio:
                 msg = "the file has no sound"
                 raise ValueError(msg)
             resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
             for packet in container.demux(audio=0):
-                with contextlib.suppress(av.error.InvalidDataError):
+                with contextlib.suppress(*passed_over):
                     for frame in packet.decode():
                         yield from (out.to_ndarray()[0] for out in resampler.resample(frame))
             yield from (out.to_ndarray()[0] for out in resampler.resample(None))
