@@ -1,10 +1,9 @@
 """`python -m reelwright.dev.delivery --port N --state FOLDER --allow URL_PREFIX`: the server as its own process."""
 
 import argparse
-import asyncio
 from pathlib import Path
 
-import uvicorn
+import uvloop
 from aiohttp import web
 
 from reelwright.dev.credentials import Credentials
@@ -35,16 +34,8 @@ def main() -> None:
     parser.add_argument("--parallel", type=int, default=16, help="deliveries under way at once")
     chosen = parser.parse_args()
     log.configure(as_json=False)
-    new_loop = uvicorn.Config("").get_loop_factory() or asyncio.new_event_loop  # uvloop where it is installed
-    web.run_app(
-        _served(chosen),
-        host="127.0.0.1",
-        port=chosen.port,
-        loop=new_loop(),
-        access_log=None,
-        print=None,
-        shutdown_timeout=1,
-    )
+    at, loop = "127.0.0.1", uvloop.new_event_loop()
+    web.run_app(_served(chosen), host=at, port=chosen.port, loop=loop, access_log=None, print=None, shutdown_timeout=1)
 
 
 if __name__ == "__main__":
