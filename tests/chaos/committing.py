@@ -8,6 +8,7 @@ from uuid import uuid4
 import httpx
 from sqlalchemy import text
 
+from reelwright import outbox
 from reelwright.accounts import Account
 from reelwright.generations import Stage, Unit
 from reelwright.ground.ids import GenerationId
@@ -21,7 +22,10 @@ from tests.waiting import wait_until
 
 ORDERS = 4
 SPEECH = Unit(stage=Stage.TTS_GENERATION, scene=0)
-_LISTENING = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'reelwright-listen' AND state = 'idle'"
+_LISTENING = f"""
+    SELECT count(*) FROM pg_stat_activity
+     WHERE application_name = 'reelwright-listen' AND state = 'idle' AND query LIKE 'LISTEN %{outbox.CHANNEL}%'
+"""  # noqa: S608 - our own name; a worker also listens for sounds
 _COMPLETION_WAITS = """
     SELECT count(*) FROM pg_stat_activity
      WHERE wait_event_type = 'Lock' AND application_name = 'reelwright-worker' AND query LIKE '%won_fence = r.fence%'
