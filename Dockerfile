@@ -13,6 +13,8 @@ COPY worker ./worker
 RUN uv sync --no-dev --no-editable --extra offline
 
 FROM python:3.11-slim-bookworm
+# Media processes are shut in by it, where the machine lets it make namespaces.
+RUN apt-get update && apt-get install --yes --no-install-recommends bubblewrap && rm -rf /var/lib/apt/lists/*
 RUN pip uninstall --yes --quiet --disable-pip-version-check setuptools wheel pip
 COPY --from=build /opt/reelwright /opt/reelwright
 ENV PATH=/opt/reelwright/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HOME=/tmp \

@@ -7,7 +7,10 @@ One API process (uvicorn on uvloop and httptools), real PostgreSQL and Valkey, a
 eight requests in flight, all on this machine's cores together. Two floors in the same run, in turn with ours: a bare
 Litestar route that encodes one small Struct, and a Litestar route that plays the very statements that ours sent, BEGIN
 and COMMIT included, by plain asyncpg from a prepared pool, with new ids. They check no key, limit or body. The relay
-publishes each order to a queue that says yes and delivers nothing. CPU is what a process and its children used, for one
+publishes each order to a queue that says yes and delivers nothing. Eight accounts take turns, as the floor's do, until
+each has the five orders that it may have at once; in an arm of its own all five of one account come together, and wait
+for one another's COMMIT. Before all that come two thousand orders and an ANALYZE, as autovacuum does: plans of empty
+tables are not those of a database that is in use. CPU is what a process and its children used, for one
 request: it says what to mend, while seconds on a shared machine don't. The floors' server has its own CPU column. The
 SQL of orders is also sent without any HTTP, so that it shows what PostgreSQL could take here at most.
 """
@@ -18,28 +21,23 @@ import contextlib
 import json
 import os
 import pickle
-import re
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
-from contextvars import ContextVar
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
-import httpx
 import psutil
 from api_floor import Tape
-from asyncpg.prepared_stmt import PreparedStatement
+from api_tape import taped
 from rich.console import Console
 from rich.table import Table
 
-from reelwright import settings as reading_settings
-from reelwright.app import create_app
 from reelwright.billing import Plan
 from reelwright.dev import child
 from reelwright.dev.postgres import Postgres
@@ -54,7 +52,6 @@ FLOORS = 200  # accounts of the floor's own: what it writes counts against nobod
 HERE = Path(__file__).parent
 LOAD = HERE / "api_load.py"
 BODY = json.dumps({"topic": "Why do cats purr?", "kind": "script"})
-_taped: ContextVar[list[tuple[str, tuple[Any, ...]]] | None] = ContextVar("taped", default=None)
 
 
 @dataclass(frozen=True)
@@ -75,16 +72,18 @@ class Bench:
     processes: dict[str, Program | Postgres | Valkey]
     keys: list[str]
     ports: dict[str, int]
-    ordered: int = 0
+    served: int = 1  # the first account is the tapes'
     reads: str = ""
     url: str = ""
     tapes: dict[str, Tape] = field(default_factory=dict[str, Tape])
     found: dict[str, list[Found]] = field(default_factory=dict[str, list[Found]])
 
-    def order(self) -> str:
-        """Return the next order: of the next account, which may have five at once."""
-        key, self.ordered = self.keys[self.ordered // RUNNING], self.ordered + 1
-        return request("POST", "/v1/create", key, body=BODY, idempotency=uuid4().hex)
+    def orders(self, count: int, *, turns: int = AT_ONCE) -> list[str]:
+        """Return so many orders: five of each account, so many accounts in turn."""
+        block = turns * RUNNING
+        keys = [self.keys[self.served + n // block * turns + n % turns] for n in range(count)]
+        self.served += -(-count // block) * turns
+        return [request("POST", "/v1/create", key, body=BODY, idempotency=uuid4().hex) for key in keys]
 
     async def run(self, arm: str, server: str, requests: Sequence[str], *, rate: float | None = None) -> Found:
         """Let the generator send these, and keep what it found. Every answer must be a success."""
@@ -113,7 +112,7 @@ class Bench:
     async def play(self, arm: str, tape: Tape, count: int) -> Found:
         """Send a request's SQL from here, without HTTP, over as many connections as there are requests in flight."""
         settings, took_ms, todo = (
-            {"plan_cache_mode": "force_generic_plan", "jit": "off"},
+            {"plan_cache_mode": "force_generic_plan", "jit": "off", "random_page_cost": "1.1"},
             list[float](),
             iter(range(count)),
         )
@@ -136,6 +135,12 @@ class Bench:
         told = {"count": count, "whole_s": whole_s, "p50_ms": p50_ms, "p99_ms": p99_ms, "worst_ms": worst_ms}
         return self._kept(arm, told, used)
 
+    async def look(self) -> None:
+        """Let PostgreSQL learn how much there is; its plans are made anew."""
+        connection = await asyncpg.connect(self.url)
+        await connection.execute("ANALYZE")
+        await connection.close()
+
     def cpu_s(self) -> dict[str, float]:
         spent: dict[str, float] = {}
         for name, process in self.processes.items():
@@ -151,81 +156,6 @@ def request(method: str, path: str, key: str = "", *, body: str = "", idempotenc
     lines += [f"Idempotency-Key: {idempotency}"] if idempotency else []
     lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"] if body else []
     return "\r\n".join(lines) + "\r\n\r\n" + body
-
-
-@contextlib.contextmanager
-def taping() -> Generator[None]:
-    """Write down what asyncpg is asked within a request of this process."""
-    prepared: Any = PreparedStatement
-    connection: Any = asyncpg.Connection
-    fetch, execute = prepared.fetch, connection.execute
-
-    async def taped_fetch(self: Any, *values: Any, **options: Any) -> Any:
-        if (tape := _taped.get()) is not None:
-            tape.append((self.get_query(), values))
-        return await fetch(self, *values, **options)
-
-    async def taped_execute(self: Any, sql: str, *values: Any, **options: Any) -> Any:
-        if (tape := _taped.get()) is not None:
-            tape.append((sql, values))
-        return await execute(self, sql, *values, **options)
-
-    prepared.fetch, connection.execute = taped_fetch, taped_execute
-    try:
-        yield
-    finally:
-        prepared.fetch, connection.execute = fetch, execute
-
-
-def ids_in(value: Any) -> Iterator[UUID]:
-    if isinstance(value, UUID):
-        yield UUID(int=value.int)  # asyncpg's own class is another
-    elif isinstance(value, list | tuple):
-        for each in value:
-            yield from ids_in(each)
-
-
-async def taped(environment: dict[str, str], key: str, accounts: Sequence[UUID]) -> tuple[dict[str, Tape], str]:
-    """Ask each route twice in this process, and return what the second time sent; and the generation that is read."""
-    settings = reading_settings.load(environment)
-    app, tapes, made = create_app(settings), dict[str, Tape](), ""
-    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-    async with (
-        app.lifespan(),
-        httpx.AsyncClient(transport=httpx.ASGITransport(cast("Any", app)), base_url="http://127.0.0.1") as client,
-    ):
-        with taping():
-
-            async def ask(name: str, method: str, path: str, body: str = "") -> httpx.Response:
-                said: list[tuple[str, tuple[Any, ...]]] = []
-                _taped.set(said)
-                own = headers | {"Idempotency-Key": uuid4().hex}
-                answer = await client.request(method, path, headers=own, content=body or None)
-                assert answer.is_success, answer.text
-                found = {each for _, values in said for each in ids_in(values)} - {accounts[0]}
-                plain = tuple((_unlimited(sql), _plain(values)) for sql, values in said)
-                fresh = tuple(found) if method == "POST" else ()
-                tapes[name] = Tape(plain, fresh, answer.content, owners=tuple(accounts) if fresh else ())
-                return answer
-
-            for _ in range(2):
-                made = (await ask("create", "POST", "/v1/create", BODY)).json()["generation_id"]
-                await ask("read", "GET", f"/v1/generations/{made}")
-                await ask("list", "GET", "/v1/generations?limit=20")
-            _taped.set(None)
-    return tapes, made
-
-
-def _unlimited(sql: str) -> str:
-    """Let the few accounts of the floor order as often as they are told to: the last word counts, and binds nobody."""
-    limits = r"(order_stands\([^)]*), (\$\d+), (\$\d+), (\$\d+)\)"
-    return re.sub(limits, r"\1, \2 + 1000000, \3 + 1000000, \4 + 1000000)", sql)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, UUID):
-        return UUID(int=value.int)
-    return type(value)(map(_plain, value)) if isinstance(value, list | tuple) else value
 
 
 async def agree(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -253,14 +183,12 @@ async def people(url: str, count: int) -> tuple[list[str], list[UUID]]:
             made.append((welcome.secret, welcome.account.id))
 
     await asyncio.gather(*(work() for _ in range(AT_ONCE)))
-    async with db.begin() as tx:
-        await postgres.rows(tx, postgres.Statement("ANALYZE"), {})
     await db.close()
     return [secret for secret, _ in made], [account for _, account in made]
 
 
 @contextlib.asynccontextmanager
-async def running(folder: Path, orders: int) -> AsyncGenerator[Bench]:
+async def running(folder: Path, customers: int) -> AsyncGenerator[Bench]:
     """Start everything; end all of it."""
     async with contextlib.AsyncExitStack() as stack:
         servers: dict[str, Postgres | Valkey] = {
@@ -272,7 +200,7 @@ async def running(folder: Path, orders: int) -> AsyncGenerator[Bench]:
             stack.callback(server.stop)
         url = servers["postgres"].url
         migrations.upgrade(url)
-        keys, accounts = await people(url, -(-orders // RUNNING) + 1 + FLOORS)
+        keys, accounts = await people(url, customers + FLOORS)
         queue = await asyncio.start_server(agree, "127.0.0.1", 0)
         stack.callback(queue.close)
         environment = {
@@ -290,7 +218,7 @@ async def running(folder: Path, orders: int) -> AsyncGenerator[Bench]:
             "REELWRIGHT_WORKER_URL": "http://127.0.0.1:9",
             "PYTHONPATH": f"{HERE.parent}/src:{HERE.parent}:{HERE}",
         }
-        tapes, read = await taped(environment, keys[0], [accounts[0], *accounts[-FLOORS:]])
+        tapes, read = await taped(environment, keys[0], [accounts[0], *accounts[-FLOORS:]], BODY)
         pickled = folder / "tapes"
         pickled.write_bytes(pickle.dumps(tapes))
         ports, programs = {"api": child.free_port(), "floor": child.free_port()}, dict[str, Program]()
@@ -305,7 +233,7 @@ async def running(folder: Path, orders: int) -> AsyncGenerator[Bench]:
             program.start()
             stack.callback(program.stop)
             program.await_ready()
-        bench = Bench({**servers, **programs}, keys, ports, ordered=RUNNING, reads=read, url=url, tapes=tapes)
+        bench = Bench({**servers, **programs}, keys, ports, reads=read, url=url, tapes=tapes)
         print({name: len(tape.statements) for name, tape in tapes.items()}, "statements a request, BEGIN and COMMIT in")
         yield bench
 
@@ -313,23 +241,28 @@ async def running(folder: Path, orders: int) -> AsyncGenerator[Bench]:
 ARMS = ("read", "list", "create")
 FLOOR = "bare Litestar route"
 NO_HTTP = "create, its SQL without HTTP"
+TOGETHER = "create, one account's five together"
+HISTORY = 2000
 
 
 async def compared(bench: Bench, *, rounds: int, reads: int, orders: int) -> None:
     """Let each arm run in turn, so often; the first round warms up and is forgotten."""
+    await bench.play(NO_HTTP, bench.tapes["create"], HISTORY)
+    await bench.look()
     paths = {"read": f"/v1/generations/{bench.reads}", "list": "/v1/generations?limit=20"}
     for turn in range(rounds + 1):
         part = 10 if turn == 0 else 1
         await bench.run(FLOOR, "floor", [request("GET", "/bare")] * (reads // part))
         for arm in ARMS:
             if arm == "create":
-                ours = [bench.order() for _ in range(orders // part)]
+                ours = bench.orders(orders // part)
                 floor = [request("POST", "/sql/create", "x", body=BODY)] * len(ours)
             else:
                 ours = [request("GET", paths[arm], bench.keys[0])] * (reads // part)
                 floor = [request("GET", f"/sql/{arm}")] * len(ours)
             await bench.run(f"{arm}, its SQL alone", "floor", floor)
             await bench.run(arm, "api", ours)
+        await bench.run(TOGETHER, "api", bench.orders(orders // part, turns=1))
         await bench.play(NO_HTTP, bench.tapes["create"], orders // part)
         if turn == 0:
             bench.found.clear()
@@ -392,9 +325,10 @@ async def main() -> None:
     rounds, reads, orders, lasts_s = (1, 1000, 400, 5) if chosen.short else (3, 4000, 1500, 20)
     with tempfile.TemporaryDirectory(prefix="api-") as folder:
         steady = int(RATE * lasts_s)
-        async with running(Path(folder), RUNNING + (rounds + 1) * orders + steady) as bench:
+        customers = (2 * (rounds + 1) * orders + steady) // RUNNING + (2 * rounds + 4) * AT_ONCE
+        async with running(Path(folder), customers) as bench:
             await compared(bench, rounds=rounds, reads=reads, orders=orders)
-            await bench.run(STEADY, "api", [bench.order() for _ in range(steady)], rate=RATE)
+            await bench.run(STEADY, "api", bench.orders(steady), rate=RATE)
     told(Console(width=160), bench)
     if chosen.json:
         chosen.json.write_text(json.dumps({arm: [asdict(row) for row in found] for arm, found in bench.found.items()}))

@@ -76,7 +76,7 @@ def app() -> Litestar:
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncGenerator[None]:
         nonlocal pool
-        settings = {"plan_cache_mode": "force_generic_plan", "jit": "off"}
+        settings = {"plan_cache_mode": "force_generic_plan", "jit": "off", "random_page_cost": "1.1"}
         url = os.environ["DATABASE_URL"]
         async with asyncpg.create_pool(url, min_size=8, max_size=8, server_settings=settings) as pool:
             yield

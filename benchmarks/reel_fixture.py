@@ -10,7 +10,7 @@ from uuid import UUID
 import numpy as np
 from PIL import Image, ImageDraw
 
-from reelwright.generations import Made, MotionKind, TransitionKind, model
+from reelwright.generations import Brand, Made, MotionKind, Profile, TransitionKind, model
 from reelwright.generations.model import ArtefactKind, Stage
 from reelwright.ground.ids import AccountId, ArtefactId, DraftId, GenerationId, VariantId, derived
 
@@ -68,12 +68,13 @@ class Fixture:
 
     folder: Path
     scenes: int
+    profile: str = "normal"
     artefacts: list[model.Artefact] = field(default_factory=list)
     files: dict[ArtefactId, Path] = field(default_factory=dict)
 
     @classmethod
-    def make(cls, folder: Path, scenes: int) -> "Fixture":
-        made = cls(folder, scenes)
+    def make(cls, folder: Path, scenes: int, profile: str = "normal") -> "Fixture":
+        made = cls(folder, scenes, profile)
         for i in range(scenes):
             image, narration = folder / f"image{i}.png", folder / f"voice{i}.wav"
             if not image.exists():
@@ -127,6 +128,7 @@ class Fixture:
             ),
             variants=(model.Variant(id=VariantId(UUID(int=1)), position=0, story=story, scenes=scenes),),
             artefacts=tuple(self.artefacts),
+            brand=Brand(profile=Profile(self.profile)),
         )
 
 

@@ -3,13 +3,14 @@
     python benchmarks/render.py            six scenes of five seconds
     python benchmarks/render.py --short    three of them: one chunk more than there are cores, so half idle
     python benchmarks/render.py --rounds 3 --no-moviepy
+    python benchmarks/render.py --profile fast     ours, and x264 with our settings, in that one
     python benchmarks/render.py --memory   the peak of 30, 60 and 180 seconds, and nothing else
 
 The fixture (pictures, voice, music, words) is made here, the same every time. "Ours" runs the stages' own code: motion
-sources, mix, chunks two at a time, join. What follows the join (gate, sheet, thumbnails) is timed apart, for the peers
-have none of it, and so are the interpreter's start and imports, which a worker pays once. x264 alone encodes
-our own frames, painted before. MoviePy renders a slice, and its figures are scaled to the reel's length. VMAF compares
-every fifth delivered frame with the painted one.
+sources, mix, chunks two at a time, join. What follows the join (loudness, gate, sheet, thumbnails) is timed apart, for
+the peers have none of it, and so are the interpreter's start and imports, which a worker pays once. x264 alone encodes
+our own frames, painted before. MoviePy, fetched by `uv`, renders a slice, and its figures are scaled to the reel's
+length. VMAF compares every fifth delivered frame with the painted one. Alone on two cores it takes some five minutes.
 """
 
 import argparse
@@ -46,6 +47,14 @@ def cpu_s() -> float:
     return sum(os.times()[:4])
 
 
+@dataclass(frozen=True)
+class Reel:
+    """What is rendered: so many scenes, in one of our profiles."""
+
+    scenes: int
+    profile: str = "normal"
+
+
 @dataclass
 class Line:
     """One reel going through the stages, two runs at a time."""
@@ -56,9 +65,10 @@ class Line:
     two: asyncio.Semaphore
 
     @classmethod
-    def of(cls, folder: Path, scenes: int) -> "Line":
+    def of(cls, folder: Path, reel: Reel) -> "Line":
         tools = cast("Toolset", type("Tools", (), {"music": Music(folder / "music.wav")})())
-        return cls(Path(tempfile.mkdtemp(dir=folder)), Fixture.make(folder, scenes), tools, asyncio.Semaphore(2))
+        made = Fixture.make(folder, reel.scenes, reel.profile)
+        return cls(Path(tempfile.mkdtemp(dir=folder)), made, tools, asyncio.Semaphore(2))
 
     def bench(self, name: str) -> Bench:
         workspace = self.folder / name
@@ -94,10 +104,10 @@ class Joining(Bench):
         self.joined.append((monotonic(), cpu_s()))
 
 
-async def ours(folder: Path, scenes: int) -> dict[str, float]:
+async def ours(folder: Path, reel: Reel) -> dict[str, float]:
     """Run the stages; return what start-up (a worker's first minute, not a reel's) and the gate took of it."""
     costs = {"start_cpu_s": cpu_s(), "start_wall_s": monotonic() - BEGAN}
-    line = Line.of(folder, scenes)
+    line = Line.of(folder, reel)
     chunks = await line.planned()
     await asyncio.gather(*(line.chunk(number) for number in range(chunks)))
     bench = Joining(**vars(line.bench("reel")))
@@ -110,14 +120,14 @@ async def ours(folder: Path, scenes: int) -> dict[str, float]:
     return costs
 
 
-async def paint(folder: Path, scenes: int) -> dict[str, int]:
+async def paint(folder: Path, reel: Reel) -> dict[str, int]:
     """Write every frame of the reel as it goes into the encoder; return how many."""
-    line = Line.of(folder, scenes)
+    line = Line.of(folder, reel)
     await line.planned()
     files = {(a.kind, a.scene): line.reel.files[a.id] for a in line.reel.artefacts}
     plan = files[ArtefactKind.TIMELINE, None].read_bytes()
     timeline = msgspec.json.decode(plan, type=rendering.Timeline)
-    painter = rendering.Painter(timeline, {scene: files[ArtefactKind.CLIP, scene] for scene in range(scenes)})
+    painter = rendering.Painter(timeline, {scene: files[ArtefactKind.CLIP, scene] for scene in range(reel.scenes)})
     with (folder / peers.FRAMES).open("wb") as out:
         for frame in painter.frames(0, timeline.frames):
             out.writelines(plane.tobytes() for plane in (frame.y, frame.u, frame.v))
@@ -185,12 +195,13 @@ def pss_mb(pid: int) -> float:
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:")), 0.0)
 
 
-def again(mode: str, scenes: int) -> list[str]:
-    return [sys.executable, str(Path(__file__).resolve()), "--only", mode, "--scenes", str(scenes)]
+def again(mode: str, reel: Reel) -> list[str]:
+    chosen = ["--only", mode, "--scenes", str(reel.scenes), "--profile", reel.profile]
+    return [sys.executable, str(Path(__file__).resolve()), *chosen]
 
 
-def own_costs(folder: Path, scenes: int) -> dict[str, Cost]:
-    whole = measured(again("ours", scenes), folder)
+def own_costs(folder: Path, reel: Reel) -> dict[str, Cost]:
+    whole = measured(again("ours", reel), folder)
     told = json.loads(whole.output)
     assert told["passed"], "our reel failed its gate"
     warm = Cost(whole.wall_s - told["start_wall_s"], whole.cpu_s - told["start_cpu_s"], whole.peak_mb)
@@ -198,18 +209,20 @@ def own_costs(folder: Path, scenes: int) -> dict[str, Cost]:
     return {"ours": render, "and its gate": warm, "and Python's start": whole}
 
 
-def compared(folder: Path, scenes: int, *, rounds: int, with_moviepy: bool) -> dict[str, Cost]:
+def compared(folder: Path, reel: Reel, *, rounds: int, with_moviepy: bool) -> dict[str, Cost]:
     """Run the arms in turns, so that what else the machine does falls on all of them; return each one's median."""
     runs: dict[str, list[Cost]] = {}
     if with_moviepy:
         subprocess.run([*peers.ISOLATED, "python", "-c", "import moviepy"], cwd=folder, check=True)
     for _ in range(rounds):
-        found = own_costs(folder, scenes)
+        found = own_costs(folder, reel)
         found["x264 alone"] = measured(peers.x264(None), folder)
-        found["x264, our settings"] = measured(peers.x264("normal"), folder)
-        found["one ffmpeg process"] = measured(peers.single(folder, scenes), folder)
+        found["x264, our settings"] = measured(peers.x264(reel.profile), folder)
+        found["one ffmpeg process"] = measured(peers.single(folder, reel.scenes), folder)
         if with_moviepy:
-            found["MoviePy, scaled"] = measured(peers.moviepy(folder), folder).scaled(scenes * SCENE_S / peers.SLICE_S)
+            found["MoviePy, scaled"] = measured(peers.moviepy(folder), folder).scaled(
+                reel.scenes * SCENE_S / peers.SLICE_S
+            )
         for name, cost in found.items():
             runs.setdefault(name, []).append(cost)
     return {
@@ -243,11 +256,12 @@ def quality(folder: Path, frames: int) -> float:
     return float(re.findall(rb"VMAF score: ([\d.]+)", compared.stderr)[-1])
 
 
-def compare(folder: Path, scenes: int, *, rounds: int, with_moviepy: bool) -> None:
-    painted = measured(again("paint", scenes), folder)
-    rows = compared(folder, scenes, rounds=rounds, with_moviepy=with_moviepy)
+def compare(folder: Path, reel: Reel, *, rounds: int, with_moviepy: bool) -> None:
+    painted = measured(again("paint", reel), folder)
+    rows = compared(folder, reel, rounds=rounds, with_moviepy=with_moviepy)
     load = f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores, medians of {rounds}"
-    print(f"{scenes * SCENE_S} s of 1080x1920 at 30 fps; the peers: x264 veryfast crf 23; {load}")
+    size = f"{reel.scenes * SCENE_S} s of 1080x1920 at 30 fps"
+    print(f"{size}, ours in the {reel.profile} profile; the peers: x264 veryfast crf 23; {load}")
     print(f"MoviePy: a slice of {peers.SLICE_S} s, scaled\n")
     table(rows)
     ours = rows["ours"]
@@ -260,9 +274,9 @@ def compare(folder: Path, scenes: int, *, rounds: int, with_moviepy: bool) -> No
     target("VMAF against the painted frames", quality(folder, json.loads(painted.output)["frames"]), ">=", LEAST_VMAF)
 
 
-def remember(folder: Path) -> None:
+def remember(folder: Path, profile: str) -> None:
     """Print the peak memory of reels of 30, 60 and 180 seconds."""
-    peaks = {scenes * SCENE_S: own_costs(folder, scenes)["ours"].peak_mb for scenes in (6, 12, 36)}
+    peaks = {scenes * SCENE_S: own_costs(folder, Reel(scenes, profile))["ours"].peak_mb for scenes in (6, 12, 36)}
     target("peak MB of a 60 s reel", peaks[60], "<=", MOST_MB)
     target("peak of 180 s, to that of 30 s", peaks[180] / peaks[30], "<=", FLAT)
     print(" ".join(f"{seconds} s: {peak:.0f} MB" for seconds, peak in peaks.items()))
@@ -273,6 +287,7 @@ def main() -> None:
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--memory", action="store_true")
     parser.add_argument("--no-moviepy", action="store_true")
+    parser.add_argument("--profile", choices=["normal", "fast"], default="normal")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--keep", type=Path, help="leave the fixture and the videos in this folder")
     parser.add_argument("--only", choices=["ours", "paint"], help=argparse.SUPPRESS)
@@ -280,7 +295,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.only:
         work = ours if options.only == "ours" else paint
-        print(json.dumps(asyncio.run(work(Path.cwd(), options.scenes))))
+        print(json.dumps(asyncio.run(work(Path.cwd(), Reel(options.scenes, options.profile)))))
         return
     scenes = 3 if options.short else 6
     with tempfile.TemporaryDirectory() as temporary:
@@ -288,9 +303,9 @@ def main() -> None:
         folder.mkdir(exist_ok=True)
         Fixture.make(folder, scenes)
         if options.memory:
-            remember(folder)
+            remember(folder, options.profile)
         else:
-            compare(folder, scenes, rounds=options.rounds, with_moviepy=not options.no_moviepy)
+            compare(folder, Reel(scenes, options.profile), rounds=options.rounds, with_moviepy=not options.no_moviepy)
 
 
 if __name__ == "__main__":

@@ -5,11 +5,15 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from reelwright.accounts import Account, SubscriptionTold
 from reelwright.admission import Gate, Tcp
 from reelwright.billing import Plan
 from reelwright.generations import (
     Beat,
+    Claim,
     Draft,
     Drafts,
     GenerationKind,
@@ -18,6 +22,9 @@ from reelwright.generations import (
     Motion,
     MotionKind,
     NewGeneration,
+    Outcome,
+    Overtaken,
+    Progress,
     Runs,
     Scene,
     Stage,
@@ -28,9 +35,11 @@ from reelwright.generations import (
     Variants,
 )
 from reelwright.ground import clock
-from reelwright.ground.ids import AccountId, DraftId, GenerationId, VariantId
+from reelwright.ground.ids import AccountId, DraftId, GenerationId, StageRunId, VariantId
 from reelwright.ground.postgres import Database
 from reelwright.journeys import facts, onboarding
+
+A_YEAR = timedelta(days=365)
 
 
 async def an_account(db: Database, plan: Plan = Plan.STANDARD) -> Account:
@@ -125,7 +134,7 @@ async def a_written_draft(db: Database, owner: AccountId) -> WrittenDraft:
         await Generations(session=tx).add_once(script)
         (variant,) = await Variants(session=tx).write(script.id, draft.id, [story])
         await Variants(session=tx).plan_scenes(variant.id, scenes)
-        await Generations(session=tx).start(script.id)
+        await started(tx, script.id)
         await Generations(session=tx).finish(script.id, GenerationState.SUCCEEDED)
     return WrittenDraft(draft.id, variant.id)
 
@@ -134,3 +143,35 @@ def a_gate(db: Database, redis: Any) -> Gate:
     """Return a gate as the roof makes it, but patient, over a client of the test's Redis. Close it."""
     patient = timedelta(seconds=10)
     return Gate(Tcp(redis), facts=facts.reader(db), held=facts.held(db), limits=facts.LIMITS, patience=patient)
+
+
+async def started(tx: AsyncConnection, generation: GenerationId) -> None:
+    """Leave the generation as one whose first run was claimed."""
+    running = "UPDATE generations SET state = 'running', started_at = clock_timestamp() WHERE id = :id"
+    await tx.execute(text(running), {"id": generation})
+
+
+class Worked(Runs):
+    """Runs as workers begin and end them, by `Progress`, for tests that ask no more than whether they did."""
+
+    async def claim(self, run_id: StageRunId, lease: timedelta, *, longest: timedelta = A_YEAR) -> Claim | None:
+        progress = Progress(session=self.session)
+        try:
+            found = await progress.begin(run_id, "", lease, longest=longest)
+        except Overtaken:  # the generation is locked by now
+            found = await progress.begin(run_id, "", lease, longest=longest)
+        return found and found[0]
+
+    async def complete(self, run_id: StageRunId, fence: int, result: Outcome, *, made_of: str | None = None) -> bool:
+        run = await self.get(run_id)
+        if run is None:
+            return False
+        claim = Claim(
+            run_id=run_id,
+            generation_id=run.generation_id,
+            unit=run.unit,
+            attempt=run.attempt,
+            max_attempts=run.max_attempts,
+            fence=fence,
+        )
+        return await Progress(session=self.session).complete(claim, result, {}, made_of=made_of) is not None

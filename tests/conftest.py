@@ -1,6 +1,7 @@
 """Real servers for every test: one PostgreSQL and one Valkey a run, a database of its own for each xdist worker."""
 
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -16,6 +17,10 @@ from reelwright.dev.valkey import Valkey
 from reelwright.ground import log, postgres
 from reelwright.ground import redis as ground_redis
 from reelwright.providers.offers import _known as known_switches
+
+for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+    if signal.getsignal(number) is signal.SIG_IGN:  # by `nohup`, or by `&` in a script: programs would inherit that
+        signal.signal(number, lambda *_: None)  # we go on ignoring it, and what we start hears it again
 
 log.configure(as_json=True)  # the default writes a page of colours, locals included, for every traceback
 

@@ -1,4 +1,4 @@
-"""What an interruption costs, with the real stages, voice and ffmpeg: `python -m tests.interrupted [--seconds 15]`.
+"""What an interruption costs, with the real stages, voice and ffmpeg: `python -m tests.interrupted [--seconds 20]`.
 
 A reel is cancelled while its chunks are being encoded and ordered again; another fails at its very end and goes on. It
 prints for each what was made, what was kept and what that took; 1 where finished work was done again or was charged
@@ -69,7 +69,10 @@ class Seen:
     def told(self, what: str, seconds: float) -> None:
         made = ", ".join(f"{count} {name}" for name, count in sorted(self.made.items()))
         spent = self.captured_micro / 1e6
-        sys.stdout.write(f"{what:<28} {seconds:6.1f} s  {spent:8.2f} credits  {self.kept:3} kept  made: {made}\n")
+        sys.stdout.write(
+            f"{what:<28} {self.state:<10} {seconds:6.1f} s  {spent:6.2f} credits  {self.kept:3} kept  made: {made}\n"
+        )
+        sys.stdout.flush()
 
 
 async def seen(room: Workroom, generation: GenerationId) -> Seen:
@@ -182,6 +185,9 @@ async def interrupted(story: redoing.Redoing) -> None:
     others = Counter({name: count for name, count in twice.items() if name != "VIDEO_ASSEMBLY"})
     check(story, "ordered again", state=whole.state == "succeeded", finished_work_kept=others == once)
     check(story, "ordered again", chunks_made_once=abs(twice["VIDEO_ASSEMBLY"] - chunks) <= 1, kept=whole.kept > 0)
+
+    if story.wrong:
+        return
 
     await repainted(story)
     failing = replace(story.room, stages={**STAGES, Stage.VIDEO_ASSEMBLY: broken})

@@ -1,13 +1,16 @@
-"""What an edit redoes, with the real stages, voice and ffmpeg: `python -m tests.redoing [--seconds 15]`.
+"""What an edit redoes, with the real stages, voice and ffmpeg: `python -m tests.redoing [--seconds 20] [--keep DIR]`.
 
-It makes a reel on servers of its own, edits its story, renders it again, and prints for each edit what was made anew
-and what that took; 1 where an edit has redone what it hadn't touched, or has charged for what was there.
+It makes a reel on servers of its own, edits its story, renders it again, and prints for each edit how many runs of
+each stage were made anew, how many were taken over, and what that took of a whole render. Exit code 1 where an edit has
+redone what it hadn't touched, or was charged for what was there. With --keep, each reel and its sheet lie in DIR.
 """
 
 import argparse
 import asyncio
 import contextlib
+import os
 import re
+import shutil
 import sys
 import tempfile
 import time
@@ -17,13 +20,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
+import msgspec
 from sqlalchemy import text
 
+from reelwright import rendering
 from reelwright.accounts import Account
 from reelwright.billing import Plan
 from reelwright.dev.postgres import Postgres
 from reelwright.dev.valkey import Valkey
-from reelwright.generations import Draft, GenerationKind, Stage, Variant, Variants
+from reelwright.generations import Draft, GenerationKind, Variant, Variants
 from reelwright.ground import clock, log, migrations, postgres, storage
 from reelwright.ground import redis as ground_redis
 from reelwright.ground.ids import DraftId, GenerationId, derived
@@ -42,12 +47,26 @@ from worker.app import STAGES
 
 Edit = Callable[["Redoing", Variant], Awaitable[object]]
 Story = Callable[["Redoing"], Awaitable[None]]
+Chunks = Callable[[rendering.Timeline], int]
 _CORES = 2
-_MADE = text(
-    "SELECT stage || CASE WHEN chunk IS NULL AND stage = 'VIDEO_ASSEMBLY' THEN ' (join)' ELSE '' END"
-    " FROM stage_runs WHERE generation_id = :id AND attempt > 0 ORDER BY stage"
+_PICTURE: tuple[str, ...] = ("VISUAL_GENERATION", "VISUAL_VERIFICATION", "VIDEO_GENERATION")
+_VOICE, _MIX, _CHUNK, _JOIN = "TTS_GENERATION", "AUDIO_MIXING", "VIDEO_ASSEMBLY", "join"
+_NAMES = ("picture", "check", "motion", "voice", "mix", "chunk", "join")
+_COLUMNS = dict(zip((*_PICTURE, _VOICE, _MIX, _CHUNK, _JOIN), _NAMES, strict=True))
+_RUNS = text(
+    "SELECT CASE WHEN chunk IS NULL AND stage = 'VIDEO_ASSEMBLY' THEN 'join' ELSE stage END AS name,"
+    " attempt > 0 AS anew, count(*) AS runs FROM stage_runs WHERE generation_id = :id GROUP BY name, anew"
 )
+_FILES = text("SELECT key FROM artefacts WHERE generation_id = :id AND kind = :kind ORDER BY created_at DESC LIMIT 1")
 _TAKEN = text("SELECT state, captured_micro FROM credit_holds WHERE generation_id = :id")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a render took."""
+
+    cpu_s: float
+    wall_s: float
 
 
 @dataclass
@@ -60,6 +79,8 @@ class Redoing:
     draft: DraftId | None = None
     kit: BrandKit | None = None
     wrong: list[str] = field(default_factory=list)
+    keep: Path | None = None
+    whole: Cost | None = None
 
     async def order(self, kind: GenerationKind) -> GenerationId:
         key = uuid4().hex
@@ -89,29 +110,90 @@ class Redoing:
         async with self.room.db.begin() as tx:
             return (await Variants(session=tx).of_draft(self.draft))[0]
 
-    async def render(self, what: str, edit: Edit | None, redone: dict[Stage, int]) -> None:
-        """Edit, render, tell, and compare what was made with what should be; chunks may be some or all."""
+    async def render(self, what: str, edit: Edit | None, redone: dict[str, int], chunks: Chunks) -> None:
+        """Edit, render, tell, and compare what was made with what should be: of chunks, `chunks` at most."""
         if edit is not None:
             await edit(self, await self.variant())
-        began = time.monotonic()
+        wall, cpu = time.monotonic(), _cpu_s()
         generation = await self.order(GenerationKind.RENDER)
-        took = time.monotonic() - began
+        cost = Cost(cpu_s=_cpu_s() - cpu, wall_s=time.monotonic() - wall)
+        self.whole = self.whole or cost
         async with self.room.db.begin() as tx:
-            made = Counter(await tx.scalars(_MADE, {"id": generation}))
+            runs = (await tx.execute(_RUNS, {"id": generation})).all()
             state = await tx.scalar(text("SELECT state FROM generations WHERE id = :id"), {"id": generation})
             money = (await tx.execute(_TAKEN, {"id": generation})).one_or_none()
-            kept = await tx.scalar(
-                text("SELECT count(*) FROM stage_runs WHERE generation_id = :id AND attempt = 0"), {"id": generation}
-            )
-        spent = 0.0 if money is None else money.captured_micro / 1e6
-        told = ", ".join(f"{count} {name}" for name, count in sorted(made.items()))
-        sys.stdout.write(f"{what:<28} {took:6.1f} s  {spent:8.2f} credits  {kept:3} kept  made: {told}\n")
-        chunks = made.pop("VIDEO_ASSEMBLY", 0)
-        expected = Counter({stage.value: count for stage, count in redone.items() if stage is not Stage.VIDEO_ASSEMBLY})
-        if state != "succeeded" or made != expected + Counter({"VIDEO_ASSEMBLY (join)": 1}):
-            self.wrong.append(f"{what}: {state}, made {dict(made)} instead of {dict(expected)} and the join")
-        if chunks > redone.get(Stage.VIDEO_ASSEMBLY, 0) or bool(chunks) != bool(redone.get(Stage.VIDEO_ASSEMBLY)):
-            self.wrong.append(f"{what}: {chunks} chunks of at most {redone.get(Stage.VIDEO_ASSEMBLY, 0)}")
+        made = Counter({run.name: run.runs for run in runs if run.anew})
+        kept = sum(run.runs for run in runs if not run.anew)
+        credits_spent = 0.0 if money is None else money.captured_micro / 1e6
+        _tell(what, made, kept, cost, self.whole, credits_spent)
+        most = chunks(await self.timeline(generation))
+        expected = Counter(redone) + Counter({_JOIN: 1})
+        coded = made.pop(_CHUNK, 0)
+        if state != "succeeded" or made != expected:
+            self.wrong.append(f"{what}: {state}, made {dict(made)} instead of {dict(expected)}")
+        if coded > most or bool(coded) != bool(most):
+            self.wrong.append(f"{what}: {coded} chunks of at most {most}")
+        if not coded and credits_spent:
+            self.wrong.append(f"{what}: {credits_spent} credits for what was there")
+        if self.keep:
+            await self._save(generation, re.sub(r"\W+", "-", what).strip("-"))
+
+    async def timeline(self, generation: GenerationId) -> rendering.Timeline:
+        """Return the plan that a reel was rendered by."""
+        return msgspec.json.decode((await self._file(generation, "timeline")).read_bytes(), type=rendering.Timeline)
+
+    async def _file(self, generation: GenerationId, kind: str) -> Path:
+        async with self.room.db.begin() as tx:
+            key = await tx.scalar(_FILES, {"id": generation, "kind": kind})
+        into = self.room.workspace / f"{generation}-{kind}"
+        await self.room.storage.fetch(key, into)
+        return into
+
+    async def _save(self, generation: GenerationId, name: str) -> None:
+        assert self.keep is not None
+        for kind, suffix in (("video", ".mp4"), ("inspection", ".png")):
+            shutil.copyfile(await self._file(generation, kind), self.keep / f"{name}{suffix}")
+
+
+def _cpu_s() -> float:
+    """Return the CPU seconds of this process and of the media processes that it has waited for."""
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
+
+
+def _heading() -> None:
+    names = "".join(f"{name:>8}" for name in _COLUMNS.values())
+    sys.stdout.write(
+        f"{'what was changed':<24}{names}  | {'kept':>4} | {'CPU s':>6} {'of whole':>8} | {'wall s':>6} | credits\n"
+    )
+
+
+def _tell(what: str, made: Counter[str], kept: int, cost: "Cost", whole: "Cost", credits_spent: float) -> None:
+    counts = "".join(f"{made[name] or '.':>8}" for name in _COLUMNS)
+    share = f"{cost.cpu_s / whole.cpu_s:8.0%}"
+    sys.stdout.write(
+        f"{what:<24}{counts}  | {kept:4} | {cost.cpu_s:6.1f} {share} | {cost.wall_s:6.1f} | {credits_spent:7.2f}\n"
+    )
+    sys.stdout.flush()
+
+
+def _every(timeline: rendering.Timeline) -> int:
+    return len(timeline.chunks())
+
+
+def _none(_timeline: rendering.Timeline) -> int:
+    return 0
+
+
+def _showing_second(timeline: rendering.Timeline) -> int:
+    """Return how many chunks show something of the second scene."""
+    return sum(any(shot.scene == 1 for shot in timeline.seen(*chunk)) for chunk in timeline.chunks())
+
+
+def _from_second(timeline: rendering.Timeline) -> int:
+    """Return how many chunks show something of the second scene or of what comes after it."""
+    second = timeline.shots[1]
+    return sum(last > second.start - second.before for _, last in timeline.chunks())
 
 
 async def _words(redoing: Redoing, told: Variant) -> None:
@@ -168,6 +250,10 @@ async def _wide(redoing: Redoing, _told: Variant) -> None:
     await _wear(redoing, aspect="16:9")
 
 
+async def _upright(redoing: Redoing, _told: Variant) -> None:
+    await _wear(redoing, aspect="9:16")
+
+
 async def _wear(redoing: Redoing, **changes: object) -> None:
     assert redoing.draft is not None
     account, db = redoing.account.id, redoing.room.db
@@ -177,27 +263,24 @@ async def _wear(redoing: Redoing, **changes: object) -> None:
 async def _edited(redoing: Redoing) -> None:
     await redoing.order(GenerationKind.SCRIPT)
     scenes = len((await redoing.variant()).scenes)
-    chunks = max(1, round(redoing.seconds / 5)) + 1
-    by_scene = (Stage.VISUAL_GENERATION, Stage.VISUAL_VERIFICATION, Stage.VIDEO_GENERATION, Stage.TTS_GENERATION)
-    whole = dict.fromkeys(by_scene, scenes) | {Stage.AUDIO_MIXING: 1, Stage.VIDEO_ASSEMBLY: chunks}
-    picture = dict.fromkeys(by_scene[:3], 1) | {Stage.VIDEO_ASSEMBLY: chunks - 1}
-    voice = {Stage.TTS_GENERATION: 1, Stage.AUDIO_MIXING: 1, Stage.VIDEO_ASSEMBLY: chunks}
-    await redoing.render("the first render", None, whole)
-    await redoing.render("nothing edited", None, {})
-    await redoing.render("one scene's words", _words, voice)
-    await redoing.render("one scene's picture", _prompt, picture)
-    await redoing.render("scenes in another order", _turn, {Stage.AUDIO_MIXING: 1, Stage.VIDEO_ASSEMBLY: chunks})
-    drawn = {Stage.VIDEO_ASSEMBLY: chunks}
-    await redoing.render("another caption style", _style, drawn)
-    await redoing.render("a brand kit", _kit, drawn)
-    await redoing.render("the kit's colours", _colours, drawn)
-    await redoing.render("an intro", _intro, {Stage.AUDIO_MIXING: 1, Stage.VIDEO_ASSEMBLY: chunks + 1})
-    again = {Stage.VIDEO_GENERATION: scenes, Stage.VIDEO_ASSEMBLY: chunks + 1}
-    await redoing.render("square, from what was upright", _square, again)
-    await redoing.render("wide", _wide, whole | {Stage.TTS_GENERATION: 0, Stage.AUDIO_MIXING: 0})
+    pictures, picture, mix = dict.fromkeys(_PICTURE, scenes), dict.fromkeys(_PICTURE, 1), {_MIX: 1}
+    _heading()
+    await redoing.render("all (the first render)", None, pictures | {_VOICE: scenes} | mix, _every)
+    await redoing.render("nothing", None, {}, _none)
+    await redoing.render("one scene's words", _words, {_VOICE: 1} | mix, _from_second)
+    await redoing.render("one scene's picture", _prompt, picture, _showing_second)
+    await redoing.render("the scenes' order", _turn, mix, _every)
+    await redoing.render("the caption style", _style, {}, _every)
+    await redoing.render("a brand kit's look", _kit, {}, _every)
+    await redoing.render("the kit's colours", _colours, {}, _every)
+    await redoing.render("an intro", _intro, mix, _every)
+    moved = {"VIDEO_GENERATION": scenes}  # one set of pictures serves every frame
+    await redoing.render("square", _square, moved, _every)
+    await redoing.render("wide", _wide, moved, _every)
+    await redoing.render("upright again", _upright, {}, _none)
 
 
-async def _run(folder: Path, database_url: str, redis_url: str, seconds: int, story: Story) -> int:
+async def _run(folder: Path, database_url: str, redis_url: str, wish: argparse.Namespace, story: Story) -> int:
     settings = Settings(
         environment="test",
         database_url=database_url,
@@ -221,7 +304,7 @@ async def _run(folder: Path, database_url: str, redis_url: str, seconds: int, st
         workspace=folder / "work",
         timings=Timings(),
     )
-    redoing = Redoing(room=room, account=await an_account(db, Plan.PRO), seconds=seconds)
+    redoing = Redoing(room=room, account=await an_account(db, Plan.PRO), seconds=wish.seconds, keep=wish.keep)
     try:
         await story(redoing)
     finally:
@@ -236,8 +319,11 @@ async def _run(folder: Path, database_url: str, redis_url: str, seconds: int, st
 def main(story: Story = _edited, *, about: str | None = __doc__) -> int:
     """Run the command; return its exit code."""
     asked = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("--seconds", type=int, default=15, help="how long the reel is (15)")
+    asked.add_argument("--seconds", type=int, default=20, help="how long the reel is (20)")
+    asked.add_argument("--keep", type=Path, help="a folder for each reel and its sheet")
     wish = asked.parse_args()
+    if wish.keep:
+        wish.keep.mkdir(parents=True, exist_ok=True)
     log.configure(as_json=True, level="CRITICAL")
     with tempfile.TemporaryDirectory(prefix="reelwright-redoing-") as made:
         folder = Path(made)
@@ -248,7 +334,7 @@ def main(story: Story = _edited, *, about: str | None = __doc__) -> int:
                 servers.callback(server.stop)
             url = asyncio.run(new_database(database.url, "redoing"))
             migrations.upgrade(url)
-            return asyncio.run(_run(folder, url, valkey.url, wish.seconds, story))
+            return asyncio.run(_run(folder, url, valkey.url, wish, story))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from reelwright.dev import publishing
 from reelwright.generations import Stage
 from reelwright.settings import SettingRefused, Settings, load, variable
 from reelwright.wiring import hands, stage_places, tools
@@ -55,17 +56,34 @@ def test_durations_are_read(text: str, length: float) -> None:
         ("REELWRIGHT_WORKER_CONCURRENCY", "0"),
         ("REELWRIGHT_WORKER_CONCURRENCY", "two"),
         ("REELWRIGHT_ENVIRONMENT", "staging"),
+        ("REELWRIGHT_CLIENT_ADDRESS_HEADER", "X-Forwarded-For"),
+        ("REELWRIGHT_CLIENT_ADDRESS_HEADER", "Fly-Client-IP: 1"),
         ("REELWRIGHT_SECRET_KEY", "too short"),
         ("REELWRIGHT_TEXT_PROVIDER", "oracle"),
         ("REELWRIGHT_TEXT_PROVIDER", "offline,offline"),
         ("REELWRIGHT_TEXT_PROVIDER", ","),
         ("REELWRIGHT_INGESTION_ALLOWLIST", "127.0.0.1:80"),
+        ("REELWRIGHT_YOUTUBE_UPLOAD_URL", "http://127.0.0.1/upload"),
+        ("REELWRIGHT_YOUTUBE_TOKEN_URL", "http://127.0.0.1/token"),
     ],
 )
 def test_a_value_that_cannot_work_is_refused_by_name(name: str, value: str) -> None:
     with pytest.raises(SettingRefused) as refused:
         load(NEEDED | {name: value})
     assert refused.value.field == name
+
+
+def test_a_channels_grant_is_whole_and_is_taken_before_a_token_that_lapses() -> None:
+    grant = {f"REELWRIGHT_YOUTUBE_{part}": "given" for part in ("CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN")}
+    for part in grant:
+        with pytest.raises(SettingRefused) as refused:
+            load(NEEDED | {name: value for name, value in grant.items() if name != part})
+        assert refused.value.field == part
+    token = NEEDED | {"REELWRIGHT_YOUTUBE_TOKEN": "short"}
+    assert publishing._channel(load(token)).grant is None
+    assert repr(publishing._channel(load(token | grant)).grant) == "Grant(url='https://oauth2.googleapis.com/token')"
+    with pytest.raises(publishing.TokenMissing):
+        publishing._channel(load(NEEDED))
 
 
 def test_openai_needs_its_key_and_a_local_service_does_not() -> None:

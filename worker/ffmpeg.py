@@ -1,9 +1,10 @@
 """Starts media processes, and nobody else does: argument lists only, bounded, and dead with the worker that asked.
 
 A tiny launcher stands between us and the program: it asks the kernel to kill the program when its parent dies
-(PR_SET_PDEATHSIG survives execve) and starts it only if that parent still lives. Running Python between fork and
-exec of a threaded process can deadlock, so there is no `preexec_fn`. The signal follows the thread that forked: start
-from the event loop's own thread, and let that be the main one.
+(PR_SET_PDEATHSIG survives execve) and starts it only if that parent still lives, without core dumps, with at most 512
+open files and 4 GiB in each, and shut in where `worker.confinement` can. Running Python between fork and exec of a
+threaded process can deadlock, so there is no `preexec_fn`. The signal follows the thread that forked: start from the
+event loop's own thread, and let that be the main one.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -22,13 +23,19 @@ from time import monotonic
 
 from reelwright.ground import failpoints
 from reelwright.ground.errors import Outage
+from reelwright.ground.surroundings import surroundings
+from worker.confinement import confined
 
 TAIL_BYTES = 64 * 1024
 DEADLINE = timedelta(minutes=5)
 _GRACE_S = 5.0
 _DISK_FULL = (b"No space left on device", b"Disk quota exceeded")
 _LAUNCHER = """\
-import ctypes, os, signal, sys
+import ctypes, os, resource, signal, sys
+for what, most in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, 4 << 30), (resource.RLIMIT_NOFILE, 512)):
+    kept = resource.getrlimit(what)[1]
+    most = most if kept == resource.RLIM_INFINITY else min(most, kept)
+    resource.setrlimit(what, (most, most))
 libc = ctypes.CDLL(None, use_errno=True)
 if sys.platform == "linux" and libc.prctl(1, signal.SIGKILL, 0, 0, 0):
     sys.exit("prctl failed")
@@ -69,29 +76,25 @@ def _launched(argv: Sequence[str]) -> list[str]:
     return [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), *argv]
 
 
-def _surroundings() -> dict[str, str]:
-    """Return the little environment a media process needs: no key and no token is in it."""
-    kept = ("PATH", "HOME", "LANG", "PYTHONPATH", "REELWRIGHT_FFMPEG", "SYSTEMROOT", "TMPDIR")
-    return {name: os.environ[name] for name in kept if name in os.environ} | {"LC_ALL": "C.UTF-8"}
-
-
 async def run(
     argv: Sequence[str],
     *,
     cwd: Path,
     deadline: timedelta = DEADLINE,
     on_line: Callable[[str], None] | None = None,
+    reads: Iterable[Path] = (),
 ) -> Finished:
     """Run a program to its end in a process group of its own; `on_line` gets each line of its standard output.
 
+    What it reads elsewhere than in `cwd` stands in `argv` or in `reads`; it writes nowhere else.
     Cancelled or late, the whole group is killed and reaped before this returns. Raises MediaFailed, with the code
     `worker.disk_full` where that was why.
     """
     began = monotonic()
     child = await asyncio.create_subprocess_exec(
-        *_launched(argv),
+        *_launched(confined(argv, cwd, reads)),
         cwd=cwd,
-        env=_surroundings(),
+        env=surroundings(),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -201,7 +204,7 @@ class Pipe:
             _launched(argv),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            env=environment or _surroundings(),
+            env=environment or surroundings(),
             bufsize=0,
         )
         _widen(self._descriptor())

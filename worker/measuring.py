@@ -26,15 +26,24 @@ class Measured:
     levels: tuple[float, ...]
 
 
-async def measured(video: Path, workspace: Path, *, tell: Callable[[float], None] | None = None) -> Measured:
+async def measured(
+    video: Path,
+    workspace: Path,
+    *,
+    covered: rendering.Area | None = None,
+    tell: Callable[[float], None] | None = None,
+) -> Measured:
     """Measure a file by its whole path; small pictures land in the workspace, and `tell` hears how far it is, 0..1.
+
+    Captions are known to be drawn where it is `covered`: there nothing is looked for.
 
     Raises ValueError where the file isn't a video, MediaFailed where measuring it failed.
     """
     probe = await asyncio.to_thread(rendering.probe, video)
     every_s, heard = step_s(probe.video_ms / 1000), probe.audio_streams > 0
     tile = tile_size(probe.width, probe.height)
-    argv = graph.examine(ffmpeg.program(), video, frames=probe.frames, tile=tile, every_s=every_s, heard=heard)
+    look = graph.Look(frames=probe.frames, tile=tile, every_s=every_s, covered=covered)
+    argv = graph.examine(ffmpeg.program(), video, look, heard=heard)
 
     def line(said: str) -> None:
         name, _, value = said.partition("=")
@@ -49,7 +58,7 @@ async def measured(video: Path, workspace: Path, *, tell: Callable[[float], None
         probe=probe,
         audio_ms=sound.ms if sound else 0.0,
         loudness=graph.loudness(finished.report) if heard else graph.SILENCE,
-        seen=gate.seen(finished.report, width=probe.width, height=probe.height),
+        seen=gate.seen(finished.report, width=probe.width, height=probe.height, length_ms=probe.video_ms),
         heard={},
     )
     tiles, levels = await asyncio.to_thread(left_in, workspace, every_s)

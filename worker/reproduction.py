@@ -137,7 +137,8 @@ async def reproduce(told: Manifest, files: Mapping[str, Path], out: Path) -> lis
         async def chunk(number: int) -> str:
             async with places:
                 name = f"chunk_{number:04d}.mp4"
-                await ffmpeg.run(_encoding(told, number, files, folder / name), cwd=folder, deadline=_DEADLINE)
+                encoding = _encoding(told, number, files, folder / name)
+                await ffmpeg.run(encoding, cwd=folder, deadline=_DEADLINE, reads=files.values())
                 return name
 
         names = await asyncio.gather(*(chunk(number) for number in range(len(ranges))))
@@ -151,7 +152,7 @@ async def reproduce(told: Manifest, files: Mapping[str, Path], out: Path) -> lis
         listing.write_text(graph.listing(names))
         samples, gain = told.timeline.samples, told.correction_db
         joining = graph.join(ffmpeg.program(), listing, mix, out, samples=samples, gain=gain)
-        await ffmpeg.run(joining, cwd=folder, deadline=_DEADLINE)
+        await ffmpeg.run(joining, cwd=out.parent, deadline=_DEADLINE)
     return other + (["video"] if await asyncio.to_thread(_digest, out) != told.video_sha256 else [])
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from reelwright import rendering
-from reelwright.generations import THUMBNAILS, NewArtefact
+from reelwright.generations import THUMBNAILS, ArtefactKind, NewArtefact
 from reelwright.rendering import graph, thumbnails
 from worker import ffmpeg
 
@@ -27,15 +27,16 @@ async def taken(
     There is one at least. Raises Outage.
     """
     chosen = await asyncio.to_thread(thumbnails.chosen, timeline, tiles, style) or (_MIDDLE,)
-    made: list[NewArtefact] = []
-    for kind, one in zip(THUMBNAILS, chosen, strict=False):
+
+    async def still(kind: ArtefactKind, one: thumbnails.Thumbnail) -> NewArtefact:
         out = folder / f"{kind.value}.jpg"
         await ffmpeg.produce(
-            lambda part, at_ms=one.at_ms: graph.thumbnail(ffmpeg.program(), video, part, at_ms=at_ms),
+            lambda part: graph.thumbnail(ffmpeg.program(), video, part, at_ms=one.at_ms),
             out,
             check=lambda part: rendering.planes.checked(part).close(),
             deadline=_DEADLINE,
         )
         meta: dict[str, object] = {"at_ms": one.at_ms, "score": one.score, "parts": one.parts}
-        made.append(NewArtefact(kind=kind, path=out, media_type="image/jpeg", inputs_hash=name, meta=meta))
-    return tuple(made)
+        return NewArtefact(kind=kind, path=out, media_type="image/jpeg", inputs_hash=name, meta=meta)
+
+    return tuple(await asyncio.gather(*(still(kind, one) for kind, one in zip(THUMBNAILS, chosen, strict=False))))

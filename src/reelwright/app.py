@@ -25,7 +25,7 @@ def create_app(settings: Settings, *, stopping: asyncio.Event | None = None) -> 
     reach = Reach(https_only=settings.production, allowlist=frozenset(settings.webhook_allowlist))
 
     seal = Seal(settings.secret_key, previous=settings.secret_key_previous)
-    entrance = _entrance(settings, seal)
+    entrance = entrance_by(settings, seal)
     passwords = Passwords(memory_kib=settings.password_memory_kib)
 
     @contextlib.asynccontextmanager
@@ -56,7 +56,6 @@ def create_app(settings: Settings, *, stopping: asyncio.Event | None = None) -> 
             "stopping": Provide(lambda: stop, sync_to_thread=False),
         },
         lifespan=[lifespan],
-        before_send=[api.track_request],
         exception_handlers=api.HANDLERS,
         request_max_body_size=api.BODY_LIMIT,
         openapi_config=None,  # api/pages.py serves a truer one
@@ -78,13 +77,15 @@ def _one_by_one(app: Litestar) -> None:
                 wanted.dependency_batches = [{each} for batch in wanted.dependency_batches for each in batch]
 
 
-def _entrance(settings: Settings, seal: Seal) -> api.Entrance:
+def entrance_by(settings: Settings, seal: Seal) -> api.Entrance:
+    """Return what the door knows about where it stands, as the settings say. Raises SettingRefused."""
     return api.Entrance.of(
         seal,
         production=settings.production,
         base_url=settings.base_url,
         origins=settings.cors_origins,
         proxies=settings.trusted_proxies,
+        client_header=settings.client_address_header,
     )
 
 

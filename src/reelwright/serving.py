@@ -2,6 +2,8 @@
 
 import argparse
 import asyncio
+import atexit
+import gc
 import os
 import re
 import signal
@@ -10,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -27,6 +30,7 @@ LAST_S = 10
 
 _ORIGIN = re.compile(r"https?://[a-z0-9.\-]+(:\d{1,5})?/?", re.IGNORECASE)
 _BACKLOG = 512
+_COLLECTED = (5_000, 10, 10)
 
 
 class Stopping(asyncio.Event):
@@ -52,6 +56,15 @@ def command(create_app: Callable[[Settings, Stopping], Litestar], *, prog: str, 
     except Refusal as refusal:
         sys.exit(f"reelwright: {refusal.sentence}")
     serve(app, host=chosen.host, port=chosen.port, stopping=stopping)
+    _end_now()
+
+
+def _end_now() -> NoReturn:
+    """End without taking apart what was loaded: half a second of CPU, and on a busy machine what is left of a grace."""
+    atexit._run_exitfuncs()  # noqa: SLF001 - nobody else calls them, and takes nothing apart
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(0)
 
 
 def guarded(app: Litestar, settings: Settings, *addresses: str) -> Litestar:
@@ -91,6 +104,11 @@ class _Server(uvicorn.Server):
         self._stopping.set()
         self.should_exit = self.should_exit or self._stopping.seen_out.is_set()
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if not self.should_exit:
+            _keep_for_good()
+
     async def on_tick(self, counter: int) -> bool:
         if self._stopping.is_set() and self._stopping.seen_out.is_set():
             self.should_exit = True
@@ -102,6 +120,17 @@ class _Server(uvicorn.Server):
         last = threading.Timer(LAST_S, os._exit, (0,))
         last.daemon = True
         last.start()
+
+
+def _keep_for_good() -> None:
+    """Let no collection look again at what a process has loaded and opened by now: it stays until the end.
+
+    200,000 objects, which held every request for 0.1 s and more. Cycles that come later are collected as ever, and the
+    young ones in fewer turns.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECTED)
 
 
 def config(app: Litestar, *, host: str, port: int, grace_s: int = GRACE_S) -> uvicorn.Config:

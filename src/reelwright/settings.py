@@ -12,6 +12,7 @@ from reelwright.ground.errors import Refusal
 from reelwright.providers import SERVICES, Access, Craft, providers_of
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 
 
@@ -62,6 +63,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     elevenlabs_api_key: str | None = None
     elevenlabs_base_url: str | None = None
     youtube_token: str | None = None
+    youtube_client_id: str | None = None
+    youtube_client_secret: str | None = None
+    youtube_refresh_token: str | None = None
+    youtube_token_url: str = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
     youtube_upload_url: str = "https://www.googleapis.com/upload/youtube/v3/videos"
     ingestion_allowlist: tuple[str, ...] = ()
     worker_concurrency: int = 2
@@ -91,6 +96,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     allowed_hosts: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
+    client_address_header: str | None = None
     metrics_token: str | None = None
     password_memory_kib: int = LEAST_PASSWORD_KIB
 
@@ -185,6 +191,7 @@ def _checked(settings: Settings) -> Settings:
     _check_redis(settings)
     _check_secret(settings)
     _check_passwords(settings)
+    _check_proxies(settings)
     if settings.production and settings.ingestion_allowlist:
         raise SettingRefused(
             "REELWRIGHT_INGESTION_ALLOWLIST opens loopback pages and is for development only: unset it.",
@@ -206,12 +213,21 @@ def _checked(settings: Settings) -> Settings:
             field="REELWRIGHT_LEASE",
         )
     _check_providers(settings)
-    if settings.production and not settings.youtube_upload_url.startswith("https://"):
-        raise SettingRefused(
-            "REELWRIGHT_YOUTUBE_UPLOAD_URL must begin with https://, as our token goes there.",
-            field="REELWRIGHT_YOUTUBE_UPLOAD_URL",
-        )
+    _check_youtube(settings)
     return settings
+
+
+def _check_youtube(settings: Settings) -> None:
+    """Refuse a grant of which a part is missing, and addresses that would show a token to whoever listens."""
+    parts = ("youtube_client_id", "youtube_client_secret", "youtube_refresh_token")
+    missing = [part for part in parts if not getattr(settings, part)]
+    if missing and len(missing) < len(parts):
+        name = variable(missing[0])
+        raise SettingRefused(f"{name} must be set with the other parts of YouTube's OAuth client.", field=name)
+    for part in ("youtube_token_url", "youtube_upload_url"):
+        if settings.production and not getattr(settings, part).startswith("https://"):
+            name = variable(part)
+            raise SettingRefused(f"{name} must begin with https://, as our token goes there.", field=name)
 
 
 def _check_providers(settings: Settings) -> None:
@@ -245,6 +261,23 @@ def _check_passwords(settings: Settings) -> None:
         raise SettingRefused(
             f"REELWRIGHT_PASSWORD_MEMORY_KIB must be at least {LEAST_PASSWORD_KIB}: leave it out.",
             field="REELWRIGHT_PASSWORD_MEMORY_KIB",
+        )
+
+
+def _check_proxies(settings: Settings) -> None:
+    """Refuse a header that anybody could send, as nobody is said to overwrite it, and one that holds a list."""
+    name, header = "REELWRIGHT_CLIENT_ADDRESS_HEADER", settings.client_address_header
+    if header is None:
+        return
+    if not _HEADER.fullmatch(header) or header.lower() in {"x-forwarded-for", "forwarded"}:
+        raise SettingRefused(
+            f"{name} must be a header that holds one address, such as Fly-Client-IP: leave it out for X-Forwarded-For.",
+            field=name,
+        )
+    if not settings.trusted_proxies:
+        raise SettingRefused(
+            f"{name} is believed from a trusted proxy alone: name it in REELWRIGHT_TRUSTED_PROXIES.",
+            field="REELWRIGHT_TRUSTED_PROXIES",
         )
 
 

@@ -9,7 +9,7 @@ from reelwright import ledger, outbox
 from reelwright.admission import Gate, Place, Tcp, Transport, Unreachable, eviction
 from reelwright.billing import StripeDoor
 from reelwright.generations import Stage
-from reelwright.ground import failpoints, log, postgres, qstash, redis, storage, tasks, tracing
+from reelwright.ground import failpoints, log, notified, postgres, qstash, redis, storage, tasks, tracing
 from reelwright.journeys import facts
 from reelwright.journeys.workroom import place_of
 from reelwright.outbox import Destination, Relay
@@ -126,7 +126,7 @@ async def wired(settings: Settings, *, name: str) -> AsyncGenerator[Wiring]:
     recorder = ledger.Recorder(db)
     publishing = asyncio.create_task(relay.run(), name="relay")
     listening = asyncio.create_task(
-        postgres.listen(settings.database_url, outbox.CHANNEL, relay.notified), name="relay-listen"
+        notified.listen(settings.database_url, outbox.CHANNEL, relay.notified), name="relay-listen"
     )
     try:
         await _check_eviction(transport, settings)
@@ -176,7 +176,7 @@ async def _check_eviction(transport: Transport, settings: Settings) -> None:
     """
     try:
         async with asyncio.timeout(_START_PATIENCE_S):
-            policy = await eviction.policy(transport)
+            policy = await eviction.policy(transport, within_s=_START_PATIENCE_S)
     except (Unreachable, TimeoutError) as away:
         _log.warning("admission.eviction_unknown", detail=str(away))
         return

@@ -12,9 +12,10 @@ from datetime import timedelta
 from sqlalchemy import text
 
 from reelwright import outbox
-from reelwright.generations import Runs, Stage, Unit
+from reelwright.generations import Stage, Unit
 from reelwright.ground.ids import GenerationId
 from reelwright.journeys import creation
+from tests.builders import Worked
 from tests.chaos.deliveries import published
 from tests.chaos.fleet import PATIENCE_S, Fleet, Member, sailing
 from tests.chaos.kills import succeeded
@@ -85,14 +86,14 @@ async def hasty_sweep(on: Fleet) -> None:
             return await on.one(_WAITING) > 0
 
         await wait_until(one_waits, timeout=PATIENCE_S, message="no sweeper came")
-        claim = await Runs(session=tx).claim(run, lease=timedelta(minutes=1))
+        claim = await Worked(session=tx).claim(run, lease=timedelta(minutes=1))
         for worker in on.workers:
             worker.listen()
     assert claim is not None
     await wait_until(lambda: any(w.reached("sweep.mid_batch") for w in on.workers), timeout=PATIENCE_S)
     await on.misdeliver()
     async with on.db.begin() as tx:
-        ours = await Runs(session=tx).give_back(run, claim.fence, timedelta(0))
+        ours = await Worked(session=tx).give_back(run, claim.fence, timedelta(0))
         await outbox.enqueue(tx, creation.due(generation, Unit(stage=Stage.INGESTION), request_id=None))
     assert ours, "a run at work was taken from its worker"
     await succeeded(on, generation)

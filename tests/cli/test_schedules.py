@@ -15,16 +15,18 @@ from uuid import UUID
 import pytest
 import rich_click as click
 import uvicorn
+from sqlalchemy import text
 
 from reelwright import cli
 from reelwright.app import create_app
 from reelwright.billing import Plan
 from reelwright.cli import schedules
 from reelwright.dev.endpoints import DATA
+from reelwright.generations import CaptionStyle, Profile
 from reelwright.ground import clock
 from reelwright.ground.ids import ScheduleId
 from reelwright.ground.postgres import Database
-from reelwright.journeys import onboarding
+from reelwright.journeys import brands, onboarding
 from reelwright.schedules import ScheduleRuns, Schedules, run_id
 from reelwright.settings import Settings
 from tests.waiting import wait_until
@@ -130,6 +132,18 @@ async def test_a_schedule_lives_from_create_to_delete(run: Run) -> None:
     assert (await run("list", "--json")).json == {"schedules": []}
     gone = await run("pause", schedule)
     assert (gone.code, gone.err) == (2, "reelwright: There is no such schedule.\n")
+
+
+async def test_a_schedules_looks_are_chosen_by_the_words_that_orders_know(run: Run, db: Database) -> None:
+    assert set(schedules.STYLES) == set(CaptionStyle)
+    assert set(schedules.PROFILES) == set(Profile)
+    async with db.begin() as tx:
+        owner = (await tx.scalars(text("SELECT id FROM users WHERE email = 'me@example.com'"))).one()
+    colours = {"text_colour": "#FFFFFF", "highlight_colour": "#7CFFCB", "box_colour": None}
+    kit, _ = await brands.add(owner, {"name": "House", "font": "inter", **colours}, request=None, db=db)
+    looks = ("--captions", "karaoke", "--brand-kit", str(kit.id), "--profile", "preview")
+    made = (await run("create", *DAILY, "--topic", "Cats", *looks, "--json")).json["make"]
+    assert (made["caption_style"], made["brand_kit_id"], made["profile"]) == ("karaoke", str(kit.id), "preview")
 
 
 WRONG = [

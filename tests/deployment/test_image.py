@@ -16,7 +16,8 @@ from typing import Any
 import httpx
 import pytest
 
-from reelwright import cli, serving, wiring
+from reelwright import cli, connection, serving, wiring
+from reelwright.api.following import MOST_STREAMS
 from reelwright.dev.child import free_port
 from reelwright.dev.credentials import Credentials
 from reelwright.settings import load
@@ -187,6 +188,13 @@ def test_fly_gives_a_stop_longer_than_the_longest_drain() -> None:
     worker = settings.grace + worker_app.LAST + timedelta(seconds=wiring.LAST_BATCH_S + serving.LAST_S)
     api = timedelta(seconds=serving.GRACE_S + wiring.LAST_BATCH_S + serving.LAST_S)
     assert wait > max(worker, api)
+
+
+def test_fly_sends_a_machine_what_it_can_take() -> None:
+    """More than a few accounts' streams, and less than what the process refuses by itself."""
+    concurrency = FLY["http_service"]["concurrency"]
+    assert 50 * MOST_STREAMS < concurrency["hard_limit"] < connection.AT_ONCE
+    assert concurrency["soft_limit"] < concurrency["hard_limit"]
 
 
 def test_fly_starts_what_the_command_line_has_and_asks_for_readiness() -> None:

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +15,25 @@ import asyncpg
 import pytest
 
 from reelwright.dev import endpoints
+from reelwright.dev import running as runs
 from reelwright.dev.check import _payments, examine
 from reelwright.dev.database import database_url
 from tests.dev.processes import is_alive, naming
 from tests.waiting import block_until
 
 COMMAND = [sys.executable, str(Path(__file__).with_name("command.py"))]
+IN_BACKGROUND = ("sh", "-c", "trap '' INT HUP; exec \"$@\"", "sh")
+"""Starts a program as `nohup` and a script's `&` do: ignoring Ctrl-C and a closed terminal."""
 REDIS = ("REDIS_URL", "UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN")
 UNSET = ("DATABASE_URL", *REDIS, "QSTASH_URL", "QSTASH_TOKEN")
 
 
 @contextlib.contextmanager
-def running(*words: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """Run a command beside us."""
+def running(*words: str, by: Sequence[str] = (), **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a command beside us, started by another where that matters."""
     clean = {name: value for name, value in os.environ.items() if name not in UNSET}
     process = subprocess.Popen(
-        [*COMMAND, *words],
+        [*by, *COMMAND, *words],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -130,6 +133,38 @@ def test_an_interrupted_command_takes_its_stack_with_it(folder: Path) -> None:
         owner.communicate(timeout=30)
     block_until(lambda: not any(is_alive(pid) for pid in there.pids.values()))
     assert naming(folder) == []
+
+
+def test_one_in_the_background_leaves_ignored_what_was_and_ends_when_it_is_told(folder: Path) -> None:
+    """Ctrl-C is for what runs in front, and `nohup` means that a closed terminal is no reason to end."""
+    with running("dev", "--data", str(folder), by=IN_BACKGROUND) as process:
+        told = [line_of(process) for _ in range(6)]
+        assert told[-1] == f"kill {process.pid} stops it.\n"
+        assert ignored(process.pid) >= {signal.SIGINT, signal.SIGHUP}
+        for number in (signal.SIGINT, signal.SIGHUP):
+            process.send_signal(number)
+        process.terminate()
+        rest, stopping = process.communicate(timeout=30)
+    assert (process.returncode, rest, stopping) == (0, "", "Stopping.\n")
+    assert naming(folder) == []
+
+
+def ignored(pid: int) -> set[int]:
+    (line,) = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("SigIgn:")]
+    mask = int(line.split()[1], 16)
+    return {number for number in range(1, 65) if mask >> number - 1 & 1}
+
+
+def test_once_told_to_stop_it_is_not_disturbed_by_being_told_again() -> None:
+    """Whoever closes a terminal may be heard twice, and what is ending needs its moment."""
+    with runs._told_to_stop():
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGHUP)
+        try:
+            signal.raise_signal(signal.SIGHUP)
+            signal.raise_signal(signal.SIGTERM)
+        except KeyboardInterrupt:
+            pytest.fail("it was disturbed")
 
 
 def test_doctor_prints_one_object_and_its_exit_code_tells(folder: Path) -> None:

@@ -73,8 +73,10 @@ def started(data: Path, **more: str) -> Dev:
 
 
 def ended(dev: Dev) -> None:
-    if dev.process.poll() is None:
-        dev.stop()
-    for stream in (dev.process.stdout, dev.process.stderr):
-        if stream is not None:
-            stream.close()
+    """See that it ends at Ctrl-C; where it doesn't, that alone fails, and nothing of it is left for later tests."""
+    with dev.process:  # closes what we read of it, and waits
+        try:
+            if dev.process.poll() is None:
+                dev.stop()
+        finally:
+            dev.process.kill()

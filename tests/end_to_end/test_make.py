@@ -52,6 +52,7 @@ def test_a_bare_topic_becomes_a_checked_reel_with_its_source_named(tmp_path: Pat
     assert "CC BY-SA" in str(made["attribution"])
     assert "CC BY-SA" in str(made["caption"])
     assert processes_that_name(data) == []
+    assert not (data / "stripe").exists(), "a shop was opened for a command that buys nothing"
 
 
 @pytest.fixture(scope="module")

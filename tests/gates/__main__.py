@@ -5,5 +5,6 @@ import sys
 
 import pytest
 
+WORKER = "tests/worker/test_video_assembly.py"
 os.environ["REELWRIGHT_GATES"] = "all"
-sys.exit(pytest.main(["-n", "0", "-q", "-p", "no:cacheprovider", "tests/gates", *sys.argv[1:]]))
+sys.exit(pytest.main(["-n", "0", "-q", "-p", "no:cacheprovider", "tests/gates", WORKER, *sys.argv[1:]]))

@@ -1,11 +1,11 @@
-"""One good short reel of low resolution, made by the product's own command lines, and the verdict on any copy of it."""
+"""One good short reel of low resolution, made by the product's own commands, and the verdicts on any copy of it."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reelwright import rendering
-from reelwright.rendering import captions, gate, graph, hearing
+from reelwright.rendering import captions, gate, graph, hearing, wording
 from tests.rooms.rendering import fixture
 from worker import ffmpeg, measuring
 
@@ -14,29 +14,32 @@ WIDTH, HEIGHT, SECONDS = 360, 640, 4
 
 @dataclass(frozen=True)
 class Good:
-    """The reel, its plan, its narrations by scene, and its subtitles."""
+    """The reel, its plan, its narrations by scene with their own words, and its subtitles."""
 
     video: Path
     timeline: rendering.Timeline
     narrations: dict[int, Path]
+    voices: dict[int, tuple[rendering.Word, ...]]
     subtitles: str
 
 
 async def make(folder: Path) -> Good:
     """Make two scenes of two seconds: a moving test picture, a voice over music."""
     takes, narrations, spoken = list[rendering.Take](), dict[int, Path](), list[graph.Spoken]()
+    voices = dict[int, tuple[rendering.Word, ...]]()
     for scene in range(2):
         wav, words = fixture.speech(4, seed=scene)
         narrations[scene] = folder / f"voice_{scene}.wav"
         narrations[scene].write_bytes(wav)
-        said = tuple(rendering.Word(*word) for word in words)
-        takes.append(fixture.take(duration_ms=2000, narration_ms=words[-1][2] + 60, words=said))
+        voices[scene] = tuple(rendering.Word(*word) for word in words)
+        takes.append(fixture.take(duration_ms=2000, narration_ms=words[-1][2] + 60, words=voices[scene]))
     timeline = fixture.plan(*takes, target_ms=SECONDS * 1000, width=WIDTH, height=HEIGHT)
     for shot in timeline.shots:
         spoken.append(graph.Spoken(narrations[shot.scene], shot.start * rendering.SAMPLES_A_FRAME))
     music = folder / "music.wav"
     music.write_bytes(fixture.music(SECONDS * 1000 + 500))
-    return Good(await _joined(folder, timeline, spoken, music), timeline, narrations, captions.srt(timeline))
+    video = await _joined(folder, timeline, spoken, music)
+    return Good(video, timeline, narrations, voices, captions.srt(timeline))
 
 
 async def _joined(folder: Path, timeline: rendering.Timeline, spoken: list[graph.Spoken], music: Path) -> Path:
@@ -59,34 +62,35 @@ async def _joined(folder: Path, timeline: rendering.Timeline, spoken: list[graph
     return video
 
 
-async def failed(good: Good, video: Path, timeline: rendering.Timeline, subtitles: str) -> set[str]:
-    """Return every gate that fails: judged as the worker does, with narrations, and as `reelwright inspect` does."""
+@dataclass(frozen=True)
+class Verdicts:
+    """The gates that fail as the worker judges, with narrations and side files, and as `reelwright inspect` does."""
+
+    worker: set[str]
+    inspect: set[str]
+
+
+async def failed(good: Good, video: Path, timeline: rendering.Timeline, subtitles: str) -> Verdicts:
+    """Judge a file by the plan and with the side file that are said to be its own."""
     workspace = video.parent / f"measured_{video.stem}"
     workspace.mkdir()
-    found = await measuring.measured(video, workspace)
+    found = await measuring.measured(video, workspace, covered=wording.covered(timeline))
     cues = captions.read(subtitles)
     heard = None
     if found.sound:
         heard = hearing.timing(found.sound, [(cue.start_ms, cue.end_ms) for cue in cues])
-    plain = gate.ordered(timeline)
-    wanted = gate.Wanted(
-        sizes=plain.sizes,
-        frames=plain.frames,
-        target_s=plain.target_s,
-        platform=plain.platform,
-        cues=cues,
-        heard=heard,
+    alone = gate.judge_alone(replace(gate.ordered(timeline), cues=cues, heard=heard), found.evidence, timeline)
+    evidence = replace(
+        found.evidence,
+        heard=await asyncio.to_thread(_heard, good, video, timeline) if found.sound else {},
+        voices=good.voices,
+        subtitles={"srt": cues, "vtt": wording.written(timeline, "vtt")},
     )
-    alone = gate.judge_alone(wanted, found.evidence, timeline)
-    said = await asyncio.to_thread(_heard, good, video, timeline) if found.sound else {}
-    evidence = rendering.Evidence(
-        probe=found.evidence.probe,
-        audio_ms=found.evidence.audio_ms,
-        loudness=found.evidence.loudness,
-        seen=found.evidence.seen,
-        heard=said,
-    )
-    return {c.name for r in (alone, gate.judge(timeline, evidence)) for c in r.checks if c.passed is False}
+    return Verdicts(worker=_red(gate.judge(timeline, evidence)), inspect=_red(alone))
+
+
+def _red(report: rendering.Report) -> set[str]:
+    return {check.name for check in report.checks if check.passed is False}
 
 
 def _heard(good: Good, video: Path, timeline: rendering.Timeline) -> dict[int, hearing.Heard]:

@@ -1,5 +1,6 @@
-"""What is done to the good reel, its plan or its subtitles, and exactly which gates then fail."""
+"""What is done to the good reel, its plan or its subtitles, and exactly which gates then fail, and in whose verdict."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -12,6 +13,7 @@ TAGS = "-color_range tv -colorspace bt709 -color_primaries bt709 -color_trc bt70
 AAC = "-c:a aac -b:a 192k -ar 48000"
 COPY, FAST = "-c copy", "-movflags +faststart"
 PICTURE, SOUND = f"-c:a copy {H264} {TAGS} {FAST}", f"-c:v copy {AAC} {FAST}"
+CAPTIONED = r"drawbox=x=58:y=427:w=245:h=66:c=white:t=fill:enable='lt(mod(t\,0.3)\,0.15)'"  # where the plan draws them
 Plan = Callable[[rendering.Timeline], rendering.Timeline]
 
 
@@ -19,10 +21,13 @@ Plan = Callable[[rendering.Timeline], rendering.Timeline]
 class Spoiling:
     """What fails, and why: ffmpeg's words on the good file, or another plan, other subtitles, bytes cut off or added.
 
-    `before` are words before the picture is read a second time.
+    `before` are words before the picture is read a second time. `breaks` fail in both verdicts, `worker` only in that
+    of the worker, who knows the narrations, and `inspect` only in that of `reelwright inspect`, who listens for them.
     """
 
     breaks: frozenset[str]
+    worker: frozenset[str] = frozenset()
+    inspect: frozenset[str] = frozenset()
     options: str = ""
     before: str = ""
     plan: Plan = field(default=lambda timeline: timeline)
@@ -47,11 +52,25 @@ def _words(*texts: str, at_ms: int | None = None) -> Plan:
     return changed
 
 
-def _shifted(ms: int) -> Callable[[str], str]:
-    def changed(text: str) -> str:
-        return text.replace(",040", f",{40 + ms:03d}").replace(",770", f",{770 + ms:03d}")
+def _later(ms: int, *scenes: int) -> Plan:
+    """Show the words of some scenes, or of all, later than they are said, or earlier."""
 
-    return changed
+    def moved(word: rendering.Word) -> rendering.Word:
+        by_ms = ms if word.scene in scenes or not scenes else 0
+        return rendering.Word(word.text, word.start_ms + by_ms, word.end_ms + by_ms, word.scene)
+
+    return lambda timeline: msgspec.structs.replace(timeline, words=tuple(map(moved, timeline.words)))
+
+
+def _shifted(ms: int) -> Callable[[str], str]:
+    """Show every subtitle later than it is said, or earlier."""
+
+    def moved(found: re.Match[str]) -> str:
+        second, thousandth = map(int, found.groups())
+        at_ms = max(0, second * 1000 + thousandth + ms)
+        return f"00:00:{at_ms // 1000:02d},{at_ms % 1000:03d}"
+
+    return lambda text: re.sub(r"00:00:(\d\d),(\d{3})", moved, text)
 
 
 def _much(text: str) -> str:
@@ -70,8 +89,9 @@ def _tiny(timeline: rendering.Timeline) -> rendering.Timeline:
     return msgspec.structs.replace(_words("W" * 24)(timeline), width=64, height=114)
 
 
-def spoil(*breaks: str, **how: object) -> Spoiling:
-    return Spoiling(breaks=frozenset(breaks), **how)  # type: ignore[arg-type]
+def spoil(*breaks: str, worker: str = "", inspect: str = "", **how: object) -> Spoiling:
+    """Say which gates fail: in both verdicts, and, apart from each other by blanks, in one of them alone."""
+    return Spoiling(frozenset(breaks), frozenset(worker.split()), frozenset(inspect.split()), **how)  # type: ignore[arg-type]
 
 
 SPOILED: dict[str, Spoiling] = {
@@ -103,17 +123,44 @@ SPOILED: dict[str, Spoiling] = {
     "a black half second": spoil(
         "black_s", options=rf"-vf drawbox=t=fill:c=black:enable='between(t\,1\,1.5)' {PICTURE}"
     ),
+    "one black frame at the start": spoil(
+        "first_frame", options=rf"-vf drawbox=t=fill:c=black:enable='lt(t\,0.02)' {PICTURE}"
+    ),
+    "five black frames": spoil(
+        "black_s", options=rf"-vf drawbox=t=fill:c=black:enable='between(t\,1\,1.15)' {PICTURE}"
+    ),
     "a frozen clip": spoil("frozen", options=f"-vf loop=loop=45:size=1:start=62,trim=end=4,fps=30 {PICTURE}"),
+    "a clip that stops under captions that go on": spoil(
+        "frozen", options=f"-vf loop=loop=120:size=1:start=62,trim=end=4,fps=30,{CAPTIONED} {PICTURE}"
+    ),
+    "a camera that pauses under captions that go on": spoil(
+        "frozen", options=f"-vf loop=loop=45:size=1:start=40,trim=end=4,fps=30,{CAPTIONED} {PICTURE}"
+    ),
+    "black under captions that go on": spoil(
+        "black_s", options=rf"-vf drawbox=t=fill:c=black:enable='between(t\,1\,1.5)',{CAPTIONED} {PICTURE}"
+    ),
     "bars above and below": spoil("full_frame", options=f"-vf scale=360:560,pad=360:640:0:40,setsar=1 {PICTURE}"),
     "a scene without its voice": spoil(
-        "speech_in_each_scene", "words_on_speech", options=rf"-af volume=0:enable='between(t\,2\,4)' {SOUND}"
+        worker="speech_in_each_scene",
+        inspect="words_on_speech",
+        options=rf"-af volume=0:enable='between(t\,2\,4)' {SOUND}",
     ),
-    "late sound": spoil("speech_sync_ms", "caption_sync_ms", options=f"-af adelay=180:all=1,atrim=end=4 {SOUND}"),
-    "a caption under the buttons": spoil("caption_boxes", "size", plan=_tiny),
+    "late sound": spoil(
+        "caption_sync_ms", worker="speech_sync_ms", options=f"-af adelay=180:all=1,atrim=end=4 {SOUND}"
+    ),
+    "a caption under the buttons": spoil(
+        "caption_boxes", "size", "caption_reading", worker="caption_words", plan=_tiny
+    ),
+    "words that nobody says": spoil(worker="caption_words", plan=_words("other", "words")),
     "captions over each other": spoil("caption_overlaps", subtitles=_overlong),
-    "words where nobody speaks": spoil("words_on_speech", plan=_words(at_ms=1780)),
+    "words where nobody speaks": spoil(
+        "words_on_speech", "caption_sync_ms", "caption_reading", plan=_words(at_ms=1780)
+    ),
+    **{f"words {ms} ms late": spoil("caption_sync_ms", plan=_later(ms)) for ms in (110, 150, 200)},
+    **{f"a scene's words {ms} ms early": spoil(worker="caption_sync_ms", plan=_later(-ms, 1)) for ms in (150, 400)},
     "late captions": spoil("caption_sync_ms", subtitles=_shifted(200)),
-    "letters that the font lacks": spoil("caption_letters", plan=_words("ⵜⵉⴼⵉⵏⴰⵖ")),
+    "early captions": spoil(worker="caption_sync_ms", subtitles=_shifted(-300)),
+    "letters that the font lacks": spoil("caption_letters", worker="caption_words", plan=_words("ⵜⵉⴼⵉⵏⴰⵖ")),
     "whispers and shouts": spoil(
         *("loudness_range_lu", "frames", "duration_s"),
         options=f"-vf loop=loop=3:size=120,setpts=N/30/TB -af aloop=loop=3:size=192000,"
@@ -121,13 +168,23 @@ SPOILED: dict[str, Spoiling] = {
     ),
     "interlaced": spoil("progressive", options=f"-vf setfield=tff -flags +ildct+ilme {PICTURE}"),
     "one key frame in all": spoil("key_frames_s", options=PICTURE.replace("-g 60", "-g 600 -sc_threshold 0")),
-    "too large": spoil("size_mb", grown_to=301_000_000),
+    "too large": spoil("size_mb", "bit_rate_mbit_s", grown_to=301_000_000),
     "too short for the app": spoil(
-        *("platform_length_s", "frames", "duration_s", "caption_overlaps", "speech_in_each_scene"),
+        *("platform_length_s", "frames", "duration_s", "caption_overlaps"),
+        worker="speech_in_each_scene",
         options=f"-t 2.5 {COPY} {FAST}",
     ),
     "damaged in the middle": spoil("decodes", damaged=True),
     "cut off": spoil("decodes", "frames", cut=0.96),
-    "captions that nobody can read": spoil("caption_reading", subtitles=_much),
+    "an edit list": spoil(options=f"{COPY} {FAST}"),
+    "open groups": spoil("open_groups", options=PICTURE.replace("8x8dct=1", "8x8dct=1:open-gop=1:bframes=2")),
+    "too many bits": spoil("bit_rate_mbit_s", grown_to=14_000_000),
+    "captions that nobody can read": spoil("caption_reading", worker="caption_words", subtitles=_much),
 }
-FIRST = ("the index at the end", "a black half second", "late captions", "damaged in the middle")
+FIRST = (
+    "the index at the end",
+    "a camera that pauses under captions that go on",
+    "words 110 ms late",
+    "early captions",
+    "damaged in the middle",
+)

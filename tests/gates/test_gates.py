@@ -6,20 +6,24 @@ from pathlib import Path
 import av
 import pytest
 
+from reelwright.rendering import captions
 from reelwright.rendering.gates import GATES
 from tests.gates import good
 from tests.gates.spoiled import FAST, FIRST, SPOILED, Spoiling
 from worker import ffmpeg
 
+WRITTEN_ANEW = {"edit_lists"}  # what ffmpeg writes, unless it is told otherwise, needs edit lists
 ALL = os.environ.get("REELWRIGHT_GATES") == "all"
 
 
 def test_every_gate_has_a_spoiling_that_breaks_it() -> None:
-    assert {gate for how in SPOILED.values() for gate in how.breaks} == set(GATES)
+    assert {gate for how in SPOILED.values() for gate in how.breaks | how.worker} | WRITTEN_ANEW == set(GATES)
 
 
 async def test_the_untouched_reel_holds_every_gate(reel: good.Good) -> None:
-    assert await good.failed(reel, reel.video, reel.timeline, reel.subtitles) == set()
+    assert await good.failed(reel, reel.video, reel.timeline, captions.srt(reel.timeline)) == good.Verdicts(
+        set(), set()
+    )
 
 
 @pytest.mark.parametrize("name", SPOILED if ALL else FIRST)
@@ -31,9 +35,11 @@ async def test_a_spoiled_reel_fails_exactly_these_gates(reel: good.Good, tmp_pat
     else:
         _resized(reel.video, bad, how)
 
-    failed = await good.failed(reel, bad, how.plan(reel.timeline), how.subtitles(reel.subtitles))
+    plan = how.plan(reel.timeline)
+    failed = await good.failed(reel, bad, plan, how.subtitles(captions.srt(plan)))
 
-    assert failed == how.breaks
+    breaks = how.breaks | (WRITTEN_ANEW if how.options or how.before else set())
+    assert failed == good.Verdicts(worker={*breaks, *how.worker}, inspect={*breaks, *how.inspect})
 
 
 def _inputs(how: Spoiling, video: Path) -> list[str]:

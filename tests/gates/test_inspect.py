@@ -8,8 +8,11 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
+from reelwright.cli.inspect import InspectRefused
+from reelwright.cli.inspect import inspect as command
 from reelwright.rendering import sheet
 from reelwright.rendering.gates import GATES
 from tests.gates import good
@@ -36,7 +39,8 @@ def test_a_good_reel_exits_with_0_as_json_and_as_a_picture(reel: good.Good, tmp_
     assert (ended.returncode, ended.stderr, told["failed"], told["passed"]) == (0, "", [], True)
     assert [c["number"] for c in told["checks"]] == list(range(1, len(GATES) + 1))
     assert [c["name"] for c in told["checks"]] == list(GATES)
-    assert {c["name"] for c in told["checks"] if c["passed"] is None} == {"speech_in_each_scene", "speech_sync_ms"}
+    unjudged = {c["name"] for c in told["checks"] if c["passed"] is None}
+    assert unjudged == {"speech_in_each_scene", "speech_sync_ms", "caption_words"}
     assert (told["width"], told["height"], told["duration_s"]) == (360, 640, 4.0)
     with Image.open(drawn) as image:
         seen = colours(image)
@@ -90,3 +94,32 @@ def test_a_side_file_that_is_none_is_named(reel: good.Good, tmp_path: Path) -> N
 
     assert ended.returncode == 2
     assert ended.stderr == f"reelwright: --captions: {wrong} holds no subtitles: give SubRip or WebVTT.\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"shots": []}, "it has no scenes"),
+        ({"platform": "vimeo"}, "the platform vimeo is none of tiktok, reels, shorts"),
+        ({"width": 0}, "0×640 is no size of a frame"),
+        ({"words": [["late", 900, 100, 0]]}, "a word ends before it begins"),
+    ],
+)
+def test_a_plan_of_no_reel_is_refused_in_a_sentence(
+    reel: good.Good, tmp_path: Path, change: dict[str, object], said: str
+) -> None:
+    """Exit code 1 says that gates failed: a mistake in the question must not pass for a verdict."""
+    plan = tmp_path / "plan.json"
+    plan.write_bytes(msgspec.json.encode(msgspec.to_builtins(reel.timeline) | change))
+
+    ended = CliRunner().invoke(command, [str(reel.video), "--plan", str(plan), "--json"])
+
+    assert isinstance(ended.exception, InspectRefused)
+    assert said in ended.exception.sentence
+
+
+@pytest.mark.parametrize("seconds", ["inf", "nan", "-1"])
+def test_a_length_that_is_none_is_refused(reel: good.Good, seconds: str) -> None:
+    ended = CliRunner().invoke(command, [str(reel.video), "--duration", seconds, "--json"])
+    refused = isinstance(ended.exception, InspectRefused)
+    assert (ended.stdout, refused or ended.exit_code == 2) == ("", True)

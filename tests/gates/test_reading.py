@@ -22,8 +22,8 @@ def test_subtitles_read_as_they_were_written_in_both_forms() -> None:
 
 def test_the_report_on_a_long_reel_stays_short_enough_to_be_kept_whole() -> None:
     """Each frame whose edges are measured prints a line: 200 of 150 letters fit into the 64 KiB that are kept."""
-    tile, here = (2, 2), Path("x")
-    short, long = (" ".join(graph.measure_picture("ffmpeg", here, frames=n, tile=tile, every_s=1)) for n in (900, 5400))
+    looks = (graph.Look(frames=n, tile=(2, 2), every_s=1) for n in (900, 5400))
+    short, long = (" ".join(graph.measure_picture("ffmpeg", Path("x"), look)) for look in looks)
 
     assert "mod(n\\,10)" in short.replace("\\\\", "\\")
     assert "mod(n\\,27)" in long.replace("\\\\", "\\")

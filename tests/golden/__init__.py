@@ -1,1 +1,1 @@
-"""Eleven inputs as people bring them, rendered whole and looked at: `python -m tests.golden`."""
+"""Thirteen inputs as people bring them, rendered whole and looked at: `python -m tests.golden`."""

@@ -1,4 +1,4 @@
-"""The golden set: eleven things that people hand in, each with what its reel must and may never say."""
+"""The golden set: thirteen things that people hand in, each with what its reel must and may never say."""
 
 import random
 from dataclasses import dataclass
@@ -10,7 +10,8 @@ from tests.golden import texts
 class Golden:
     """One input: a topic, a text, or a page or feed (`path`) of the local site.
 
-    `told` are words of which at least one must be said or shown, `never` what must be nowhere in what is told.
+    `told` are words of which at least one must be said or shown, `never` what must be nowhere in what is told, nor in
+    the subtitles' file. `shown` are drawings of which one must stand in the middle of some scene.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Golden:
     aspect: str = "9:16"
     told: tuple[str, ...] = ()
     never: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
 
 
 INJECTION = ("ignore", "system prompt", "credits", "169.254", "canary", "evil.example", "administrator")
@@ -80,17 +82,57 @@ def _long(words: int) -> str:
 
 
 def inputs() -> tuple[Golden, ...]:
-    """Return all of them."""
+    """Return all of them.
+
+    The bundled encyclopaedia doesn't say why an octopus has three hearts, so that its reel tells of octopuses, says
+    from where, and neither asks nor promises the rest. It does say why the sky is blue, and that cats purr.
+    """
+    cats, coffee = ("cat", "smiling cat", "cat face"), ("coffee cup", "teacup")
     return (
-        Golden("topic", topic="Why do octopuses have three hearts?", told=("heart",)),
-        Golden("topic-bees", topic="Honey bees", tone="warm", platform="reels", aspect="1:1", told=("bee",)),
-        Golden("article", path="/article", told=("light", "lens", "lamp")),
-        Golden("rss-item", path="/feed.xml", feed=True, platform="shorts", told=("clock", "minute")),
-        Golden("spanish", text=texts.SPANISH, language="es", told=("sal", "agua", "mar")),
-        Golden("japanese", text=texts.JAPANESE, language="ja", told=("猫", "喉", "音")),
-        Golden("arabic", text=texts.ARABIC, language="ar", told=("القهوة", "الماء", "البن")),
-        Golden("hostile", path="/hostile", told=("pool", "tide", "crab", "anemone"), never=(*INJECTION, *MARKUP)),
-        Golden("ninety-words", text=texts.NINETY, told=("bread", "dough", "yeast")),
+        Golden(
+            "topic",
+            topic="Why do octopuses have three hearts?",
+            told=("octopus",),
+            never=("three hearts", "why do"),
+            shown=("octopus",),
+        ),
+        Golden("topic-answered", topic="Why is the sky blue?", told=("scatter", "because of an optical effect")),
+        Golden("topic-named", topic="Why do cats purr?", told=("purr",), never=("why do",), shown=cats),
+        Golden(
+            "topic-bees",
+            topic="Honey bees",
+            tone="warm",
+            platform="reels",
+            aspect="1:1",
+            told=("bee",),
+            shown=("honeybee",),
+        ),
+        Golden("article", path="/article", told=("light", "lens", "lamp"), shown=("ship", "oil lamp", "camera")),
+        Golden(
+            "rss-item",
+            path="/feed.xml",
+            feed=True,
+            platform="shorts",
+            told=("clock", "minute"),
+            shown=("clock", "bird"),
+        ),
+        Golden("spanish", text=texts.SPANISH, language="es", told=("sal", "agua", "mar"), shown=("salt", "water drop")),
+        Golden("japanese", text=texts.JAPANESE, language="ja", told=("猫", "喉", "音"), shown=cats),
+        Golden("arabic", text=texts.ARABIC, language="ar", told=("القهوة", "الماء", "البن"), shown=coffee),
+        Golden(
+            "hostile",
+            path="/hostile",
+            told=("pool", "tide", "crab", "anemone"),
+            never=(*INJECTION, *MARKUP),
+            shown=("wave", "crab"),
+        ),
+        Golden("ninety-words", text=texts.NINETY, told=("bread", "dough", "yeast"), shown=("bread",)),
         Golden("five-thousand-words", text=_long(5000), aspect="16:9", told=("lamp", "wind", "ship", "sea")),
-        Golden("tables", path="/table", told=("sound", "hertz", "purr"), never=("|", "Lowest Hz", "255")),
+        Golden(
+            "tables",
+            path="/table",
+            told=("sound", "hertz", "purr"),
+            never=("|", "Lowest Hz", "255"),
+            shown=("sound", "ear", "loudspeaker", "cat", "elephant", "bat"),
+        ),
     )

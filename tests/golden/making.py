@@ -10,6 +10,9 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+import msgspec
+
+from reelwright import rendering
 from reelwright.accounts import Account
 from reelwright.billing import Plan
 from reelwright.generations import (
@@ -19,6 +22,7 @@ from reelwright.generations import (
     GenerationKind,
     GenerationState,
     Platform,
+    Profile,
     SourceForm,
     Tone,
     Variant,
@@ -33,6 +37,7 @@ from reelwright.providers import toolset
 from reelwright.settings import Settings
 from reelwright.wiring import choices, stage_places
 from tests.builders import a_gate, an_account
+from tests.golden import judging
 from tests.golden.inputs import Golden
 from tests.journeys.conftest import due_now, waiting
 from worker.app import STAGES
@@ -43,12 +48,16 @@ _FILES = {
     ArtefactKind.INSPECTION: ".png",
     ArtefactKind.GATE_REPORT: ".json",
     ArtefactKind.CAPTIONS_SRT: ".srt",
+    ArtefactKind.TIMELINE: ".timeline.json",
 }
 
 
 @dataclass(kw_only=True)
 class Told:
-    """What became of an input. `drawn` is the share of words whose letters are all there; words are counted spoken."""
+    """What became of an input. `drawn` is the share of words whose letters are all there; words are counted spoken.
+
+    `spoken` is the share of the time in which someone speaks.
+    """
 
     name: str
     length_s: float = 0.0
@@ -56,6 +65,7 @@ class Told:
     gates: str = "-"
     drawn: float = 0.0
     pace: float = 0.0
+    spoken: float = 0.0
     said: int = 0
     given: int = 0
     took_s: float = 0.0
@@ -71,6 +81,7 @@ class Kitchen:
     site: str
     out: Path
     seconds: int
+    profile: Profile = Profile.NORMAL
 
     async def cooked(self, one: Golden) -> Told:
         """Order the reel, do all its work, keep its files, and judge what was told."""
@@ -82,7 +93,7 @@ class Kitchen:
         if found.gate is not None:
             _judged(told, cast("Mapping[str, Any]", found.gate))
         if shown.variants:
-            _read(told, one, shown.variants[0])
+            _counted(told, one, shown.variants[0])
             (self.out / f"{one.name}.txt").write_text(_words(shown.variants[0]), encoding="utf-8")
         if found.state is not GenerationState.SUCCEEDED:
             told.wrong.append(f"{found.state}: {found.failure_code}: {found.failure_sentence}")
@@ -93,13 +104,29 @@ class Kitchen:
             if kind is ArtefactKind.VIDEO:
                 told.length_s = cast("int", file.meta["duration_ms"]) / 1000
         told.pace = told.said / told.length_s
+        self._judge(told, one, shown.variants[0])
         return told
+
+    def _judge(self, told: Told, one: Golden, variant: Variant) -> None:
+        plan = (self.out / f"{one.name}.timeline.json").read_bytes()
+        timeline = msgspec.json.decode(plan, type=rendering.Timeline)
+        subtitles = (self.out / f"{one.name}.srt").read_text(encoding="utf-8")
+        told.spoken = judging.spoken_share(timeline)
+        told.wrong += judging.words_wrong(one, _words(variant), subtitles)
+        told.wrong += judging.sound_wrong(timeline)
+        told.wrong += judging.pictures_wrong(one, variant, one.topic or variant.story.title)
+        told.wrong += judging.hashtags_wrong(variant.story.hashtags)
 
     async def _ordered(self, one: Golden) -> GenerationId:
         key = uuid4().hex
         generation = order_id(self.account.id, GenerationKind.VIDEO, key)
         order = Order(
-            id=generation, key=key, fingerprint=b"g" * 32, kind=GenerationKind.VIDEO, draft=self._draft(one, generation)
+            id=generation,
+            key=key,
+            fingerprint=b"g" * 32,
+            kind=GenerationKind.VIDEO,
+            draft=self._draft(one, generation),
+            profile=self.profile,
         )
         terms, room = Terms(places=dict(self.room.places)), self.room
         await creation.start(
@@ -144,14 +171,10 @@ def _judged(told: Told, gate: Mapping[str, Any]) -> None:
     told.drawn = next((check["value"] for check in checks if check["name"] == "caption_letters"), 0.0)
 
 
-def _read(told: Told, one: Golden, variant: Variant) -> None:
-    words = _words(variant)
+def _counted(told: Told, one: Golden, variant: Variant) -> None:
     narrations = " ".join(scene.narration for scene in variant.scenes)
     told.scenes, told.said = len(variant.scenes), _count(narrations)
     told.given = _count(one.text or "")
-    if one.told and not any(word.casefold() in words.casefold() for word in one.told):
-        told.wrong.append(f"none of {', '.join(one.told)} is told")
-    told.wrong += [f"{word!r} is told" for word in one.never if word.casefold() in words.casefold()]
 
 
 def _words(variant: Variant) -> str:
@@ -168,7 +191,9 @@ def _count(text: str) -> int:
 
 
 @contextlib.asynccontextmanager
-async def opened(folder: Path, out: Path, urls: tuple[str, str, str], *, seconds: int) -> AsyncGenerator[Kitchen]:
+async def opened(
+    folder: Path, out: Path, urls: tuple[str, str, str], *, seconds: int, profile: Profile = Profile.NORMAL
+) -> AsyncGenerator[Kitchen]:
     """Connect to the servers; the local site is the one private address that may be read."""
     database_url, redis_url, site = urls
     settings = Settings(
@@ -194,7 +219,8 @@ async def opened(folder: Path, out: Path, urls: tuple[str, str, str], *, seconds
         timings=Timings(),
     )
     try:
-        yield Kitchen(room=room, account=await an_account(db, Plan.PRO), site=site, out=out, seconds=seconds)
+        account = await an_account(db, Plan.PRO)
+        yield Kitchen(room=room, account=account, site=site, out=out, seconds=seconds, profile=profile)
     finally:
         await gate.close()
         await redis.aclose()

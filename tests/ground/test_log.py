@@ -37,18 +37,24 @@ NAMES = ("prompt", "image_prompt", "body", "text", "source_text", "api_key", "ke
 @contextmanager
 def lines(*, level: str = "INFO") -> Generator[list[dict[str, Any]]]:
     """Give what is logged inside, as production writes it; the tests' own configuration comes back afterwards."""
-    said = io.StringIO()
     told: list[dict[str, Any]] = []
-    root = logging.getLogger()
+    with texts(level=level) as said:
+        yield told
+    told += [json.loads(line) for line in said.getvalue().splitlines()]
+
+
+@contextmanager
+def texts(*, level: str = "INFO", as_json: bool = True) -> Generator[io.StringIO]:
+    """Give what is written inside."""
+    said, root = io.StringIO(), logging.getLogger()
     handlers, before = root.handlers[:], root.level
     with patch("sys.stderr", said):
-        log.configure(level=level)
+        log.configure(level=level, as_json=as_json)
     try:
-        yield told
+        yield said
     finally:
         root.handlers[:] = handlers
         root.setLevel(before)
-        told += [json.loads(line) for line in said.getvalue().splitlines()]
 
 
 def written(told: list[dict[str, Any]]) -> str:
@@ -148,3 +154,38 @@ def test_endless_values_are_cut() -> None:
     with lines() as told:
         log.logger("test").info("said", detail="x" * 100_000)
     assert len(told[0]["detail"]) == 1000
+
+
+ODD = ("a\nb", "a\u2028b", "a\x85b", "\x1b[2J", "half \ud83d", "Grüße, 東京", 2**70, float("inf"))
+
+
+@pytest.mark.parametrize("odd", ODD, ids=ascii)
+@pytest.mark.parametrize("as_json", [True, False])
+def test_nothing_that_is_said_ends_a_line_or_moves_a_cursor(odd: object, *, as_json: bool) -> None:
+    """Who can end a line writes the next one, and who can send an escape rewrites what an operator has read."""
+    with texts(as_json=as_json) as written:
+        log.logger("test").info("said", detail=odd, code="here")
+        logging.getLogger("some.library").warning("it said %s", odd)
+    told = written.getvalue().removesuffix("\n").split("\n")
+    assert [line.splitlines() for line in told] == [[line] for line in told]
+    assert len(told) == 2
+    assert all("said" in line and line.isprintable() for line in told)
+    assert "here" in told[0]
+
+
+def test_what_is_not_ascii_is_read_as_it_was_said() -> None:
+    with lines() as told:
+        log.logger("test").info("said", detail="Grüße, 東京 \u2028", number=2**70)
+    assert (told[0]["detail"], told[0]["number"]) == ("Grüße, 東京 \u2028", 2**70)
+
+
+def test_plain_lines_tell_what_happened_and_where() -> None:
+    with texts(as_json=False) as written:
+        try:
+            _ = {}[CANARY]
+        except KeyError:
+            log.logger("test").exception("stage.bug", took_ms=12.5)
+    first, *rest = written.getvalue().splitlines()
+    assert first.endswith("error stage.bug took_ms=12.5")
+    assert "builtins.KeyError" in rest[-1]
+    assert CANARY not in written.getvalue()

@@ -232,3 +232,18 @@ async def test_a_single_statement_that_is_cut_off_takes_its_connection_with_it(d
     async with database.single() as tx:
         assert await tx.scalar(text("SELECT pg_backend_pid()")) not in backends
     await database.close()
+
+
+async def test_a_plan_made_of_a_small_table_is_good_for_a_large_one(db: Database) -> None:
+    """It is made once a connection, while the table may grow by thousands of rows: what it reads is one of them."""
+    async with db.begin() as tx:
+        await tx.execute(
+            text(
+                "CREATE TEMP TABLE small ON COMMIT DROP AS SELECT n, repeat('x', 200) AS filler"
+                " FROM generate_series(1, 100) AS n"
+            )
+        )
+        await tx.execute(text("CREATE UNIQUE INDEX ix_small ON small (n)"))
+        await tx.execute(text("ANALYZE small"))
+        plan = "\n".join(await tx.scalars(text("EXPLAIN SELECT filler FROM small WHERE n = 7")))
+    assert "ix_small" in plan, plan

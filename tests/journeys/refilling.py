@@ -47,7 +47,8 @@ class Books:
 
     async def tell(self, state: SubscriptionTold) -> None:
         async with self.db.begin() as tx:
-            await Subscriptions(session=tx).told(self.account.id, state)
+            subscriptions = Subscriptions(session=tx)
+            await subscriptions.told(self.account.id, state, asked_at=await subscriptions.instant())
             await plans.settle(tx, self.account.id, now=state.told_at)
 
     async def pay(self, n: int, plan: str = "standard", period: Period | None = None) -> int:

@@ -55,13 +55,14 @@ async def a_schedule(
     missed: Missed = Missed.SKIP,
     budget: Budget | None = None,
     after: datetime | None = None,
+    making: Making | None = None,
 ) -> ScheduleId:
     """Return a schedule that was made at an instant: half an hour before nine."""
     wanted = Wanted(
         name="Daily",
         timing=Timing(cron, timezone),
         source=source or Template(template="Fact of {date}"),
-        making=Making(duration_s=10),
+        making=making or Making(duration_s=10),
         missed=missed,
         budget=budget or Budget(),
     )

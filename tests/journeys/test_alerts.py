@@ -164,6 +164,29 @@ async def test_another_limit_and_another_period_begin_anew(db: Database) -> None
     assert await told(db) == ["allowance_80"] * 3
 
 
+async def test_what_was_taken_back_or_repaid_was_not_used(db: Database) -> None:
+    """A dispute takes half of an allowance back and gives it again; a debt is paid, and an administrator takes some."""
+    account = await an_account(db)
+    await give(db, account, 100)
+    await spend(db, account, 10)
+    async with db.begin() as tx:
+        await ledger.clawback(tx, account=account.id, micro=95, reference="dispute", reason="")
+        await alerts.measure(tx, account.id, now=clock.now())
+        await ledger.grant(
+            tx, account=account.id, micro=95, source="returned:dispute:2", origin=Origin.MONTHLY, expires_at=ENDS
+        )
+        await ledger.adjust(tx, account=account.id, micro=-20, reference="x", reason="x", actor=uuid4())
+        await alerts.measure(tx, account.id, now=clock.now())
+    assert [row.kind for row in await rows(db, loud=False) if row.kind in ALLOWANCE] == []
+    async with db.begin() as tx:  # what is left of it can be used: of the allowance that there was, not of twice that
+        await ledger.adjust(tx, account=account.id, micro=40, reference="y", reason="x", actor=uuid4())
+    await spend(db, account, 69)
+    assert await told(db) == []
+    await spend(db, account, 1)
+    facts = [row.facts for row in await rows(db) if row.kind in ALLOWANCE]
+    assert [(one["used_micro"], one["limit_micro"]) for one in facts] == [(80, 100)]
+
+
 async def test_a_demo_is_told_nothing(db: Database) -> None:
     """U11."""
     account = await an_account(db, demo=True)

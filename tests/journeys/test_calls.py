@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 from sqlalchemy import text
 
 from reelwright import providers
-from reelwright.generations import Claim, Runs
+from reelwright.generations import Claim
 from reelwright.ground.errors import Outage
 from reelwright.ground.ids import AccountId, StageRunId
 from reelwright.ground.postgres import Database
@@ -17,7 +17,7 @@ from reelwright.journeys.calls import Calls
 from reelwright.providers import Craft, ProviderAway, model_of
 from reelwright.providers.openai_connection import CallBudget, OpenAIConnection
 from reelwright.providers.speech import OpenAISpeech
-from tests.builders import a_generation, an_account
+from tests.builders import Worked, a_generation, an_account
 from tests.simulators.openai import SimulatedOpenAI, fails, hangs, says, simulated_openai, swallows, warmed_up
 from tests.waiting import wait_until
 
@@ -43,7 +43,7 @@ class Run:
             await tx.execute(
                 text("UPDATE stage_runs SET lease_until = clock_timestamp() - interval '1 s' WHERE lease_until > now()")
             )
-            claim = await Runs(session=tx).claim(self.id, lease=LEASE)
+            claim = await Worked(session=tx).claim(self.id, lease=LEASE)
         assert isinstance(claim, Claim)
         return claim
 
@@ -61,7 +61,7 @@ async def run(db: Database) -> Run:
     owner = await an_account(db)
     generation = await a_generation(db, account=owner)
     async with db.begin() as tx:
-        (planned,) = await Runs(session=tx).of(generation)
+        (planned,) = await Worked(session=tx).of(generation)
     return Run(db, planned.id, owner.id)
 
 
@@ -105,7 +105,7 @@ async def test_the_same_call_of_another_run_is_nobodys_repeat(run: Run, db: Data
     await (await run.calls()).begin(**CALL)
     other = await a_generation(db)
     async with db.begin() as tx:
-        (planned,) = await Runs(session=tx).of(other)
+        (planned,) = await Worked(session=tx).of(other)
     another = Run(db, planned.id, run.account)
     await another.claim()
     await (await another.calls()).begin(**CALL)

@@ -14,7 +14,7 @@ from reelwright.ground.errors import NotFound
 from reelwright.ground.ids import AccountId
 from reelwright.ground.postgres import Database
 from reelwright.journeys import credits as journey
-from tests.builders import a_generation, an_account
+from tests.builders import a_generation, an_account, started
 
 
 async def test_every_accounts_lapsed_credits_are_swept(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,7 +42,7 @@ async def test_i9_a_charge_without_its_generation_and_one_that_was_never_made_ar
             await ledger.hold(tx, account=account.id, generation=work, micro=5)
         await ledger.capture(tx, generation=works[0], micro=5)
         await tx.execute(text("UPDATE generations SET hold_micro = 5 WHERE id = :id"), {"id": works[2]})
-        await Generations(session=tx).start(works[2])
+        await started(tx, works[2])
         states = (GenerationState.FAILED, GenerationState.CANCELLED, GenerationState.SUCCEEDED)
         for work, state in zip(works, states, strict=True):
             failure = {"failure_code": "x", "failure_sentence": "x"} if state is GenerationState.FAILED else {}

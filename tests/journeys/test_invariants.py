@@ -10,12 +10,12 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.admission import Gate
-from reelwright.generations import Assignment, Made, Runs
+from reelwright.generations import Assignment, Made
 from reelwright.ground.errors import Refusal
 from reelwright.ground.postgres import Database
 from reelwright.journeys import invariants
 from reelwright.journeys.workroom import Workroom
-from tests.builders import an_account
+from tests.builders import Worked, an_account
 from tests.journeys.conftest import Studio, deliver_all, order, waiting
 
 MEANT = {
@@ -108,8 +108,9 @@ BREAKS: dict[str, tuple[str, ...]] = {
     "I11": (
         "DELETE FROM generation_events WHERE generation_id = (DONE) AND seq = 3",
         "UPDATE generation_events SET kind = 'failed' WHERE generation_id = (DONE) AND kind = 'succeeded'",
-        """WITH told AS (UPDATE generations SET event_seq = 2 WHERE id = (LIVE) RETURNING id)
-           INSERT INTO generation_events (generation_id, seq, kind, data) SELECT id, 2, 'failed', '{}' FROM told""",
+        """WITH told AS (UPDATE generations SET event_seq = event_seq + 1 WHERE id = (LIVE) RETURNING id, event_seq)
+           INSERT INTO generation_events (generation_id, seq, kind, data)
+           SELECT id, event_seq, 'failed', '{}' FROM told""",
     ),
     "I14": ("UPDATE generation_events SET kind = 'queued' WHERE generation_id = (DONE) AND seq = 2",),
     "I15": (
@@ -154,7 +155,7 @@ async def _played(room: Workroom, db: Database, gate: Gate, studio: Studio) -> N
     await order(account, db, gate)
     (message,) = await waiting(db)
     async with db.begin() as tx:
-        assert await Runs(session=tx).claim(message.run_id, lease=timedelta(minutes=1))
+        assert await Worked(session=tx).claim(message.run_id, lease=timedelta(minutes=1))
 
 
 async def test_every_invariant_is_broken_alone(room: Workroom, db: Database, gate: Gate, studio: Studio) -> None:

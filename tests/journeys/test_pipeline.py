@@ -27,6 +27,7 @@ from reelwright.generations import (
     pipeline,
 )
 from reelwright.generations import Ingested as IngestedOutcome
+from reelwright.rendering.gates import GATES
 
 SCENES = 3
 CHUNKS = 2
@@ -155,3 +156,16 @@ def test_another_picture_is_drawn_and_judged_until_one_passes_and_then_it_ends(s
 def test_a_part_and_its_scene_belong_together(part: Part | None, scene: int | None) -> None:
     with pytest.raises(ValueError, match="no such part"):
         pipeline.first(GenerationKind.REGENERATE_TARGETED, scenes=1, part=part, scene=scene)
+
+
+def test_a_failed_check_doubts_what_it_hears_or_sees_and_always_how_the_reel_was_put_together() -> None:
+    def doubted(**checks: bool | None) -> set[Stage]:
+        told = [{"name": name, "passed": passed} for name, passed in checks.items()]
+        return set(pipeline.doubted({"passed": False, "checks": told}))
+
+    always = {Stage.AUDIO_MIXING, Stage.VIDEO_ASSEMBLY}
+    seen = {Stage.VISUAL_GENERATION, Stage.VISUAL_VERIFICATION, Stage.VIDEO_GENERATION}
+    assert doubted(loudness_lufs=False, black_s=True, frozen=None) == always
+    assert doubted(speech_in_each_scene=False) == always | {Stage.TTS_GENERATION}
+    assert doubted(duration_s=False, frozen=False) == always | seen | {Stage.TTS_GENERATION}
+    assert set(pipeline.BEHIND) <= set(GATES), "a check was renamed"

@@ -27,7 +27,8 @@ def told(sub: str = "sub_1", **changes: object) -> SubscriptionTold:
 async def settled(db: Database, account: Account, *states: SubscriptionTold, now: datetime = START) -> Account:
     async with db.begin() as tx:
         for state in states:
-            await Subscriptions(session=tx).told(account.id, state)
+            subscriptions = Subscriptions(session=tx)
+            await subscriptions.told(account.id, state, asked_at=await subscriptions.instant())
         return await plans.settle(tx, account.id, now=now)
 
 
@@ -159,7 +160,8 @@ async def test_what_was_told_and_never_settled_is_swept(db: Database, gate: Gate
     """Whoever told it has crashed before it settled the account."""
     account = await an_account(db, Plan.BASIC)
     async with db.begin() as tx:
-        await Subscriptions(session=tx).told(account.id, told())
+        subscriptions = Subscriptions(session=tx)
+        await subscriptions.told(account.id, told(), asked_at=await subscriptions.instant())
     assert [await plans.sweep(db=db, gate=gate, now=START) for _ in range(2)] == [1, 0]
     assert await plan_of(db, account) == "standard"
 
@@ -171,7 +173,8 @@ async def test_one_account_that_fails_holds_up_none_behind_it(
     accounts = sorted([await an_account(db, Plan.BASIC) for _ in range(5)], key=lambda account: account.id)
     for at, account in enumerate(accounts):
         async with db.begin() as tx:
-            await Subscriptions(session=tx).told(account.id, told(f"sub_{at}"))
+            subscriptions = Subscriptions(session=tx)
+            await subscriptions.told(account.id, told(f"sub_{at}"), asked_at=await subscriptions.instant())
     async with db.begin() as tx:
         await tx.execute(text("UPDATE users SET deleted_at = now() WHERE id = :id"), {"id": accounts[0].id})
     assert await plans.sweep(db=db, gate=gate, now=START) == 4

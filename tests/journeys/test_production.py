@@ -221,6 +221,25 @@ async def test_a_reel_that_fails_its_gate_is_not_delivered_and_not_charged(
     assert (row["state"], row["failure_code"], row["gate"]) == ("failed", "gate.failed", report)
     assert "loudness" in row["failure_sentence"]
     assert (await one(room.db, "SELECT state FROM credit_holds"))["state"] == "voided"
+    letter = await one(room.db, "SELECT reason, code, stage, attempts, redriven_at FROM dead_letters")
+    assert tuple(letter.values()) == ("bug", "gate.failed", "VIDEO_ASSEMBLY", 1, None)
+
+
+async def test_credits_that_have_lapsed_come_back_after_a_failed_gate_since_it_is_our_failure(
+    generation: GenerationId, room: Workroom, studio: Studio
+) -> None:
+    async def behave(task: Assignment) -> Made | None:
+        if task.unit == Unit(stage=Stage.VIDEO_ASSEMBLY):
+            async with room.db.begin() as tx:
+                await tx.execute(text("UPDATE credit_lots SET expires_at = now() - interval '1 hour'"))
+            return Made(outcome=Released(duration_ms=10_000, gate={"passed": False, "checks": []}))
+        return None
+
+    studio.behave = behave
+    await deliver_all(room)
+    again = await one(room.db, "SELECT sum(remaining_micro) AS micro FROM credit_lots WHERE expires_at > now()")
+    held = await one(room.db, "SELECT state, amount_micro FROM credit_holds")
+    assert (held["state"], again["micro"]) == ("voided", held["amount_micro"])
 
 
 async def test_a_poor_picture_is_made_again_at_our_cost_and_the_best_is_used(

@@ -119,6 +119,23 @@ async def test_w15_an_upgrade_gives_the_difference_and_a_downgrade_waits(buyer: 
     assert await buyer.credits() == BASIC + PRO + BASIC
 
 
+async def test_w15_a_plan_that_was_changed_in_the_portal_and_not_heard_of_is_changed_from_what_stripe_has(
+    buyer: Customer,
+) -> None:
+    """To the row that we hold, Standard would be an upgrade, at once and for ever less than what was just paid for."""
+    subscription = buyer.subscription_of(await buyer.buy("plan_basic"))
+    await buyer.hear()
+    await buyer.door.upgrade(await buyer.door.subscription(subscription), "plan_pro")
+    change = {"db": buyer.db, "gate": buyer.gate, "stripe": buyer.door, "now": buyer.now()}
+    with pytest.raises(purchase.PlanHeld):
+        await purchase.change_plan(await buyer.present(), Plan.PRO, **change)  # type: ignore[arg-type]
+    later = await purchase.change_plan(await buyer.present(), Plan.STANDARD, **change)  # type: ignore[arg-type]
+    assert (later.plan, later.next_plan) == ("pro", "standard")
+    await buyer.hear()
+    assert [(one.plan, one.next_plan) for one in await buyer.subscriptions()] == [("pro", "standard")]
+    assert ((await buyer.present()).plan, await buyer.credits()) == ("pro", BASIC + PRO)
+
+
 async def test_w14_cancelled_at_the_end_taken_back_and_reached(buyer: Customer) -> None:
     await buyer.buy("plan_standard")
     await buyer.hear()
@@ -245,15 +262,41 @@ async def test_w25_what_never_arrived_is_found_by_the_daily_comparison(buyer: Cu
     assert await buyer.credits() == BASIC + STARTER
 
 
-async def test_w27_a_deleted_customer_is_let_go_and_the_next_purchase_makes_another(buyer: Customer) -> None:
-    session = await buyer.buy("pack_starter")
+@pytest.mark.parametrize("heard", [True, False])
+async def test_w27_a_deleted_customer_is_let_go_and_the_next_purchase_makes_another(
+    *, heard: bool, buyer: Customer
+) -> None:
+    first = buyer.sim.get(await buyer.buy("pack_starter"))["customer"]
+    buyer.sim.delete(first)
+    if heard:
+        await buyer.hear()
+    with pytest.raises(purchase.NoCustomer):
+        await purchase.portal(buyer.account, return_url="https://x.example", db=buyer.db, stripe=buyer.door)
+    second = buyer.sim.get(await buyer.buy("pack_creator"))["customer"]
+    assert second != first
     await buyer.hear()
-    first = buyer.sim.get(session)["customer"]
-    deleted = {"id": "evt_gone", "object": "event", "type": "customer.deleted", "created": buyer.sim.book.now()}
-    await buyer.hear([deleted | {"livemode": False, "data": {"object": {"object": "customer", "id": first}}}])
-    assert await buyer.credits() == BASIC + STARTER
-    async with buyer.db.begin() as tx:
-        assert await purchase.Subscriptions(session=tx).owner(first) is None
+    assert await buyer.credits() == BASIC + STARTER + CREATOR
+    assert (await buyer.events()).get("failed", 0) == 0
+    assert buyer.sim.get(await buyer.buy("pack_starter"))["customer"] == second
+
+
+async def test_w27_what_a_deleted_customer_paid_for_is_handed_over_and_its_subscription_ends(buyer: Customer) -> None:
+    """Whoever is deleted is told of first, as Stripe may; a refund comes later."""
+    session = await buyer.checkout("pack_starter")
+    subscription = buyer.subscription_of(await buyer.buy("plan_standard"))
+    await buyer.hear()
+    buyer.sim.pay(session)
+    charge = buyer.charge_of(session)
+    buyer.sim.delete(buyer.sim.get(session)["customer"])
+    await buyer.hear(buyer.happened()[::-1])
+    assert [one.status for one in await buyer.subscriptions()] == ["canceled"]
+    assert (await buyer.present()).plan == "basic"
+    assert await buyer.credits() == BASIC + STANDARD + STARTER
+    buyer.sim.refund(charge)
+    await buyer.hear()
+    assert await buyer.credits() == BASIC + STANDARD
+    assert (await buyer.events()).get("failed", 0) == 0
+    assert buyer.sim.get(await buyer.buy("plan_pro"))["subscription"] != subscription
 
 
 async def test_w32_while_stripe_is_away_events_wait(buyer: Customer) -> None:
@@ -293,6 +336,33 @@ async def test_a_boost_is_thirty_days_and_pro_needs_none(buyer: Customer) -> Non
     with pytest.raises(purchase.BoostNotNeeded):
         await buyer.checkout("boost_30d")
     assert subscription["status"] == "active"
+
+
+async def test_a_boost_that_was_paid_back_is_never_given(buyer: Customer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither by an event that is handled again when the plan is a smaller one, nor after a crash behind the refund."""
+    real = StripeDoor.refund
+    session = await buyer.checkout("boost_30d")
+    subscription = buyer.sim.subscribe(buyer.sim.get(session)["customer"], "plan_pro")
+    await buyer.hear()
+    buyer.sim.pay(session)
+
+    async def and_crash(door: StripeDoor, payment_intent: str, *, why: str) -> None:
+        await real(door, payment_intent, why=why)
+        raise Outage("We are gone.", code="payments.unavailable")
+
+    monkeypatch.setattr(StripeDoor, "refund", and_crash)
+    paid = [event for event in buyer.happened() if event["type"] == "checkout.session.completed"]
+    await buyer.hear(paid)
+    monkeypatch.undo()
+    buyer.sim.end(subscription["id"])
+    ended = [event for event in buyer.happened() if event["type"] == "customer.subscription.deleted"]
+    await buyer.take(*ended)
+    await inbox.drain(db=buyer.db, gate=buyer.gate, stripe=buyer.door, now=buyer.now())  # not what was put off
+    assert (await buyer.present()).plan == "basic"
+    for again in (paid, paid):
+        await buyer.hear(again)
+    assert (await buyer.boosts(), (await buyer.standing())["purchases"]) == ([], ["refunded"])
+    assert len(buyer.sim.all("refund")) == 1
 
 
 async def test_a_purchase_needs_an_account_that_pays(buyer: Customer) -> None:

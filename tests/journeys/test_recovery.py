@@ -19,7 +19,7 @@ from reelwright.journeys import credits as books
 from reelwright.journeys import production, recovery
 from reelwright.journeys.workroom import Workroom
 from reelwright.providers import CIRCUIT_OPEN, ProviderAway
-from tests.builders import an_account
+from tests.builders import Worked, an_account
 from tests.journeys.conftest import TIMINGS, Studio, deliver_all, due_now, one, order, waiting
 from tests.waiting import wait_until
 
@@ -225,7 +225,7 @@ async def test_a_sweep_comes_right_behind_a_lease_that_ends(generation: Generati
     """Else a dead worker's run would wait for its lease's end, and then for the next sweep's turn too."""
     (message,) = await waiting(room.db)
     async with room.db.begin() as tx:
-        assert await Runs(session=tx).claim(message.run_id, lease=timedelta(seconds=1))
+        assert await Worked(session=tx).claim(message.run_id, lease=timedelta(seconds=1))
     hours = timedelta(hours=1)
     sweeping = asyncio.create_task(
         recovery.keep_sweeping(db=room.db, gate=room.gate, storage=room.storage, every=hours, resend_after=hours)

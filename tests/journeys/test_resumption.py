@@ -39,6 +39,7 @@ from reelwright.journeys.resumption import NotResumable, Outdated, ResumedAlread
 from reelwright.journeys.workroom import Workroom
 from tests.builders import an_account
 from tests.journeys.conftest import CHUNKS, PLACES, SCENES, TIMINGS, Studio, deliver_all, one, order
+from tests.waiting import wait_until
 
 TERMS = Terms(places=dict(PLACES), most_attempts=TIMINGS.most_attempts)
 METERED = 2 + 3 * SCENES
@@ -262,27 +263,46 @@ async def test_a_part_that_failed_is_tried_again_on_the_variant_it_was_of(
     assert found.generation.resumes == failed
 
 
-async def test_a_refused_gate_has_its_last_stage_done_again(account: Account, room: Workroom, studio: Studio) -> None:
+@pytest.mark.parametrize(
+    ("check", "stages"),
+    [
+        ("loudness_lufs", ()),
+        ("words_on_speech", (Stage.TTS_GENERATION,)),
+        ("black_s", (Stage.VISUAL_GENERATION, Stage.VISUAL_VERIFICATION, Stage.VIDEO_GENERATION)),
+    ],
+)
+async def test_of_a_reel_that_failed_its_gate_nothing_is_kept_that_may_be_why(
+    check: str, stages: tuple[Stage, ...], account: Account, room: Workroom, studio: Studio
+) -> None:
+    """Whoever went on with the same voice, mix and chunks would get the same file, and the same failure."""
     started = await order(account, room.db, room.gate)
-    last = Unit(stage=Stage.VIDEO_ASSEMBLY)
 
     async def behave(task: Assignment) -> Made | None:
-        if task.unit == last:
-            gate: dict[str, object] = {"passed": False, "checks": [{"name": "black", "passed": False}]}
-            return Made(outcome=Released(duration_ms=1, gate=gate))
+        if task.unit == PICTURES[-1]:
+            checks = [{"name": check, "passed": False}, {"name": "frames", "passed": None}]
+            return Made(outcome=Released(duration_ms=1, gate={"passed": False, "checks": checks}))
         return None
 
     studio.behave = behave
     await deliver_all(room)
     studio.behave = None
-    failed = await one(room.db, "SELECT failure_code FROM generations")
+    assert studio.calls[PICTURES[-1]] == 1  # again it would only fail again
+    failed = await one(room.db, "SELECT failure_code, failure_sentence FROM generations")
     assert failed["failure_code"] == "gate.failed"
+    assert f"({check})" in failed["failure_sentence"]
     studio.calls.clear()
 
-    await go_on(started.generation_id, account, room)
+    heir = await go_on(started.generation_id, account, room)
     await deliver_all(room)
 
-    assert studio.calls == {last: 1}
+    assert set(studio.calls) == {*PICTURES[-4:], *(Unit(stage=stage, scene=n) for stage in stages for n in (0, 1))}
+    assert (await one(room.db, "SELECT count(*) AS n FROM dead_letters WHERE redriven_at IS NULL"))["n"] == 0
+    found = await reading.generation(account.id, heir.generation_id, db=room.db)
+    priced = text("SELECT count(*) FROM usage_ledger WHERE generation_id = :id AND credits_micro > 0")
+    async with room.db.begin() as tx:
+        assert await tx.scalar(priced, {"id": heir.generation_id}) == METERED  # each step once, carried or anew
+    assert (found.generation.state, 0 < found.charged_micro <= heir.price_micro) == ("succeeded", True)
+    assert await invariants.check(room.db) == ()
 
 
 async def test_one_key_resumes_once_and_another_is_told_where_it_went_on(
@@ -312,6 +332,35 @@ async def test_many_keys_at_once_start_one(room: Workroom, studio: Studio) -> No
     exist = await one(room.db, "SELECT count(*) AS n FROM generations WHERE resumes IS NOT NULL")
     used = {row.policy.value: row.used for row in (await room.gate.peek(pro.id, now=clock.now())).standings}
     assert (exist["n"], used["generations_month"], used["concurrent"]) == (1, 1, 1)
+
+
+async def test_who_looks_while_another_begins_to_go_on_is_told_of_it(room: Workroom, studio: Studio) -> None:
+    """Going on changes the draft: whoever saw that, but not yet who did it, would call the reel outdated."""
+    pro = await an_account(room.db, Plan.PRO)
+    failed = await fail(room, studio, pro, PICTURES[0])
+    heir = uuid4()
+    async with room.db.begin() as tx:
+        await tx.execute(text("LOCK TABLE variants IN ACCESS EXCLUSIVE MODE"))
+        second = asyncio.create_task(go_on(failed, pro, room))
+        await wait_until(lambda: waited_for(room.db, "variants"))
+        await tx.execute(
+            text(
+                "INSERT INTO generations SELECT (jsonb_populate_record(g, jsonb_build_object("
+                "  'id', CAST(:heir AS text), 'resumes', g.id))).* FROM generations g WHERE id = :failed"
+            ),
+            {"heir": str(heir), "failed": failed},
+        )
+        await tx.execute(text("UPDATE drafts SET updated_at = clock_timestamp()"))
+
+    with pytest.raises(ResumedAlready) as told:
+        await second
+    assert told.value.extra["generation_id"] == str(heir)
+
+
+async def waited_for(db: Database, table: str) -> bool:
+    held = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = CAST(:table AS regclass) AND NOT granted) AS waiting"
+    async with db.begin() as tx:
+        return bool(await tx.scalar(text(held), {"table": table}))
 
 
 async def test_a_paused_one_goes_on_as_itself(account: Account, room: Workroom, studio: Studio, db: Database) -> None:

@@ -17,6 +17,7 @@ from reelwright.generations import (
     Motion,
     MotionKind,
     Part,
+    Released,
     Stage,
     Unit,
 )
@@ -120,19 +121,18 @@ async def test_an_edit_of_one_scene_redoes_what_it_touches(reels: Reels) -> None
     assert await invariants.check(reels.db) == ()
 
 
-async def test_another_aspect_keeps_the_sound_and_a_square_every_picture(reels: Reels) -> None:
-    """A square lies whole in an upright picture; a wide frame would have to be blown up, so that it is drawn anew."""
+async def test_another_aspect_keeps_every_sound_and_picture(reels: Reels) -> None:
+    """One set serves all three frames; what is drawn anew in the new one is found again there, and elsewhere."""
     moving = {Unit(stage=Stage.VIDEO_GENERATION, scene=scene) for scene in (0, 1)}
-    drawn = {unit for scene in (0, 1) for unit in pictures(scene)}
-    for aspect, priced, needed in (("1:1", ["render"], moving), ("16:9", ["image", "render", "vision_check"], drawn)):
+    for aspect in ("1:1", "16:9", "9:16"):
         await editing.change_draft(
             reels.account.id, reels.draft, {"aspect": aspect}, expected_version=None, db=reels.db
         )
         foreseen = await quote(reels)
         generation, made = await reels.render()
-        assert needed <= made <= needed | moving | {chunk(0), chunk(1), LAST}
+        assert made == ({*moving, chunk(0), chunk(1), LAST} if aspect != "9:16" else {LAST})
         steps, metered, held, taken = await charged(reels.db, generation)
-        assert set(steps) <= set(priced)
+        assert set(steps) <= {"render"}
         assert metered == taken <= held == foreseen
     assert await invariants.check(reels.db) == ()
 
@@ -260,6 +260,27 @@ async def test_what_a_failed_render_had_made_is_charged_once(reels: Reels) -> No
     assert 0 < metered == taken <= held == price
     again, made = await reels.render()
     assert (made, (await charged(reels.db, again))[3]) == ({LAST}, 0)
+    assert await invariants.check(reels.db) == ()
+
+
+async def test_what_failed_its_gate_is_taken_over_by_nobody(reels: Reels) -> None:
+    """Not even what an earlier reel had paid for: the same bytes would fail the same check for ever."""
+
+    async def behave(task: Assignment) -> Made | None:
+        gate: dict[str, object] = {"passed": False, "checks": [{"name": "speech_sync_ms", "passed": False}]}
+        return Made(outcome=Released(duration_ms=1, gate=gate)) if task.unit == LAST else None
+
+    reels.studio.behave = behave
+    assert (await reels.render())[1] == {LAST}
+    reels.studio.behave = None
+
+    price = await quote(reels)
+    generation, made = await reels.render()
+
+    assert made == ALL - pictures(0) - pictures(1)
+    _, metered, held, taken = await charged(reels.db, generation)
+    assert 0 < metered == taken <= held == price
+    assert (await reels.render())[1] == {LAST}
     assert await invariants.check(reels.db) == ()
 
 

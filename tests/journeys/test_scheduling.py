@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from redis.asyncio import Redis
 from sqlalchemy import text
@@ -19,13 +20,16 @@ from reelwright.billing import Plan
 from reelwright.ground import clock, failpoints, postgres
 from reelwright.ground.errors import Outage, Refusal
 from reelwright.ground.postgres import Database
-from reelwright.journeys import facts, planning, scheduling
-from reelwright.schedules import Missed, RunOutcome, ScheduleState, TopicList, run_id
+from reelwright.journeys import brands, facts, planning, scheduling
+from reelwright.schedules import Making, Missed, RunOutcome, ScheduleState, TopicList, run_id
 from tests.builders import an_account
 from tests.journeys.scheduled import NINE, a_desk, a_schedule, look, numbers, runs_of, states, tick
 
 ROOT = Path(__file__).resolve().parents[2]
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
+HALF_PAST = "30 9 * * *"
+COLOURS = {"text_colour": "#FFFFFF", "highlight_colour": "#7CFFCB", "box_colour": None}
+SAYS = text("UPDATE schedules SET making = CAST(:making AS jsonb) WHERE id = :id")
 MADE = "SELECT count(*), count(DISTINCT account_id), min(lane), max(lane) FROM generations"
 
 
@@ -69,12 +73,14 @@ KILLED_AT = (
     *("schedule.after_due", "schedule.after_claim", "api.create.before_tx", "schedule.in_start_tx"),
     "api.create.after_tx",
 )
+MANY = 2 * scheduling._AT_ONCE + 1
+"""Whoever dies behind an admission may leave as many in flight as it runs at once; two do, and the last needs one."""
 
 
 async def test_wherever_a_process_dies_every_due_time_has_exactly_one_reel(
     db: Database, gate: Gate, redis: Redis, database_url: str, valkey_url: str
 ) -> None:
-    people = [await an_account(db, Plan.BASIC) for _ in KILLED_AT]
+    people = [await an_account(db, Plan.BASIC) for _ in range(MANY)]
     made = [await a_schedule(db, one) for one in people]
     words = (sys.executable, "-m", "tests.journeys.ticking", database_url, valkey_url, NINE.isoformat(), *KILLED_AT)
     child = await asyncio.create_subprocess_exec(*words, cwd=ROOT)
@@ -97,6 +103,30 @@ async def test_wherever_a_process_dies_every_due_time_has_exactly_one_reel(
     for one in people:
         used = {row.policy.value: row.used for row in (await gate.peek(one.id, now=clock.now())).standings}
         assert (used["generations_month"], used["concurrent"]) == (1, 1)
+
+
+async def test_a_run_is_made_as_the_schedule_says_and_without_a_kit_that_went_meanwhile(
+    db: Database, gate: Gate, account: Account
+) -> None:
+    """The kit is deleted between the schedule's reading and the order: the day's reel comes in plain colours."""
+    kit, _ = await brands.add(account.id, {"name": "House", "font": "inter", **COLOURS}, request=None, db=db)
+    making = Making(duration_s=10, caption_style="karaoke", brand_kit_id=kit.id, profile="preview")
+    worn, bare = (
+        await a_schedule(db, account, making=making),
+        await a_schedule(db, account, making=making, cron=HALF_PAST),
+    )
+    desk = a_desk(db, gate)
+    assert await tick(desk, NINE) == 1
+    await brands.remove(account.id, kit.id, db=db)
+    assert (await look(db, bare)).wanted.making == msgspec.structs.replace(making, brand_kit_id=None)
+    async with db.begin() as tx:  # as whoever read it before it was deleted has it
+        await tx.execute(SAYS, {"id": bare, "making": msgspec.json.encode(making).decode()})
+    assert await tick(desk, NINE + 30 * MINUTE) == 1
+    assert await states(db, worn) == await states(db, bare) == [("started", None)]
+    brand = "SELECT brand->>'caption_style', brand->>'profile', brand->'kit'->>'id' FROM generations WHERE id = "
+    assert await numbers(db, f"{brand}'{run_id(account.id, worn, NINE)}'") == ("karaoke", "preview", str(kit.id))
+    half = run_id(account.id, bare, NINE + 30 * MINUTE)
+    assert await numbers(db, f"{brand}'{half}'") == ("karaoke", "preview", None)
 
 
 async def test_an_outage_in_the_order_leaves_the_run_for_later(db: Database, gate: Gate, account: Account) -> None:

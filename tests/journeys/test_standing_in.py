@@ -1,27 +1,30 @@
 """Providers in an order: one does what those before it can't just now, under its own name, at its own place."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from sqlalchemy import text
 
 from reelwright import providers
 from reelwright.admission import Place
-from reelwright.generations import Artefact, ArtefactKind, Assignment, GenerationKind, Stage, Unit
+from reelwright.generations import Artefact, ArtefactKind, Assignment, Bench, GenerationKind, Made, Stage, Unit
 from reelwright.ground.ids import ArtefactId, GenerationId, fresh
 from reelwright.journeys import offering, production, reuse
 from reelwright.journeys.offering import SwitchedOff
 from reelwright.journeys.workroom import Workroom, place_of
-from reelwright.providers import Craft, Lane, Toolset, model_of
+from reelwright.providers import Craft, Lane, ProviderAway, Toolset, model_of
 from reelwright.providers.circuit import Verdict
 from reelwright.providers.fuses import Fuses
 from reelwright.providers.openai_connection import CallBudget, OpenAIConnection
 from reelwright.providers.services import SERVICES
 from reelwright.providers.text import OpenAIText
 from tests.builders import an_account
-from tests.journeys.conftest import PLACES, TIMINGS, due_now, one, order, waiting
+from tests.journeys.conftest import PLACES, TIMINGS, Studio, due_now, one, order, waiting
 from tests.simulators.openai import (
     Fault,
     Receive,
@@ -275,6 +278,50 @@ def test_who_has_begun_to_speak_a_reel_speaks_on(room: Workroom) -> None:
     assert turns() == ["a", "b", "c"]
     assert turns("b:m") == ["b"]
     assert turns("gone:m") == ["a", "b", "c"]
+
+
+async def test_two_scenes_at_once_are_spoken_by_one_although_the_first_goes_away_between_them(
+    room: Workroom, studio: Studio
+) -> None:
+    """The first to be kept is the reel's voice; what the other cost is ours, and nobody is charged twice."""
+    first, second = (Place(provider=name, model="m", lane="interactive", cap=4) for name in "ab")
+    together, said = asyncio.Barrier(2), list[tuple[int | None, str]]()
+
+    async def speaks(task: Assignment, tools: Any, bench: Bench) -> Made:
+        if task.unit.scene == 1 and tools == "a" and len(said) < 2:
+            away = ProviderAway("Resting.", wait=timedelta(0))
+            away.ours = True
+            raise away
+        said.append((task.unit.scene, tools))
+        if len(said) <= 2:
+            await together.wait()
+        made = studio.made(task, bench)
+        (file,), (use,) = made.artefacts, made.uses
+        named = replace(file, meta={"by": f"{tools}:m"})
+        return replace(made, artefacts=(named,), uses=(replace(use, provider=tools, model="m"),))
+
+    speaking: Any = replace(
+        room,
+        tools="a",
+        hands={("b", "m"): "b"},
+        stages={**room.stages, Stage.TTS_GENERATION: speaks},
+        places={**PLACES, Stage.TTS_GENERATION: replace(first, instead=(second,))},
+    )
+    await order(await an_account(room.db), room.db, room.gate)
+    while messages := await waiting(room.db):
+        await due_now(room.db)
+        await asyncio.gather(*(production.perform(message, room=speaking) for message in messages))
+    assert sorted(said[:2]) == [(0, "a"), (1, "b")]
+    assert len(said) == 3
+    async with room.db.begin() as tx:
+        voices = set(await tx.scalars(text("SELECT meta->>'by' FROM artefacts WHERE kind = 'narration'")))
+        sold = (
+            await tx.execute(text("SELECT provider, credits_micro FROM usage_ledger WHERE stage = 'TTS_GENERATION'"))
+        ).all()
+    (voice,) = voices
+    charged = [f"{row.provider}:m" for row in sold if row.credits_micro]
+    assert (len(sold), charged) == (3, [voice, voice])
+    assert (await one(room.db, "SELECT state FROM generations"))["state"] == "succeeded"
 
 
 def test_a_name_is_of_who_made_it_and_others_work_serves_as_well(room: Workroom) -> None:

@@ -42,6 +42,7 @@ async def lived(buyer: Customer, order: tuple[int, ...], *, ended: bool) -> dict
     return await buyer.standing()
 
 
+@pytest.mark.timeout(60 + 10 * len(PLAYED))
 @pytest.mark.parametrize("ended", [False, True])
 async def test_w05_w06_w08_w31_a_life_heard_in_any_order_is_the_same_life(
     db: Database, gate: Gate, sim: SimulatedStripe, door: StripeDoor, *, ended: bool

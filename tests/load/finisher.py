@@ -14,11 +14,11 @@ from sqlalchemy import text
 from reelwright import ledger, outbox
 from reelwright.admission import Gate
 from reelwright.generations import Generations, GenerationState
-from reelwright.ground import log, postgres, redis
+from reelwright.ground import log, notified, postgres, redis
 from reelwright.ground.errors import Outage
 from reelwright.ground.ids import AccountId, GenerationId
 from reelwright.ground.postgres import Database
-from tests.builders import a_gate
+from tests.builders import a_gate, started
 
 ENDS, STAYS = "ends", "stays"
 _POLL_S = 0.2
@@ -44,7 +44,7 @@ async def _finish(generation: GenerationId, micro: int, *, db: Database) -> None
     """End one, with all that it held taken, and its message as good as published."""
     async with db.begin() as tx:
         generations = Generations(session=tx)
-        await generations.start(generation)
+        await started(tx, generation)
         await generations.finish(generation, GenerationState.SUCCEEDED)
         await ledger.capture(tx, generation=generation, micro=micro)
         await tx.execute(_PUBLISHED, {"generation": generation})
@@ -66,7 +66,7 @@ async def main(database_url: str, redis_url: str) -> None:
     """Finish for ever, woken by the outbox's own notifications."""
     log.configure(level="CRITICAL")
     wake = asyncio.Event()
-    listening = asyncio.create_task(postgres.listen(database_url, outbox.CHANNEL, lambda _: wake.set()))
+    listening = asyncio.create_task(notified.listen(database_url, outbox.CHANNEL, lambda _: wake.set()))
     async with opened(database_url, redis_url) as (db, gate):
         while not listening.done():
             with contextlib.suppress(TimeoutError):

@@ -52,6 +52,15 @@ _NEVER = {
                   coalesce(facts->>'limit', facts->>'limit_micro')
         HAVING count(*) > 1
     """,
+    "nobody is told of more use than work was charged, or of more of it than a plan gives": f"""
+        SELECT n.account_id || ' ' || n.kind || ' ' || n.facts FROM notices n WHERE n.kind LIKE 'allowance%' AND (
+            (n.facts->>'limit_micro')::bigint <> ALL (ARRAY{list(_CREDITS.values())})
+            OR (n.facts->>'used_micro')::bigint > (
+                SELECT coalesce(sum(part), 0) FROM credit_holds h, unnest(h.lot_ids, h.lot_micro) AS used(lot, part)
+                  JOIN credit_lots l ON l.id = lot
+                 WHERE h.account_id = n.account_id AND h.state = 'captured' AND l.origin = 'monthly'
+                   AND l.expires_at = (n.facts->>'period_ends_at')::timestamptz))
+    """,  # noqa: S608 - constants, above
     "nobody is told twice how a month was, or how a reel ended": """
         SELECT account_id || ' ' || kind FROM notices
          WHERE kind IN ('monthly_summary', 'quota_reset', 'generation_succeeded', 'generation_failed')
@@ -59,7 +68,10 @@ _NEVER = {
     """,
     "who reached a threshold was told": """
         SELECT l.account_id::text FROM credit_lots l
-         WHERE l.origin = 'monthly' AND l.amount_micro - l.remaining_micro - l.held_micro >= l.amount_micro * 0.8
+         WHERE l.origin = 'monthly' AND l.external_ref NOT LIKE 'grant:returned:%'
+           AND l.amount_micro - l.remaining_micro - l.held_micro >= l.amount_micro * 0.8 + (
+               SELECT coalesce(sum(j.amount_micro), 0) FROM credit_journal j
+                WHERE j.lot_id = l.id AND j.kind IN ('adjust', 'clawback', 'repay', 'expire'))
            AND EXISTS (SELECT FROM usage_ledger u WHERE u.account_id = l.account_id AND u.credits_micro > 0
                           AND u.at > l.created_at + interval '9 days' AND u.at < l.expires_at)
            AND l.expires_at > now()

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from reelwright import outbox
 from reelwright.generations import Stage, Unit
-from reelwright.ground import postgres, qstash, tasks
+from reelwright.ground import notified, qstash, tasks
 from reelwright.ground.ids import GenerationId
 from reelwright.ground.postgres import Database
 from reelwright.outbox import Destination, Relay, StageDue, depth, promises, relay
@@ -219,7 +219,7 @@ async def test_a_relay_is_woken_at_the_commit_and_only_where_there_is_none_are_o
 ) -> None:
     """PostgreSQL commits transactions that notify one after another: deliveries should not be among them."""
     heard: asyncio.Queue[str] = asyncio.Queue()
-    listening = asyncio.create_task(postgres.listen(database_url, outbox.CHANNEL, heard.put_nowait))
+    listening = asyncio.create_task(notified.listen(database_url, outbox.CHANNEL, heard.put_nowait))
     await asyncio.wait_for(heard.get(), 10)  # it listens
     relay = Relay(db, queue.client, TO)
     running = asyncio.create_task(relay.run())

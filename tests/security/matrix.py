@@ -12,11 +12,16 @@ from dataclasses import dataclass
 from typing import Any
 
 PUBLIC = """
+    GET /
+    GET /billing
+    GET /drafts/{draft_id:uuid}
     GET /files/{token:str}
     HEAD /files/{token:str}
     GET /health/live
     GET /health/ready
+    GET /login
     GET /metrics
+    GET /plans
     GET /problems
     GET /password-reset
     POST /password-reset
@@ -26,6 +31,9 @@ PUBLIC = """
     GET /schema
     GET /schema/openapi.json
     GET /schema/{name:str}
+    GET /schedules
+    GET /settings/notifications
+    GET /settings/webhooks
     GET /v1/generations/{generation_id:uuid}/events/{ticket:str}
     GET /verify
     POST /verify
@@ -171,6 +179,7 @@ ADMIN = """
     GET /v1/admin/dead-letters
     GET /v1/admin/dead-letters/{letter:str}
     POST /v1/admin/dead-letters/{letter:str}/redrive
+    POST /v1/admin/generations/{generation_id:uuid}/refund
     PATCH /v1/admin/providers/{provider:str}
     PATCH /v1/admin/providers/{provider:str}/models/{model:str}
     GET /v1/admin/stripe-events

@@ -11,12 +11,12 @@ Without a webhook_url nothing is sent: take `stripe.events()` and post `stripe.s
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from aiohttp import web
 
 from reelwright.dev.child import free_port
-from reelwright.dev.stripe import checkout, controls, payments, subscriptions
+from reelwright.dev.stripe import checkout, controls, invoices, payments, subscriptions
 from reelwright.dev.stripe.app import StripeApp
 from reelwright.dev.stripe.book import Book
 from reelwright.dev.stripe.webhooks import Faults, Webhooks
@@ -117,6 +117,18 @@ class SimulatedStripe:
     def close_dispute(self, dispute_id: str, outcome: str) -> None:
         """Decide it: won, lost, or warning_closed for an inquiry."""
         payments.close_dispute(self.book, self.get(dispute_id), outcome=outcome)
+
+    def give_up(self, invoice_id: str, how: Literal["void", "uncollectible"]) -> None:
+        """Let an open invoice never be paid."""
+        getattr(invoices, how)(self.book, None, invoice_id)
+
+    def tell(self, event_type: str, thing: dict[str, Any]) -> dict[str, Any]:
+        """Let Stripe tell of an object as it is; return the event."""
+        return self.book.emit(event_type, thing)
+
+    def delete(self, customer_id: str) -> None:
+        """Delete a customer; its subscriptions end."""
+        checkout.delete_customer(self.book, customer_id)
 
     def pause(self, subscription_id: str) -> None:
         """Pause it, as Stripe does where a trial ends without a card."""

@@ -2,11 +2,13 @@
 
 `cuts`: after so many bytes of each next piece the line is cut; what came before that has arrived. `says`: played
 first, one a request, as (status, reason). `loses`: the next answer that would name a video is never sent.
+
+At `token_url` a refresh token is exchanged for an access token, each time a new one, that lasts for `lasts_s`.
 """
 
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +17,7 @@ from urllib.parse import parse_qs
 from tests.simulators.openai import Receive, Send, SimulatedOpenAI, give, hangs, served
 
 TOKEN = "ya29.token-of-tests"
+GRANT = {"client_id": "client", "client_secret": "client-secret", "refresh_token": "1//refresh-token-of-tests"}
 _RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+)")
 
 
@@ -36,9 +39,17 @@ class SimulatedYouTube(SimulatedOpenAI):
     cuts: list[int] = field(default_factory=list[int])
     requests: list[str] = field(default_factory=list[str])
     loses: bool = False
+    tokens: list[str] = field(default_factory=lambda: [TOKEN])
+    exchanges: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
+    lasts_s: int = 3600
 
     def begin_anew(self) -> None:
         self.sessions, self.videos, self.says, self.cuts, self.requests, self.loses = {}, {}, [], [], [], False
+        self.tokens, self.exchanges, self.lasts_s = [TOKEN], [], 3600
+
+    @property
+    def token_url(self) -> str:
+        return self.base_url.removesuffix("/v1") + "/token"
 
     @property
     def url(self) -> str:
@@ -47,18 +58,36 @@ class SimulatedYouTube(SimulatedOpenAI):
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         query = parse_qs(scope["query_string"].decode())
+        if scope["path"] == "/token":
+            await self._exchanges(headers, receive, send)
+            return
         self.requests.append(f"{scope['method']} {headers.get('content-range', '')}".strip())
         if self.says:
             status, reason = self.says.pop(0)
             await _body(receive)
             await give(send, _error(reason), status=status)
-        elif headers.get("authorization") != f"Bearer {TOKEN}":
+        elif headers.get("authorization") != f"Bearer {self.tokens[-1]}":
             await _body(receive)
             await give(send, _error("authError"), status=401)
         elif scope["method"] == "POST":
             await self._begins(headers, query, json.loads(await _body(receive)), send)
         else:
             await self._takes(headers, query["upload_id"][0], receive, send)
+
+    async def _exchanges(self, headers: dict[str, str], receive: Receive, send: Send) -> None:
+        form = {name: value for name, (value,) in parse_qs((await _body(receive)).decode()).items()}
+        assert headers["content-type"] == "application/x-www-form-urlencoded"
+        assert "authorization" not in headers
+        assert form.pop("grant_type") == "refresh_token"
+        if self.exchanges:
+            status, reason = self.exchanges.pop(0)
+            await give(send, json.dumps({"error": reason}).encode(), status=status)
+        elif form != GRANT:
+            await give(send, b'{"error": "invalid_grant", "error_description": "Bad Request"}', status=400)
+        else:
+            self.tokens.append(f"ya29.renewed-{len(self.tokens)}")
+            given = {"access_token": self.tokens[-1], "expires_in": self.lasts_s, "token_type": "Bearer"}
+            await give(send, json.dumps(given).encode())
 
     async def _begins(
         self, headers: dict[str, str], query: dict[str, list[str]], notice: dict[str, Any], send: Send
@@ -124,7 +153,7 @@ def _error(reason: str) -> bytes:
 
 
 @asynccontextmanager
-async def simulated_youtube() -> AsyncIterator[SimulatedYouTube]:
+async def simulated_youtube() -> AsyncGenerator[SimulatedYouTube]:
     """Run the server on a free loopback port until the block ends."""
     async with served(SimulatedYouTube()) as state:
         yield state

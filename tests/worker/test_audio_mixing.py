@@ -95,9 +95,13 @@ async def test_a_voice_of_whispers_and_clicks_is_brought_to_its_loudness_too(tmp
 
 async def test_narrations_begin_exactly_with_their_scenes(tmp_path: Path) -> None:
     reel = begun(tmp_path, scenes=3, seconds=9, words=6)
+    reel.artefacts = [
+        replace(a, meta=a.meta | {"word_times": "sentence"}) if a.scene == 1 else a for a in reel.artefacts
+    ]
     made, _ = await mixed(reel)
     timeline, heard = plan_of(made), hearing.sound(mix_of(made))
 
+    assert [shot.by_sentence for shot in timeline.shots] == [False, True, False]
     for shot in timeline.shots:
         assert shot.speech_ms is not None
         narration = hearing.sound(reel.folder / f"voice_{shot.scene}.wav")
@@ -113,7 +117,9 @@ async def test_music_sinks_by_12_to_20_decibels_under_speech_and_comes_back(tmp_
     voice.write_bytes(fixture.speech(12)[0])
     bed.write_bytes(fixture.music(14_000))
     spoken, program = [graph.Spoken(voice, 4 * RATE)], ffmpeg.program()
-    voice_loudness = graph.loudness((await ffmpeg.run(graph.measure_voices(program, spoken), cwd=tmp_path)).report)
+    voice_loudness = graph.loudness(
+        (await ffmpeg.run(graph.measure_voices(program, [one.path for one in spoken]), cwd=tmp_path)).report
+    )
     gains = {
         "voice_gain_db": graph.gain_db(voice_loudness, graph.VOICE_LUFS),
         "music_gain_db": graph.gain_db(await loudness(bed), graph.MUSIC_LUFS),

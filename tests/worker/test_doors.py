@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import httpx
 import pytest
@@ -15,6 +16,7 @@ from reelwright.admission import Gate
 from reelwright.api import health
 from reelwright.dev.credentials import Credentials
 from reelwright.generations import Stage
+from reelwright.ground.errors import Outage
 from reelwright.ground.postgres import Database
 from reelwright.outbox import FAILED, GENERATE, TICK, StageDue
 from reelwright.settings import Settings
@@ -138,3 +140,10 @@ async def test_a_worker_with_a_full_disk_is_not_ready(
     monkeypatch.setattr(health, "_LEAST_FREE_BYTES", 2**62)
     answer = await client.get("/health/ready")
     assert (answer.status_code, answer.json()["checks"]["disk"]) == (503, "unavailable")
+
+
+async def test_a_worker_without_redis_is_not_ready(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It could check no limit; an API still reads."""
+    monkeypatch.setattr(Gate, "ping", AsyncMock(side_effect=Outage("Away.", code="admission.unavailable")))
+    answer = await client.get("/health/ready")
+    assert (answer.status_code, answer.json()["status"]) == (503, "unavailable")

@@ -3,28 +3,48 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
+import psutil
 import pytest
 
 from reelwright import rendering
 from reelwright.ground.errors import Outage
 from tests.waiting import wait_until
-from worker import ffmpeg
+from worker import confinement, ffmpeg
 
 SHELL = "/bin/sh"
-FAMILY = "sleep 600 & echo $!; echo $$; wait"
+FAMILY = "setsid sleep {0} & sleep {0} & echo {0}; wait"
 
 
-def alive(pid: int) -> bool:
-    """Whether a process runs; one that is dead and not yet reaped doesn't."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
+@pytest.fixture(params=["shut in", "under limits alone"])
+def walls(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether media processes are shut in by bubblewrap; skipped where that is to be, and is missing or refused."""
+    shut_in = request.param == "shut in"
+    monkeypatch.delenv(confinement.MARK, raising=False)
+    if shut_in and confinement.confined([SHELL], Path("/")) == [SHELL]:
+        pytest.skip("bubblewrap is not installed, or may not make namespaces here")
+    if not shut_in:
+        monkeypatch.setenv(confinement.MARK, "1")
+    return shut_in
+
+
+def sleeping(seconds: str) -> list[str]:
+    """Return the states of the processes that sleep for so long, in whatever namespace they are."""
+    return [
+        process.info["status"]
+        for process in psutil.process_iter(["cmdline", "status"])
+        if (process.info["cmdline"] or [])[:2] == ["sleep", seconds]
+    ]
+
+
+def so_long() -> str:
+    """Return a time that nobody else sleeps for."""
+    return f"600.{uuid4().int % 10**9:09d}"
 
 
 def picture(out: Path, *, seconds: float = 1.0) -> list[str]:
@@ -123,53 +143,96 @@ async def test_no_key_reaches_a_media_process(tmp_path: Path, monkeypatch: pytes
     assert not any("sk-made-up" in line for line in told)
 
 
-async def test_a_late_process_dies_with_its_whole_group(tmp_path: Path) -> None:
-    pids: list[int] = []
+async def test_a_late_process_dies_with_its_whole_group(tmp_path: Path, *, walls: bool) -> None:
+    """Where it is shut in, what left the group dies with it, too."""
+    told, seconds = list[str](), so_long()
     with pytest.raises(ffmpeg.MediaFailed):
         await ffmpeg.run(
-            [SHELL, "-c", FAMILY],
+            [SHELL, "-c", (FAMILY if walls else FAMILY.replace("setsid ", "")).format(seconds)],
             cwd=tmp_path,
             deadline=timedelta(seconds=1.5),
-            on_line=lambda line: pids.append(int(line)),
+            on_line=told.append,
         )
-    assert len(pids) == 2
-    await wait_until(lambda: not any(alive(pid) for pid in pids))
+    assert told == [seconds]
+    await wait_until(lambda: not sleeping(seconds))
 
 
+@pytest.mark.usefixtures("walls")
 async def test_a_cancelled_process_dies_with_its_whole_group(tmp_path: Path) -> None:
-    pids: list[int] = []
-    running = asyncio.create_task(
-        ffmpeg.run([SHELL, "-c", FAMILY], cwd=tmp_path, on_line=lambda line: pids.append(int(line)))
-    )
-    await wait_until(lambda: len(pids) == 2)
+    seconds = so_long()
+    family = FAMILY.replace("setsid ", "").format(seconds)
+    running = asyncio.create_task(ffmpeg.run([SHELL, "-c", family], cwd=tmp_path))
+    await wait_until(lambda: len(sleeping(seconds)) == 2)
 
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
 
-    await wait_until(lambda: not any(alive(pid) for pid in pids))
+    await wait_until(lambda: not sleeping(seconds))
 
 
-async def test_a_media_process_dies_with_a_killed_worker(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("walls")
+async def test_a_media_process_dies_with_a_killed_worker() -> None:
     """Kill -9 leaves the worker no time to clean up: the kernel does."""
+    seconds = so_long()
     script = (
         "import asyncio, pathlib\n"
         "from worker import ffmpeg\n"
-        "def say(line): print(line, flush=True)\n"
-        "asyncio.run(ffmpeg.run(['/bin/sh', '-c', 'echo $$; exec sleep 600'], cwd=pathlib.Path('.'), on_line=say))\n"
-    )
+        f"asyncio.run(ffmpeg.run(['/bin/sleep', '{seconds}'], cwd=pathlib.Path('.')))\n"
+    ).replace("/bin/sleep", "/bin/sh', '-c', 'exec sleep $0")
     worker = await asyncio.create_subprocess_exec(
         sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE, cwd=Path(ffmpeg.__file__).parents[1]
     )
-    assert worker.stdout is not None
-    child = int(await worker.stdout.readline())
-    assert alive(child)
+    await wait_until(lambda: sleeping(seconds))
 
     os.kill(worker.pid, signal.SIGKILL)
     await worker.wait()
 
-    await wait_until(lambda: not alive(child))
+    await wait_until(lambda: not sleeping(seconds))
+    assert worker.stdout is not None
     assert await worker.stdout.read() == b""
+
+
+ESCAPES = {
+    "reads the system": "cat /etc/passwd",
+    "reads another's file": "cat {beside}",
+    "writes beside its folder": "echo x > {beside}.new",
+    "changes its program": "echo x >> {program}",
+    "calls this machine": "{python} -c 'import socket; socket.create_connection((\"127.0.0.1\", {port}), 2)'",
+    "looks at its worker": "cat /proc/{worker}/environ",
+}
+
+
+@pytest.mark.parametrize("escape", ESCAPES)
+async def test_s102_shut_in_it_sees_and_reaches_nothing_of_ours(escape: str, tmp_path: Path, *, walls: bool) -> None:
+    """Each of them works where nothing but limits stands in its way; so it is the wall that it fails at."""
+    inside, beside = tmp_path / "inside", tmp_path / "beside"
+    inside.mkdir()
+    beside.write_text("another's")
+    (inside / "own").write_text("its own")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        told = ESCAPES[escape].format(
+            beside=beside,
+            program=beside if not walls else rendering.__file__,
+            python=sys.executable,
+            port=listening.getsockname()[1],
+            worker=os.getpid(),
+        )
+        running = ffmpeg.run([SHELL, "-c", f"cat own && {told} && echo out"], cwd=inside)
+        done = (await asyncio.gather(running, return_exceptions=True))[0]
+    if "new" in told:
+        assert (f"{beside.name}.new" in names(tmp_path)) is not walls
+    else:
+        assert isinstance(done, ffmpeg.MediaFailed) is walls
+
+
+@pytest.mark.usefixtures("walls")
+async def test_s102_a_file_without_end_is_cut_off(tmp_path: Path) -> None:
+    """At 4 GiB; a hole costs no disk."""
+    growing = f"open({str(tmp_path / 'out')!r}, 'wb').truncate"
+    await ffmpeg.run([sys.executable, "-c", f"{growing}(4 << 30)"], cwd=tmp_path)
+    with pytest.raises(ffmpeg.MediaFailed):
+        await ffmpeg.run([sys.executable, "-c", f"{growing}((4 << 30) + 1)"], cwd=tmp_path)
 
 
 async def test_a_program_that_is_not_there_is_an_outage(tmp_path: Path) -> None:

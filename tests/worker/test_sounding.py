@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from reelwright import providers, rendering
-from reelwright.generations import Assignment, MusicChoice, Sound, Stage, Track, VoiceChoice
+from reelwright.generations import RECIPES, Assignment, MusicChoice, Sound, Stage, Track, VoiceChoice
 from reelwright.ground.metering import Use
-from reelwright.providers import Speech, Toolset, Word
+from reelwright.providers import Speech, Toolset, Word, WordTimes
 from reelwright.rendering import hearing, shaping
 from tests.rooms.rendering import fixture
 from tests.rooms.rendering.test_tempo import clicks
@@ -27,7 +27,7 @@ def hummed(words: str) -> Speech:
     said = words.split()
     wav, times = fixture.speech(len(said))
     timed = tuple(Word(text=word, start_ms=at[1], end_ms=at[2]) for word, at in zip(said, times, strict=True))
-    return Speech(wav=wav, sample_rate=RATE, duration_ms=times[-1][2] + 60, words=timed, exact=True)
+    return Speech(wav=wav, sample_rate=RATE, duration_ms=times[-1][2] + 60, words=timed, word_times=WordTimes.EXACT)
 
 
 def quiet_ms(speech: Speech, folder: Path) -> list[int]:
@@ -152,7 +152,7 @@ async def test_ones_own_music_plays_on_its_beats_to_the_end_as_loud_as_any(tmp_p
         found.first_beat_ms + 4800
     ) % 500 > 485
     assert level_db(heard[0][-RATE // 20 :]) < level_db(alone) - 20
-    assert [use.model for use in made.uses] == ["mix/2"]
+    assert [use.model for use in made.uses] == [RECIPES[Stage.AUDIO_MIXING]]
 
 
 async def test_another_track_makes_another_mix(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from reelwright.ground.postgres import Database
 from tests.builders import a_gate, an_account
 from tests.journeys.conftest import one, order, waiting
 from tests.worker.leaving import FOLDER
+from worker import confinement
 
 KEY = "sig_test_current_key_of_32_chars__"
 GRACE_S = 1.5
@@ -74,6 +75,8 @@ async def worker(database_url: str, valkey_url: str, tmp_path: Path) -> AsyncIte
         "QSTASH_CURRENT_SIGNING_KEY": KEY,
         "REELWRIGHT_GRACE": f"{GRACE_S}s",
         "REELWRIGHT_REDIS_TIMEOUT": "5s",
+        confinement.MARK: "1",  # the child writes where the test looks
+        "REELWRIGHT_SWEEP": "1h",  # it would send again what a slow machine has not delivered after half a minute
     }
     running = Worker(environment, tmp_path)
     yield running
@@ -91,7 +94,7 @@ async def gate(db: Database, redis: Any) -> AsyncIterator[Gate]:
 
 def appears(file: Path) -> str:
     """Return what another process has written to a file, once it has."""
-    late = time.monotonic() + 20
+    late = time.monotonic() + 60  # as for its start: a child has to load, too
     while not file.exists() or not file.read_text():
         assert time.monotonic() < late, f"{file} was never written"
         time.sleep(0.01)
@@ -123,6 +126,7 @@ async def test_a_stopping_worker_finishes_what_it_can_and_gives_the_rest_back_un
     assert not answers[slow].done()
     assert (await answers[slow]).status_code == 204
     assert await asyncio.to_thread(worker.process.wait, 10) == 0, worker.said()
+    assert list((worker.folder / "work").glob("worker-*")) == [], "its workspace is left"
     assert (await one(db, "SELECT generation_id AS id FROM stage_runs WHERE state = 'succeeded'"))["id"] == quick
     back = await one(db, "SELECT * FROM stage_runs WHERE error_code = 'worker.leaving'")
     assert (back["generation_id"], back["state"], back["attempt"]) == (slow, "queued", 0)

@@ -9,7 +9,7 @@ import pytest
 
 from reelwright.generations import ArtefactKind, Assignment, Spoken, Stage, Unit
 from reelwright.ground.metering import Action, Use
-from reelwright.providers import ProviderAway, ProviderRefused, Speech, Toolset
+from reelwright.providers import ProviderAway, ProviderRefused, Speech, Toolset, WordTimes
 from reelwright.providers.offline.voice import OfflineVoice
 from tests.worker.test_visual_generation import Bench, files_in, task
 from worker.stages import tts_generation
@@ -46,7 +46,11 @@ async def test_the_narration_is_a_file_with_words_that_the_captions_can_use(tmp_
     words = cast("list[list[object]]", artefact.meta["words"])
     assert " ".join(str(word[0]) for word in words) == TEXT
     assert all(0 <= cast("int", start) < cast("int", end) <= length_ms for _, start, end in words)
-    assert (artefact.meta["duration_ms"], artefact.meta["exact"], artefact.meta["speed"]) == (length_ms, True, 1.0)
+    assert (artefact.meta["duration_ms"], artefact.meta["word_times"], artefact.meta["speed"]) == (
+        length_ms,
+        "exact",
+        1.0,
+    )
     assert [(use.action, use.quantity) for use in made.uses] == [(Action.SPEECH, len(TEXT))]
 
 
@@ -104,7 +108,7 @@ async def test_a_language_without_a_voice_is_refused_before_a_file_is_made(tmp_p
 async def test_the_name_is_made_of_text_voice_language_and_time(tmp_path: Path) -> None:
     class Silent:
         async def speak(self, *_: object, **__: object) -> tuple[Speech, tuple[()]]:
-            return Speech(wav=b"", sample_rate=48_000, duration_ms=5650, words=(), exact=True), ()
+            return Speech(wav=b"", sample_rate=48_000, duration_ms=5650, words=(), word_times=WordTimes.EXACT), ()
 
     tools = cast("Toolset", type("Tools", (), {"speech": Silent()})())
     tasks = [narration(), narration(), narration("Dogs bark."), narration(planned_ms=7000)]

@@ -29,15 +29,38 @@ async def test_the_source_is_larger_than_the_frame_and_loads_supersampled(reel: 
     assert bench.told == [1.0]
 
 
-@pytest.mark.parametrize("size", [(600, 1800), (1800, 600), (300, 300)])
-async def test_a_picture_of_any_shape_fills_the_frame(reel: Reel, size: tuple[int, int]) -> None:
-    """Cropped, never letterboxed: a white picture leaves no dark pixel."""
+@pytest.mark.parametrize(("size", "darkest"), [((600, 1800), 136), ((1800, 600), 136), ((900, 1600), 235)])
+async def test_a_picture_of_any_shape_fills_the_frame(reel: Reel, size: tuple[int, int], darkest: int) -> None:
+    """Never letterboxed: of a white picture, cut or before its own dimmed ground, no pixel is black."""
     Image.new("RGB", size, "white").save(reel.folder / "odd.png")
     reel.put(ArtefactKind.IMAGE, reel.folder / "odd.png", scene=0)
 
     made = await video_generation.perform(reel.task(Stage.VIDEO_GENERATION, scene=0), TOOLS, reel.bench("clip"))
 
-    assert planes.load(made.artefacts[0].path).y.getextrema() == (235, 235)
+    assert planes.load(made.artefacts[0].path).y.getextrema() == (darkest, 235)
+
+
+@pytest.mark.parametrize(
+    ("picture", "frame", "shown"),
+    [
+        ((1080, 1920), (1920, 1080), (1080, 1080)),  # upright in a wide frame: a square of it, and ground at its sides
+        ((1920, 1080), (1080, 1920), (1080, 1080)),
+        ((1080, 1080), (1080, 1920), (1080, 1440)),
+        ((1080, 1920), (1080, 1080), (1080, 1080)),  # large enough to be cut
+        ((1024, 1536), (1080, 1920), (1080, 1920)),  # near enough
+        ((8000, 4000), (1080, 1920), (1080, 1920)),
+    ],
+)
+def test_no_picture_is_blown_up_to_be_cut(
+    picture: tuple[int, int], frame: tuple[int, int], shown: tuple[int, int]
+) -> None:
+    """What stands before the ground is undimmed, in the middle, and never enlarged by half."""
+    made = planes.framed(Image.new("RGB", picture, "white"), *frame)
+    left, top, right, bottom = made.convert("L").point(lambda level: level > 250 and 255).getbbox()
+    assert made.size == frame
+    assert (right - left, bottom - top) == pytest.approx(shown, abs=2)
+    assert (left, top) == pytest.approx(((frame[0] - shown[0]) / 2, (frame[1] - shown[1]) / 2), abs=2)
+    assert max(shown[0] / picture[0], shown[1] / picture[1]) < 1.5
 
 
 async def test_the_same_picture_makes_the_same_name_and_another_one_another(reel: Reel) -> None:

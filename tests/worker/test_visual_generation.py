@@ -14,6 +14,7 @@ from reelwright.ground.metering import Action
 from reelwright.providers import ProviderRefused, Toolset
 from reelwright.providers.offline.drawing import OfflinePictures
 from worker.stages import visual_generation
+from worker.stages.picture_checks import print_of
 
 TOOLS = cast("Toolset", type("Tools", (), {"picture": OfflinePictures()})())
 PROMPT = "hero: cat; with: heart; composition: rings; palette: teal dusk; seed: 7"
@@ -71,13 +72,12 @@ async def test_the_picture_is_a_little_larger_than_the_frame(
     bench = Bench(tmp_path)
     made = await visual_generation.perform(task(aspect=aspect), TOOLS, bench)
     (artefact,) = made.artefacts
-    assert made.outcome == Drawn()
+    assert made.outcome == Drawn(seen_as=print_of(artefact.path.read_bytes()))
     with Image.open(artefact.path) as image:
         assert image.size == size
     assert artefact.path.parent == tmp_path
     assert (artefact.kind, artefact.media_type) == (ArtefactKind.IMAGE, "image/png")
-    seen_as = artefact.meta["print"]
-    assert artefact.meta == {"prompt": PROMPT, "take": 0, "width": size[0], "height": size[1], "print": seen_as}
+    assert artefact.meta == {"prompt": PROMPT, "take": 0, "width": size[0], "height": size[1]}
     assert [(use.action, use.quantity) for use in made.uses] == [(Action.IMAGE, 1)]
     assert bench.told[-1] == 1.0
 

@@ -28,12 +28,17 @@ class _Narration(msgspec.Struct, frozen=True):
 
     duration_ms: int
     words: tuple[tuple[str, int, int], ...] = ()
+    word_times: str = "exact"
 
 
 @dataclass(frozen=True, slots=True)
 class _Stems:
+    """What is mixed, and how loud each is: None where there is none."""
+
     voices: tuple[graph.Spoken, ...]
     music: Path | None
+    voice: graph.Loudness | None
+    bed: graph.Loudness | None
 
 
 async def perform(task: Assignment, tools: Toolset, bench: Bench) -> Made:
@@ -45,11 +50,12 @@ async def perform(task: Assignment, tools: Toolset, bench: Bench) -> Made:
     narrations = {scene.index: _narration(task, scene) for scene in task.variant.scenes}
     timeline = _timeline(task, narrations)
     rendering.captions.require_letters(timeline)
-    music, uses = await _music(task, tools, bench, timeline)
-    timeline = await _cut_on_beats(task, timeline, music)
-    voices = await _voices(bench, timeline, narrations)
+    (music, uses), voices = await asyncio.gather(
+        _music(task, tools, bench, timeline), _voices(bench, timeline, narrations)
+    )
+    timeline, stems = await _stems(task, bench, timeline, voices, music)
     bench.progress(0.3)
-    gain = await _mixed(bench, _Stems(voices, music), timeline)
+    gain = await _mixed(bench, stems, timeline)
     bench.progress(0.9)
     plan = bench.workspace / "timeline.json"
     plan.write_bytes(msgspec.json.encode(timeline))
@@ -101,6 +107,7 @@ def _timeline(task: Assignment, narrations: dict[int, Artefact | None]) -> rende
                 transition_frames=scene.transition.frames,
                 narration_ms=said.duration_ms,
                 words=tuple(rendering.Word(text, start, end) for text, start, end in said.words),
+                by_sentence=said.word_times == "sentence",
             )
         )
     width, height = task.draft.aspect.size
@@ -121,15 +128,33 @@ def _timeline(task: Assignment, narrations: dict[int, Artefact | None]) -> rende
 
 async def _voices(
     bench: Bench, timeline: rendering.Timeline, narrations: dict[int, Artefact | None]
-) -> tuple[graph.Spoken, ...]:
-    voices: list[graph.Spoken] = []
+) -> dict[int, Path]:
+    """Return each speaking scene's narration under a name of its own: two scenes may share one stored file."""
+    voices: dict[int, Path] = {}
     for shot in timeline.shots:
         artefact = narrations[shot.scene]
         if artefact is not None and shot.speech_ms is not None:
-            named = bench.workspace / f"voice_{shot.scene:04d}.wav"  # two scenes may share one stored file
-            named.symlink_to((await bench.fetch(artefact)).resolve())
-            voices.append(graph.Spoken(named, shot.start * rendering.SAMPLES_A_FRAME))
-    return tuple(voices)
+            voices[shot.scene] = bench.workspace / f"voice_{shot.scene:04d}.wav"
+            voices[shot.scene].symlink_to((await bench.fetch(artefact)).resolve())
+    return voices
+
+
+async def _stems(
+    task: Assignment, bench: Bench, timeline: rendering.Timeline, voices: dict[int, Path], music: Path | None
+) -> tuple[rendering.Timeline, _Stems]:
+    """Listen to voices and music side by side; return the timeline, cut on its beats, and what is mixed by it."""
+    program, folder = ffmpeg.program(), bench.workspace
+    timeline, voice, bed = await asyncio.gather(
+        _cut_on_beats(task, timeline, music),
+        _measured(graph.measure_voices(program, [*voices.values()]) if voices else None, folder),
+        _measured(graph.measure_loudness(program, music) if music else None, folder),
+    )
+    spoken = tuple(
+        graph.Spoken(voices[shot.scene], shot.start * rendering.SAMPLES_A_FRAME)
+        for shot in timeline.shots
+        if shot.scene in voices
+    )
+    return timeline, _Stems(spoken, music, voice, bed)
 
 
 async def _music(
@@ -209,51 +234,56 @@ def _some(path: Path) -> None:
 async def _mixed(bench: Bench, stems: _Stems, timeline: rendering.Timeline) -> float:
     """Write the mastered mix; return the gain it took, in dB."""
     program, folder = ffmpeg.program(), bench.workspace
-    voice, bed = await asyncio.gather(
-        _measured(graph.measure_voices(program, stems.voices) if stems.voices else None, folder),
-        _measured(graph.measure_loudness(program, stems.music) if stems.music else None, folder),
-    )
     raw, final = folder / "raw.wav", folder / "mix.flac"
-    await ffmpeg.produce(
+    mixed = await ffmpeg.produce(
         lambda part: graph.mix(
             program,
             part,
             voices=stems.voices,
             music=stems.music,
             samples=timeline.samples,
-            voice_gain_db=graph.gain_db(voice, graph.VOICE_LUFS),
-            music_gain_db=graph.gain_db(bed, graph.MUSIC_LUFS),
+            voice_gain_db=graph.gain_db(stems.voice, graph.VOICE_LUFS),
+            music_gain_db=graph.gain_db(stems.bed, graph.MUSIC_LUFS),
         ),
         raw,
-        check=_sounding,
+        check=lambda part: _long(part, timeline.samples),
         deadline=_DEADLINE,
     )
     bench.progress(0.6)
-    gain = graph.gain_db(await _measured(graph.measure_loudness(program, raw), folder), graph.TARGET_LUFS)
-    await _mastered(program, raw, final, gain=gain, samples=timeline.samples)
+    gain = graph.gain_db(graph.loudness(mixed.report), graph.TARGET_LUFS)
+    loud = await _mastered(program, raw, final, gain=gain, samples=timeline.samples)
     for _ in range(_MOST_CORRECTIONS):
-        off = graph.gain_db(await _measured(graph.measure_loudness(program, final), folder), graph.TARGET_LUFS)
+        off = graph.gain_db(loud, graph.TARGET_LUFS)
         if abs(off) <= _CLOSE_LU:
             break
         gain += off
-        await _mastered(program, raw, final, gain=gain, samples=timeline.samples)
+        loud = await _mastered(program, raw, final, gain=gain, samples=timeline.samples)
     raw.unlink()
     return gain
 
 
-async def _mastered(program: str, raw: Path, final: Path, *, gain: float, samples: int) -> None:
-    await ffmpeg.produce(
+async def _mastered(program: str, raw: Path, final: Path, *, gain: float, samples: int) -> graph.Loudness:
+    """Write the master; return how loud it is."""
+    finished = await ffmpeg.produce(
         lambda part: graph.master(program, raw, part, gain=gain, samples=samples),
         final,
         check=_sounding,
         deadline=_DEADLINE,
     )
+    return graph.loudness(finished.report)
 
 
 async def _measured(argv: list[str] | None, folder: Path) -> graph.Loudness | None:
     if argv is None:
         return None
     return graph.loudness((await ffmpeg.run(argv, cwd=folder, deadline=_DEADLINE)).report)
+
+
+def _long(path: Path, samples: int) -> None:
+    """Check that a stereo float WAV is so long. Raises ValueError."""
+    if path.stat().st_size < samples * 2 * 4:
+        msg = f"{path.stat().st_size} bytes are too few for {samples} samples"
+        raise ValueError(msg)
 
 
 def _sounding(path: Path) -> None:

@@ -23,7 +23,7 @@ from worker.stages.briefing import rewritten
 
 LEAST_MS = 2000  # of a scene: shorter, and nobody has seen the picture
 
-_BREATH = 14  # characters' time that each scene takes besides its words
+_BREATH_S = 0.35  # that each scene takes besides its words
 _MOTIONS = (
     MotionKind.PUSH_IN,
     MotionKind.PAN_RIGHT,
@@ -56,7 +56,7 @@ async def _planned(task: Assignment, variant: Variant, tools: providers.Toolset)
         palette=story.look.palette, medium=story.look.medium, characters=story.look.characters
     )
     prompts = await tools.picture.direct(
-        texts, topic=draft.topic or story.title, tone=draft.tone.value, seed=seed, look=look
+        texts, topic=story.title or draft.topic or "", tone=draft.tone.value, seed=seed, look=look
     )
     if len(prompts) != len(texts):
         raise providers.ProviderAway("The picture provider didn't return one prompt a scene.")
@@ -78,12 +78,12 @@ async def _planned(task: Assignment, variant: Variant, tools: providers.Toolset)
 
 
 def shared_out(total_ms: int, beats: Sequence[Beat]) -> list[int]:
-    """Share a reel's milliseconds by length of narration, in characters; at least 2 s each where the total allows.
+    """Share a reel's milliseconds by what its narrations take to say; at least 2 s each where the total allows.
 
     The parts sum exactly to the total.
     """
     floor = min(LEAST_MS, total_ms // len(beats))
-    weights = [len(beat.narration) + _BREATH for beat in beats]
+    weights = [providers.spoken_s(beat.narration) + _BREATH_S for beat in beats]
     raised = set[int]()
     while True:  # who would get less than the floor gets the floor; the others share the rest
         room = total_ms - floor * len(raised)

@@ -56,7 +56,7 @@ async def perform(task: Assignment, tools: providers.Toolset, bench: Bench) -> M
         meta={
             "duration_ms": speech.duration_ms,
             "words": [[word.text, word.start_ms, word.end_ms] for word in speech.words],
-            "exact": speech.exact,
+            "word_times": speech.word_times.value,
             "speed": round(voice.speed * pace, 3),
             "by": next((f"{use.provider}:{use.model}" for use in reversed(uses)), None),
         },

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import msgspec
+import numpy as np
 
 from reelwright import generations, rendering
 from reelwright.generations import (
@@ -22,13 +23,14 @@ from reelwright.generations import (
     Released,
     in_order,
 )
+from reelwright.ground import png
 from reelwright.ground.metering import Action, Use
 from reelwright.providers import Toolset
-from reelwright.rendering import gate, graph, sheet
+from reelwright.rendering import gate, graph, sheet, wording
 from worker import ffmpeg, measuring, reproduction, thumbnails
 from worker.chunk import Spec
 
-_CHUNK_RECIPE, _REEL_RECIPE = generations.RECIPES[generations.Stage.VIDEO_ASSEMBLY], "reel/1"
+_CHUNK_RECIPE, _REEL_RECIPE = generations.RECIPES[generations.Stage.VIDEO_ASSEMBLY], "reel/3"
 _CLOSE_LU, _PEAK_DBTP = 0.5, -1.2
 _DEADLINE = timedelta(minutes=5)
 _SHEET, _MANIFEST = "inspection.png", "manifest.json"
@@ -131,6 +133,12 @@ class _Listened:
     scenes: dict[int, rendering.hearing.Heard]
 
 
+class _Narration(msgspec.Struct, frozen=True):
+    """What the gate needs of a NARRATION artefact's meta; more stands beside it."""
+
+    words: tuple[tuple[str, int, int], ...] = ()
+
+
 _UNHEARD = _Listened(None, {})
 
 
@@ -152,20 +160,19 @@ class _Assembly:
         names = await self._named(chunks)
         listing = self._file("chunks.txt")
         listing.write_text(graph.listing(names))
-        video, loud, gain = await self._joined(listing, await self.bench.fetch(mix))
-        self.bench.progress(0.6)
-        measured = await self._measured(video, loud)
+        self._subtitle()
+        video, measured, gain = await self._joined(listing, await self.bench.fetch(mix))
         style = await styled(self.task, self.bench)
         report = gate.judge(self.timeline, measured.evidence, style)
         self.bench.progress(0.9)
         name = generations.inputs_hash(_REEL_RECIPE, [c.sha256 for c in chunks], mix.sha256)
         gate_report: dict[str, object] = msgspec.json.decode(msgspec.json.encode(report))
         outcome = Released(duration_ms=self.timeline.duration_ms, gate=gate_report)
-        await asyncio.to_thread(self._draw, measured, report, style)
         folder = self.bench.workspace
-        stills = await thumbnails.taken(video, self.timeline, measured.tiles, style, folder=folder, name=name)
-        told = await reproduction.manifest(
-            self.task, video, self.timeline, style, profile=self.task.brand.profile, gain=gain
+        stills, told, _ = await asyncio.gather(
+            thumbnails.taken(video, self.timeline, measured.tiles, style, folder=folder, name=name),
+            reproduction.manifest(self.task, video, self.timeline, style, profile=self.task.brand.profile, gain=gain),
+            asyncio.to_thread(self._draw, measured, report, style),
         )
         self._file(_MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(told)))
         return Made(outcome=outcome, artefacts=(*self._files(video, report, name), *stills))
@@ -181,21 +188,23 @@ class _Assembly:
             self._file(names[-1]).symlink_to((await self.bench.fetch(chunk)).resolve())
         return names
 
-    async def _joined(self, listing: Path, mix: Path) -> tuple[Path, graph.Loudness, float]:
-        """Join, listen to the delivered file, and correct its loudness once where the codec moved it.
+    async def _joined(self, listing: Path, mix: Path) -> tuple[Path, measuring.Measured, float]:
+        """Join, measure the delivered file, and do both again, once, where the codec moved its loudness.
 
-        Return the file, how loud it is, and the correction in dB.
+        Return the file, what was measured of it, and the correction in dB.
         """
         video = self._file("reel.mp4")
         await self._join(listing, mix, video, gain=0.0)
-        loud = await self._loudness(video)
+        self.bench.progress(0.6)
+        measured = await self._measured(video)
+        loud = measured.evidence.loudness
         correction = graph.gain_db(loud, graph.TARGET_LUFS)
         if loud.peak_dbtp > _PEAK_DBTP:
             correction = min(correction, _PEAK_DBTP - loud.peak_dbtp)
-        if loud.peak_dbtp > _PEAK_DBTP or abs(correction) > _CLOSE_LU:
-            await self._join(listing, mix, video, gain=correction)
-            return video, await self._loudness(video), correction
-        return video, loud, 0.0
+        elif abs(correction) <= _CLOSE_LU:
+            return video, measured, 0.0
+        await self._join(listing, mix, video, gain=correction)
+        return video, await self._measured(video), correction
 
     async def _join(self, listing: Path, mix: Path, video: Path, *, gain: float) -> None:
         program, samples = ffmpeg.program(), self.timeline.samples
@@ -210,29 +219,30 @@ class _Assembly:
         argv = graph.measure_loudness(ffmpeg.program(), video, by_time=True)
         return graph.loudness((await ffmpeg.run(argv, cwd=self.bench.workspace, deadline=_DEADLINE)).report)
 
-    async def _measured(self, video: Path, loud: graph.Loudness | None = None) -> measuring.Measured:
-        """Look at the delivered file's every frame and listen to it, once, for the gate and for the contact sheet.
-
-        `loud` is how loud it is, where that was measured already.
-        """
+    async def _measured(self, video: Path) -> measuring.Measured:
+        """Look at the delivered file's every frame and listen to it, once, for the gate and for the contact sheet."""
         timeline, program = self.timeline, ffmpeg.program()
         tile, every_s = (
             measuring.tile_size(timeline.width, timeline.height),
             measuring.step_s(timeline.duration_ms / 1000),
         )
-        looking = graph.measure_picture(program, video, frames=timeline.frames, tile=tile, every_s=every_s)
+        covered = wording.covered(timeline, await styled(self.task, self.bench))
+        look = graph.Look(frames=timeline.frames, tile=tile, every_s=every_s, covered=covered)
+        looking = graph.measure_picture(program, video, look)
         probe = await asyncio.to_thread(rendering.probe, video)
         seen, loudness, heard = await asyncio.gather(
             ffmpeg.run(looking, cwd=self.bench.workspace, deadline=_DEADLINE),
-            self._loudness(video) if loud is None and probe.audio_streams else _nothing(loud or graph.SILENCE),
+            self._loudness(video) if probe.audio_streams else _nothing(graph.SILENCE),
             self._heard(video) if probe.audio_streams else _nothing(_UNHEARD),
         )
         evidence = rendering.Evidence(
             probe=probe,
             audio_ms=heard.sound.ms if heard.sound else 0.0,
             loudness=loudness,
-            seen=gate.seen(seen.report, width=timeline.width, height=timeline.height),
+            seen=gate.seen(seen.report, width=timeline.width, height=timeline.height, length_ms=probe.video_ms),
             heard=heard.scenes,
+            voices=self._voices(),
+            subtitles={form: self._written(form) for form in wording.FORMS},
         )
         tiles, levels = await asyncio.to_thread(measuring.left_in, self.bench.workspace, every_s)
         return measuring.Measured(evidence=evidence, tiles=tiles, sound=heard.sound, levels=levels)
@@ -246,12 +256,29 @@ class _Assembly:
             tiles=measured.tiles,
             sound=measured.sound,
             levels=measured.levels,
-            cues=rendering.captions.cues(self.timeline),
+            cues=self._written("srt"),
             platform=self.timeline.platform,
             timeline=self.timeline,
             style=style,
         )
-        sheet.draw(subject).save(self._file(_SHEET), "PNG", compress_level=4)
+        self._file(_SHEET).write_bytes(png.encoded(np.asarray(sheet.draw(subject))))
+
+    def _voices(self) -> dict[int, tuple[rendering.Word, ...]]:
+        """Return each narration's own words, as the voice timed them."""
+        speaking = [shot.scene for shot in self.timeline.shots if shot.speech_ms is not None]
+        told = {n: _must(self.task, ArtefactKind.NARRATION, scene=n).meta for n in speaking}
+        return {
+            n: tuple(rendering.Word(*word) for word in msgspec.convert(meta, _Narration).words)
+            for n, meta in told.items()
+        }
+
+    def _subtitle(self) -> None:
+        for form, write in wording.FORMS.items():
+            self._file(f"captions.{form}").write_text(write(self.timeline), encoding="utf-8")
+
+    def _written(self, form: str) -> tuple[rendering.captions.Cue, ...]:
+        """Read the subtitles that are delivered in that form."""
+        return wording.read(self._file(f"captions.{form}").read_text(encoding="utf-8"))
 
     async def _heard(self, video: Path) -> _Listened:
         spoken: list[tuple[rendering.Shot, int, Path]] = []
@@ -265,15 +292,13 @@ class _Assembly:
         reel = rendering.hearing.sound(video, whole=False)  # whether it is whole, a gate says
         found: dict[int, rendering.hearing.Heard] = {}
         for shot, at_ms, path in spoken:
-            words = [w for w in self.timeline.words if w.scene == shot.scene]
+            words = rendering.captions.audible(self.timeline, shot)
             narration = rendering.hearing.sound(path)
             found[shot.scene] = rendering.hearing.heard(reel, narration, at_ms=at_ms, words=words)
         return _Listened(rendering.hearing.outline([reel]), found)
 
     def _files(self, video: Path, report: rendering.Report, name: str) -> tuple[NewArtefact, ...]:
         srt, vtt, verdict = self._file("captions.srt"), self._file("captions.vtt"), self._file("gate.json")
-        srt.write_text(rendering.captions.srt(self.timeline), encoding="utf-8")
-        vtt.write_text(rendering.captions.vtt(self.timeline), encoding="utf-8")
         verdict.write_bytes(msgspec.json.format(msgspec.json.encode(report)))
         length: dict[str, object] = {"duration_ms": self.timeline.duration_ms, "frames": self.timeline.frames}
         kinds = (

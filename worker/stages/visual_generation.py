@@ -42,9 +42,9 @@ async def perform(task: Assignment, tools: providers.Toolset, bench: Bench) -> M
         path=path,
         media_type=picture.media_type,
         inputs_hash=inputs_hash(RECIPE, prompt, width, height, seed, take, *task.faults),
-        meta={"prompt": prompt, "take": take, "width": picture.width, "height": picture.height, "print": seen_as},
+        meta={"prompt": prompt, "take": take, "width": picture.width, "height": picture.height},
     )
-    return Made(outcome=Drawn(), artefacts=(made,), uses=uses)
+    return Made(outcome=Drawn(seen_as=seen_as), artefacts=(made,), uses=uses)
 
 
 def _even(pixels: float) -> int:

@@ -1,4 +1,7 @@
-"""VISUAL_VERIFICATION: has one scene's newest picture judged, and measures it; the threshold is not known here."""
+"""VISUAL_VERIFICATION: has one scene's newest picture judged, and measures it; the threshold is not known here.
+
+Nor are the other scenes' pictures: beside them it is seen when its verdict is written, one verdict after the other.
+"""
 
 import asyncio
 from collections.abc import Mapping
@@ -29,7 +32,7 @@ async def perform(task: Assignment, tools: providers.Toolset, bench: Bench) -> M
         prompt=str(picture.meta.get("prompt", scene.image_prompt)),
     )
     with providers.charged(*uses):
-        found = await asyncio.to_thread(picture_checks.faults, data, others=_earlier(task))
+        found = await asyncio.to_thread(picture_checks.faults, data)
     scores = {
         "relevance": judgement.relevance,
         "quality": min([judgement.quality, *(fault.cap for fault in found)]),
@@ -39,17 +42,6 @@ async def perform(task: Assignment, tools: providers.Toolset, bench: Bench) -> M
     bench.progress(1.0)
     reasons = tuple(dict.fromkeys((*(fault.reason for fault in found), *judgement.reasons)))
     return Made(outcome=Judged(score=min(scores.values()), scores=scores, reasons=reasons), uses=uses)
-
-
-def _earlier(task: Assignment) -> dict[int, str]:
-    """Return the prints of earlier scenes' pictures: of two that are alike, the later one is made again."""
-    prints: dict[int, str] = {}
-    for drawn in task.artefacts:
-        seen_as = drawn.meta.get("print")
-        earlier = drawn.scene is not None and task.unit.scene is not None and drawn.scene < task.unit.scene
-        if drawn.kind is ArtefactKind.IMAGE and earlier and drawn.scene is not None and isinstance(seen_as, str):
-            prints.setdefault(drawn.scene, seen_as)
-    return prints
 
 
 def _picture_of(task: Assignment) -> Artefact:

@@ -92,8 +92,9 @@ class Proof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriptionTold:
-    """A subscription as Stripe showed it at `told_at`: its whole state, not what changed.
+    """A subscription as Stripe showed it: its whole state, not what changed.
 
+    `told_at` is the teller's time, from which grace counts; which of two states is the newer is for PostgreSQL to say.
     The period is its items' current one; `anchor` the instant whose day every period begins on. `next_plan` takes the
     place of `plan` at the period's end.
     """

@@ -4,13 +4,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, Index, SmallInteger, Text, func, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, SmallInteger, Text, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reelwright.ground.postgres import Row
-
-_INSTANT = DateTime(timezone=True)
 
 
 class AdminActionRow(Row):
@@ -25,7 +23,7 @@ class AdminActionRow(Row):
     target: Mapped[str] = mapped_column(Text)
     facts: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
     request_id: Mapped[str | None] = mapped_column(Text)
-    at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
 class ExportRow(Row):
@@ -47,13 +45,13 @@ class ExportRow(Row):
     account_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     state: Mapped[str] = mapped_column(Text, server_default="waiting")
     attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
-    claimed_until: Mapped[datetime | None] = mapped_column(_INSTANT)
+    claimed_until: Mapped[datetime | None]
     storage_key: Mapped[str | None] = mapped_column(Text)
     size_bytes: Mapped[int | None] = mapped_column(BigInteger)
     sha256: Mapped[str | None] = mapped_column(Text)
-    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
-    ready_at: Mapped[datetime | None] = mapped_column(_INSTANT)
-    expires_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    ready_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
 
 
 class DepartureRow(Row):
@@ -70,7 +68,7 @@ class DepartureRow(Row):
 
     account_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)
     by_admin: Mapped[bool] = mapped_column()
-    asked_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
-    erase_at: Mapped[datetime] = mapped_column(_INSTANT)
-    stopped_at: Mapped[datetime | None] = mapped_column(_INSTANT)
-    erased_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    asked_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    erase_at: Mapped[datetime]
+    stopped_at: Mapped[datetime | None]
+    erased_at: Mapped[datetime | None]

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from reelwright.accounts.model import PaidPeriod, Subscription, SubscriptionTold
+from reelwright.accounts.model import GRACE, PaidPeriod, Subscription, SubscriptionTold
 from reelwright.ground.errors import Kind, NotFound, Refusal
 from reelwright.ground.ids import AccountId, fresh
 
@@ -16,27 +16,31 @@ _COLUMNS = """
     id, account_id, external_id, external_customer_id, plan, status, period_start, period_end, anchor,
     cancel_at_period_end, next_plan, past_due_since, ended_at, told_at
 """
-# A state that was seen earlier changes nothing. Whoever settles the account afterwards says when it is due again.
+# What was written while somebody asked may be newer than the answer: who asked before that has to ask again. No two
+# clocks are compared so, and no answer takes a later one's place. Who settles the account says when it is due again.
 _TOLD = text(
     """
     INSERT INTO subscriptions AS known
            (id, account_id, external_id, external_customer_id, plan, status, period_start, period_end, anchor,
-            cancel_at_period_end, next_plan, past_due_since, ended_at, told_at, settle_at)
+            cancel_at_period_end, next_plan, past_due_since, ended_at, told_at, settle_at, updated_at)
     VALUES (:id, :account, :external_id, :external_customer_id, :plan, :status, :period_start, :period_end, :anchor,
             :cancel_at_period_end, :next_plan,
-            CASE WHEN CAST(:status AS text) = 'past_due' THEN CAST(:told_at AS timestamptz) END,
-            :ended_at, :told_at, :told_at)
+            CASE WHEN CAST(:status AS text) = 'past_due'
+                 THEN CAST(:told_at AS timestamptz) - CAST(:graceless AS interval) END,
+            :ended_at, :told_at, :told_at, clock_timestamp())
     ON CONFLICT (external_id) DO UPDATE
        SET external_customer_id = excluded.external_customer_id, plan = excluded.plan, status = excluded.status,
            period_start = excluded.period_start, period_end = excluded.period_end, anchor = excluded.anchor,
            cancel_at_period_end = excluded.cancel_at_period_end, next_plan = excluded.next_plan,
            past_due_since = CASE WHEN excluded.status = 'past_due'
-                                 THEN coalesce(known.past_due_since, excluded.past_due_since) END,
+                                 THEN least(known.past_due_since, excluded.past_due_since) END,
            ended_at = excluded.ended_at, told_at = excluded.told_at, settle_at = excluded.settle_at,
-           updated_at = now()
-     WHERE known.account_id = excluded.account_id AND known.told_at <= excluded.told_at
+           updated_at = excluded.updated_at
+     WHERE known.account_id = excluded.account_id AND known.updated_at <= :asked_at
+    RETURNING id
     """
 )
+_NOW = text("SELECT clock_timestamp()")
 _LOCK = text("SELECT id FROM users WHERE id = :account FOR NO KEY UPDATE")
 _OWNER_OF = text("SELECT account_id FROM subscriptions WHERE external_id = :external_id")
 _OF = text(f"SELECT {_COLUMNS} FROM subscriptions WHERE account_id = :account ORDER BY created_at, id")  # noqa: S608 - constants
@@ -55,8 +59,24 @@ _SET_CUSTOMER = text(
     RETURNING id
     """
 )
-_FORGET_CUSTOMER = text("UPDATE users SET external_customer_id = NULL WHERE external_customer_id = :customer")
-_OWNER = text("SELECT id FROM users WHERE external_customer_id = :customer AND deleted_at IS NULL")
+_FORGET_CUSTOMER = text(
+    """
+    WITH former AS (
+        UPDATE users SET external_customer_id = NULL, updated_at = now() WHERE external_customer_id = :customer
+        RETURNING id)
+    INSERT INTO former_customers (external_customer_id, account_id) SELECT :customer, id FROM former
+    ON CONFLICT DO NOTHING
+    """
+)
+_FORMER = text("SELECT count(*) FROM former_customers WHERE account_id = :account")
+_OWNER = text(
+    """
+    SELECT id FROM users
+     WHERE deleted_at IS NULL AND id IN (
+           SELECT id FROM users WHERE external_customer_id = :customer
+            UNION ALL SELECT account_id FROM former_customers WHERE external_customer_id = :customer)
+    """
+)
 _PAID = text(
     """
     INSERT INTO paid_periods (source, account_id, plan, starts_at, ends_at)
@@ -99,15 +119,27 @@ class Subscriptions:
 
     session: AsyncConnection
 
-    async def told(self, account_id: AccountId, told: SubscriptionTold) -> None:
-        """Keep a subscription's state, unless a later one is known; settle the account afterwards.
+    async def instant(self) -> datetime:
+        """Return PostgreSQL's time just now: take it before the payment provider is asked for what is to be `told`."""
+        found: datetime = (await self.session.execute(_NOW)).scalar_one()
+        return found
 
-        The account's row is locked before the subscription's, as everywhere. Raises SubscriptionTaken.
+    async def told(
+        self, account_id: AccountId, told: SubscriptionTold, *, asked_at: datetime, grace: bool = True
+    ) -> bool:
+        """Keep a subscription's state that was asked for after `asked_at`; settle the account afterwards.
+
+        A payment that is due, and for which there is no `grace`, counts as due for as long as grace lasts. False, and
+        nothing is kept, where another state was written since: ask again. The account's row is locked before the
+        subscription's, as everywhere. Raises SubscriptionTaken.
         """
         await self.session.execute(_LOCK, {"account": account_id})
-        await self.session.execute(_TOLD, asdict(told) | {"id": fresh(), "account": account_id})
-        if await self.session.scalar(_OWNER_OF, {"external_id": told.external_id}) != account_id:
+        values = asdict(told) | {"id": fresh(), "account": account_id, "asked_at": asked_at}
+        values["graceless"] = timedelta(0) if grace else GRACE
+        kept = await self.session.scalar(_TOLD, values) is not None
+        if not kept and await self.session.scalar(_OWNER_OF, {"external_id": told.external_id}) != account_id:
             raise SubscriptionTaken("This subscription is another account's.")
+        return kept
 
     async def of(self, account_id: AccountId) -> list[Subscription]:
         """Return every subscription that the account has or had, oldest first."""
@@ -147,11 +179,15 @@ class Subscriptions:
         raise taken
 
     async def forget_customer(self, external_customer_id: str) -> None:
-        """Let a customer go that the payment provider has deleted."""
+        """Let a customer go that the payment provider has deleted. Whose it was stays known."""
         await self.session.execute(_FORGET_CUSTOMER, {"customer": external_customer_id})
 
+    async def former_customers(self, account_id: AccountId) -> int:
+        """Return how many customers of the account the payment provider has deleted."""
+        return await self.session.scalar(_FORMER, {"account": account_id}) or 0
+
     async def owner(self, external_customer_id: str) -> AccountId | None:
-        """Return whose customer id this is, or None."""
+        """Return whose customer id this is or was, or None."""
         return await self.session.scalar(_OWNER, {"customer": external_customer_id})
 
     async def paid(self, account_id: AccountId, period: PaidPeriod) -> None:

@@ -3,12 +3,11 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, CheckConstraint, DateTime, ForeignKey, Index, LargeBinary, Text, func, text
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, Text, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reelwright.ground.postgres import Row
 
-_INSTANT = DateTime(timezone=True)
 _PLANS = "plan IN ('basic', 'standard', 'pro')"
 _GIVEN = "deleted_at IS NULL AND NOT demo AND email_verified_at IS NOT NULL"
 _UNVERIFIED = "deleted_at IS NULL AND email_verified_at IS NULL"
@@ -42,14 +41,14 @@ class UserRow(Row):
     plan_version: Mapped[int] = mapped_column(BigInteger, server_default="1")
     given_plan: Mapped[str] = mapped_column(Text, server_default="basic")
     external_customer_id: Mapped[str | None] = mapped_column(Text)
-    allowance_due_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=text("'1970-01-01 00:00:00+00'"))
+    allowance_due_at: Mapped[datetime] = mapped_column(server_default=text("'1970-01-01 00:00:00+00'"))
     demo: Mapped[bool] = mapped_column(server_default=text("false"))
     password_hash: Mapped[str | None] = mapped_column(Text)
-    email_verified_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    email_verified_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(server_default="1")
-    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
-    updated_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
-    deleted_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    deleted_at: Mapped[datetime | None]
 
 
 class ApiKeyRow(Row):
@@ -70,10 +69,10 @@ class ApiKeyRow(Row):
     secret_hash: Mapped[bytes] = mapped_column(LargeBinary)
     scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
     live: Mapped[bool] = mapped_column()
-    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
-    last_used_at: Mapped[datetime | None] = mapped_column(_INSTANT)
-    expires_at: Mapped[datetime | None] = mapped_column(_INSTANT)
-    revoked_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    last_used_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
 
 
 class SessionRow(Row):
@@ -95,10 +94,10 @@ class SessionRow(Row):
     account_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     token_hash: Mapped[bytes] = mapped_column(LargeBinary)
     agent: Mapped[str] = mapped_column(Text)
-    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
-    last_seen_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
-    authenticated_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
-    expires_at: Mapped[datetime] = mapped_column(_INSTANT)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    last_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    authenticated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime]
 
 
 class EmailProofRow(Row):
@@ -119,9 +118,9 @@ class EmailProofRow(Row):
     account_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     purpose: Mapped[str] = mapped_column(Text)
     password_hash: Mapped[str | None] = mapped_column(Text)
-    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
-    expires_at: Mapped[datetime] = mapped_column(_INSTANT)
-    used_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
 
 
 class ReplayRow(Row):
@@ -138,7 +137,7 @@ class ReplayRow(Row):
     key_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     fingerprint: Mapped[bytes] = mapped_column(LargeBinary)
     made: Mapped[UUID] = mapped_column()
-    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class SubscriptionRow(Row):
@@ -169,17 +168,27 @@ class SubscriptionRow(Row):
     status: Mapped[str] = mapped_column(Text)
     external_id: Mapped[str] = mapped_column(Text)
     external_customer_id: Mapped[str] = mapped_column(Text, index=True)
-    period_start: Mapped[datetime] = mapped_column(_INSTANT)
-    period_end: Mapped[datetime] = mapped_column(_INSTANT)
-    anchor: Mapped[datetime | None] = mapped_column(_INSTANT)
+    period_start: Mapped[datetime]
+    period_end: Mapped[datetime]
+    anchor: Mapped[datetime | None]
     cancel_at_period_end: Mapped[bool] = mapped_column(server_default=text("false"))
     next_plan: Mapped[str | None] = mapped_column(Text)
-    past_due_since: Mapped[datetime | None] = mapped_column(_INSTANT)
-    ended_at: Mapped[datetime | None] = mapped_column(_INSTANT)
-    told_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
-    settle_at: Mapped[datetime | None] = mapped_column(_INSTANT)
-    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
-    updated_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
+    past_due_since: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    told_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    settle_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class FormerCustomerRow(Row):
+    """A customer of Stripe's that it has deleted, and whose it was."""
+
+    __tablename__ = "former_customers"
+
+    external_customer_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), index=True)
+    left_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class PaidPeriodRow(Row):
@@ -195,9 +204,9 @@ class PaidPeriodRow(Row):
     source: Mapped[str] = mapped_column(Text, primary_key=True)
     account_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
     plan: Mapped[str] = mapped_column(Text)
-    starts_at: Mapped[datetime] = mapped_column(_INSTANT)
-    ends_at: Mapped[datetime] = mapped_column(_INSTANT)
-    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class BoostRow(Row):
@@ -217,8 +226,8 @@ class BoostRow(Row):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     account_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
     source: Mapped[str | None] = mapped_column(Text)
-    starts_at: Mapped[datetime] = mapped_column(_INSTANT)
-    ends_at: Mapped[datetime] = mapped_column(_INSTANT)
-    revoked_at: Mapped[datetime | None] = mapped_column(_INSTANT)
-    closed_at: Mapped[datetime | None] = mapped_column(_INSTANT)
-    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())

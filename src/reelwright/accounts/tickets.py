@@ -7,7 +7,6 @@ from hashlib import sha256
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, LargeBinary, func, text
-from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -19,7 +18,6 @@ from reelwright.ground.postgres import Row
 LASTS = timedelta(seconds=60)
 MOST = 30
 """Tickets of one account at a time; the oldest make room."""
-_INSTANT = TIMESTAMP(timezone=True)
 _TOKEN_BYTES = 32
 _LONGEST = 64
 
@@ -34,8 +32,8 @@ class StreamTicketRow(Row):
     generation_id: Mapped[UUID]
     key_id: Mapped[UUID | None]
     session_id: Mapped[UUID | None]
-    expires_at: Mapped[datetime] = mapped_column(_INSTANT)
-    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
+    expires_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 # What is over, or one too many, makes room for the new one.

@@ -30,7 +30,7 @@ class Rest:
         self._timeout_s = timeout.total_seconds()
         self._redis = Redis(url.rstrip("/"), token, rest_retries=0, allow_telemetry=False)
         self._redis._http._client = httpx.AsyncClient(  # noqa: SLF001 - the SDK's own never gives up
-            timeout=self._timeout_s,
+            timeout=httpx.Timeout(None),  # each call has its own, over all that it does
             trust_env=False,
             limits=httpx.Limits(
                 max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS, keepalive_expiry=_IDLE_S

@@ -26,7 +26,13 @@ from reelwright.api.brand_kits import (
 from reelwright.api.caller import Entrance, account_of, caller_of
 from reelwright.api.costs import calculate_cost, change_action_costs, list_action_costs
 from reelwright.api.creations import create
-from reelwright.api.credits import correct_credits, list_transactions, read_balance, read_transaction
+from reelwright.api.credits import (
+    correct_credits,
+    list_transactions,
+    read_balance,
+    read_transaction,
+    refund_generation,
+)
 from reelwright.api.dead_letters import list_dead_letters, read_dead_letter, redrive
 from reelwright.api.drafts import add_draft, change_draft, delete_draft, list_draft_variants, list_drafts, read_draft
 from reelwright.api.files import captions, inspection, ranked_thumbnail, thumbnail, video
@@ -72,6 +78,7 @@ from reelwright.api.schedules import (
     resume_schedule,
 )
 from reelwright.api.scopes import checked
+from reelwright.api.signposts import signposts
 from reelwright.api.stage_runs import cancel_stage_run, list_stage_runs, read_stage_run
 from reelwright.api.tracking import track_request
 from reelwright.api.unambiguous import body_understood
@@ -118,7 +125,7 @@ __all__ = [
 
 v1 = Router(
     path="/v1",
-    guards=[let_in],
+    middleware=[let_in],
     before_request=body_understood,
     dependencies={"account": account_of, "caller": caller_of},
     route_handlers=[
@@ -135,7 +142,7 @@ v1 = Router(
         *(read_pipeline, start_stage, pause_pipeline, resume_pipeline),
         *(list_generations, cancel, pause, resume, read_limits, set_plan, grant_boost),
         *(list_dead_letters, read_dead_letter, redrive),
-        *(read_balance, list_transactions, read_transaction, correct_credits),
+        *(read_balance, list_transactions, read_transaction, correct_credits, refund_generation),
         *(calculate_cost, list_action_costs, change_action_costs),
         *(list_plans, buy_credits, subscribe, buy_boost, open_portal, change_plan),
         *(cancel_subscription, resume_subscription, list_stripe_events, replay_stripe_event),
@@ -156,4 +163,4 @@ v1 = Router(
 )
 checked(v1)
 operator_routes = [live, ready, metrics]
-public_routes = [stripe_webhook, file_by_link, *public_pages, *letter_pages]
+public_routes = [stripe_webhook, file_by_link, *public_pages, *letter_pages, *signposts]

@@ -187,7 +187,7 @@ async def list_assets(
     found = await library.page(account.id, wanted, after=after, limit=limit + 1, db=db)
     more = found[limit - 1] if len(found) > limit else None
     return AssetsView(
-        assets=[AssetSummaryView(**_facts(one)) for one in found[:limit]],
+        assets=msgspec.convert(found[:limit], list[AssetSummaryView], from_attributes=True),
         next_cursor=cursors.after(account.id, more.created_at, more.id) if more and more.created_at else None,
     )
 
@@ -237,11 +237,4 @@ def _answer(found: Asset) -> Response[AssetView]:
 
 
 def _view(found: Asset) -> AssetView:
-    words = msgspec.convert(found.words, WordsView, from_attributes=True)
-    return AssetView(words=words, **_facts(found))
-
-
-def _facts(found: Asset) -> dict[str, Any]:
-    names = [name for name in AssetSummaryView.__struct_fields__ if name != "file"]
-    file = None if found.file is None else msgspec.convert(found.file, AssetFileView, from_attributes=True)
-    return {name: getattr(found, name) for name in names} | {"file": file}
+    return msgspec.convert(found, AssetView, from_attributes=True)

@@ -12,13 +12,14 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, Response, post
 from litestar.di import NamedDependency
-from litestar.params import HeaderParameter, JSONBody
+from litestar.params import JSONBody
 from litestar.status_codes import HTTP_200_OK, HTTP_202_ACCEPTED, HTTP_204_NO_CONTENT
 from msgspec import Meta
 
 from reelwright.accounts import Caller, Passwords
 from reelwright.admission import Gate
-from reelwright.api.caller import SESSION_COOKIE, Entrance, client_address, host_cookie, session_cookie
+from reelwright.api.caller import SESSION_COOKIE, Entrance, client_address, cookie_of, host_cookie, session_cookie
+from reelwright.api.idempotency import Repeatable
 from reelwright.api.me import AccountView, account_view
 from reelwright.ground import clock
 from reelwright.ground.ids import AccountId
@@ -33,9 +34,6 @@ _NAME_BYTES = 16
 Email = Annotated[str, Meta(min_length=3, max_length=254, description="Your e-mail address.")]
 Password = Annotated[str, Meta(min_length=1, max_length=1024, description="8 to 128 characters; any will do.")]
 Token = Annotated[str, Meta(min_length=1, max_length=200, description="The token in our letter.")]
-Repeatable = Annotated[
-    str | None, HeaderParameter(name="Idempotency-Key", description="Taken and not needed: a repeat does no harm.")
-]
 
 
 class Credentials(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -147,7 +145,7 @@ async def log_in(
         client=client_address(request),
         device=None if device is None else device.hex(),
         agent=_program(request.headers.get("user-agent", "")),
-        brought=request.cookies.get(SESSION_COOKIE),
+        brought=cookie_of(request, SESSION_COOKIE),
         passwords=passwords,
         gate=gate,
         db=db,
@@ -244,7 +242,7 @@ def _begun(begun: LoggedIn, entrance: Entrance) -> Response[SessionStartView]:
 
 def _device(request: Request[Any, Any, Any], entrance: Entrance, email: str) -> bytes | None:
     """Return by which name this browser is known to have logged in to this very account before, if it is."""
-    kept = request.cookies.get(DEVICE_COOKIE)
+    kept = cookie_of(request, DEVICE_COOKIE)
     known = None if kept is None else entrance.seal.opened("device", kept, now=clock.now())
     return known if known is not None and known[:_NAME_BYTES] == _named(email) else None
 

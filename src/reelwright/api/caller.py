@@ -4,6 +4,7 @@ A cookie is sent by browsers whoever makes them ask, so with one every change ne
 and must come from our own pages. Keys go in the Authorization header and nowhere else.
 """
 
+import functools
 import ipaddress
 import re
 from collections.abc import Iterable
@@ -19,13 +20,15 @@ from litestar.handlers.base import BaseRouteHandler
 
 from reelwright.accounts import Account, Caller, SessionId, covers
 from reelwright.api.scopes import scope_of
-from reelwright.ground import clock
+from reelwright.ground import clock, log
 from reelwright.ground.errors import Kind, Refusal
 from reelwright.ground.postgres import Database
 from reelwright.ground.sealing import Seal
 from reelwright.journeys import identity
 
 Connection = ASGIConnection[Any, Any, Any, Any]
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_log = log.logger("api.caller")
 
 SESSION_COOKIE = "__Host-reelwright"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -42,13 +45,6 @@ class NotAuthenticated(Refusal):
 
 class SettingRefused(Refusal):
     code = "settings.refused"
-
-
-class StepUpRequired(Refusal):
-    """A session whose password was given too long ago for this."""
-
-    kind = Kind.UNAUTHENTICATED
-    code = "auth.step_up_required"
 
 
 class AdminOnly(Refusal):
@@ -75,16 +71,27 @@ class CsrfRefused(Refusal):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entrance:
-    """What the door knows about where it stands. `proxies`: whose X-Forwarded-For is believed."""
+    """What the door knows about where it stands. `proxies`: who is believed about where a request comes from.
+
+    They say so in `client_header`, where they set one themselves, else in X-Forwarded-For.
+    """
 
     seal: Seal
     production: bool
     origins: frozenset[str]
     proxies: tuple[Any, ...] = ()  # ipaddress's networks: msgspec, which hands this over, knows no union of classes
+    client_header: str | None = None
 
     @classmethod
     def of(
-        cls, seal: Seal, *, production: bool, base_url: str, origins: Iterable[str] = (), proxies: Iterable[str] = ()
+        cls,
+        seal: Seal,
+        *,
+        production: bool,
+        base_url: str,
+        origins: Iterable[str] = (),
+        proxies: Iterable[str] = (),
+        client_header: str | None = None,
     ) -> "Entrance":
         """Return it for addresses and origins as an operator writes them. Raises SettingRefused."""
         own = {origin.rstrip("/").lower() for origin in (_origin(base_url), *origins)}
@@ -93,7 +100,8 @@ class Entrance:
         except ValueError as wrong:
             name = "REELWRIGHT_TRUSTED_PROXIES"
             raise SettingRefused(f"{name} must hold addresses or networks, such as 10.0.0.0/8.", field=name) from wrong
-        return cls(seal=seal, production=production, origins=frozenset(own), proxies=networks)
+        header = None if client_header is None else client_header.lower()
+        return cls(seal=seal, production=production, origins=frozenset(own), proxies=networks, client_header=header)
 
     def csrf_token(self, session: SessionId, *, now: datetime) -> str:
         """Return what must come in X-CSRF-Token with every change that this session asks for."""
@@ -111,7 +119,7 @@ async def known(connection: Connection, handler: BaseRouteHandler) -> None:
     entrance = entrance_of(connection)
     if _KEY_IN_URL.search(connection.scope["query_string"]):
         raise NotAuthenticated("A key in a URL ends up in logs: revoke it, and send a new one as a Bearer token.")
-    given = connection.headers.getall("authorization", [])
+    given = [value.decode("latin-1") for name, value in connection.scope["headers"] if name == b"authorization"]
     caller = await (_by_key(connection, given, entrance) if given else _by_session(connection, entrance))
     method: str = connection.scope["method"]  # type: ignore[typeddict-item]  # guards see HTTP alone
     wanted = scope_of(connection.scope["path_template"], method)
@@ -137,7 +145,7 @@ async def _by_key(connection: Connection, given: list[str], entrance: Entrance) 
 
 
 async def _by_session(connection: Connection, entrance: Entrance) -> Caller:
-    token = connection.cookies.get(SESSION_COOKIE)
+    token = cookie_of(connection, SESSION_COOKIE)
     if token is None:
         raise NotAuthenticated("Send your API key as `Authorization: Bearer rw_…`, or log in.")
     db: Database = connection.app.state.db
@@ -172,8 +180,7 @@ async def admin_only(connection: Connection, _handler: BaseRouteHandler) -> None
     caller: Caller = connection.scope["state"]["caller"]
     if caller.account.role != "admin":
         raise AdminOnly("Only administrators may do this: ask one, or use an administrator's API key.")
-    if caller.session_id is not None and not caller.recent:
-        raise StepUpRequired("Give your password again: POST /v1/auth/step-up, then repeat this.")
+    identity.sure(caller)
 
 
 def entrance_of(connection: Connection) -> Entrance:
@@ -184,22 +191,41 @@ def entrance_of(connection: Connection) -> Entrance:
 def client_address(connection: Connection) -> str:
     """Return where a request comes from, as attempts are counted by: an IPv4 address, or an IPv6 network of 64 bits.
 
-    Behind a trusted proxy that is the last address in X-Forwarded-For that no trusted proxy has; else the peer.
+    Behind a trusted proxy that is what its own header says, where it has one and sends it once, or the last address in
+    X-Forwarded-For that no trusted proxy has; else the peer.
     """
-    proxies = entrance_of(connection).proxies
+    entrance = entrance_of(connection)
     peer = _address(connection.client.host if connection.client else "")
     if peer is None:
         return "unknown"
-    hops = ",".join(connection.headers.getall("x-forwarded-for", [])).split(",")
-    while hops and any(peer in network for network in proxies):
+    told = connection.headers.getall(entrance.client_header or "x-forwarded-for", [])
+    if not any(peer in network for network in entrance.proxies):
+        if entrance.production and peer.is_private and "x-forwarded-for" in connection.headers:
+            _warn_of_proxy(str(peer))
+    elif entrance.client_header is None:
+        peer = _before(peer, ",".join(told).split(","), entrance)
+    elif len(told) == 1:
+        peer = _address(told[0].strip()) or peer
+    return str(peer if peer.version == 4 else ipaddress.ip_network((peer, _SUBNET), strict=False))  # noqa: PLR2004 - IPv4
+
+
+def _before(peer: _Address, hops: list[str], entrance: Entrance) -> _Address:
+    """Return who stood before the last of the trusted proxies."""
+    while hops and any(peer in network for network in entrance.proxies):
         before = _address(hops.pop().strip())
         if before is None:
             break
         peer = before
-    return str(peer if peer.version == 4 else ipaddress.ip_network((peer, _SUBNET), strict=False))  # noqa: PLR2004 - IPv4
+    return peer
 
 
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+@functools.cache
+def _warn_of_proxy(peer: str) -> None:
+    """Say once of each such proxy that everybody behind it counts as one, and is shut out together."""
+    _log.warning("proxy.not_trusted", peer=peer, remedy="Name it in REELWRIGHT_TRUSTED_PROXIES.")
+
+
+def _address(text: str) -> _Address | None:
     try:
         found = ipaddress.ip_address(text)
     except ValueError:
@@ -210,6 +236,18 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 def _origin(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def cookie_of(connection: Connection, name: str) -> str | None:
+    """Return the value of one of our cookies, None where it isn't sent, or more than once.
+
+    Litestar's `cookies` unquotes all that come, by http.cookies: quadratic in Python before 3.11.10 (CVE-2024-7592),
+    six seconds for a head of 32 KiB, from anybody. Ours are never quoted.
+    """
+    wanted = f"{name}=".encode()
+    pairs = (pair for header, sent in connection.scope["headers"] if header == b"cookie" for pair in sent.split(b";"))
+    found = [pair[len(wanted) :] for each in pairs if (pair := each.strip()).startswith(wanted)]
+    return found[0].decode("latin-1") if len(found) == 1 else None
 
 
 def session_cookie(token: str) -> Cookie:

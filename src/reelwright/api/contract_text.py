@@ -132,6 +132,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "set_demo": {"on": {"demo": True}},
     "switch_provider": {"off": {"enabled": False}},
     "switch_model": {"off": {"enabled": False}},
+    "refund_generation": {"a_part": {"credits": 0.5, "reason": "The second scene was late"}},
     "correct_credits": {"gift": {"credits": 10, "reason": "An apology"}},
     "change_action_costs": {"dearer_pictures": {"costs": {"image": 2}, "note": "From next week."}},
 }

@@ -13,10 +13,11 @@ from msgspec import Meta
 
 from reelwright.accounts import Account
 from reelwright.api.caller import admin_only
-from reelwright.api.creations import BadField, key_of
+from reelwright.api.creations import BadField, Encoding, Worn, key_of
 from reelwright.api.credits import whole_micro
+from reelwright.api.idempotency import Repeatable
 from reelwright.billing import MICRO, PublishedList
-from reelwright.generations import GenerationKind, Part
+from reelwright.generations import GenerationKind, Part, Profile
 from reelwright.ground import clock
 from reelwright.ground.ids import DraftId, VariantId
 from reelwright.ground.metering import Action
@@ -24,12 +25,16 @@ from reelwright.ground.postgres import Database
 from reelwright.journeys import pricing
 from reelwright.journeys.ordering import Terms
 
-_REWORKING = {GenerationKind.RENDER, GenerationKind.REGENERATE_TARGETED, GenerationKind.REGENERATE_FULL}
+_REGENERATING = {GenerationKind.REGENERATE_TARGETED, GenerationKind.REGENERATE_FULL}
+_REWORKING = {GenerationKind.RENDER} | _REGENERATING
 _MOST_A_UNIT = 100_000
 
 
 class CostQuestion(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What would be ordered. A draft brings its own duration and, where it is rendered, its own scenes."""
+    """What would be ordered. A draft brings its own duration, brand kit and, where it is rendered, its own scenes.
+
+    A brand kit's cards make the reel longer, and a small profile costs less.
+    """
 
     kind: GenerationKind = GenerationKind.VIDEO
     draft_id: DraftId | None = None
@@ -38,11 +43,15 @@ class CostQuestion(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     scene: Annotated[int, Meta(ge=0, le=99)] | None = None
     duration_s: Annotated[int, Meta(ge=10, le=180, description="Target length in seconds.")] = 30
     variants: Annotated[int, Meta(ge=1, le=5)] = 1
+    profile: Encoding = Profile.NORMAL
+    brand_kit_id: Worn | None = None
 
     def check(self) -> None:
         """Raise BadField, naming the field and what to do."""
         if self.kind in _REWORKING and self.draft_id is None:
             raise BadField(f"draft_id: kind {self.kind.value} is of a draft; name it.", field="draft_id")
+        if self.kind in _REGENERATING and self.profile is not Profile.NORMAL:
+            raise BadField("profile: choose it where you create or render, and leave it out here.", field="profile")
         if (self.part is not None) != (self.kind is GenerationKind.REGENERATE_TARGETED):
             raise BadField("part: name it for kind regenerate_targeted, and only there.", field="part")
         if (self.scene is not None) != (self.part is not None and self.part.of_scene):
@@ -99,6 +108,7 @@ async def calculate_cost(
     account: NamedDependency[Account],
     db: NamedDependency[Database],
     terms: NamedDependency[Terms],
+    key: Repeatable = None,  # noqa: ARG001 - for OpenAPI
 ) -> CostView:
     """Return the exact price by line, as the order's hold would be. Nothing is written or counted.
 
@@ -114,6 +124,8 @@ async def calculate_cost(
         scene=data.scene,
         duration_s=data.duration_s,
         variants=data.variants,
+        profile=data.profile,
+        brand_kit_id=data.brand_kit_id,
         db=db,
         now=clock.now(),
         places=terms.places,

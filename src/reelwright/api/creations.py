@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 from litestar import Request, Response, post
+from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, HeaderParameter, JSONBody
 from litestar.status_codes import HTTP_200_OK, HTTP_202_ACCEPTED
@@ -44,6 +45,13 @@ PauseAfter = Annotated[
 ]
 
 
+Encoding = Annotated[
+    Profile,
+    Meta(description="fast: sooner, in a file twice as large; preview: 360 pixels, for a look, at a lower price."),
+]
+Worn = Annotated[UUID, Meta(description="A brand kit of yours: GET /v1/brand-kits.")]
+
+
 class Making(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How a draft is made into a reel."""
 
@@ -59,7 +67,7 @@ class Making(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         str, Meta(pattern=r"^[A-Za-z0-9_\-]{1,64}$", description="auto (by tone), none, a mood, or a track's id.")
     ] = "auto"
     caption_style: CaptionStyle = CaptionStyle.CLASSIC
-    brand_kit_id: Annotated[UUID, Meta(description="A brand kit of yours: GET /v1/brand-kits.")] | None = None
+    brand_kit_id: Worn | None = None
     variants: Annotated[int, Meta(ge=1, le=5)] = 1
     expected_price: Annotated[float, Meta(ge=0, le=1_000_000)] | None = None
 
@@ -73,12 +81,7 @@ class CreateRequest(Making, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     draft_id: DraftId | None = None
     variant_id: VariantId | None = None
     kind: GenerationKind = GenerationKind.VIDEO
-    profile: Annotated[
-        Profile,
-        Meta(
-            description="fast: sooner, in a file two thirds larger; preview: 360 pixels, for a look, at a lower price."
-        ),
-    ] = Profile.NORMAL
+    profile: Encoding = Profile.NORMAL
     pause_after: PauseAfter = None
 
     def order(self, *, account: Account, key: str, allowlist: frozenset[str], request_id: str | None) -> Order:
@@ -155,7 +158,7 @@ def micro_of(price: float | None) -> int | None:
     return None if price is None else round(price * 1_000_000)
 
 
-def key_of(request: Request[Any, Any, Any], *, dry_run: bool) -> str:
+def key_of(request: ASGIConnection[Any, Any, Any, Any], *, dry_run: bool) -> str:
     """Return the Idempotency-Key without its quotes; a dry run is given a key that nobody has. Raises BadField."""
     if dry_run:
         return uuid4().hex

@@ -19,7 +19,7 @@ from reelwright.api.creations import BadField, key_of, plain
 from reelwright.billing import MICRO, Plan
 from reelwright.generations import GenerationKind, GenerationState
 from reelwright.ground import clock
-from reelwright.ground.ids import AccountId
+from reelwright.ground.ids import AccountId, GenerationId
 from reelwright.ground.postgres import Database
 from reelwright.journeys import credits as journey
 from reelwright.journeys.credits import Explained
@@ -127,6 +127,21 @@ class CreditsAfterView(msgspec.Struct, frozen=True, kw_only=True):
     debt: float
 
 
+class RefundOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How many of the credits that a generation was charged to give back, and why."""
+
+    credits: Annotated[float, Meta(gt=0, le=_MOST_CREDITS)]
+    reason: Annotated[str, Meta(min_length=1, max_length=500)]
+
+
+class RefundView(msgspec.Struct, frozen=True, kw_only=True):
+    """What was given back, and what the generation is still charged, in credits."""
+
+    generation_id: GenerationId
+    refunded: float
+    charged: float
+
+
 @get("/credits/balance", summary="Read your credits", tags=["credits"])
 async def read_balance(account: NamedDependency[Account], db: NamedDependency[Database]) -> PurseView:
     """Return what you have, what is reserved, what you get each month and when, and what lapses within a week."""
@@ -213,6 +228,40 @@ async def correct_credits(
         held=balance.held_micro / MICRO,
         debt=balance.debt_micro / MICRO,
     )
+    headers = {"Idempotency-Replayed": "true"} if repeated else {}
+    return Response(view, status_code=HTTP_201_CREATED, headers=headers)
+
+
+@post(
+    "/admin/generations/{generation_id:uuid}/refund",
+    guards=[admin_only],
+    status_code=HTTP_201_CREATED,
+    summary="Refund a generation",
+    tags=["admin"],
+)
+async def refund_generation(
+    request: Request[Any, Any, Any],
+    generation_id: FromPath[GenerationId],
+    data: JSONBody[RefundOrder],
+    account: NamedDependency[Account],
+    db: NamedDependency[Database],
+    *,
+    key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,  # noqa: ARG001 - for OpenAPI: key_of reads them all
+) -> Response[RefundView]:
+    """Give credits back into the lots that they came from, last used first; a repeat of the key gives nothing more.
+
+    What had come from credits that lapsed within three days comes back for seven.
+    """
+    micro = whole_micro(data.credits, field="credits")
+    charged, repeated = await journey.refund(
+        generation_id,
+        micro,
+        key=key_of(request, dry_run=False),
+        reason=plain(data.reason, field="reason") or "",
+        by=account,
+        db=db,
+    )
+    view = RefundView(generation_id=generation_id, refunded=micro / MICRO, charged=charged / MICRO)
     headers = {"Idempotency-Replayed": "true"} if repeated else {}
     return Response(view, status_code=HTTP_201_CREATED, headers=headers)
 

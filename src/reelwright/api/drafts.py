@@ -1,5 +1,6 @@
 """Drafts: made, listed, read, changed and deleted, and the stories that were written for them."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -32,6 +33,8 @@ _Voice = Annotated[
 _Music = Annotated[
     str, Meta(pattern=r"^[A-Za-z0-9_\-]{1,64}$", description="auto (by tone), none, a mood, or a track's id.")
 ]
+
+_BY_ID_ALONE = datetime(1970, 1, 1, tzinfo=UTC)  # a cursor of variants needs no instant: the row knows it
 
 _Kit = Annotated[UUID, Meta(description="A brand kit of yours: GET /v1/brand-kits.")]
 
@@ -147,17 +150,26 @@ async def list_drafts(
 async def read_draft(
     draft_id: FromPath[DraftId], account: NamedDependency[Account], db: NamedDependency[Database]
 ) -> Response[DraftView]:
-    """Return a draft with its variants."""
+    """Return a draft with its 25 newest variants, and the selected one."""
     return _answer(draft_view(*await reading.draft(account.id, draft_id, db=db)))
 
 
 @get("/drafts/{draft_id:uuid}/variants", summary="List a draft's variants", tags=["drafts"])
 async def list_draft_variants(
-    draft_id: FromPath[DraftId], account: NamedDependency[Account], db: NamedDependency[Database]
+    draft_id: FromPath[DraftId],
+    account: NamedDependency[Account],
+    db: NamedDependency[Database],
+    cursor: Annotated[str | None, QueryParameter(description="`next_cursor` of the page before.")] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=100)] = 25,
 ) -> VariantsView:
-    """Return all stories that were written for a draft, the newest writing first."""
-    _, variants = await reading.draft(account.id, draft_id, db=db)
-    return VariantsView(variants=tuple(variant_view(variant) for variant in variants))
+    """Return a page of the stories that were written for a draft, the newest writing first."""
+    after = None if cursor is None else VariantId(cursors.opened(account.id, cursor)[1])
+    found = await reading.variants(account.id, draft_id, after=after, limit=limit + 1, db=db)
+    more = found[limit - 1].id if len(found) > limit else None
+    return VariantsView(
+        variants=tuple(variant_view(variant) for variant in found[:limit]),
+        next_cursor=None if more is None else cursors.after(account.id, _BY_ID_ALONE, more),
+    )
 
 
 @patch("/drafts/{draft_id:uuid}", summary="Change a draft", tags=["drafts"])

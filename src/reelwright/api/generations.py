@@ -10,6 +10,7 @@ from litestar.status_codes import HTTP_202_ACCEPTED
 from reelwright.accounts import Account
 from reelwright.admission import Gate
 from reelwright.api import cursors
+from reelwright.api.idempotency import Repeatable
 from reelwright.api.views import (
     GenerationsView,
     GenerationView,
@@ -55,6 +56,7 @@ async def cancel(
     account: NamedDependency[Account],
     db: NamedDependency[Database],
     gate: NamedDependency[Gate],
+    key: Repeatable = None,  # noqa: ARG001 - for OpenAPI
 ) -> GenerationView:
     """End it now: what its finished stages used is charged, the rest given back, the unit too where nothing was used.
 
@@ -75,6 +77,7 @@ async def pause(
     account: NamedDependency[Account],
     db: NamedDependency[Database],
     gate: NamedDependency[Gate],
+    key: Repeatable = None,  # noqa: ARG001 - for OpenAPI
 ) -> GenerationView:
     """Let running stages finish and start no other until it is resumed; after seven days it is cancelled.
 

@@ -1,12 +1,12 @@
-"""Around every request and its answer: whose name it used, what browsers may do with the answer, and one log line."""
+"""Around every request: whose name it used, what browsers may do with its answer, one count and one log line."""
 
 import logging
 import re
+import secrets
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 import structlog
 from litestar import Litestar, Request
@@ -15,6 +15,7 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from reelwright.api.arriving import whole_bodies
 from reelwright.api.problems import document
+from reelwright.api.tracking import track_request
 from reelwright.ground import clock, log
 from reelwright.ground.errors import Kind, Refusal
 
@@ -99,14 +100,16 @@ def _guarded(inner: ASGIApp, house: Gatehouse) -> ASGIApp:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = _dressed(list(message["headers"]), chosen, origin, house)
+                await track_request(message, scope)
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=chosen):
-            try:
-                await _let_in(inner, scope, receive, answer, headers=headers, origin=origin, house=house)
-            finally:
-                _tell(scope, status, began)
-                structlog.contextvars.unbind_contextvars("generation_id")
+        before = structlog.contextvars.bind_contextvars(request_id=chosen)
+        try:
+            await _let_in(inner, scope, receive, answer, headers=headers, origin=origin, house=house)
+        finally:
+            _tell(scope, status, began)
+            structlog.contextvars.reset_contextvars(**before)
+            structlog.contextvars.unbind_contextvars("generation_id")
 
     return handler
 
@@ -158,7 +161,7 @@ def _check(scope: HTTPScope, headers: Headers, house: Gatehouse) -> None:
 def _request_id(headers: Headers) -> str:
     """Return the caller's id, where it is a plain token, else a new one."""
     given = next((value for name, value in headers if name == b"x-request-id"), b"")
-    return given.decode() if _GIVEN.fullmatch(given) else uuid4().hex
+    return given.decode() if _GIVEN.fullmatch(given) else secrets.token_hex(16)
 
 
 def _listed_origin(headers: Headers, house: Gatehouse) -> bytes | None:

@@ -39,20 +39,22 @@ async def live() -> dict[str, str]:
 async def ready(
     db: NamedDependency[Database], gate: NamedDependency[Gate], stopping: NamedDependency[asyncio.Event], state: State
 ) -> Response[dict[str, Any]]:
-    """Say whether traffic may come, 200 or 503: not to a process that is going, or whose PostgreSQL or Redis is away.
+    """Say whether traffic may come, 200 or 503: not to a process that is going, or whose PostgreSQL is away.
 
-    Nor to a worker whose disk is full. `status` is ok, unavailable or draining; `checks` says ok or unavailable of
-    each server, and of a worker's disk.
+    Nor to a worker whose Redis is away or whose disk is full. The API goes on without Redis, `degraded`: it reads,
+    quotes and hears from Stripe, and takes no paid work. `status` is ok, degraded, unavailable or draining; `checks`
+    says ok or unavailable of each server, and of a worker's disk.
     """
     asked: dict[str, Callable[[], Awaitable[None]]] = {"postgresql": db.ping, "redis": gate.ping}
     if room := state.get("room"):
         asked["disk"] = functools.partial(_has_room, room.workspace)
     answers = await asyncio.gather(*(_answers(ping) for ping in asked.values()))
     checks = {name: "ok" if good else "unavailable" for name, good in zip(asked, answers, strict=True)}
-    status = "ok" if all(answers) else "unavailable"
+    away = {name for name, good in zip(asked, answers, strict=True) if not good}
+    status = "ok" if not away else "degraded" if not room and away == {"redis"} else "unavailable"
     if stopping.is_set():
         status = "draining"
-    return Response({"status": status, "checks": checks}, status_code=200 if status == "ok" else 503)
+    return Response({"status": status, "checks": checks}, status_code=200 if status in {"ok", "degraded"} else 503)
 
 
 async def _has_room(workspace: Path) -> None:

@@ -2,15 +2,27 @@
 
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.params import HeaderParameter
 
 from reelwright.accounts import RequestKey
 from reelwright.api.creations import key_of
 
+Repeatable = Annotated[
+    str | None, HeaderParameter(name="Idempotency-Key", description="Taken and not needed: a repeat does no harm.")
+]
+"""The header of those POSTs that say what shall be, and may be sent twice: its form is checked, nothing is kept."""
 REPLAYED: Mapping[str, str] = {"Idempotency-Replayed": "true"}
+
+
+def key_understood(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+    """Let a POST in whose Idempotency-Key, if it has one, is one, whoever needs it. Raises BadField."""
+    if connection.scope.get("method") == "POST" and "idempotency-key" in connection.headers:
+        key_of(connection, dry_run=False)
 
 
 async def request_key(request: Request[Any, Any, Any]) -> RequestKey | None:

@@ -71,7 +71,10 @@ async def add_key(
     entrance: NamedDependency[Entrance],
     key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,  # noqa: ARG001 - for OpenAPI
 ) -> Response[KeySecretView]:
-    """Make a key. Its secret is shown this once: a repeat's is null. A key gives no scope that it doesn't hold."""
+    """Make a key. Its secret is shown this once: a repeat's is null. A key gives no scope that it doesn't hold.
+
+    An administrator's session gives `admin` and `*` only where its password was given lately.
+    """
     live = entrance.production if data.live is None else data.live
     if entrance.production and not live:
         raise BadField("live: this server takes live keys only.", field="live")

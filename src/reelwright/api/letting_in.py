@@ -1,21 +1,31 @@
-"""The one guard of /v1: what comes in is JSON, from somebody known, asks plainly, and names its work.
+"""What stands before every route of /v1: what comes in is JSON, from somebody known, asks plainly, and names its work.
 
-One and not four: Litestar copies the route's handler for each guard of each request. The copies were also what
-`query_understood` remembered parameters by, so that it never found them again.
+A middleware and no guard: Litestar copies the route's handler for each guard of each request.
 """
 
-from litestar.handlers.base import BaseRouteHandler
+from typing import Any
+
+from litestar.connection import ASGIConnection
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from reelwright.api.arriving import generation_named, json_only
-from reelwright.api.caller import Connection, known
+from reelwright.api.caller import known
+from reelwright.api.idempotency import key_understood
 from reelwright.api.unambiguous import query_understood
 
 
-async def let_in(connection: Connection, _copy: BaseRouteHandler) -> None:
-    """Let a request in, or raise why not: 415, 401, 403, 400, and Outage where PostgreSQL is away."""
-    handler: BaseRouteHandler = connection.scope["route_handler"]
-    json_only(connection, handler)
-    await known(connection, handler)
-    if connection.scope["query_string"]:
-        query_understood(connection, handler)
-    generation_named(connection)
+def let_in(app: ASGIApp) -> ASGIApp:
+    """Return the app for those who may ask it. The others are raised to: 415, 401, 403, 400, Outage."""
+
+    async def entered(scope: Scope, receive: Receive, send: Send) -> None:
+        handler = scope["route_handler"]
+        connection = ASGIConnection[Any, Any, Any, Any](scope, receive, send)
+        json_only(connection, handler)
+        await known(connection, handler)
+        if scope["query_string"]:
+            query_understood(connection, handler)
+        key_understood(connection)
+        generation_named(connection)
+        await app(scope, receive, send)
+
+    return entered

@@ -3,16 +3,17 @@
 from collections.abc import Mapping
 
 import msgspec
-from litestar import get, patch
+from litestar import Response, get, patch
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 from msgspec import UNSET, UnsetType
 
 from reelwright.accounts import Account
 from reelwright.api.creations import BadField
+from reelwright.api.versions import IfMatch, etag, expected
 from reelwright.ground.postgres import Database
 from reelwright.journeys import webhooks
-from reelwright.notices import CHOOSABLE, Kind, Wanted
+from reelwright.notices import CHOOSABLE, Kind, Wanted, preferences_version
 
 
 class PreferenceView(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,23 +59,30 @@ class PreferencesChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
 
 
 @get("/notification-preferences", summary="Read your notification preferences", tags=["account"])
-async def read_preferences(account: NamedDependency[Account], db: NamedDependency[Database]) -> PreferencesView:
+async def read_preferences(
+    account: NamedDependency[Account], db: NamedDependency[Database]
+) -> Response[PreferencesView]:
     """Return each kind of notice, and how it goes out to you."""
-    return _view(await webhooks.preferences(account.id, db=db))
+    return _answer(await webhooks.preferences(account.id, db=db))
 
 
 @patch("/notification-preferences", summary="Change your notification preferences", tags=["account"])
 async def change_preferences(
-    data: JSONBody[PreferencesChange], account: NamedDependency[Account], db: NamedDependency[Database]
-) -> PreferencesView:
+    data: JSONBody[PreferencesChange],
+    account: NamedDependency[Account],
+    db: NamedDependency[Database],
+    if_match: IfMatch = None,
+) -> Response[PreferencesView]:
     """Switch kinds on and off, by e-mail and by webhook. It counts for what is told from now on."""
-    return _view(await webhooks.choose(account.id, data.chosen(), db=db))
+    chosen = await webhooks.choose(account.id, data.chosen(), expected_version=expected(if_match), db=db)
+    return _answer(chosen)
 
 
-def _view(found: Mapping[Kind, Wanted]) -> PreferencesView:
-    return PreferencesView(
+def _answer(found: Mapping[Kind, Wanted]) -> Response[PreferencesView]:
+    view = PreferencesView(
         preferences=[
             PreferenceView(kind=kind, event=kind.event, mail=wanted.mail, webhook=wanted.webhook)
             for kind, wanted in found.items()
         ]
     )
+    return Response(view, headers=etag(preferences_version(found)))

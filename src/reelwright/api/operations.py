@@ -35,7 +35,8 @@ class Operation:
     @property
     def guards(self) -> set[str]:
         """Return the names of what stands before it."""
-        return {getattr(guard, "__name__", "") for guard in self.handler.resolve_guards()}
+        before = (*self.handler.resolve_middleware(), *self.handler.resolve_guards())
+        return {getattr(guard, "__name__", "") for guard in before}
 
     @property
     def signed_in(self) -> bool:

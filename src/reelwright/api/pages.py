@@ -33,6 +33,9 @@ a { color: var(--deep); } code { font-family: ui-monospace, monospace; }
 dt { font-weight: 600; margin-top: 1rem; } dd { margin: 0; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 12px; margin: 8vh auto; max-width: 26rem;
   padding: 2rem; }
+.wide { max-width: 44rem; }
+pre { background: var(--paper); border: 1px solid var(--line); border-radius: 8px; overflow-x: auto;
+  overflow-wrap: normal; padding: .75rem; }
 .card h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 1rem; }
 .brand { color: var(--deep); font-weight: 700; margin: 0 0 1.5rem; }
 label { display: block; font-weight: 600; margin: 1rem 0 .35rem; }

@@ -14,6 +14,7 @@ from msgspec import Meta
 from reelwright.accounts import Account, Subscription
 from reelwright.admission import Gate
 from reelwright.api.creations import BadField, key_of
+from reelwright.api.idempotency import Repeatable
 from reelwright.billing import BOOST_DAYS, CURRENCY, ITEMS, MICRO, PLANS, ItemKind, Plan, StripeDoor, effective_plan
 from reelwright.ground import clock
 from reelwright.ground.errors import Outage
@@ -175,7 +176,12 @@ async def buy_boost(
 
 
 @post("/payments/portal", status_code=HTTP_201_CREATED, summary="Open the customer portal", tags=["payments"])
-async def open_portal(account: NamedDependency[Account], db: NamedDependency[Database], stripe: Door) -> PageView:
+async def open_portal(
+    account: NamedDependency[Account],
+    db: NamedDependency[Database],
+    stripe: Door,
+    key: Repeatable = None,  # noqa: ARG001 - for OpenAPI
+) -> PageView:
     """Open Stripe's page for cards, invoices and the subscription."""
     door = _configured(stripe)
     url = await purchase.portal(account, return_url=f"{door.return_url}/billing", db=db, stripe=door)
@@ -189,6 +195,7 @@ async def change_plan(
     db: NamedDependency[Database],
     gate: NamedDependency[Gate],
     stripe: Door,
+    key: Repeatable = None,  # noqa: ARG001 - for OpenAPI
 ) -> SubscriptionView:
     """Change to a better plan at once, paying the difference; to a smaller one at the end of the period."""
     door = _configured(stripe)
@@ -197,7 +204,11 @@ async def change_plan(
 
 @post("/payments/cancel", status_code=HTTP_200_OK, summary="Cancel the subscription", tags=["payments"])
 async def cancel_subscription(
-    account: NamedDependency[Account], db: NamedDependency[Database], gate: NamedDependency[Gate], stripe: Door
+    account: NamedDependency[Account],
+    db: NamedDependency[Database],
+    gate: NamedDependency[Gate],
+    stripe: Door,
+    key: Repeatable = None,  # noqa: ARG001 - for OpenAPI
 ) -> SubscriptionView:
     """Let the subscription end with the period that is paid for. A repeat changes nothing."""
     door = _configured(stripe)
@@ -206,7 +217,11 @@ async def cancel_subscription(
 
 @post("/payments/resume", status_code=HTTP_200_OK, summary="Resume the subscription", tags=["payments"])
 async def resume_subscription(
-    account: NamedDependency[Account], db: NamedDependency[Database], gate: NamedDependency[Gate], stripe: Door
+    account: NamedDependency[Account],
+    db: NamedDependency[Database],
+    gate: NamedDependency[Gate],
+    stripe: Door,
+    key: Repeatable = None,  # noqa: ARG001 - for OpenAPI
 ) -> SubscriptionView:
     """Let a cancelled subscription go on, while its period lasts. A repeat changes nothing."""
     door = _configured(stripe)

@@ -17,6 +17,7 @@ from reelwright.accounts import Account
 from reelwright.api import cursors
 from reelwright.api.creations import BadField, key_of, plain
 from reelwright.api.credits import whole_micro
+from reelwright.api.idempotency import Repeatable
 from reelwright.api.versions import IfMatch, etag, expected
 from reelwright.billing import MICRO
 from reelwright.ground import clock
@@ -274,7 +275,10 @@ async def delete_schedule(
 
 @post("/schedules/{schedule_id:uuid}/pause", status_code=HTTP_200_OK, summary="Pause a schedule", tags=["schedules"])
 async def pause_schedule(
-    schedule_id: FromPath[ScheduleId], account: NamedDependency[Account], db: NamedDependency[Database]
+    schedule_id: FromPath[ScheduleId],
+    account: NamedDependency[Account],
+    db: NamedDependency[Database],
+    key: Repeatable = None,  # noqa: ARG001 - for OpenAPI
 ) -> ScheduleView:
     """Start nothing more until it is resumed. Pausing again answers the same, with or without an Idempotency-Key."""
     return _view(await planning.pause(account.id, schedule_id, db=db))
@@ -282,7 +286,10 @@ async def pause_schedule(
 
 @post("/schedules/{schedule_id:uuid}/resume", status_code=HTTP_200_OK, summary="Resume a schedule", tags=["schedules"])
 async def resume_schedule(
-    schedule_id: FromPath[ScheduleId], account: NamedDependency[Account], db: NamedDependency[Database]
+    schedule_id: FromPath[ScheduleId],
+    account: NamedDependency[Account],
+    db: NamedDependency[Database],
+    key: Repeatable = None,  # noqa: ARG001 - for OpenAPI
 ) -> ScheduleView:
     """Run again from the next due time on; times that came while it was paused are not made up for."""
     return _view(await planning.resume(account.id, schedule_id, db=db, now=clock.now()))

@@ -1,7 +1,6 @@
 """What the API shows of generations and drafts: named structs, so that the contract can be read and checked."""
 
 from datetime import datetime
-from itertools import groupby
 
 import msgspec
 
@@ -12,6 +11,7 @@ from reelwright.generations import (
     Generation,
     GenerationKind,
     GenerationState,
+    Listed,
     MotionKind,
     Part,
     Run,
@@ -24,7 +24,9 @@ from reelwright.generations import (
 from reelwright.ground.ids import DraftId, GenerationId, VariantId
 from reelwright.journeys.reading import Shown
 
-_FRACTION_DONE = {RunState.SUCCEEDED: 1.0}
+_STAGES = tuple(Stage)
+_RANKS = (RunState.FAILED, RunState.CANCELLED, RunState.RUNNING, RunState.QUEUED, RunState.SUCCEEDED)
+"""What a stage is whose runs differ: the first of these that one of them is."""
 
 
 class StageView(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,9 +91,10 @@ class VariantView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VariantsView(msgspec.Struct, frozen=True, kw_only=True):
-    """All stories of a draft, the newest writing first."""
+    """A page of a draft's stories, the newest writing first; `next_cursor` is null at the end."""
 
     variants: tuple[VariantView, ...]
+    next_cursor: str | None
 
 
 class ScenesView(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,6 +144,30 @@ class CreditsView(msgspec.Struct, frozen=True, kw_only=True):
     charged: float
 
 
+_Plain = bool | int | float | str | None
+Measure = _Plain | list[_Plain | list[_Plain]] | dict[str, _Plain | list[_Plain]]
+
+
+class GateCheckView(msgspec.Struct, frozen=True, kw_only=True):
+    """One measure of the finished file. `passed` is null where it could not be judged.
+
+    `value` is what was measured and `limit` what it is held against: a number, a text, a list or an object by scene, as
+    the check's name asks; its unit is in the name.
+    """
+
+    name: str
+    passed: bool | None
+    value: Measure = None
+    limit: Measure = None
+
+
+class GateReportView(msgspec.Struct, frozen=True, kw_only=True):
+    """All checks of the release gate in their order. It passed when none failed."""
+
+    passed: bool
+    checks: tuple[GateCheckView, ...]
+
+
 class GenerationView(msgspec.Struct, frozen=True, kw_only=True):
     """One accepted run. `variant_id` is the variant it renders or changes, `part` and `scene` what of it it changes.
 
@@ -159,7 +186,7 @@ class GenerationView(msgspec.Struct, frozen=True, kw_only=True):
     variants: tuple[VariantView, ...]
     video: VideoView | None
     failure: FailureView | None
-    gate: dict[str, object] | None
+    gate: GateReportView | None
     credits: CreditsView
     resumes: GenerationId | None
     created_at: datetime
@@ -207,7 +234,7 @@ def generation_view(shown: Shown) -> GenerationView:
         variants=tuple(variant_view(variant) for variant in shown.variants),
         video=_video(found.id, shown.artefacts) if found.state is GenerationState.SUCCEEDED else None,
         failure=_failure(found),
-        gate=None if found.gate is None else dict(found.gate),
+        gate=None if found.gate is None else msgspec.convert(found.gate, GateReportView),
         credits=CreditsView(
             held=found.hold_micro / 1_000_000 if found.live else 0.0, charged=shown.charged_micro / 1_000_000
         ),
@@ -219,7 +246,7 @@ def generation_view(shown: Shown) -> GenerationView:
     )
 
 
-def generation_summary(found: Generation) -> GenerationSummary:
+def generation_summary(found: Listed) -> GenerationSummary:
     """Return what a list shows."""
     return GenerationSummary(
         id=found.id,
@@ -237,7 +264,7 @@ def generation_summary(found: Generation) -> GenerationSummary:
     )
 
 
-def _failure(found: Generation) -> FailureView | None:
+def _failure(found: Generation | Listed) -> FailureView | None:
     if found.failure_code is None:
         return None
     return FailureView(code=found.failure_code, detail=found.failure_sentence or "")
@@ -245,16 +272,16 @@ def _failure(found: Generation) -> FailureView | None:
 
 def stage_views(runs: list[Run]) -> list[StageView]:
     """Return one line a stage, in the pipeline's order."""
-    order = list(Stage)
-    ranked = sorted(runs, key=lambda run: order.index(run.unit.stage))
-    return [_stage_view(stage, list(group)) for stage, group in groupby(ranked, key=lambda run: run.unit.stage)]
+    found: dict[Stage, list[Run]] = {}
+    for run in runs:
+        found.setdefault(run.unit.stage, []).append(run)
+    return [_stage_view(stage, found[stage]) for stage in _STAGES if stage in found]
 
 
 def _stage_view(stage: Stage, runs: list[Run]) -> StageView:
-    done = sum(run.state is RunState.SUCCEEDED for run in runs)
-    states = {run.state for run in runs}
-    ranks = (RunState.FAILED, RunState.CANCELLED, RunState.RUNNING, RunState.QUEUED, RunState.SUCCEEDED)
-    status = next(state for state in ranks if state in states)
+    states = [run.state for run in runs]
+    done = states.count(RunState.SUCCEEDED)
+    status = next(state for state in _RANKS if state in states)
     if status is RunState.QUEUED and done:
         status = RunState.RUNNING
     started = [run.started_at for run in runs if run.started_at]
@@ -265,7 +292,7 @@ def _stage_view(stage: Stage, runs: list[Run]) -> StageView:
         status=status,
         done=done,
         total=len(runs),
-        progress=round(sum(_FRACTION_DONE.get(run.state, run.progress) for run in runs) / len(runs), 3),
+        progress=round(sum(1.0 if run.state is RunState.SUCCEEDED else run.progress for run in runs) / len(runs), 3),
         attempts=sum(run.attempt for run in runs),
         seconds=round((max(ended) - min(started)).total_seconds(), 3) if over else None,
     )

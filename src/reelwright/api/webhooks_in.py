@@ -13,6 +13,7 @@ from litestar.status_codes import HTTP_200_OK, HTTP_202_ACCEPTED
 from reelwright.accounts import Account
 from reelwright.admission import Gate
 from reelwright.api.caller import admin_only
+from reelwright.api.idempotency import Repeatable
 from reelwright.billing import StripeDoor
 from reelwright.ground import clock, log
 from reelwright.ground.errors import NotFound, Outage
@@ -88,7 +89,10 @@ async def list_stripe_events(
     tags=["admin"],
 )
 async def replay_stripe_event(
-    event: FromPath[str], account: NamedDependency[Account], db: NamedDependency[Database]
+    event: FromPath[str],
+    account: NamedDependency[Account],
+    db: NamedDependency[Database],
+    key: Repeatable = None,  # noqa: ARG001 - for OpenAPI
 ) -> None:
     """Have an event handled again, however it ended: the same object twice changes nothing."""
     await inbox.replay(event, by=account, db=db)

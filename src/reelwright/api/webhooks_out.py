@@ -15,6 +15,7 @@ from reelwright.accounts import Account
 from reelwright.api import cursors
 from reelwright.api.creations import BadField, plain
 from reelwright.api.idempotency import REPLAYED, request_key
+from reelwright.api.versions import IfMatch, etag, expected
 from reelwright.ground.postgres import Database
 from reelwright.ground.sealing import Seal
 from reelwright.journeys import webhooks
@@ -146,9 +147,9 @@ async def list_webhooks(account: NamedDependency[Account], db: NamedDependency[D
 @get("/webhooks/{webhook_id:uuid}", summary="Read a webhook endpoint", tags=["webhooks"])
 async def read_webhook(
     webhook_id: FromPath[UUID], account: NamedDependency[Account], db: NamedDependency[Database]
-) -> EndpointView:
+) -> Response[EndpointView]:
     """Return one endpoint."""
-    return _endpoint(await webhooks.endpoint(account.id, webhook_id, db=db))
+    return _versioned(await webhooks.endpoint(account.id, webhook_id, db=db))
 
 
 @patch("/webhooks/{webhook_id:uuid}", summary="Change a webhook endpoint", tags=["webhooks"])
@@ -158,9 +159,13 @@ async def change_webhook(
     account: NamedDependency[Account],
     db: NamedDependency[Database],
     reach: NamedDependency[Reach],
-) -> EndpointView:
+    if_match: IfMatch = None,
+) -> Response[EndpointView]:
     """Change, disable or enable an endpoint. What waits for a disabled one is given up, and can be replayed."""
-    return _endpoint(await webhooks.change(account.id, webhook_id, data.change(), reach=reach, db=db))
+    version = expected(if_match)
+    return _versioned(
+        await webhooks.change(account.id, webhook_id, data.change(), reach=reach, expected_version=version, db=db)
+    )
 
 
 @delete(
@@ -183,14 +188,19 @@ async def delete_webhook(
     tags=["webhooks"],
 )
 async def rotate_webhook_secret(
+    request: Request[Any, Any, Any],
     webhook_id: FromPath[UUID],
     account: NamedDependency[Account],
     db: NamedDependency[Database],
     seal: NamedDependency[Seal],
-) -> EndpointSecretView:
-    """Make a new secret, shown this once. For 24 hours the old one signs every message, too."""
-    rotated, secret = await webhooks.rotate(account.id, webhook_id, seal=seal, db=db)
-    return EndpointSecretView(endpoint=_endpoint(rotated), secret=secret)
+    key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,  # noqa: ARG001 - for OpenAPI
+) -> Response[EndpointSecretView]:
+    """Make a new secret, shown this once: a repeat's is null. For 24 hours the ones before sign every message, too."""
+    rotated, secret = await webhooks.rotate(
+        account.id, webhook_id, seal=seal, db=db, request=await request_key(request)
+    )
+    body = EndpointSecretView(endpoint=_endpoint(rotated), secret=secret)
+    return Response(body, status_code=HTTP_200_OK, headers=REPLAYED if secret is None else {})
 
 
 @get("/webhooks/{webhook_id:uuid}/deliveries", summary="List a webhook's deliveries", tags=["webhooks"])
@@ -219,22 +229,36 @@ async def list_webhook_deliveries(
     tags=["webhooks"],
 )
 async def replay_webhook_delivery(
-    delivery_id: FromPath[UUID], account: NamedDependency[Account], db: NamedDependency[Database]
-) -> DeliveryView:
-    """Send it anew under the same webhook-id, from the beginning of its schedule."""
-    return _delivery(await webhooks.replay(account.id, delivery_id, db=db))
+    request: Request[Any, Any, Any],
+    delivery_id: FromPath[UUID],
+    account: NamedDependency[Account],
+    db: NamedDependency[Database],
+    key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,  # noqa: ARG001 - for OpenAPI
+) -> Response[DeliveryView]:
+    """Send it anew under the same webhook-id, from the beginning of its schedule. A repeat only reads it."""
+    found, repeated = await webhooks.replay(account.id, delivery_id, db=db, request=await request_key(request))
+    return Response(_delivery(found), status_code=HTTP_202_ACCEPTED, headers=REPLAYED if repeated else {})
 
 
 @post("/webhooks/{webhook_id:uuid}/test", status_code=HTTP_202_ACCEPTED, summary="Test a webhook", tags=["webhooks"])
 async def test_webhook(
-    webhook_id: FromPath[UUID], account: NamedDependency[Account], db: NamedDependency[Database]
-) -> TestView:
-    """Send a `webhook.test` there, whichever events it has chosen."""
-    return TestView(delivery_id=await webhooks.test(account.id, webhook_id, db=db))
+    request: Request[Any, Any, Any],
+    webhook_id: FromPath[UUID],
+    account: NamedDependency[Account],
+    db: NamedDependency[Database],
+    key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,  # noqa: ARG001, PT028 - for OpenAPI; no test of pytest
+) -> Response[TestView]:
+    """Send a `webhook.test` there, whichever events it has chosen. A repeat sends no other."""
+    sent, repeated = await webhooks.test(account.id, webhook_id, db=db, request=await request_key(request))
+    return Response(TestView(delivery_id=sent), status_code=HTTP_202_ACCEPTED, headers=REPLAYED if repeated else {})
 
 
 def _words(description: str) -> str:
     return (plain(description, field="description") or "") if description.strip() else ""
+
+
+def _versioned(found: Endpoint) -> Response[EndpointView]:
+    return Response(_endpoint(found), headers=etag(found.version))
 
 
 def _endpoint(found: Endpoint) -> EndpointView:

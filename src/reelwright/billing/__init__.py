@@ -1,7 +1,7 @@
 """The billing room: plans, price lists, quotes, and Stripe: its door, its events, what was bought and paid."""
 
 from reelwright.billing.catalogue import (
-    PRICES,
+    PRICED_BY,
     Catalogue,
     Line,
     OrderKind,
@@ -10,7 +10,6 @@ from reelwright.billing.catalogue import (
     PublishedList,
     Quote,
     Rest,
-    price_list,
     priced,
     quote,
 )
@@ -56,7 +55,7 @@ __all__ = [
     "PACKS",
     "PACK_PRICES_CENTS",
     "PLANS",
-    "PRICES",
+    "PRICED_BY",
     "Catalogue",
     "Charged",
     "CheckoutSession",
@@ -99,7 +98,6 @@ __all__ = [
     "event_of",
     "paid_month",
     "parsed",
-    "price_list",
     "priced",
     "quote",
     "review_since",

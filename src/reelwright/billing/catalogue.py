@@ -8,22 +8,18 @@ from itertools import groupby
 from uuid import UUID
 
 import asyncpg
-import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.ground.metering import Action, Use
 from reelwright.ground.postgres import Statement, rows
 
-PRICES = """
-    (SELECT CAST(jsonb_build_object('version', version, 'costs', jsonb_object_agg(action, unit_micro)) AS text)
-       FROM action_costs
-      WHERE version = (SELECT version FROM price_versions WHERE effective_from <= now()
-                        ORDER BY effective_from DESC, version DESC LIMIT 1)
-      GROUP BY version)
+PRICED_BY = """
+    (SELECT version || ':' || xmin FROM price_versions WHERE effective_from <= now()
+      ORDER BY effective_from DESC, version DESC LIMIT 1)
 """
-"""The list that prices new work, for a statement that reads more and `price_list`."""
-_CURRENT = Statement(f"SELECT {PRICES} AS prices")
+"""What names the list that prices new work, for a statement that reads more and `Catalogue.named`."""
+_CURRENT = Statement(f"SELECT {PRICED_BY} AS name")
 _AT = Statement("SELECT version, action, unit_micro FROM action_costs WHERE version = :version")
 _LISTS = text(
     """
@@ -55,6 +51,18 @@ _CHANGE = text(
     ON CONFLICT (version, action) DO UPDATE SET unit_micro = excluded.unit_micro
     """
 )
+_CARRY = text(
+    """
+    WITH waiting AS (
+        UPDATE action_costs c SET unit_micro = :micro
+          FROM price_versions v, action_costs before
+         WHERE v.version = c.version AND v.effective_from > greatest(:effective_from, now()) AND c.action = :action
+           AND before.version = :version AND before.action = c.action AND c.unit_micro = before.unit_micro
+        RETURNING c.version)
+    UPDATE price_versions SET note = note WHERE version IN (SELECT version FROM waiting)
+    """
+)
+"""The second part gives a list another name, should somebody have read it just as it came into force."""
 
 # The most that metering can reach. A scene's picture is paid once, later tries are ours. Milliseconds: the release gate
 # lets a reel exceed its target by a tenth. Characters: 180 words a minute of 7, space included, are 21 a second.
@@ -143,6 +151,11 @@ class Quote:
     total_micro: int
 
 
+_MOST_READ = 32
+_read: dict[str, PriceList] = {}
+"""The lists that this process has read, by what `PRICED_BY` calls them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Catalogue:
     """Price lists, inside one transaction. They are only ever added to: running work keeps its own."""
@@ -152,7 +165,20 @@ class Catalogue:
     async def current(self) -> PriceList:
         """Return the list that prices new work. Raises LookupError where none is in force."""
         [row] = await rows(self.session, _CURRENT, {})
-        return price_list(row["prices"])
+        return await self.named(row["name"])
+
+    async def named(self, name: str | None) -> PriceList:
+        """Return the list that `PRICED_BY` has named, from memory where it was read before: a list never changes.
+
+        The name tells lists of one number in two databases apart, too. Raises LookupError where none is in force.
+        """
+        if name is None:
+            raise LookupError("there is no such price list")
+        if (known := _read.get(name)) is None:
+            if len(_read) >= _MOST_READ:
+                _read.clear()
+            known = _read[name] = await self.at(int(name.partition(":")[0]))
+        return known
 
     async def at(self, version: int) -> PriceList:
         """Return the list that running work was quoted by. Raises LookupError."""
@@ -178,7 +204,8 @@ class Catalogue:
     ) -> PublishedList:
         """Add a list: the one in force at that instant (now) with these prices changed. Once a source.
 
-        A repeat returns what was added then; compare it.
+        Lists that wait to come into force later get the new prices too, where they had the price as it was until then:
+        they would undo the change else. A repeat returns what was added then; compare it.
         """
         await self.session.execute(_ONE_AT_A_TIME)
         found = next((known for known in await self.lists() if known.source == source), None)
@@ -188,7 +215,8 @@ class Catalogue:
         added = (await self.session.execute(_ADD, values)).one()
         values = {"version": added.version, "effective_from": added.effective_from}
         await self.session.execute(_COPY, values)
-        rows = [{"version": added.version, "action": name.value, "micro": micro} for name, micro in changes.items()]
+        rows = [values | {"action": name.value, "micro": micro} for name, micro in changes.items()]
+        await self.session.execute(_CARRY, rows)
         await self.session.execute(_CHANGE, rows)
         return next(known for known in await self.lists() if known.version == added.version)
 
@@ -198,24 +226,6 @@ class Catalogue:
             raise LookupError("there is no such price list")
         costs = {Action(row["action"]): row["unit_micro"] for row in found if row["action"] in _KNOWN}
         return PriceList(version=found[0]["version"], costs=costs)
-
-
-class _Listed(msgspec.Struct):
-    version: int
-    costs: dict[str, int]
-
-
-_listed = msgspec.json.Decoder(_Listed)
-
-
-def price_list(found: str | None) -> PriceList:
-    """Read what `PRICES` has found. Raises LookupError where no list is in force."""
-    if found is None:
-        raise LookupError("there is no such price list")
-    listed = _listed.decode(found)
-    # A newer release may have priced actions that this one doesn't know, while both are serving.
-    costs = {_KNOWN[name]: micro for name, micro in listed.costs.items() if name in _KNOWN}
-    return PriceList(version=listed.version, costs=costs)
 
 
 def quote(order: PricedOrder, prices: PriceList) -> Quote:

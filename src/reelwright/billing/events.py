@@ -62,6 +62,7 @@ _TYPES = {
         "customer.subscription.resumed",
         "customer.subscription.pending_update_applied",
         "customer.subscription.pending_update_expired",
+        "customer.subscription.trial_will_end",
     ),
     Family.INVOICE: (
         "invoice.paid",

@@ -35,7 +35,7 @@ _CLAIM = text(
                             WHERE other.serial = e.serial AND other.status = 'processing'
                               AND other.next_attempt_at > now())
          ORDER BY e.next_attempt_at, e.created, e.event_id LIMIT 1)
-    RETURNING event_id, type, object_id, serial, attempts
+    RETURNING event_id, type, object_id, attempts, clock_timestamp() AS asked_at
     """
 )
 _HELD = text(
@@ -84,12 +84,16 @@ class ClaimLost(Exception):  # noqa: N818 - an answer, which no caller may overl
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """An event that is this process's for `LEASE`; `attempt` is the claim's fence, from 1."""
+    """An event that is this process's for `LEASE`; `attempt` is the claim's fence, from 1.
+
+    `asked_at` is PostgreSQL's time of the claim: whatever is fetched for it is at least as new.
+    """
 
     id: str
     type: str
     object_id: str
     attempt: int
+    asked_at: datetime
 
     @property
     def family(self) -> Family:
@@ -139,7 +143,9 @@ class Inbox:
         row = (await self.session.execute(_CLAIM, {"lease": LEASE, "types": list(FAMILIES)})).one_or_none()
         if row is None:
             return None
-        return Claim(id=row.event_id, type=row.type, object_id=row.object_id, attempt=row.attempts)
+        return Claim(
+            id=row.event_id, type=row.type, object_id=row.object_id, attempt=row.attempts, asked_at=row.asked_at
+        )
 
     async def hold(self, claim: Claim) -> None:
         """Lock a claimed event, so that its effects and its end are one commit. Raises ClaimLost."""

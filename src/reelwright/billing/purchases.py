@@ -29,6 +29,7 @@ _SETTLE = text(
          < array_position(ARRAY['open', 'pending', 'failed', 'expired', 'paid', 'refunded'], CAST(:state AS text))
     """
 )
+_STATE = text("SELECT state FROM purchases WHERE account_id = :account AND session_id = :session")
 _ADD = text(
     """
     INSERT INTO payments AS known
@@ -120,10 +121,15 @@ class Purchases:
         """Note which checkout Stripe has made of it."""
         await self.session.execute(_OPENED, {"id": purchase, "session": session, "url": url})
 
-    async def settle(self, account: AccountId, *, session: str, attempt: UUID | None, state: str) -> None:
-        """Note how a checkout ended. What was paid stays paid, whatever is heard later."""
+    async def settle(self, account: AccountId, *, session: str, attempt: UUID | None, state: str) -> str | None:
+        """Note how a checkout ended; return what is known of it then. What was paid stays so, or was paid back."""
         values = {"account": account, "session": session, "id": attempt, "state": state}
         await self.session.execute(_SETTLE, values)
+        return await self.state(account, session=session)
+
+    async def state(self, account: AccountId, *, session: str) -> str | None:
+        """Return how a checkout of the account ended; None where we know of none such."""
+        return await self.session.scalar(_STATE, {"account": account, "session": session})
 
     async def add(self, payment: NewPayment) -> None:
         """Note what a payment has brought just now; a repeat that brought nothing more changes nothing."""

@@ -16,6 +16,7 @@ API_VERSION = "2026-10-28.endive"  # of stripe 16.1, and of the webhook endpoint
 _TIMEOUT_S = 10
 _RETRIES = 2
 _PAGE = 100  # the most that Stripe lists at once
+_WHOLE = ["schedule", "latest_invoice"]  # of a subscription
 _log = log.logger("billing.stripe")
 
 
@@ -31,7 +32,11 @@ class _RefundedBefore(Exception):  # noqa: N818 - an answer
 
 
 class Unknown(Exception):  # noqa: N818 - an answer: Stripe has no such object
-    """Stripe has no object of this id, or not any more."""
+    """Stripe has no object of this id, or not any more. `param` is the parameter that names it."""
+
+    def __init__(self, param: str = "") -> None:
+        super().__init__(param)
+        self.param = param
 
 
 @dataclass(slots=True, kw_only=True)
@@ -110,14 +115,18 @@ class StripeDoor:
         found = await self._rows(self._v1.prices.list_async, {"lookup_keys": list(items), "active": True})
         return {row["lookup_key"]: row["id"] for row in found}
 
-    async def create_customer(self, *, account: str, email: str) -> str:
-        """Return the account's customer, made where there was none."""
+    async def create_customer(self, *, account: str, email: str, former: int) -> str:
+        """Return the account's customer, made where there was none behind so many `former` ones.
+
+        Stripe answers with a deleted customer, too, where it was made by the same idempotency key.
+        """
         params = {"email": email, "metadata": {"user_id": account}}
-        made = await self._told(self._v1.customers.create_async(params, _once(f"customer-{account}")))
+        key = f"customer-{account}-{former}" if former else f"customer-{account}"
+        made = await self._told(self._v1.customers.create_async(params, _once(key)))
         return made["id"]
 
     async def create_checkout(self, new: NewCheckout) -> CheckoutSession:
-        """Return a checkout with its hosted page, the same for the same attempt."""
+        """Return a checkout with its hosted page, the same for the same attempt and customer."""
         price = await self._price(new.item)
         facts = {
             "attempt_id": new.attempt,
@@ -135,7 +144,9 @@ class StripeDoor:
             "expires_at": int(new.expires_at.timestamp()),
         }
         params["subscription_data" if new.subscription else "payment_intent_data"] = {"metadata": facts}
-        made = await self._told(self._v1.checkout.sessions.create_async(params, _once(f"co-{new.attempt}")))
+        made = await self._told(
+            self._v1.checkout.sessions.create_async(params, _once(f"co-{new.attempt}-{new.customer}"))
+        )
         return told.session(made)
 
     async def checkout(self, session: str) -> CheckoutSession:
@@ -157,7 +168,7 @@ class StripeDoor:
 
     async def subscription(self, subscription: str) -> Subscribed:
         """Return a subscription as it is now."""
-        return await self._subscribed(self._v1.subscriptions.retrieve_async(subscription, {"expand": ["schedule"]}))
+        return await self._subscribed(self._v1.subscriptions.retrieve_async(subscription, {"expand": _WHOLE}))
 
     async def subscriptions_of(self, customer: str) -> list[Subscribed]:
         """Return a customer's subscriptions that haven't ended, oldest first."""
@@ -172,7 +183,7 @@ class StripeDoor:
             "proration_behavior": "always_invoice",
             "payment_behavior": "error_if_incomplete",
             "cancel_at_period_end": False,
-            "expand": ["schedule"],
+            "expand": _WHOLE,
         }
         return await self._subscribed(self._v1.subscriptions.update_async(held.id, params))
 
@@ -195,7 +206,7 @@ class StripeDoor:
     async def cancel_at_end(self, held: Subscribed, *, cancel: bool) -> Subscribed:
         """Let a subscription end with its period, or go on after all."""
         await self._unschedule(held)
-        params = {"cancel_at_period_end": cancel, "expand": ["schedule"]}
+        params = {"cancel_at_period_end": cancel, "expand": _WHOLE}
         return await self._subscribed(self._v1.subscriptions.update_async(held.id, params))
 
     async def cancel_now(self, subscription: str) -> Subscribed:

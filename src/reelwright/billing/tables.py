@@ -9,7 +9,6 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Date,
-    DateTime,
     ForeignKey,
     Index,
     Integer,
@@ -23,8 +22,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from reelwright.ground.postgres import Row
 
-_INSTANT = DateTime(timezone=True)
-
 
 class PriceVersionRow(Row):
     """One price list. The newest that is in force prices new work; running work keeps the one it was quoted by."""
@@ -33,11 +30,11 @@ class PriceVersionRow(Row):
     __table_args__ = (Index("uq_price_versions_source", "source", unique=True),)
 
     version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    effective_from: Mapped[datetime] = mapped_column(_INSTANT, index=True, server_default=func.now())
+    effective_from: Mapped[datetime] = mapped_column(index=True, server_default=func.now())
     note: Mapped[str] = mapped_column(Text, server_default="")
     source: Mapped[str | None] = mapped_column(Text)
     actor: Mapped[UUID | None] = mapped_column()
-    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class ActionCostRow(Row):
@@ -70,18 +67,18 @@ class StripeEventRow(Row):
     event_id: Mapped[str] = mapped_column(Text, primary_key=True)
     type: Mapped[str] = mapped_column(Text)
     api_version: Mapped[str | None] = mapped_column(Text)
-    created: Mapped[datetime] = mapped_column(_INSTANT)
+    created: Mapped[datetime]
     livemode: Mapped[bool] = mapped_column()
     object_type: Mapped[str] = mapped_column(Text)
     object_id: Mapped[str] = mapped_column(Text)
     serial: Mapped[str] = mapped_column(Text)
     payload: Mapped[Any] = mapped_column(JSON)  # not jsonb, which refuses the NULs that names may hold
-    received_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
+    received_at: Mapped[datetime] = mapped_column(server_default=func.now())
     status: Mapped[str] = mapped_column(Text)
     attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
-    next_attempt_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
+    next_attempt_at: Mapped[datetime] = mapped_column(server_default=func.now())
     error: Mapped[str] = mapped_column(Text, server_default="")
-    done_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    done_at: Mapped[datetime | None]
 
 
 class StripeReviewRow(Row):
@@ -90,8 +87,8 @@ class StripeReviewRow(Row):
     __tablename__ = "stripe_reviews"
 
     day: Mapped[date] = mapped_column(Date, primary_key=True)
-    tried_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
-    done_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    tried_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    done_at: Mapped[datetime | None]
     missed: Mapped[int] = mapped_column(Integer, server_default="0")
 
 
@@ -115,8 +112,8 @@ class PurchaseRow(Row):
     state: Mapped[str] = mapped_column(Text, server_default="open")
     session_id: Mapped[str | None] = mapped_column(Text)
     url: Mapped[str | None] = mapped_column(Text)
-    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
-    settled_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    settled_at: Mapped[datetime | None]
 
 
 class PaymentRow(Row):
@@ -142,7 +139,7 @@ class PaymentRow(Row):
     clawed_micro: Mapped[int] = mapped_column(BigInteger, server_default="0")
     boost_days: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     granted_by: Mapped[str | None] = mapped_column(Text)
-    lapses_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    lapses_at: Mapped[datetime | None]
     disputed: Mapped[bool] = mapped_column(server_default=text("false"))
     turns: Mapped[int] = mapped_column(Integer, server_default="0")
-    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())

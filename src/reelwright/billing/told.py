@@ -43,7 +43,10 @@ class CheckoutSession:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscribed:
-    """A subscription. `item` is the plan's, None where the catalogue has none such; `scheduled` is the next one's."""
+    """A subscription. `item` is the plan's, None where the catalogue has none such; `scheduled` is the next one's.
+
+    `given_up`: the invoice of its current period will not be paid any more. Stripe calls it active then all the same.
+    """
 
     id: str
     customer: str
@@ -61,6 +64,7 @@ class Subscribed:
     cancel_at_period_end: bool
     ended_at: datetime | None
     latest_invoice: str | None
+    given_up: bool
 
     @property
     def live(self) -> bool:
@@ -180,7 +184,16 @@ def subscription(told: Told, *, scheduled: str | None = None) -> Subscribed:
         cancel_at_period_end=bool(told.get("cancel_at_period_end")) or bool(told.get("cancel_at")),
         ended_at=instant(told.get("ended_at")),
         latest_invoice=name_of(told.get("latest_invoice")),
+        given_up=_given_up(told.get("latest_invoice")),
     )
+
+
+def _given_up(latest: Any) -> bool:
+    """Say so of an invoice that was asked for whole; an upgrade's takes nothing from the period that was paid for."""
+    if not isinstance(latest, Mapping):
+        return False
+    found = cast("Told", latest)
+    return found["status"] in {"uncollectible", "void"} and found.get("billing_reason") != "subscription_update"
 
 
 def invoice(told: Told, lines: Sequence[Told], items: Mapping[str, str | None]) -> Invoiced:

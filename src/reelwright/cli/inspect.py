@@ -1,9 +1,10 @@
 """`reelwright inspect`: runs the release gate on any video file, for a person, a program and as a picture."""
 
 import asyncio
-import json
+import math
 import tempfile
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,13 @@ from rich.table import Table
 
 from reelwright import rendering
 from reelwright.ground.errors import Refusal
-from reelwright.rendering import captions, gate, gates, hearing, safearea
+from reelwright.rendering import captions, gate, gates, hearing, safearea, wording
 from worker import ffmpeg, measuring
 
 _FILE = click.Path(path_type=Path)
 _BYTES = 8 << 20
+_LONGEST_S = 86_400.0
+_SIDES = range(64, 7681)  # pixels
 
 
 class InspectRefused(Refusal):
@@ -40,7 +43,7 @@ class Told:
 @click.command()
 @click.argument("file", type=_FILE)
 @click.option("--captions", "subtitles", type=_FILE, help="Its SubRip or WebVTT file; else the .srt beside FILE.")
-@click.option("--duration", "duration_s", type=click.FloatRange(min=0.1), help="Seconds that were ordered.")
+@click.option("--duration", "duration_s", type=click.FloatRange(0.1, _LONGEST_S), help="Seconds that were ordered.")
 @click.option("--platform", type=click.Choice(list(safearea.PLATFORMS)), help="The app it is for.")
 @click.option("--plan", type=_FILE, help="The timeline it was rendered from: JSON, as the worker keeps it.")
 @click.option("--sheet", type=_FILE, help="Write a contact sheet here, as PNG.")
@@ -62,6 +65,8 @@ def inspect(
     """
     if not file.is_file():
         raise InspectRefused(f"{file} is not a file: give a video such as reel.mp4.", field="FILE")
+    if duration_s is not None and math.isnan(duration_s):
+        raise InspectRefused("nan is no length: give seconds, such as 30.", field="--duration")
     beside = file.with_suffix(".srt")
     found = subtitles or (beside if plan is None and beside.is_file() else None)
     timeline = _timeline(plan) if plan else None
@@ -74,12 +79,12 @@ def inspect(
     if sheet is not None and not sheet.parent.is_dir():
         raise InspectRefused(f"The folder {sheet.parent} does not exist: make it first.", field="--sheet")
     with tempfile.TemporaryDirectory(prefix="reelwright-inspect-") as folder:
-        measured = _measured(file, Path(folder), Console(stderr=True, quiet=as_json))
+        measured = _measured(file, Path(folder), timeline, Console(stderr=True, quiet=as_json))
         report = _judged(measured, told)
         if sheet is not None:
             _draw(file, measured, told, report, sheet)
     if as_json:
-        click.echo(json.dumps(_summary(file, measured, report, found, sheet)))
+        click.echo(msgspec.json.encode(_summary(file, measured, report, found, sheet)))
     else:
         _tell(file, report, Console(emoji=False, highlight=False), sheet)
     return 0 if report.passed else 1
@@ -106,12 +111,36 @@ def _cues(file: Path) -> tuple[captions.Cue, ...]:
 
 def _timeline(file: Path) -> rendering.Timeline:
     try:
-        return msgspec.json.decode(_text(file, "--plan"), type=rendering.Timeline)
+        timeline = msgspec.json.decode(_text(file, "--plan"), type=rendering.Timeline)
     except msgspec.MsgspecError as wrong:
         raise InspectRefused(f"{file} is not a reel's timeline: {wrong}.", field="--plan") from wrong
+    if why := _impossible(timeline):
+        raise InspectRefused(f"{file} plans no reel: {why}. Give a timeline as the worker keeps it.", field="--plan")
+    return timeline
 
 
-def _measured(file: Path, workspace: Path, console: Console) -> measuring.Measured:
+def _impossible(plan: rendering.Timeline) -> str:
+    """Return why nothing can be rendered by a plan; empty where it can."""
+    edges, longest = [shot.start for shot in plan.shots[:1]], round(_LONGEST_S * rendering.FPS)
+    edges += [shot.end for shot in plan.shots]
+    checks = {
+        f"{plan.width}×{plan.height} is no size of a frame": {plan.width, plan.height} <= set(_SIDES),
+        f"the platform {plan.platform} is none of {', '.join(safearea.PLATFORMS)}": plan.platform in safearea.PLATFORMS,
+        "it has no scenes": bool(plan.shots),
+        "its scenes don't follow on each other": all(a.end == b.start for a, b in pairwise(plan.shots))
+        and all(a < b for a, b in pairwise(edges)),
+        "it is longer than a day, or begins before its beginning": min(edges, default=0) >= 0
+        and max((*edges, plan.target_frames)) <= longest,
+        "a word ends before it begins, or begins before the reel": all(
+            0 <= word.start_ms <= word.end_ms <= _LONGEST_S * 1000 for word in plan.words
+        ),
+        "nothing was ordered": plan.target_frames > 0,
+        "a card has no frames": all(card is None or 0 < card.frames <= longest for card in (plan.intro, plan.outro)),
+    }
+    return next((why for why, holds in checks.items() if not holds), "")
+
+
+def _measured(file: Path, workspace: Path, timeline: rendering.Timeline | None, console: Console) -> measuring.Measured:
     """Measure the file under a bar. Raises InspectRefused where it isn't a video."""
     columns = (
         TextColumn("{task.description}"),
@@ -121,10 +150,12 @@ def _measured(file: Path, workspace: Path, console: Console) -> measuring.Measur
     )
     with Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task("looking and listening", total=1.0)
+        covered = wording.covered(timeline) if timeline else None
+        looking = measuring.measured(
+            file.resolve(), workspace, covered=covered, tell=lambda done: progress.update(bar, completed=done)
+        )
         try:
-            return asyncio.run(
-                measuring.measured(file.resolve(), workspace, tell=lambda done: progress.update(bar, completed=done))
-            )
+            return asyncio.run(looking)
         except (ValueError, ffmpeg.MediaFailed) as wrong:
             why = "it can't be decoded" if isinstance(wrong, ffmpeg.MediaFailed) else wrong
             raise InspectRefused(

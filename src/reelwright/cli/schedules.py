@@ -31,6 +31,8 @@ Reach = Callable[[Path], AbstractContextManager[Api]]
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 _ID = click.argument("id", type=click.UUID)
+STYLES = ("classic", "box", "karaoke", "pop", "subtitle")
+PROFILES = ("normal", "fast", "preview")
 
 
 class ScheduleRefused(Refusal):
@@ -114,6 +116,9 @@ def _add_create(commands: click.RichGroup, reach: Reach, data: Callable[[Any], A
     @click.option("--runs-month", type=click.IntRange(1, 10_000), help="The most runs in a calendar month.")
     @click.option("--credits-month", type=float, help="The most credits in a calendar month.")
     @click.option("--duration", type=int, default=30, show_default=True, help="Seconds, 10 to 180.")
+    @click.option("--captions", type=click.Choice(STYLES), default="classic", show_default=True, help="Their style.")
+    @click.option("--brand-kit", type=click.UUID, help="A brand kit's id: its fonts, colours, logo, intro and outro.")
+    @click.option("--profile", type=click.Choice(PROFILES), default="normal", show_default=True)
     @_JSON
     @data
     def create(**given: Any) -> None:
@@ -123,7 +128,12 @@ def _add_create(commands: click.RichGroup, reach: Reach, data: Callable[[Any], A
             "cron": given["cron"],
             "timezone": given["timezone"],
             "source": _source(given),
-            "make": {"duration_s": given["duration"]},
+            "make": {
+                "duration_s": given["duration"],
+                "caption_style": given["captions"],
+                "brand_kit_id": given["brand_kit"] and str(given["brand_kit"]),
+                "profile": given["profile"],
+            },
             "missed": given["missed"],
             "budget": {"runs_month": given["runs_month"], "credits_month": given["credits_month"]},
         }

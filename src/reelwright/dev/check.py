@@ -135,7 +135,7 @@ async def _ping_upstash(url: str, environment: Mapping[str, str]) -> str:
 
     transport = rest.Rest(url, environment.get("UPSTASH_REDIS_REST_TOKEN", ""), timeout=_ANSWER_WITHIN)
     try:
-        return _keeps_all(await eviction.policy(transport))
+        return _keeps_all(await eviction.policy(transport, within_s=_ANSWER_WITHIN.total_seconds()))
     except Unreachable as error:
         raise Outage("Upstash is not answering.") from error
     finally:
@@ -233,7 +233,10 @@ def _settings(environment: Mapping[str, str]) -> Check:
         loaded = settings.load(environment)
     except Refusal as refusal:
         return Check(name="settings", found="incomplete", remedy=refusal.sentence, needed=False)
-    return Check(name="settings", found=f"complete, for {loaded.environment}")
+    remedy = ""
+    if loaded.production and not loaded.trusted_proxies:
+        remedy = "Name the proxy in front, if there is one, in REELWRIGHT_TRUSTED_PROXIES, or all people count as one."
+    return Check(name="settings", found=f"complete, for {loaded.environment}", remedy=remedy, needed=False)
 
 
 @click.command()

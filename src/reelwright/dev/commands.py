@@ -60,7 +60,7 @@ def _text_of(file: Path | None) -> str | None:
     type=click.Choice(["normal", "fast"]),
     default="normal",
     show_default=True,
-    help="fast: sooner, in a file two thirds larger.",
+    help="fast: sooner, in a file twice as large.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 @DATA

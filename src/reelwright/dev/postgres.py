@@ -130,7 +130,7 @@ class Postgres:
         if made.returncode == 0:
             (half_made / "pg_hba.conf").write_text("host all all 127.0.0.1/32 scram-sha-256\n", encoding="ascii")
             made = child.run(
-                [str(programs / "postgres"), "--single", "-D", str(half_made), "postgres"],
+                [str(programs / "postgres"), "--single", "-F", "-D", str(half_made), "postgres"],  # as initdb: no sync
                 identity=identity,
                 stdin="".join(f"{line}\n" for line in (*self._first_statements(), *self._statements)),
             )

@@ -2,14 +2,12 @@
 
 import contextlib
 import http.client
-import json
-import os
 import signal
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from reelwright.dev import child
+from reelwright.dev.loader import Forked, Loader
 from reelwright.ground.errors import Outage
 
 _GRACE_S = 5
@@ -17,18 +15,28 @@ _START_TIMEOUT_S = 120  # cold imports on a busy machine
 
 
 class Program:
-    """A command that serves HTTP on a loopback port and answers 200 at `/health/ready` when it can work."""
+    """A command that serves HTTP on a loopback port and answers 200 at `/health/ready` when it can work.
+
+    Where a `loader` has loaded it, it starts from there the first time.
+    """
 
     def __init__(
-        self, name: str, command: Sequence[str], *, port: int, environment: Mapping[str, str], log: Path
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        port: int,
+        environment: Mapping[str, str],
+        log: Path,
+        loader: Loader | None = None,
     ) -> None:
-        self.name = name
         self.log = log
+        self.name = name
         self._command = [*command, "--port", str(port)]
         self._port = port
         self._environment = dict(environment)
-        self._child: child.Child | None = None
-        self._telling: int | None = None
+        self._loader = loader
+        self._child: child.Child | Forked | None = None
 
     @property
     def pid(self) -> int:
@@ -40,30 +48,12 @@ class Program:
         """Whether it runs."""
         return self._child is not None and self._child.alive
 
-    def load(self) -> None:
-        """Let it load its code already, and wait for `start` to tell it its surroundings. Another's does nothing."""
-        if self._command[:2] != [sys.executable, "-m"]:
-            return
-        reading, self._telling = os.pipe()
-        command = [*self._command[:2], "reelwright.dev.loading", str(reading), *self._command[2:]]
-        try:
-            self._child = child.spawn(command, log=self.log, environment=self._environment, keep=(reading,))
-        finally:
-            os.close(reading)
-
-    def works_in(self, environment: Mapping[str, str]) -> None:
-        """Say in what surroundings it is to start."""
-        self._environment = dict(environment)
-
     def start(self) -> None:
         """Start it and return at once: it may take a while until it is ready."""
-        telling, self._telling = self._telling, None
-        if telling is not None:
-            with contextlib.suppress(BrokenPipeError), os.fdopen(telling, "w", encoding="utf-8") as told:
-                told.write(json.dumps(self._environment))
-            if self.alive:
-                return
-        self._child = child.spawn(self._command, log=self.log, environment=self._environment)
+        loader, self._loader = self._loader, None
+        log, environment = self.log, self._environment
+        forked = loader and loader.become(self.name, self._command, log=log, environment=environment)
+        self._child = forked or child.spawn(self._command, log=log, environment=environment)
 
     def await_ready(self) -> None:
         """Return when it can work. Raises Outage with its last words."""
@@ -78,9 +68,6 @@ class Program:
 
     def stop(self) -> None:
         """Let it finish for a moment, then end it and all it has started in its group."""
-        if self._telling is not None:
-            os.close(self._telling)
-            self._telling = None
         if self._child is not None:
             self._child.stop(grace_s=_GRACE_S)
 

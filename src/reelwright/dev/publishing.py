@@ -29,15 +29,13 @@ def publish(generation: UUID, privacy: str, forget: bool, as_json: bool) -> None
     """Put a finished reel on the operator's YouTube channel, once.
 
     The video is marked as made by machines. Run again, it goes on where it stopped, and sends nothing twice. Settings
-    come from the environment; REELWRIGHT_YOUTUBE_TOKEN is an OAuth access token with the scope youtube.upload.
+    come from the environment: an OAuth client's REELWRIGHT_YOUTUBE_CLIENT_ID, …_CLIENT_SECRET and …_REFRESH_TOKEN, or
+    REELWRIGHT_YOUTUBE_TOKEN, an access token that lasts for an hour; the scope is youtube.upload.
     """
     settings = load()
-    if not settings.youtube_token:
-        raise TokenMissing(
-            "Set it to an OAuth access token with the scope youtube.upload.", field="REELWRIGHT_YOUTUBE_TOKEN"
-        )
+    youtube = _channel(settings)
     log.configure(as_json=False)
-    made = asyncio.run(_published(settings, settings.youtube_token, GenerationId(generation), privacy, forget=forget))
+    made = asyncio.run(_published(settings, youtube, GenerationId(generation), privacy, forget=forget))
     address = f"https://www.youtube.com/watch?v={made.video}"
     if as_json:
         click.echo(json.dumps({"video": made.video, "url": address, "again": made.again}))
@@ -45,8 +43,26 @@ def publish(generation: UUID, privacy: str, forget: bool, as_json: bool) -> None
         click.echo(f"{address}{' (it was there already)' if made.again else ''}")
 
 
+def _channel(settings: Settings) -> YouTube:
+    """Return the operator's channel, by what lasts where both are set. Raises TokenMissing."""
+    if settings.youtube_client_id and settings.youtube_client_secret and settings.youtube_refresh_token:
+        return YouTube.granted(
+            client_id=settings.youtube_client_id,
+            client_secret=settings.youtube_client_secret,
+            refresh_token=settings.youtube_refresh_token,
+            token_url=settings.youtube_token_url,
+            url=settings.youtube_upload_url,
+        )
+    if settings.youtube_token:
+        return YouTube(token=settings.youtube_token, url=settings.youtube_upload_url)
+    raise TokenMissing(
+        "Set it, with the client's id and secret, to an OAuth refresh token of the scope youtube.upload.",
+        field="REELWRIGHT_YOUTUBE_REFRESH_TOKEN",
+    )
+
+
 async def _published(
-    settings: Settings, token: str, generation: GenerationId, privacy: str, *, forget: bool
+    settings: Settings, youtube: YouTube, generation: GenerationId, privacy: str, *, forget: bool
 ) -> Published:
     db = postgres.connect(settings.database_url, name="reelwright-publish")
     try:
@@ -55,7 +71,7 @@ async def _published(
         return await publishing.publish(
             generation,
             privacy=privacy,
-            youtube=YouTube(token=token, url=settings.youtube_upload_url),
+            youtube=youtube,
             db=db,
             storage=storage.connect(settings.storage_url),
             seal=Seal(settings.secret_key, previous=settings.secret_key_previous),

@@ -4,7 +4,7 @@ import fcntl
 import os
 import signal
 import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import rich_click as click
 
 from reelwright.dev.child import open_folder
 from reelwright.dev.endpoints import DATA, Endpoints
+from reelwright.dev.preparing import with_users
 from reelwright.dev.stack import AlreadyRunning, Stack
 from reelwright.ground import log
 from reelwright.ground.errors import Outage
@@ -33,16 +34,16 @@ def dev(port: int | None, data: Path, workers: int, as_json: bool) -> None:  # n
     log.configure(level="WARNING", as_json=False)
     with _told_to_stop(), _stack(data, port=port, workers=workers) as stack:
         there = stack.endpoints
-        if as_json:
-            click.echo(msgspec.json.encode(there).decode())
-        else:
-            click.echo(
-                f"Reelwright runs at {there.base_url}\nAPI key  {there.api_key}\n"
-                f"Data     {data.expanduser().resolve()}\n"
-                + (f"Mail     {there.mail_dir}\n" if there.mail_dir else "")
-                + f"Stripe   {there.stripe_url}\nCtrl-C stops it."
-            )
         try:
+            if as_json:
+                click.echo(msgspec.json.encode(there).decode())
+            else:
+                click.echo(
+                    f"Reelwright runs at {there.base_url}\nAPI key  {there.api_key}\n"
+                    f"Data     {data.expanduser().resolve()}\n"
+                    + (f"Mail     {there.mail_dir}\n" if there.mail_dir else "")
+                    + f"Stripe   {there.stripe_url}\n{_what_stops_it()} stops it."
+                )
             threading.Event().wait()
         except KeyboardInterrupt:
             click.echo("Stopping.", err=True)
@@ -52,7 +53,7 @@ def dev(port: int | None, data: Path, workers: int, as_json: bool) -> None:  # n
 def endpoints(data: Path) -> Generator[Endpoints]:
     """Give the endpoints of the stack that runs on the folder, else of one that we run until the block ends.
 
-    Ours ends when nobody else uses it any more. Raises as Stack.start does.
+    Ours sells nothing, and ends when nobody else uses it any more. Raises as Stack.start does.
     """
     log.configure(level="WARNING", as_json=False)
     data = data.expanduser().resolve()
@@ -66,7 +67,7 @@ def endpoints(data: Path) -> Generator[Endpoints]:
                     yield there
                     return
                 try:
-                    with _stack(data) as stack:
+                    with _stack(data, shop=False) as stack:
                         yield stack.endpoints
                         _await_others(users)
                         return
@@ -86,24 +87,30 @@ def _await_others(users: int) -> None:
         fcntl.flock(users, fcntl.LOCK_EX)
 
 
-def _stack(data: Path, *, port: int | None = None, workers: int = 1) -> Stack:
-    return Stack(data, port=port, worker_processes=workers, prepare=_prepared, environment=os.environ)
+def _stack(data: Path, *, port: int | None = None, workers: int = 1, shop: bool = True) -> Stack:
+    return Stack(data, port=port, worker_processes=workers, shop=shop, prepare=with_users, environment=os.environ)
 
 
-def _prepared(database_url: str) -> Mapping[str, str]:
-    from reelwright.cli.admin import first_users  # noqa: PLC0415 - loads SQLAlchemy, which most commands never need
-
-    return first_users(database_url)
+def _what_stops_it() -> str:
+    return f"kill {os.getpid()}" if signal.getsignal(signal.SIGINT) is signal.SIG_IGN else "Ctrl-C"
 
 
 @contextmanager
 def _told_to_stop() -> Generator[None]:
-    """Take SIGTERM and a closed terminal for Ctrl-C."""
+    """Take SIGTERM and a closed terminal for Ctrl-C, once: what closes a terminal may say it twice.
+
+    What was ignored at the start stays so, as is usual: a closed terminal by `nohup`, Ctrl-C in a script's background.
+    """
+    told = False
 
     def interrupt(_signal: int, _frame: object) -> None:
-        raise KeyboardInterrupt
+        nonlocal told
+        if not told:
+            told = True
+            raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    heard = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupt) for number in heard}
     try:
         yield
     finally:

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -14,7 +15,9 @@ from typing import Protocol, Self
 from reelwright.dev import child, endpoints
 from reelwright.dev.credentials import Credentials
 from reelwright.dev.endpoints import Endpoints
+from reelwright.dev.loader import Loader, module_of
 from reelwright.dev.postgres import Postgres
+from reelwright.dev.preparing import LOADS, migrated
 from reelwright.dev.program import Program
 from reelwright.dev.stripe.keys import Keys
 from reelwright.dev.valkey import Valkey
@@ -26,7 +29,7 @@ WORKER = (sys.executable, "-m", "worker.app", "--host", "127.0.0.1")
 _DELIVERY = (sys.executable, "-m", "reelwright.dev.delivery")
 _STRIPE = (sys.executable, "-m", "reelwright.dev.stripe")
 
-_WATCH_S = 0.1
+_WATCH_S, _MOMENT_S = 0.1, 0.5
 _FIRST_BACKOFF_S, _LAST_BACKOFF_S = 0.2, 5.0
 _STABLE_S = 10.0
 _LEAST_AT_ONCE, _MOST_AT_ONCE = 2, 8
@@ -55,12 +58,6 @@ class AlreadyRunning(Refusal):
     code = "dev.already_running"
 
 
-def _migrated(database_url: str) -> None:
-    from reelwright.ground import migrations  # noqa: PLC0415 - loads Alembic: meanwhile the queue's process loads, too
-
-    migrations.upgrade(database_url)
-
-
 def at_once(workers: int) -> int:
     """Return how many stage runs each of so many workers has under way: a core each, 2 to 8.
 
@@ -73,7 +70,7 @@ class Stack:
     """One data folder's processes, `prepare` being told the database's URL once its tables are there.
 
     A server whose address stands in `environment` (DATABASE_URL, REDIS_URL, QSTASH_URL) is used and not started,
-    nor is the simulated Stripe where STRIPE_SECRET_KEY is given.
+    nor is the simulated Stripe where STRIPE_SECRET_KEY is given. Without `shop` there is none: nothing can be bought.
     """
 
     def __init__(
@@ -82,6 +79,7 @@ class Stack:
         *,
         port: int | None = None,
         worker_processes: int = 1,
+        shop: bool = True,
         prepare: Callable[[str], Mapping[str, str]],
         environment: Mapping[str, str],
         programs: Mapping[str, Sequence[str]] | None = None,
@@ -89,11 +87,12 @@ class Stack:
         self._data = data.expanduser().resolve()
         self._port = port
         self._worker_processes = worker_processes
+        self._shop = shop
         self._prepare = prepare
         self._given = dict(environment)
-        self._programs = {"api": API, "worker": WORKER, **(programs or {})}
+        self._programs = {"worker": WORKER, "api": API, **(programs or {})}
         self._services: dict[str, Service] = {}
-        self._loading: list[Program] = []
+        self._loader: Loader | None = None
         self._found: dict[str, str] = {}
         self._stopping = threading.Event()
         self._watch = threading.Thread(target=self._keep_alive, name="stack", daemon=True)
@@ -128,17 +127,28 @@ class Stack:
     def stop(self) -> None:
         """End everything, last started first. Twice is as good as once."""
         self._stopping.set()
-        if self._watch.is_alive():
-            self._watch.join()
+        while not self._is_unwatched():  # something is being started again: whatever comes of that ends, too
+            self._end_all()
         endpoints.forget(self._data)
-        for service in self._services.values():
-            if isinstance(service, Program):
-                service.ask_to_stop()  # all at once, so that their last work ends side by side
-        for service in reversed([*self._services.values(), *self._loading]):
-            service.stop()
+        self._end_all()
+        if self._loader is not None:
+            self._loader.stop()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    def _is_unwatched(self) -> bool:
+        """Say whether nothing is started again any more; wait a moment for it."""
+        if self._watch.is_alive():
+            self._watch.join(_MOMENT_S)
+        return not self._watch.is_alive()
+
+    def _end_all(self) -> None:
+        for service in self._services.values():
+            if isinstance(service, Program):
+                service.ask_to_stop()  # all at once, so that their last work ends side by side
+        for service in reversed(self._services.values()):
+            service.stop()
 
     def __enter__(self) -> Self:
         self.start()
@@ -167,9 +177,11 @@ class Stack:
         base_url = f"http://127.0.0.1:{api_port}"
         queue = self._queue(workers)  # first, as it takes longest to load
         payments = self._payments(f"{base_url}/webhooks/stripe")
-        self._load(api_port, worker_ports)
-        database_url = self._given.get("DATABASE_URL") or self._database()
-        redis_url = self._given.get("REDIS_URL") or self._redis()
+        self._loader = self._loaded()
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="valkey") as beside:
+            redis = beside.submit(self._redis)
+            database_url = self._database()
+            redis_url = redis.result()
         self._found = {
             "base_url": base_url,
             "worker_url": workers[0],
@@ -181,8 +193,7 @@ class Stack:
             "stripe_url": payments["STRIPE_API_URL"],
             "mail_dir": self._mail_dir(),
         }
-        _migrated(database_url)
-        self._found |= self._prepare(database_url)
+        self._found |= self._with_tables(database_url)
         environment = {
             "REELWRIGHT_ENVIRONMENT": "development",
             "REELWRIGHT_STORAGE_URL": f"file://{self._data / 'artefacts'}",
@@ -202,29 +213,38 @@ class Stack:
             **payments,
         }
         (self._data / "artefacts").mkdir(exist_ok=True)
-        self._set_to_work(environment)
+        self._run("api", self._programs["api"], port=api_port, environment=environment)
+        for number, port in enumerate(worker_ports, start=1):
+            name = "worker" if number == 1 else f"worker-{number}"
+            self._run(name, self._programs["worker"], port=port, environment=environment)
+        self._await_programs()
+        endpoints.write(self._data, self.endpoints)
+
+    def _await_programs(self) -> None:
         for service in self._services.values():
             if isinstance(service, Program):
                 service.await_ready()
-        endpoints.write(self._data, self.endpoints)
 
-    def _load(self, api_port: int, worker_ports: Sequence[int]) -> None:
-        """Let the API and the workers load while the servers are made that they will work with."""
-        names = [
-            "api",
-            *("worker" if number == 1 else f"worker-{number}" for number in range(1, len(worker_ports) + 1)),
-        ]
-        for name, port in zip(names, (api_port, *worker_ports), strict=True):
-            command = self._programs[name.partition("-")[0]]
-            self._loading.append(Program(name, command, port=port, environment=self._given, log=self._log(name)))
-            self._loading[-1].load()
+    def _loaded(self) -> Loader | None:
+        """Let API and worker load, and the tables' makers, while the servers are made that they will work with."""
+        modules = [module_of(command) for command in self._programs.values()]
+        if not (all(modules) and Loader.available()):
+            return None
+        return Loader(
+            first=LOADS,
+            functions=[f"{call.__module__}:{call.__qualname__}" for call in (migrated, self._prepare)],
+            then=[module for module in modules if module],
+            log=self._log("loading"),
+            environment=self._given,
+        )
 
-    def _set_to_work(self, environment: Mapping[str, str]) -> None:
-        for program in self._loading:
-            self._services[program.name] = program
-            program.works_in(environment)
-            program.start()
-        self._loading = []
+    def _with_tables(self, database_url: str) -> Mapping[str, str]:
+        """Make the tables, and prepare; what fails there is done again here, where it can be told what is wrong."""
+        prepared = self._loader.called(database_url) if self._loader else None
+        if prepared is None:
+            migrated(database_url)
+            prepared = self._prepare(database_url)
+        return prepared
 
     def _api_port(self) -> int:
         if self._port is None:
@@ -242,12 +262,18 @@ class Stack:
         return self._port
 
     def _database(self) -> str:
+        """Return the given database's URL, or that of a server we start."""
+        if given := self._given.get("DATABASE_URL"):
+            return given
         server = Postgres(self._data / "postgres", log=self._log("postgres"))
         self._services["postgres"] = server
         server.start()
         return server.url
 
     def _redis(self) -> str:
+        """Return the given Redis's URL, or that of a server we start."""
+        if given := self._given.get("REDIS_URL"):
+            return given
         server = Valkey(self._data / "valkey", log=self._log("valkey"))
         self._services["valkey"] = server
         server.start()
@@ -282,9 +308,11 @@ class Stack:
         }
 
     def _payments(self, webhook: str) -> dict[str, str]:
-        """Return Stripe's part of the environment: the given one, or that of a simulated account we start."""
+        """Return Stripe's part of the environment: the given one, that of a simulated account we start, or none."""
         if self._given.get("STRIPE_SECRET_KEY"):
             return {"STRIPE_API_URL": self._given.get("STRIPE_API_URL") or _STRIPE_ITSELF}
+        if not self._shop:
+            return {"STRIPE_API_URL": ""}
         state, port = child.open_folder(self._data / "stripe"), child.free_port()
         keys = Keys.kept_in(state / "credentials.json")
         self._run("stripe", (*_STRIPE, "--state", str(state), "--webhook", webhook), port=port, environment=self._given)
@@ -303,7 +331,8 @@ class Stack:
         return str(child.open_folder(self._data / "mail"))
 
     def _run(self, name: str, command: Sequence[str], *, port: int, environment: Mapping[str, str]) -> None:
-        program = Program(name, command, port=port, environment=environment, log=self._log(name))
+        loader = self._loader if name not in {"delivery", "stripe"} else None
+        program = Program(name, command, port=port, environment=environment, log=self._log(name), loader=loader)
         self._services[name] = program
         program.start()
 
@@ -323,7 +352,7 @@ class Stack:
         while not self._stopping.wait(_WATCH_S):
             now = time.monotonic()
             for name, service in self._services.items():
-                if service.alive:
+                if self._stopping.is_set() or service.alive:
                     continue
                 if name not in due:
                     waits[name] = (

@@ -1,6 +1,6 @@
 """The generations room: drafts, generations, variants, scenes, stage runs and artefacts."""
 
-from reelwright.generations import inputs, pipeline
+from reelwright.generations import inputs, pipeline, verdicts
 from reelwright.generations.acceptance import (
     ACCEPTED,
     ACCEPTED_WITH_DRAFT,
@@ -93,7 +93,7 @@ from reelwright.generations.records import (
 )
 from reelwright.generations.reuse import Done, Making, Reuse
 from reelwright.generations.runs import PLAN, Runs
-from reelwright.generations.showing import showing, shown
+from reelwright.generations.showing import Listed, listed, showing, shown
 from reelwright.generations.sizing import wanted_scenes, wanted_words
 from reelwright.generations.stories import Sources, Variants
 from reelwright.generations.uploads import Uploads
@@ -144,6 +144,7 @@ __all__ = [
     "Ingestion",
     "Judged",
     "Kit",
+    "Listed",
     "Logo",
     "Look",
     "Made",
@@ -205,10 +206,12 @@ __all__ = [
     "inputs",
     "inputs_hash",
     "lately_told",
+    "listed",
     "pipeline",
     "reordered",
     "showing",
     "shown",
+    "verdicts",
     "wanted_scenes",
     "wanted_words",
     "with_scene",

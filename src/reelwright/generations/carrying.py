@@ -1,6 +1,6 @@
 """Carry what one generation has finished over to another that goes on from it, so that nothing is made twice."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,16 +12,15 @@ from reelwright.generations.model import Stage, Unit
 from reelwright.generations.reuse import Done
 from reelwright.ground.ids import GenerationId, StageRunId, VariantId, derived
 
-_SUCCESSOR = text(
-    "SELECT id FROM generations WHERE resumes = :failed AND id IS DISTINCT FROM CAST(:besides AS uuid) LIMIT 1"
-)
-_OUTDATED = text(
+# Both of one moment: going on changes the draft, too, and whoever looked twice would take that for an edit.
+_STANDING = text(
     """
-    SELECT EXISTS (
+    SELECT (SELECT id FROM generations WHERE resumes = :failed AND id <> :besides LIMIT 1) AS successor,
+      EXISTS (
         SELECT FROM generations g JOIN drafts d ON d.id = g.draft_id
           LEFT JOIN variants v ON v.draft_id = g.draft_id AND (v.generation_id = g.id OR v.id = g.variant_id)
          WHERE g.id = :failed AND (d.updated_at > g.ended_at OR v.updated_at > g.ended_at)
-           AND EXISTS (SELECT FROM stage_runs r WHERE r.generation_id = g.id AND r.state = 'succeeded'))
+           AND EXISTS (SELECT FROM stage_runs r WHERE r.generation_id = g.id AND r.state = 'succeeded')) AS outdated
     """
 )
 _SOURCE = text(
@@ -110,21 +109,28 @@ class Carried:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """Which generation goes on from a failed one already, and whether its draft or story was changed since it ended."""
+
+    successor: GenerationId | None
+    outdated: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Carrying:
     """What one generation leaves to the next, inside one transaction. Whoever writes has locked the failed one."""
 
     session: AsyncConnection
 
-    async def successor(self, failed: GenerationId, *, besides: GenerationId | None = None) -> GenerationId | None:
-        """Return the generation that goes on from this one, if it is another than the given one, or None."""
-        return await self.session.scalar(_SUCCESSOR, {"failed": failed, "besides": besides})
+    async def standing(self, failed: GenerationId, *, besides: GenerationId) -> Standing:
+        """Say what stands against going on from a failed generation, under an id that is no other's then."""
+        row = (await self.session.execute(_STANDING, {"failed": failed, "besides": besides})).one()
+        return Standing(successor=row.successor, outdated=row.outdated)
 
-    async def outdated(self, failed: GenerationId) -> bool:
-        """Say whether its draft or story was changed after it ended, so that what it made no longer fits them."""
-        return bool(await self.session.scalar(_OUTDATED, {"failed": failed}))
-
-    async def carry(self, failed: GenerationId, heir: GenerationId) -> Carried:
+    async def carry(self, failed: GenerationId, heir: GenerationId, *, anew: Collection[Stage] = ()) -> Carried:
         """Copy source, variants, scenes, finished runs and the rows of their files; files themselves are shared.
+
+        Runs of the stages that are to be done `anew` are left where they are.
 
         A carried run says so by attempt and fence 0: nobody worked on it in this generation. Raises IntegrityError
         where some were carried before.
@@ -139,6 +145,7 @@ class Carrying:
         runs = {
             StageRunId(row.id): _unit(row).run_id(heir)
             for row in await self.session.execute(_FINISHED, {"failed": failed})
+            if row.stage not in anew
         }
         await self._copy(_RUNS, heir, runs)
         files = [row for row in await self.session.execute(_FILES, {"failed": failed}) if row.run_id in runs]

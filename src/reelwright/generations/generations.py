@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import and_, func, literal, select, tuple_, update
+from sqlalchemy import and_, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -109,19 +109,6 @@ class Generations:
             query = query.where(GENERATIONS.c.account_id == of)
         return _if_any((await self.session.execute(query)).mappings().one_or_none())
 
-    async def start(self, generation_id: GenerationId) -> Generation:
-        """Move a live generation to running, where it may be already, and return it. Raises LookupError."""
-        started = (
-            update(GENERATIONS)
-            .where(GENERATIONS.c.id == generation_id, GENERATIONS.c.state.in_(LIVE))
-            .values(state="running", started_at=func.coalesce(GENERATIONS.c.started_at, func.clock_timestamp()))
-            .returning(*_COLUMNS)
-        )
-        found = _if_any((await self.session.execute(started)).mappings().one_or_none())
-        if found is None:
-            raise LookupError(generation_id)
-        return found
-
     async def finish(
         self,
         generation_id: GenerationId,
@@ -223,24 +210,6 @@ class Generations:
             .with_for_update(key_share=True, skip_locked=True)
         )
         return _if_any((await self.session.execute(query)).mappings().one_or_none())
-
-    async def of_account(
-        self,
-        account_id: AccountId,
-        limit: int,
-        *,
-        state: GenerationState | None = None,
-        before: tuple[datetime, GenerationId] | None = None,
-    ) -> list[Generation]:
-        """Return an account's generations, newest first, from behind the one made then with that id."""
-        query = select(*_COLUMNS).where(GENERATIONS.c.account_id == account_id)
-        if state is not None:
-            query = query.where(GENERATIONS.c.state == state)
-        if before is not None:
-            query = query.where(tuple_(GENERATIONS.c.created_at, GENERATIONS.c.id) < tuple_(*map(literal, before)))
-        newest = query.order_by(GENERATIONS.c.created_at.desc(), GENERATIONS.c.id.desc()).limit(limit)
-        page = (await self.session.execute(newest)).mappings().all()
-        return [generation_of(row) for row in page]
 
     async def admission_facts(
         self, account_id: AccountId, month_start: datetime, hour_start: datetime

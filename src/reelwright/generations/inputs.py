@@ -15,12 +15,12 @@ from reelwright.generations.branding import Brand
 from reelwright.generations.model import Artefact, ArtefactKind, Assignment, Draft, Scene, Stage, Variant, inputs_hash
 
 RECIPES: Mapping[Stage, str] = {
-    Stage.VISUAL_GENERATION: "visual-1",
-    Stage.VISUAL_VERIFICATION: "check-2",
-    Stage.VIDEO_GENERATION: "clip/1",
-    Stage.TTS_GENERATION: "speech-1",
-    Stage.AUDIO_MIXING: "mix/2",
-    Stage.VIDEO_ASSEMBLY: "chunk/2",
+    Stage.VISUAL_GENERATION: "visual-2",
+    Stage.VISUAL_VERIFICATION: "check-3",
+    Stage.VIDEO_GENERATION: "clip/2",
+    Stage.TTS_GENERATION: "speech-2",
+    Stage.AUDIO_MIXING: "mix/4",
+    Stage.VIDEO_ASSEMBLY: "chunk/5",
 }
 """The version of how each stage works. A stage that would make something else of the same inputs needs a new one."""
 
@@ -48,7 +48,11 @@ def picture(
 
 
 def check(scene: Scene, picture_sha256: str, makers: Makers) -> str:
-    """Name the verdict on a picture. Narration and other scenes' pictures are left out: they ask for no other one."""
+    """Name the verdict on a picture. Narration is left out: it asks for no other one.
+
+    So are other scenes' pictures: beside which of them it was given depends on who was sooner. Once given it stays, so
+    that a render whose other scenes were edited shows the same picture.
+    """
     return _named(Stage.VISUAL_VERIFICATION, makers, picture_sha256, scene.image_prompt, scene.visual)
 
 

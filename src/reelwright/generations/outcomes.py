@@ -36,15 +36,21 @@ class Rewritten(msgspec.Struct, frozen=True, tag="rewritten"):
 
 
 class Drawn(msgspec.Struct, frozen=True, tag="drawn"):
-    pass
+    """`seen_as` is the picture's difference hash, 16 hex digits: nearly the same for pictures that look alike."""
+
+    seen_as: str | None = None
 
 
 class Judged(msgspec.Struct, frozen=True, tag="judged"):
-    """Scores 0..100. `score` is the worst of them; below 60 the picture is made again, at most 3 times in all."""
+    """Scores 0..100. `score` is the worst of them; below 60 the picture is made again, at most 3 times in all.
+
+    `kept`: it isn't made again all the same, since what the reel may spend on that is used up; `reasons` say so.
+    """
 
     score: int
     scores: dict[str, int]
     reasons: tuple[str, ...]
+    kept: bool = False
 
 
 class Animated(msgspec.Struct, frozen=True, tag="animated"):

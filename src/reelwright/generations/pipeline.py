@@ -10,6 +10,8 @@ A targeted regeneration is one run that rewrites or speaks, or one scene's pictu
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from reelwright.generations.model import GenerationKind, Part, Stage, Unit
 from reelwright.generations.outcomes import Judged, Mixed, Outcome
 
@@ -22,6 +24,15 @@ _STAGES = tuple(Stage)
 _WORDS = _STAGES[: _ORDER[Stage.SCENE_GENERATION] + 1]
 
 Finished = Mapping[Unit, Outcome]
+
+_PICTURED = frozenset({Stage.VISUAL_GENERATION, Stage.VISUAL_VERIFICATION, Stage.VIDEO_GENERATION})
+_VOICED = frozenset({Stage.TTS_GENERATION})
+BEHIND = {
+    **dict.fromkeys(("black_s", "frozen", "full_frame"), _PICTURED),
+    **dict.fromkeys(("speech_in_each_scene", "speech_sync_ms", "words_on_speech", "caption_sync_ms"), _VOICED),
+    **dict.fromkeys(("duration_s", "platform_length_s"), _VOICED),  # the voice's pace is the reel's length
+}
+"""Which stages' work, besides mix and assembly, a check of the release gate puts in doubt when it fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +50,21 @@ class Due:
         if stop is None or self.ended:
             return self
         return Due(tuple(unit for unit in self.units if _ORDER[unit.stage] <= _ORDER[stop]))
+
+
+def failed_checks(gate: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the names of a gate report's failed checks; what could not be judged has not failed."""
+    checks = msgspec.convert(gate.get("checks", ()), tuple[dict[str, object], ...])
+    return tuple(str(check.get("name")) for check in checks if check.get("passed") is False)
+
+
+def doubted(gate: Mapping[str, object]) -> frozenset[Stage]:
+    """Return the stages none of whose work may be used again once a reel of it has failed its gate.
+
+    The mix with its plan, the chunks and the join always; voices or pictures where the checks are theirs.
+    """
+    assembled = frozenset({Stage.AUDIO_MIXING, Stage.VIDEO_ASSEMBLY})
+    return assembled.union(*(BEHIND.get(check, frozenset()) for check in failed_checks(gate)))
 
 
 def stages(kind: GenerationKind) -> tuple[Stage, ...]:
@@ -85,7 +111,7 @@ def _part(finished: Finished, part: Part | None, scene: int | None) -> Due:
     if part is None or part.of_scene is (scene is None):
         raise ValueError(f"no such part: {part} {scene}")
     if part is Part.SCENE_PICTURE and scene is not None:
-        units, settled = _takes(finished, scene)
+        units, settled = takes(finished, scene)
         return Due(tuple(units), ended=settled)
     unit = Unit(stage=_REMADE.get(part, Stage.STORY_WRITING), scene=scene)
     return Due((unit,), ended=unit in finished)
@@ -121,15 +147,20 @@ def _pictures(finished: Finished, scenes: int) -> Due:
 
 
 def _scene(finished: Finished, scene: int) -> list[Unit]:
-    """Return one scene's units: pictures and checks until one passes, then motion and voice."""
-    units, settled = _takes(finished, scene)
+    """Return a scene's units: pictures and checks until one passes, then voice (the mix waits for it), then motion."""
+    units, settled = takes(finished, scene)
     if settled:
-        units += [Unit(stage=Stage.VIDEO_GENERATION, scene=scene), Unit(stage=Stage.TTS_GENERATION, scene=scene)]
+        units += [Unit(stage=Stage.TTS_GENERATION, scene=scene), Unit(stage=Stage.VIDEO_GENERATION, scene=scene)]
     return units
 
 
-def _takes(finished: Finished, scene: int) -> tuple[list[Unit], bool]:
-    """Return one scene's pictures and checks so far, and whether one has passed or the last was judged."""
+def settles(verdict: Judged) -> bool:
+    """Say whether a picture isn't drawn again after this verdict, whatever its round."""
+    return verdict.kept or verdict.score >= PASSING_SCORE
+
+
+def takes(finished: Finished, scene: int) -> tuple[list[Unit], bool]:
+    """Return one scene's pictures and checks so far, and whether one was settled or the last was judged."""
     units: list[Unit] = []
     for take in range(MOST_ROUNDS):
         units.append(Unit(stage=Stage.VISUAL_GENERATION, scene=scene, round=take))
@@ -139,7 +170,7 @@ def _takes(finished: Finished, scene: int) -> tuple[list[Unit], bool]:
         verdict = finished.get(units[-1])
         if not isinstance(verdict, Judged):
             return units, False
-        if verdict.score >= PASSING_SCORE:
+        if settles(verdict):
             break
     return units, True
 

@@ -236,10 +236,11 @@ class Progress:
     async def begin(
         self, run_id: StageRunId, stage: str, lease: timedelta, *, longest: timedelta
     ) -> tuple[Claim, Told, Dossier] | None:
-        """Claim a run as `Runs.claim` does, note that it has started, and read what its stage may know.
+        """Start an attempt, note it, and read what its stage may know. Who held the run before has lost it.
 
-        None where there is nothing to claim. Raises Overtaken: once at most in one transaction, which then has the
-        lock.
+        The attempt may take `longest` and never more than the generation has left: no heartbeat keeps it beyond. None
+        where there is nothing to claim (`Runs.why_not` tells why). Raises Overtaken: once at most in one transaction,
+        which then has the lock.
         """
         statement = _BEGIN.get(stage, _OF_PICTURES)
         found = await self._found(statement, {"run": run_id, "lease": lease, "longest": longest})
@@ -260,7 +261,7 @@ class Progress:
     async def complete(
         self, claim: Claim, outcome: Outcome, data: Mapping[str, object], *, made_of: str | None
     ) -> tuple[Generation, dict[Unit, Outcome], set[Unit]] | None:
-        """End the claimed run well as `Runs.complete` does, and note it, in a transaction that goes on from there.
+        """End the claimed run well, and note it, in a transaction that goes on from there.
 
         Return the generation, all that is concluded so far, and all planned units; None where the run was lost or
         cancelled, so that nothing that it made may be written.

@@ -49,6 +49,20 @@ _FORGET = text(
 )
 
 
+# Under these names stands what others of the draft's generations have made or taken over, too: the same bytes.
+_DISTRUST = text(
+    """
+    UPDATE stage_runs SET inputs_hash = NULL
+     WHERE id IN (
+        SELECT r.id FROM generations g JOIN stage_runs r ON r.generation_id = g.id
+         WHERE g.draft_id = (SELECT draft_id FROM generations WHERE id = :generation)
+           AND r.inputs_hash IN (SELECT inputs_hash FROM stage_runs
+                                  WHERE generation_id = :generation AND stage = ANY(CAST(:stages AS text[])))
+         ORDER BY r.id FOR UPDATE OF r)
+    """
+)
+
+
 class File(msgspec.Struct, frozen=True):
     """As much of a stored file as names are made of."""
 
@@ -93,6 +107,11 @@ class Reuse:
     async def forget(self, key: str) -> None:
         """Let nobody take over what a stored file is of any more: it is gone, or no longer what was made."""
         await self.session.execute(_FORGET, {"key": key})
+
+    async def distrust(self, generation_id: GenerationId, stages: Collection[Stage]) -> None:
+        """Let nobody take over what a generation's runs of these stages have made, nor what they had taken over."""
+        values = {"generation": generation_id, "stages": [stage.value for stage in stages]}
+        await self.session.execute(_DISTRUST, values)
 
     async def files(self, generation_id: GenerationId) -> dict[Unit, tuple[File, ...]]:
         """Return the files that a generation has so far, by the unit that they are of."""
@@ -153,7 +172,7 @@ class Making:
         faults: tuple[str, ...] = ()
         for tried in range(pipeline.MOST_ROUNDS):
             drawn = Unit(stage=Stage.VISUAL_GENERATION, scene=at, round=tried)
-            for aspect in self.draft.aspect.within:
+            for aspect in self.draft.aspect.shown:
                 framed = replace(self.draft, aspect=aspect)
                 for makers in self._in_turn(Stage.VISUAL_GENERATION):
                     yield drawn, inputs.picture(self.variant, scene, framed, makers, tried=tried, faults=faults)
@@ -166,7 +185,7 @@ class Making:
             verdict = self.finished.get(judged)
             if not isinstance(verdict, Judged):
                 return
-            if verdict.score >= pipeline.PASSING_SCORE:
+            if pipeline.settles(verdict):
                 break
             faults = verdict.reasons
         best = Unit(stage=Stage.VISUAL_GENERATION, scene=at, round=pipeline.best_round(self.finished, at) or 0)

@@ -17,8 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.generations.acceptance import first_runs
 from reelwright.generations.model import RunState, Source, Stage, Unit
-from reelwright.generations.outcomes import Ingested, Outcome, Planned, Written, kept
-from reelwright.generations.records import Claim, Pulse, Reason, Run, StaleRun, WhyNot
+from reelwright.generations.outcomes import Ingested, Outcome, Planned, Written
+from reelwright.generations.records import Pulse, Reason, Run, StaleRun, WhyNot
 from reelwright.generations.tables import STAGE_RUNS
 from reelwright.ground.ids import GenerationId, StageRunId
 from reelwright.ground.postgres import Statement, rows
@@ -78,7 +78,6 @@ CLAIM = f"""
     RETURNING {_UNIT}, r.started_at, r.next_attempt_at
 """  # noqa: S608 - put together from constants
 """What claims a run, behind `open`."""
-_CLAIM = Statement(f"WITH {_OPEN} {CLAIM}")
 _WHY_NOT = text(
     """
     SELECT r.state, r.attempt >= r.max_attempts AS exhausted, g.paused_at IS NOT NULL AS paused,
@@ -106,7 +105,6 @@ COMPLETE = f"""
     {_MINE} RETURNING r.id, r.generation_id
 """  # noqa: S608 - put together from constants
 """What ends a run well, behind `open`."""
-_COMPLETE = Statement(f"WITH {_OPEN} {COMPLETE}")
 _RETRY_LATER = Statement(
     f"""
     WITH {_OPEN}
@@ -194,7 +192,6 @@ _WAKE = text(
     RETURNING {_UNIT}, greatest(r.next_attempt_at - clock_timestamp(), interval '0') AS wait
     """  # noqa: S608 - put together from constants
 )
-_FOREVER = timedelta(days=365)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,23 +207,6 @@ class Runs:
         values = first_runs(generation_id, units, max_attempts=max_attempts)
         new = {row["id"] for row in await rows(self.session, _PLAN, values | {"generation": generation_id})}
         return [unit for run, unit in zip(values["ids"], units, strict=True) if run in new]
-
-    async def claim(self, run_id: StageRunId, lease: timedelta, *, longest: timedelta | None = None) -> Claim | None:
-        """Start an attempt, or return None (`why_not` tells why). Who held the run before can write nothing more.
-
-        The attempt may take `longest` and never more than the generation has left: no heartbeat keeps it beyond.
-        """
-        values = {"run": run_id, "lease": lease, "longest": longest or _FOREVER}
-        for row in await rows(self.session, _CLAIM, values):
-            return Claim(
-                run_id=run_id,
-                generation_id=row["generation_id"],
-                unit=Unit(stage=Stage(row["stage"]), scene=row["scene"], chunk=row["chunk"], round=row["round"]),
-                attempt=row["attempt"],
-                max_attempts=row["max_attempts"],
-                fence=row["fence"],
-            )
-        return None
 
     async def why_not(self, run_id: StageRunId) -> WhyNot:
         """Say why a claim got nothing. A run that has become free since is `early` or `held` with no wait."""
@@ -252,16 +232,6 @@ class Runs:
         if not row.wanted:
             return Pulse.ENDED
         return Pulse.LATE if row.late else Pulse.OK
-
-    async def complete(
-        self, run_id: StageRunId, fence: int, result: Outcome | Mapping[str, object], *, made_of: str | None = None
-    ) -> bool:
-        """End the run well. False: it was lost or cancelled, so nothing that it made may be written.
-
-        `made_of` names its inputs, where another run of the same need not be done again. Of outcomes that have tables
-        of their own (sources, stories, scenes) only the type is kept.
-        """
-        return await self._fenced(_COMPLETE, run_id, fence, result=kept(result), made_of=made_of)
 
     async def retry_later(self, run_id: StageRunId, fence: int, delay: timedelta, error_code: str) -> bool:
         """Queue the run again after a failed attempt, which counts. False where the run was lost."""

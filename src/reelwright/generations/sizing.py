@@ -14,12 +14,12 @@ class Aspect(StrEnum):
         return {"9:16": (1080, 1920), "1:1": (1080, 1080), "16:9": (1920, 1080)}[self.value]
 
     @property
-    def within(self) -> "tuple[Aspect, ...]":
-        """The aspects whose pictures hold this one's frame in full size: its own, and for a square both others.
+    def shown(self) -> "tuple[Aspect, ...]":
+        """The aspects whose pictures a frame may show, its own first: one set serves them all.
 
-        A long frame cut from a square or from the other one would have to be made larger than it was drawn.
+        A square is cut from the others; a long frame shows the other one's pictures before a ground of their own.
         """
-        return (self, Aspect.PORTRAIT, Aspect.LANDSCAPE) if self is Aspect.SQUARE else (self,)
+        return (self, *(other for other in (Aspect.PORTRAIT, Aspect.LANDSCAPE, Aspect.SQUARE) if other is not self))
 
 
 def wanted_words(*, duration_s: int, words_per_minute: int = 150) -> int:

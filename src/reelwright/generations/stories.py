@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Row as Record
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import and_, delete, func, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -198,6 +198,22 @@ class Variants:
     async def of_draft(self, draft_id: DraftId) -> list[Variant]:
         """Return all variants of the draft."""
         return await self._with_scenes(select(*VARIANTS.c).where(VARIANTS.c.draft_id == draft_id))
+
+    async def page(
+        self, draft_id: DraftId, *, limit: int, after: VariantId | None = None, selected: VariantId | None = None
+    ) -> list[Variant]:
+        """Return so many variants of the draft, those behind one of them; and the selected one, wherever it is."""
+        query = select(VARIANTS.c.id).where(VARIANTS.c.draft_id == draft_id)
+        if after is not None:
+            last = VARIANTS.alias("last")
+            here, there = (tuple_(t.c.generation_id, t.c.position) for t in (VARIANTS, last))
+            same = and_(VARIANTS.c.created_at == last.c.created_at, here > there)
+            behind = or_(VARIANTS.c.created_at < last.c.created_at, same)
+            query = query.join(last, and_(last.c.id == after, last.c.draft_id == draft_id)).where(behind)
+        wanted = query.order_by(*_newest_first()).limit(limit).scalar_subquery()
+        return await self._with_scenes(
+            select(*VARIANTS.c).where(or_(VARIANTS.c.id.in_(wanted), VARIANTS.c.id == selected))
+        )
 
     async def of_generation(self, generation_id: GenerationId) -> list[Variant]:
         """Return the variants that this generation works on: those it wrote, or the draft's if it writes none."""

@@ -18,6 +18,14 @@ from reelwright.ground.postgres import async_url
 _ONE_AT_A_TIME = threading.Lock()  # Alembic keeps its context in module globals
 _ADVISORY_LOCK = 0x7265656C  # "reel": processes that start together migrate one after the other
 
+_UNPROVEN = text(
+    """
+    SELECT format('ALTER TABLE %s VALIDATE CONSTRAINT %I', conrelid::regclass, conname) FROM pg_constraint
+     WHERE NOT convalidated AND connamespace = CAST(current_schema() AS regnamespace) ORDER BY conrelid, conname
+    """
+)
+"""What proves for a table's older rows a promise that new ones keep already."""
+
 
 def configuration() -> Config:
     """Return an Alembic configuration that needs no file."""
@@ -31,7 +39,9 @@ def upgrade(database_url: str, revision: str = "head") -> None:
     """Bring the database up to a revision; return at once where it is there already.
 
     Blocks, and may be called with or without an event loop running. Everything happens in one transaction, so a
-    failure leaves the database as it was. Raises what the database driver raises.
+    failure leaves the database as it was. Constraints that are added as NOT VALID are then validated, each by itself:
+    a large table's rows are looked through under a lock that lets others read and write them, and whoever is cut off
+    in it goes on the next time. Raises what the database driver raises.
     """
     _apply(database_url, revision, command.upgrade)
 
@@ -52,6 +62,12 @@ async def _connected(database_url: str, config: Config, revision: str, step: Cal
     try:
         async with engine.begin() as connection:
             await connection.run_sync(_migrate, config, revision, step)
+            unproven = (await connection.execute(_UNPROVEN)).scalars().all()
+        for statement in unproven:
+            async with engine.begin() as connection:
+                await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+                if statement in (await connection.execute(_UNPROVEN)).scalars().all():
+                    await connection.exec_driver_sql(statement)
     finally:
         await engine.dispose()
 

@@ -3,12 +3,13 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
-from datetime import timedelta
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
+from advanced_alchemy.types import DateTimeUTC
 from asyncpg.prepared_stmt import PreparedStatement
 from sqlalchemy import Connection, MetaData, NullPool, event
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
@@ -27,9 +28,13 @@ NAMING = {
 
 
 class Row(DeclarativeBase):
-    """The base of every table. Rows stay inside repositories; what leaves a room is a plain dataclass."""
+    """The base of every table. Rows stay inside repositories; what leaves a room is a plain dataclass.
+
+    Every instant is a timestamptz: one without a time zone is refused before it is sent.
+    """
 
     metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map = {datetime: DateTimeUTC(timezone=True)}  # noqa: RUF012 - SQLAlchemy's own hook
 
 
 # connection exceptions, insufficient resources, shutting down, read-only standby, a transaction left idle too long,
@@ -65,43 +70,26 @@ class Database:
     def __init__(self, engine: AsyncEngine, *, most: int = 8, patience_s: float = 2.0) -> None:
         self.engine = engine
         level = engine.get_execution_options().get("isolation_level")
-        self._begin = f"BEGIN ISOLATION LEVEL {level}" if level else "BEGIN"
+        self.beginning = f"BEGIN ISOLATION LEVEL {level}" if level else "BEGIN"
         self._idle: list[_Line] = []
         self._places = asyncio.Semaphore(most)
         self._patience_s = patience_s
         self._ending: set[asyncio.Task[None]] = set()
         event.listen(engine.sync_engine, "engine_disposed", self._abandon)
 
-    @asynccontextmanager
-    async def begin(self) -> AsyncGenerator[AsyncConnection]:
+    def begin(self) -> "_Transaction":
         """Open a transaction. Raises Outage where PostgreSQL is away, or has undone it for another's sake.
 
         A lost COMMIT raises it too: re-read by key.
         """
-        with _outages():
-            async with self._taken() as line:
-                await line.driver.execute(self._begin)
-                line.begun = True
-                try:
-                    yield line.tx
-                except Exception:
-                    if line.open:
-                        await line.rollback()
-                    raise
-                after = line.after if line.begun else []
-                await line.commit()
-        for do in after:
-            do()
+        return _Transaction(self)
 
-    @asynccontextmanager
-    async def single(self) -> AsyncGenerator[AsyncConnection]:
+    def single(self) -> "_Single":
         """Open a connection for one statement, which is a transaction by itself: no BEGIN and no COMMIT go with it.
 
         Raises Outage, as `begin` does.
         """
-        with _outages():
-            async with self._taken() as line:
-                yield line.tx
+        return _Single(self)
 
     async def ping(self) -> None:
         """Ask the server for one value. Raises Outage."""
@@ -117,29 +105,33 @@ class Database:
             await asyncio.wait(self._ending)
         await self.engine.dispose()
 
-    @asynccontextmanager
-    async def _taken(self) -> AsyncGenerator["_Line"]:
-        """Hold a connection: the one that was used last, else a new one. Cut off in its middle, it is of no more use.
+    async def take(self) -> "_Line":
+        """Return a connection: the one that was used last, else a new one. It must come back by `give_back`.
 
         Raises TimeoutError where none is free for long, and what connecting raises.
         """
-        async with asyncio.timeout(self._patience_s) if self._places.locked() else nullcontext():
+        if self._places.locked():
+            async with asyncio.timeout(self._patience_s):
+                await self._places.acquire()
+        else:
             await self._places.acquire()
         try:
             line = await self._usable()
             line.renew()
-            try:
-                yield line
-            except BaseException as error:
-                line.spent = line.spent or not isinstance(error, Exception) or isinstance(error, _LOST)
-                raise
-            finally:
-                if line.free:
-                    self._idle.append(line)
-                else:
-                    self._end(line)
-        finally:
+        except BaseException:
             self._places.release()
+            raise
+        return line
+
+    def give_back(self, line: "_Line", error: BaseException | None) -> None:
+        """Keep a connection for the next. Cut off in its middle, it is of no more use."""
+        if error is not None:
+            line.spent = line.spent or not isinstance(error, Exception) or isinstance(error, _LOST)
+        if line.free:
+            self._idle.append(line)
+        else:
+            self._end(line)
+        self._places.release()
 
     async def _usable(self) -> "_Line":
         while self._idle:
@@ -235,23 +227,72 @@ def after_commit(tx: AsyncConnection, do: Callable[[], None]) -> None:
     line.after.append(do)
 
 
-@contextmanager
-def _outages() -> Generator[None]:
+class _Single:
+    """What `Database.single` opens. A class: nested generators cost a request as much as a statement."""
+
+    __slots__ = ("_db", "_line")
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def __aenter__(self) -> AsyncConnection:
+        try:
+            self._line = await self._db.take()
+        except Exception as error:
+            _tell_outage(error)
+            raise
+        return self._line.tx
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._db.give_back(self._line, error)
+        if error is not None:
+            _tell_outage(error)
+
+
+class _Transaction(_Single):
+    """What `Database.begin` opens."""
+
+    __slots__ = ()
+
+    async def __aenter__(self) -> AsyncConnection:
+        tx = await super().__aenter__()
+        try:
+            await self._line.driver.execute(self._db.beginning)
+        except BaseException as error:
+            await super().__aexit__(type(error), error, None)
+            raise
+        self._line.begun = True
+        return tx
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        line, after = self._line, list[Callable[[], None]]()
+        try:
+            if error is None:
+                after = line.after if line.begun else after
+                await line.commit()
+            elif isinstance(error, Exception) and line.open:
+                await line.rollback()
+        except BaseException as failed:
+            await super().__aexit__(type(failed), failed, None)
+            raise
+        await super().__aexit__(kind, error, trace)
+        for do in after:
+            do()
+
+
+def _tell_outage(error: BaseException) -> None:
     """Tell what is PostgreSQL's absence, or another transaction's doing, from our bugs. Raises Outage.
 
     SQLAlchemy leaves asyncpg's own errors as they are where a connection ends while it is being made.
     """
-    try:
-        yield
-    except _GONE as away:
-        raise Outage("The database is not answering.", code="database.unavailable") from away
-    except (DBAPIError, asyncpg.PostgresError) as error:
+    if isinstance(error, _GONE):
+        raise Outage("The database is not answering.", code="database.unavailable") from error
+    if isinstance(error, DBAPIError | asyncpg.PostgresError):
         state = str(getattr(getattr(error, "orig", error), "sqlstate", "") or "")
         if state.startswith(_CONFLICT):
             raise Outage("Someone else was at it: ask again.", code="database.conflict", wait=_SOON) from error
         if getattr(error, "connection_invalidated", False) or state.startswith(_AWAY):
             raise Outage("The database is not answering.", code="database.unavailable") from error
-        raise
 
 
 class Statement:
@@ -334,37 +375,9 @@ def connect(url: str, *, pool_size: int = 8, statement_timeout_ms: int = 10_000,
             # Short statements, prepared once: planning them anew each time, or compiling them, costs more than running.
             "plan_cache_mode": "force_generic_plan",
             "jit": "off",
+            # As SSDs have it: else plans made while a table is small, or isn't analysed yet, read it whole ever after.
+            "random_page_cost": "1.1",
         },
         "timeout": 5,
     }
     return Database(create_async_engine(async_url(url), poolclass=NullPool, connect_args=options), most=pool_size)
-
-
-async def listen(url: str, channel: str, heard: Callable[[str], None]) -> None:
-    """Call `heard` with each notification's text, and with none after every (re)connection. Runs until cancelled."""
-    plain = async_url(url).replace("postgresql+asyncpg://", "postgresql://")
-    while True:
-        try:
-            await _listen_once(plain, channel, heard)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
-            await asyncio.sleep(1.0)
-
-
-async def _listen_once(url: str, channel: str, heard: Callable[[str], None]) -> None:
-    """Listen until the connection ends. Raises OSError, asyncpg's errors."""
-    gone = asyncio.Event()
-
-    def ended(_connection: object) -> None:
-        gone.set()
-
-    def notified(_connection: object, _pid: int, _channel: str, payload: object) -> None:
-        heard(str(payload))
-
-    connection = await asyncpg.connect(url, timeout=5, server_settings={"application_name": "reelwright-listen"})
-    try:
-        connection.add_termination_listener(ended)
-        await connection.add_listener(channel, notified)
-        heard("")
-        await gone.wait()
-    finally:
-        connection.terminate()

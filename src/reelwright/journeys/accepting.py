@@ -18,10 +18,10 @@ from reelwright.journeys.lastword import Moment
 def _whole(accepted: str) -> Statement:
     return Statement(
         f"""
-        WITH {accepted}, {generations.FIRST_RUNS}, {outbox.promising("made")}, {ledger.holding("made")}
-        SELECT order_stands(made.account_id, hold.generation_id IS NOT NULL, :month_start, :month_end, :hour_start,
+        WITH {accepted}, {generations.FIRST_RUNS}, {outbox.promising("made")}
+        SELECT order_stands(account_id, {ledger.holding("account_id")}, :month_start, :month_end, :hour_start,
                             :hour_end, :most_month, :most_hour, :most_live), {outbox.NOTIFIED}
-          FROM made LEFT JOIN hold ON true
+          FROM made
         """  # noqa: S608 - put together from constants
     )
 

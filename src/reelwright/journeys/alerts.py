@@ -1,9 +1,9 @@
 """Warn people before their month's credits or generations run out, and tell them how a month and a reel have ended.
 
 A threshold is told in the transaction that crosses it, which has the account's credits locked: so it is told once,
-however many cross it together. Used is what was taken for good, not what is held. A jump over several tells the highest
-and notes the others; what was told of a period and a limit isn't told again when a refund brings it back below. Another
-limit (a better plan), and the next period, begin anew.
+however many cross it together. Used is what work was charged, less refunds: not what is held, was taken back or repaid.
+A jump over several tells the highest and notes the others; what was told of a period and a limit isn't told again when
+a refund brings it back below. Another limit (a better plan), and the next period, begin anew.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -33,17 +33,29 @@ _SETTLING = timedelta(hours=2)
 _FRESH, _WORTH_TELLING = timedelta(days=1), timedelta(days=7)
 """A month is new, and the last one news, for so long."""
 
-# The month's allowance is what was given for the period that ends last; `filled` is the account's newest lot of any
-# kind, and `left_micro` all that can be used or is held.
+# The month's allowance is what was given for the period that ends last, but not what was taken back with a payment and
+# given again. Used is what left its lots for work: other lines of the journal name the lot that they moved, and none is
+# older than the lots. `filled` is the account's newest lot of any kind, and `left_micro` all that can be used or is
+# held.
 _CREDITS = Statement(
     """
-    SELECT coalesce(month.given, 0)::bigint AS limit_micro, coalesce(month.drawn, 0)::bigint AS used_micro,
+    SELECT coalesce(month.given, 0)::bigint AS limit_micro,
+           (coalesce(month.drawn, 0) - coalesce(otherwise.micro, 0))::bigint AS used_micro,
            month.expires_at AS ends_at, coalesce(purse.micro, 0)::bigint AS left_micro, newest.id AS filled
       FROM (SELECT) AS once
       LEFT JOIN LATERAL (
-           SELECT expires_at, sum(amount_micro) AS given, sum(amount_micro - remaining_micro - held_micro) AS drawn
+           SELECT expires_at,
+                  sum(amount_micro) FILTER (WHERE NOT starts_with(external_ref, 'grant:returned:')) AS given,
+                  sum(amount_micro - remaining_micro - held_micro) AS drawn,
+                  array_agg(id) AS lots, array_agg(external_ref) AS sources
              FROM credit_lots WHERE account_id = :account AND origin = 'monthly' AND expires_at > :now
             GROUP BY expires_at ORDER BY expires_at DESC LIMIT 1) AS month ON true
+      LEFT JOIN LATERAL (
+           SELECT sum(amount_micro) AS micro FROM credit_journal
+            WHERE account_id = :account AND lot_id = ANY(month.lots)
+              AND kind IN ('adjust', 'clawback', 'repay', 'expire')
+              AND seq > coalesce((SELECT min(seq) FROM credit_journal WHERE source = ANY(month.sources)), 0)
+           ) AS otherwise ON true
       LEFT JOIN LATERAL (
            SELECT sum(remaining_micro + held_micro) AS micro FROM credit_lots
             WHERE account_id = :account AND live AND (expires_at IS NULL OR expires_at > :now)) AS purse ON true

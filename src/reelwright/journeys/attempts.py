@@ -30,6 +30,8 @@ LOG_IN_ACCOUNT = Bound("log-in-account", 10, _QUARTER)
 LOG_IN_DEVICE = Bound("log-in-device", 10, _QUARTER)
 """A browser that has logged in to the account before has tries of its own, so that others can't lock its owner out."""
 SIGN_UP_CLIENT = Bound("sign-up-client", 10, _HOUR)
+RESET_CLIENT = Bound("reset-client", 10, _HOUR)
+"""Of its own, so that whoever has forgotten passwords keeps no colleague behind the same address from signing up."""
 LETTERS_ACCOUNT = Bound("letters-account", 5, _HOUR)
 PROOF_CLIENT = Bound("proof-client", 60, _QUARTER)
 PASSWORD_ACCOUNT = Bound("password-account", 10, _QUARTER)

@@ -16,6 +16,7 @@ from reelwright.ground.errors import Refusal
 from reelwright.ground.ids import AccountId, fresh
 from reelwright.ground.postgres import Database
 from reelwright.library import BrandKit, BrandKits, LogoFile, Media, MediaKind, MediaUnknown
+from reelwright.schedules import Schedules
 
 _OUTLINES = ("#0E0E12", "#FFFFFF")  # what rendering draws round letters: dark, or white round dark ones
 LEAST_CONTRAST = 4.5
@@ -89,10 +90,14 @@ async def change(
 
 
 async def remove(account: AccountId, kit_id: UUID, *, db: Database) -> None:
-    """Delete a kit. Drafts that wear it do without from now on; what was ordered with it goes on. Raises NotFound."""
+    """Delete a kit. Drafts and schedules that wear it do without from now on; what was ordered with it goes on.
+
+    Raises NotFound.
+    """
     async with db.begin() as tx:
         await BrandKits(tx, account).remove(kit_id)
         await Drafts(session=tx).unbrand(account, kit_id)
+        await Schedules(session=tx).unbrand(account, kit_id)
 
 
 async def check(tx: AsyncConnection, account: AccountId, changes: Mapping[str, object]) -> None:

@@ -162,6 +162,31 @@ async def correct(
     return balance, not done.now
 
 
+async def refund(
+    generation_id: GenerationId, micro: int, *, key: str, reason: str, by: Account, db: Database
+) -> tuple[int, bool]:
+    """Give back what a generation was charged, or a part; return what stays charged, and whether this was a repeat.
+
+    Raises NotFound, RefundTooLarge, KeyChanged, Outage.
+    """
+    async with db.begin() as tx:
+        if await Generations(session=tx).lock(generation_id) is None:
+            raise NotFound("There is no such generation.")
+        reference = f"{by.id}:{key}"
+        done = await ledger.refund(
+            tx, generation=generation_id, micro=micro, reference=reference, reason=reason, actor=by.id
+        )
+        if done.micro != micro:
+            raise KeyChanged(
+                "This Idempotency-Key was used for another change: send a new key.", field="Idempotency-Key"
+            )
+        if done.now:
+            await audited(tx, "credits.refunded", by=by, target=generation_id, micro=micro)
+        charged = await ledger.charged(tx, generation=generation_id)
+    _log.info("credits.refunded", by=str(by.id), generation_id=str(generation_id), micro=micro, repeated=not done.now)
+    return charged, not done.now
+
+
 async def sweep_lapsed(*, db: Database) -> int:
     """Let every account's lapsed credits go, one account a transaction; return how many accounts. Raises Outage."""
     swept, after = 0, None

@@ -20,6 +20,7 @@ from reelwright.ground.ids import AccountId, DeadLetterId, GenerationId, StageRu
 from reelwright.ground.postgres import Database
 from reelwright.journeys import creation, resumption
 from reelwright.journeys.auditing import audited
+from reelwright.journeys.ending import GateFailed
 from reelwright.journeys.facts import LIMITS
 from reelwright.journeys.lastword import Moment
 from reelwright.journeys.ordering import Order, Terms, prepare
@@ -332,6 +333,11 @@ def _next_step(entry: Entry) -> str:
         return "Mend what the queue refused (mostly the worker's public URL), then redrive: the message is sent anew."
     if not entry.open:
         return f"Nothing: generation {entry.successor} goes on from it."
+    if entry.code == GateFailed.code:
+        return (
+            "See which checks failed (the sentence that the owner was told names them; values are in the generation's"
+            " `gate`), mend what makes them fail, then redrive: mix, chunks and what they doubt are made anew."
+        )
     steps = {
         "bug": "Find the bug by the request id in the logs, deploy, then redrive.",
         "deadline": "See why work was slow (queue age, provider status), then redrive.",

@@ -1,7 +1,6 @@
 """How a generation ends: its credits captured or given back, its lease and places released, its story told."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import cast
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,8 +15,10 @@ from reelwright.generations import (
     Outcome,
     Progress,
     Released,
+    Reuse,
     Runs,
     StaleRun,
+    pipeline,
 )
 from reelwright.ground import clock, log, telemetry
 from reelwright.ground.errors import Outage, Refusal
@@ -33,7 +34,26 @@ EXHAUSTED = Outage(
 )
 TOO_LATE = Outage("The reel was not finished in time; nothing was charged. Start it again.", code="generation.deadline")
 BROKEN = Outage("A stage broke on our side; nothing was charged. Start the reel again.", code="stage.bug")
-_REASONS = {TOO_LATE.code: "deadline", BROKEN.code: "bug"}
+
+
+class GateFailed(Outage):
+    """The finished file did not pass the release gate: ours, so nothing is delivered, charged, or made from it again.
+
+    Trying the same stage anew would not help: whoever goes on makes anew what `gate`, the report, puts in doubt.
+    """
+
+    code = "gate.failed"
+
+    def __init__(self, gate: Mapping[str, object]) -> None:
+        self.gate = gate
+        self.checks = pipeline.failed_checks(gate)
+        super().__init__(
+            f"The finished reel did not pass its own check ({', '.join(self.checks)}); nothing was charged."
+            " Resume it: what failed is made anew."
+        )
+
+
+_REASONS = {TOO_LATE.code: "deadline", BROKEN.code: "bug", GateFailed.code: "bug"}
 
 
 async def succeed(tx: AsyncConnection, generation: Generation, outcome: Outcome) -> None:
@@ -50,10 +70,10 @@ async def succeed(tx: AsyncConnection, generation: Generation, outcome: Outcome)
 async def fail(claim: Claim, *, room: Workroom, why: Refusal | Outage, uses: Sequence[Use] = ()) -> bool:
     """End the generation as failed with everything given back: credits, unit, lease. Only the claim's holder may.
 
-    An outage is our failure and leaves a dead letter; a refusal is the user's to mend. `uses` is what the attempt has
-    cost us, which is written whoever holds the claim. Returns whether this ended it.
+    An outage is our failure and leaves a dead letter; a refusal is the user's to mend. A reel that failed its gate
+    leaves nothing to others that may be why. `uses` is what the attempt has cost us, which is written whoever holds the
+    claim. Returns whether this ended it.
     """
-    report = why.extra.get("gate") if isinstance(why, Refusal) else None
     async with room.db.begin() as tx:
         generation = await Generations(session=tx).lock(claim.generation_id)
         if generation is None:
@@ -62,9 +82,13 @@ async def fail(claim: Claim, *, room: Workroom, why: Refusal | Outage, uses: Seq
         await spending.wasted(tx, generation, claim, uses)
         if not ours:
             return False
-        await _end_unpaid(tx, generation, why, gate=report)
+        await _end_unpaid(tx, generation, why)
         if isinstance(why, Outage):
             await _bury(tx, why, claim)
+        if isinstance(why, GateFailed):
+            await Reuse(session=tx).distrust(generation.id, pipeline.doubted(why.gate))
+    if isinstance(why, GateFailed):
+        _log.error("gate.failed", generation_id=str(generation.id), checks=list(why.checks))
     told(generation, GenerationState.FAILED, code=why.code)
     await release(room.gate, generation.account_id, generation.id, refund=True)
     return True
@@ -95,16 +119,13 @@ async def give_up(
     return True
 
 
-async def _end_unpaid(
-    tx: AsyncConnection, generation: Generation, why: Refusal | Outage, *, gate: object = None
-) -> None:
-    report = cast("dict[str, object] | None", gate)
+async def _end_unpaid(tx: AsyncConnection, generation: Generation, why: Refusal | Outage) -> None:
     ended = await Generations(session=tx).finish(
         generation.id,
         GenerationState.FAILED,
         failure_code=why.code,
         failure_sentence=why.sentence,
-        gate=report,
+        gate=why.gate if isinstance(why, GateFailed) else None,
         units_back=True,
     )
     if not ended:

@@ -31,8 +31,10 @@ KEPT: Mapping[str, str] = {
     "credit_holds": "the books",
     "usage_ledger": "the books",
     "usage_daily": "the books",
+    "usage_accounts": "the books",
     "subscriptions": "what was paid for: Stripe's ids, no names",
     "paid_periods": "what was paid for",
+    "former_customers": "what was paid for: Stripe's ids, no names",
     "boosts": "what was paid for or given",
     "purchases": "what was paid for",
     "payments": "what was paid for; refunds and disputes come late",
@@ -59,7 +61,9 @@ _EMPTIED: tuple[TextClause, ...] = (
         """
         UPDATE stripe_events e SET payload = '{}' FROM users u
          WHERE u.id = :account AND e.payload::text <> '{}' AND (
-               strpos(e.payload::text, u.id::text) > 0 OR strpos(e.payload::text, u.external_customer_id) > 0)
+               strpos(e.payload::text, u.id::text) > 0 OR strpos(e.payload::text, u.external_customer_id) > 0
+               OR EXISTS (SELECT FROM former_customers f
+                           WHERE f.account_id = u.id AND strpos(e.payload::text, f.external_customer_id) > 0))
         """
     ),
     text("DELETE FROM schedules WHERE account_id = :account"),

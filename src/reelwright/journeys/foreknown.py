@@ -13,7 +13,7 @@ from reelwright.ground.postgres import Statement, rows
 
 _READ = Statement(
     f"""
-    SELECT {generations.FINGERPRINT} AS fingerprint, {library.DEFAULT_VOICE} AS voice, {billing.PRICES} AS prices
+    SELECT {generations.FINGERPRINT} AS fingerprint, {library.DEFAULT_VOICE} AS voice, {billing.PRICED_BY} AS prices
     """
 )
 
@@ -30,4 +30,5 @@ class Foreknown:
 async def foreknown(tx: AsyncConnection, account: AccountId, order: GenerationId) -> Foreknown:
     """Return what an order of this id begins with. Raises LookupError where no price list is in force."""
     [row] = await rows(tx, _READ, {"account": account, "generation": order})
-    return Foreknown(row["fingerprint"], billing.price_list(row["prices"]), library.default_voice(row["voice"]))
+    prices = await billing.Catalogue(session=tx).named(row["prices"])
+    return Foreknown(row["fingerprint"], prices, library.default_voice(row["voice"]))

@@ -3,11 +3,25 @@
 from datetime import timedelta
 
 from reelwright.accounts import Accounts, Caller, Proofs, Replays, Sessions, SignIns, well_formed
+from reelwright.ground.errors import Kind, Refusal
 from reelwright.ground.postgres import Database
 
 REMEMBERED = timedelta(days=30)
 """How long an Idempotency-Key of anything but an order is known; an order's is known for ever."""
 _BATCH = 1000
+
+
+class StepUpRequired(Refusal):
+    """A session whose password was given too long ago for this."""
+
+    kind = Kind.UNAUTHENTICATED
+    code = "auth.step_up_required"
+
+
+def sure(caller: Caller) -> None:
+    """Let those do what administrators do who gave their password lately, or hold a key. Raises StepUpRequired."""
+    if caller.session_id is not None and not caller.recent:
+        raise StepUpRequired("Give your password again: POST /v1/auth/step-up, then repeat this.")
 
 
 async def of_key(secret: str, *, db: Database) -> Caller | None:

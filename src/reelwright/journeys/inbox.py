@@ -29,15 +29,15 @@ from reelwright.billing import (
 from reelwright.ground import log, telemetry
 from reelwright.ground.errors import NotFound, Outage, Refusal
 from reelwright.ground.postgres import Database
-from reelwright.journeys import plans, returns, settlement
+from reelwright.journeys import checkouts, plans, returns, settlement
 from reelwright.journeys.auditing import audited
-from reelwright.journeys.settlement import Heard, Settle
+from reelwright.journeys.settlement import Heard, Overtaken, Settle
 
 _log = log.logger("journeys.inbox")
 
 _SETTLES: Mapping[Family, Callable[[Heard], Awaitable[Settle]]] = MappingProxyType(
     {
-        Family.CHECKOUT: settlement.checkout,
+        Family.CHECKOUT: checkouts.checkout,
         Family.SUBSCRIPTION: settlement.subscription,
         Family.INVOICE: settlement.invoice,
         Family.CHARGE: returns.charge,
@@ -130,7 +130,7 @@ async def _store(event: billing.Event, *, stripe: StripeDoor, db: Database) -> b
 
 async def _handle(claim: Claim, *, db: Database, gate: Gate, stripe: StripeDoor, now: datetime) -> None:
     """Settle one event, or leave it for later, or give it up where no repeat can help."""
-    heard = Heard(type=claim.type, object_id=claim.object_id, db=db, stripe=stripe, now=now)
+    heard = Heard(type=claim.type, object_id=claim.object_id, db=db, stripe=stripe, now=now, asked_at=claim.asked_at)
     try:
         settle = await _SETTLES[claim.family](heard)
         async with db.begin() as tx:
@@ -142,6 +142,8 @@ async def _handle(claim: Claim, *, db: Database, gate: Gate, stripe: StripeDoor,
         _log.warning("inbox.claim_lost", event_id=claim.id)
     except Outage as away:
         await _postpone(claim, away.code, db=db)
+    except Overtaken:
+        await _postpone(claim, "overtaken", db=db)
     except (EventUnusable, Unknown) as unusable:
         await _give_up(claim, unusable.sentence if isinstance(unusable, Refusal) else "Stripe has it no more", db=db)
     except Exception as bug:  # noqa: BLE001 - one event's bug must not stop the others; it is logged with its traceback

@@ -9,6 +9,7 @@ from reelwright.ground import log
 from reelwright.ground.errors import Kind, Refusal
 from reelwright.ground.ids import AccountId, ApiKeyId, fresh
 from reelwright.ground.postgres import Database
+from reelwright.journeys import identity
 
 _log = log.logger("journeys.keys")
 MOST_LIVE = 50
@@ -38,11 +39,14 @@ async def issue(
 ) -> tuple[ApiKey, str | None]:
     """Make a key; return it with its secret, which is None where this request has made it before.
 
-    Raises ScopeNotHeld, TooManyKeys, KeyReused, Outage.
+    A session that may not administer now makes no key that could.
+    Raises ScopeNotHeld, StepUpRequired, TooManyKeys, KeyReused, Outage.
     """
     beyond = [scope for scope in scopes if not covers(caller.scopes, scope)]
     if beyond:
         raise ScopeNotHeld(f"Your own key has no scope {beyond[0]}: it can't give it to another.", field="scopes")
+    if caller.account.role == "admin" and covers(scopes, Scope.ADMIN):
+        identity.sure(caller)
     account_id = caller.account.id
     async with db.begin() as tx:
         accounts, new = Accounts(session=tx), ApiKeyId(fresh())

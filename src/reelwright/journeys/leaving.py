@@ -215,11 +215,12 @@ async def _stop_paying(
 
 
 async def _ended(one: Subscribed, *, db: Database, gate: Gate, stripe: StripeDoor, now: datetime) -> None:
+    asked_at = await settlement.instant(db)
     try:
         over = await stripe.cancel_now(one.id)
-        async with db.begin() as tx:
-            account = await settlement.hold(tx, over, now=now)
+        account = await settlement.keep(over, asked_at=asked_at, db=db, stripe=stripe, now=now)
     except (Unknown, EventUnusable):  # gone by now, or of an item that we no longer sell: its event settles the rest
         _log.warning("leaving.subscription_unknown", subscription=one.id)
         return
-    await plans.announce(account, gate=gate)
+    if account is not None:
+        await plans.announce(account, gate=gate)

@@ -168,13 +168,13 @@ async def page(
     account: AccountId, wanted: AssetFilter, *, after: tuple[datetime, UUID] | None, limit: int, db: Database
 ) -> list[Asset]:
     """Return so many assets that have all that is wanted, newest first, behind the given one. Raises Outage."""
-    async with db.begin() as tx:
+    async with db.single() as tx:
         return await Assets(tx, account).page(wanted, after=after, limit=limit)
 
 
 async def asset(account: AccountId, asset_id: UUID, *, db: Database) -> Asset:
     """Return one. Raises AssetUnknown."""
-    async with db.begin() as tx:
+    async with db.single() as tx:
         return await Assets(tx, account).get(asset_id)
 
 

@@ -8,12 +8,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright import billing, schedules
 from reelwright.accounts import Account
-from reelwright.generations import Draft, GenerationKind
+from reelwright.generations import Aspect, CaptionStyle, Draft, GenerationKind, Platform, Profile, Tone
 from reelwright.ground.errors import Kind, Refusal
 from reelwright.ground.ids import AccountId, DraftId, GenerationId, ScheduleId
 from reelwright.ground.postgres import Database
 from reelwright.journeys.ordering import BATCH, Order, prepare
-from reelwright.schedules import Schedule, ScheduleRun, ScheduleRuns, Schedules, ScheduleState, Wanted
+from reelwright.schedules import Making, Schedule, ScheduleRun, ScheduleRuns, Schedules, ScheduleState, Wanted
 
 BY_OWNER = "schedule.paused_by_owner"
 
@@ -157,6 +157,23 @@ async def delete(account: AccountId, wished: ScheduleId, *, db: Database) -> Non
         await kept.remove(wished)
 
 
+def draft_of(making: Making, draft: DraftId, account: AccountId) -> Draft:
+    """Return the draft that a schedule's reel is made of, as yet about nothing."""
+    return Draft(
+        id=draft,
+        account_id=account,
+        platform=Platform(making.platform),
+        tone=Tone(making.tone),
+        language=making.language,
+        duration_s=making.duration_s,
+        aspect=Aspect(making.aspect),
+        voice=making.voice,
+        music=making.music,
+        caption_style=CaptionStyle(making.caption_style),
+        brand_kit_id=making.brand_kit_id,
+    )
+
+
 def _due(wanted: Wanted, now: datetime) -> datetime:
     due_at = wanted.timing.after(now)
     if due_at is None:
@@ -169,21 +186,19 @@ def _has_ended() -> HasEnded:
 
 
 async def _check(tx: AsyncConnection, wanted: Wanted, account: Account, now: datetime) -> None:
-    """Refuse what the plan lacks, and a budget below the price of one run. Raises PlanLacksIt, BudgetTooSmall."""
+    """Refuse what the plan lacks, and a budget below the price of one run.
+
+    Raises PlanLacksIt, BudgetTooSmall, VoiceUnknown, MusicUnknown, MusicNotReady, KitUnknown.
+    """
     order = Order(
         id=GenerationId(uuid4()),
         key="",
         fingerprint=b"",
         kind=GenerationKind(wanted.making.kind),
-        draft=Draft(
-            id=DraftId(uuid4()),
-            account_id=account.id,
-            duration_s=wanted.making.duration_s,
-            voice=wanted.making.voice,
-            music=wanted.making.music,
-        ),
+        draft=draft_of(wanted.making, DraftId(uuid4()), account.id),
         variants=wanted.making.variants,
         lane=BATCH,
+        profile=Profile(wanted.making.profile),
     )
     price = (await prepare(tx, order, account, now)).price.total_micro
     most = wanted.budget.micro_month

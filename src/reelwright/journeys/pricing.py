@@ -1,13 +1,13 @@
 """What work would cost, asked without ordering it; and the price lists, which administrators add to."""
 
 from collections.abc import Mapping
-from datetime import datetime
-from uuid import uuid4
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
 
 from reelwright import billing
 from reelwright.accounts import Account
 from reelwright.admission import Place
-from reelwright.generations import Draft, GenerationKind, Part, Stage
+from reelwright.generations import Draft, GenerationKind, Part, Profile, Stage
 from reelwright.ground import log
 from reelwright.ground.errors import Kind, Refusal
 from reelwright.ground.ids import DraftId, GenerationId, VariantId
@@ -17,6 +17,8 @@ from reelwright.journeys.auditing import audited
 from reelwright.journeys.ordering import Order, prepare
 
 _log = log.logger("journeys.pricing")
+_FORESEEN = timedelta(days=366)
+"""How far ahead prices can be announced; a time zone's offset can put an instant behind the last that there is."""
 
 
 class ListChanged(Refusal):
@@ -39,12 +41,15 @@ async def calculate(
     scene: int | None = None,
     duration_s: int = 30,
     variants: int = 1,
+    profile: Profile = Profile.NORMAL,
+    brand_kit_id: UUID | None = None,
 ) -> billing.Quote:
     """Price an order as it would be held, whether or not the plan and the limits would let it in. Nothing is written.
 
-    Raises NotFound, Outage.
+    Raises NotFound, KitUnknown, Outage.
     """
-    draft = Draft(id=draft_id or DraftId(uuid4()), account_id=account.id, duration_s=duration_s)
+    new = draft_id or DraftId(uuid4())
+    draft = Draft(id=new, account_id=account.id, duration_s=duration_s, brand_kit_id=brand_kit_id)
     order = Order(
         id=GenerationId(uuid4()),
         key="",
@@ -57,6 +62,7 @@ async def calculate(
         part=part,
         scene=scene,
         counted=False,
+        profile=profile,
     )
     async with db.begin() as tx:
         return (await prepare(tx, order, account, now, places=places)).price
@@ -80,11 +86,12 @@ async def publish(
 ) -> billing.PublishedList:
     """Let a new price list come into force: the one of that instant with these prices, in micro-credits a unit.
 
-    Work that was ordered before keeps its prices. Raises ListChanged, Refusal for an instant in the past, Outage.
+    Work that was ordered before keeps its prices. Raises ListChanged, Refusal for an instant in the past or far
+    off, Outage.
     """
-    if effective_from is not None and effective_from < now:
+    if effective_from is not None and not now <= effective_from <= now + _FORESEEN:
         raise Refusal(
-            "effective_from: prices can't change in the past; leave it out for now.",
+            "effective_from: prices change within a year, and never in the past; leave it out for now.",
             field="effective_from",
             code="request.invalid",
         )

@@ -193,8 +193,8 @@ async def _attempted(attempt: _Attempt) -> _End:
         return await _by_turns(attempt)
     except Lost:
         return await _lost(attempt)
-    except Refusal as refusal:
-        return await _failed(attempt, refusal)
+    except (Refusal, ending.GateFailed) as hopeless:  # another attempt would end alike
+        return await _failed(attempt, hopeless)
     except Busy as busy:
         wait = busy.delay * random.uniform(1.0, 2.0)  # noqa: S311 - jitter: not together
         return await _given_back(attempt, wait, busy.code)

@@ -3,7 +3,7 @@
 What was bought is handed over when Stripe tells that it was paid (`settlement`), never when somebody comes back.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 
@@ -12,6 +12,7 @@ from reelwright.admission import Gate, KeyReused
 from reelwright.billing import (
     CATALOGUE_VERSION,
     ITEMS,
+    CheckoutSession,
     Item,
     ItemKind,
     NewCheckout,
@@ -127,7 +128,11 @@ async def portal(account: Account, *, return_url: str, db: Database, stripe: Str
         customer = await Subscriptions(session=tx).customer(account.id)
     if customer is None:
         raise NoCustomer("This account has paid for nothing yet: buy something first.")
-    return await stripe.portal(customer, return_url=return_url)
+    try:
+        return await stripe.portal(customer, return_url=return_url)
+    except Unknown as gone:
+        await _forget(customer, db=db)
+        raise NoCustomer("Stripe has no customer of this account any more: buy something first.") from gone
 
 
 async def change_plan(
@@ -135,33 +140,34 @@ async def change_plan(
 ) -> Subscription:
     """Upgrade the subscription at once, or let it change to a smaller plan with its next period.
 
-    To the plan that it has: a change that was to come is called off. Raises NoSubscription, PlanHeld, PaymentRefused.
+    To the plan that it has at Stripe, where it may have been changed just now: a change that was to come is called off.
+    Raises NoSubscription, PlanHeld, PaymentRefused, EventUnusable.
     """
-    held, found = await _held(account, db=db, stripe=stripe, now=now)
-    item = _plan_item(plan)
-    if plan == held.plan:
+    asked_at, found = await _held(account, db=db, stripe=stripe, now=now)
+    item, has = _plan_item(plan), settlement.plan_of(found.item)
+    if item == has:
         if found.scheduled is None and not found.cancel_at_period_end:
             raise PlanHeld(f"This account's subscription is on {item.name} already.", field="plan")
         changed = await stripe.cancel_at_end(found, cancel=False)
-    elif plans.rank(plan) > plans.rank(held.plan):
+    elif plans.rank(plan) > plans.rank(has.name):
         changed = await stripe.upgrade(found, item.key)
     else:
         changed = await stripe.downgrade(found, item.key)
-    return await _keep(account, changed, db=db, gate=gate, now=now)
+    return await _keep(account, changed, asked_at=asked_at, db=db, gate=gate, stripe=stripe, now=now)
 
 
 async def cancel(account: Account, *, db: Database, gate: Gate, stripe: StripeDoor, now: datetime) -> Subscription:
     """Let the subscription end with the period that is paid for. Raises NoSubscription."""
-    _, found = await _held(account, db=db, stripe=stripe, now=now)
+    asked_at, found = await _held(account, db=db, stripe=stripe, now=now)
     changed = found if found.cancel_at_period_end else await stripe.cancel_at_end(found, cancel=True)
-    return await _keep(account, changed, db=db, gate=gate, now=now)
+    return await _keep(account, changed, asked_at=asked_at, db=db, gate=gate, stripe=stripe, now=now)
 
 
 async def resume(account: Account, *, db: Database, gate: Gate, stripe: StripeDoor, now: datetime) -> Subscription:
     """Let a cancelled subscription go on, while its period lasts. Raises NoSubscription."""
-    _, found = await _held(account, db=db, stripe=stripe, now=now)
+    asked_at, found = await _held(account, db=db, stripe=stripe, now=now)
     changed = await stripe.cancel_at_end(found, cancel=False) if found.cancel_at_period_end else found
-    return await _keep(account, changed, db=db, gate=gate, now=now)
+    return await _keep(account, changed, asked_at=asked_at, db=db, gate=gate, stripe=stripe, now=now)
 
 
 async def holdings(account: AccountId, *, db: Database, now: datetime) -> Holdings:
@@ -183,24 +189,44 @@ async def _open(account: Account, wish: Wish, kind: ItemKind, *, db: Database, s
     purchase = await _begin(account, wish, item, db=db)
     if purchase.url is not None:
         return Checkout(url=purchase.url, repeated=True)
-    customer = await _customer(account, db=db, stripe=stripe)
-    new = NewCheckout(
-        attempt=str(purchase.id),
-        account=str(account.id),
-        customer=customer,
-        item=item.key,
-        subscription=kind is ItemKind.PLAN,
-        success_url=wish.success_url,
-        cancel_url=wish.cancel_url,
-        expires_at=purchase.created_at + _OPEN_FOR,
-        catalogue_version=CATALOGUE_VERSION,
-    )
-    session = await stripe.create_checkout(new)
+    session = await _session(account, wish, purchase, db=db, stripe=stripe)
     url = session.url or ""
     async with db.begin() as tx:
         await Purchases(session=tx).opened(purchase.id, session=session.id, url=url)
     _log.info("purchase.opened", account_id=str(account.id), item=item.key, purchase_id=str(purchase.id))
     return Checkout(url=url, repeated=False)
+
+
+async def _session(
+    account: Account, wish: Wish, purchase: Purchase, *, db: Database, stripe: StripeDoor
+) -> CheckoutSession:
+    """Have Stripe make the purchase's page. A customer that Stripe has deleted gives way to a new one, once."""
+    customer = await _customer(account, db=db, stripe=stripe)
+    new = NewCheckout(
+        attempt=str(purchase.id),
+        account=str(account.id),
+        customer=customer,
+        item=purchase.item,
+        subscription=purchase.kind is ItemKind.PLAN,
+        success_url=wish.success_url,
+        cancel_url=wish.cancel_url,
+        expires_at=purchase.created_at + _OPEN_FOR,
+        catalogue_version=CATALOGUE_VERSION,
+    )
+    try:
+        return await stripe.create_checkout(new)
+    except Unknown as gone:
+        if gone.param != "customer":
+            raise
+        _log.warning("purchase.customer_gone", account_id=str(account.id))
+        await _forget(customer, db=db)
+        another = await _customer(account, db=db, stripe=stripe)
+        return await stripe.create_checkout(replace(new, customer=another))
+
+
+async def _forget(customer: str, *, db: Database) -> None:
+    async with db.begin() as tx:
+        await Subscriptions(session=tx).forget_customer(customer)
 
 
 async def _begin(account: Account, wish: Wish, item: Item, *, db: Database) -> Purchase:
@@ -219,19 +245,22 @@ async def _customer(account: Account, *, db: Database, stripe: StripeDoor) -> st
     """Return the account's customer at Stripe. Two at once are given the same one, by the call's idempotency key."""
     async with db.begin() as tx:
         known = await Subscriptions(session=tx).customer(account.id)
+        former = await Subscriptions(session=tx).former_customers(account.id)
     if known is not None:
         return known
-    made = await stripe.create_customer(account=str(account.id), email=account.email)
+    made = await stripe.create_customer(account=str(account.id), email=account.email, former=former)
     async with db.begin() as tx:
         await Subscriptions(session=tx).set_customer(account.id, made)
     return made
 
 
-async def _held(
-    account: Account, *, db: Database, stripe: StripeDoor, now: datetime
-) -> tuple[Subscription, Subscribed]:
-    """Return the account's subscription, as we hold it and as Stripe has it now. Raises NoSubscription."""
+async def _held(account: Account, *, db: Database, stripe: StripeDoor, now: datetime) -> tuple[datetime, Subscribed]:
+    """Return PostgreSQL's time and, asked for after it, the account's subscription as Stripe has it.
+
+    Raises NoSubscription.
+    """
     none = NoSubscription("This account has no subscription: start one with /v1/payments/subscribe.")
+    asked_at = await settlement.instant(db)
     held = (await holdings(account.id, db=db, now=now)).subscription
     if held is None:
         raise none
@@ -241,15 +270,25 @@ async def _held(
         raise none from gone
     if not found.live:
         raise none
-    return held, found
+    return asked_at, found
 
 
-async def _keep(account: Account, found: Subscribed, *, db: Database, gate: Gate, now: datetime) -> Subscription:
+async def _keep(
+    account: Account,
+    found: Subscribed,
+    *,
+    asked_at: datetime,
+    db: Database,
+    gate: Gate,
+    stripe: StripeDoor,
+    now: datetime,
+) -> Subscription:
     """Write what Stripe answered at once; its event will find nothing left to do."""
+    changed = await settlement.keep(found, asked_at=asked_at, db=db, stripe=stripe, now=now)
+    if changed is not None:
+        await plans.announce(changed, gate=gate)
     async with db.begin() as tx:
-        changed = await settlement.hold(tx, found, now=now)
         known = await Subscriptions(session=tx).of(account.id)
-    await plans.announce(changed, gate=gate)
     return next(one for one in known if one.external_id == found.id)
 
 

@@ -14,24 +14,31 @@ from reelwright.generations import (
     Generation,
     Generations,
     GenerationState,
+    Listed,
     Run,
     Runs,
     Variant,
     Variants,
+    listed,
     showing,
     shown,
 )
 from reelwright.ground.errors import NotFound
-from reelwright.ground.ids import AccountId, DraftId, GenerationId
+from reelwright.ground.ids import AccountId, DraftId, GenerationId, VariantId
 from reelwright.ground.postgres import Database
 
 _SHOWN = showing(ledger.CHARGED)
+MOST_VARIANTS = 25
+"""How many of a draft's variants are told with it."""
 GONE = "There is no such generation."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """A generation as its owner sees it, with the variants it works on: the one it changes, where it changes one."""
+    """A generation as its owner sees it, with the variants it works on: the one it changes, where it changes one.
+
+    Its runs come without their results.
+    """
 
     generation: Generation
     runs: list[Run]
@@ -59,10 +66,10 @@ async def generations(
     before: tuple[datetime, GenerationId] | None,
     limit: int,
     db: Database,
-) -> list[Generation]:
+) -> list[Listed]:
     """Return an account's generations, newest first, from behind the one made then with that id. Raises Outage."""
     async with db.single() as tx:
-        return await Generations(session=tx).of_account(account, limit, state=state, before=before)
+        return await listed(tx, account, limit, state=state, before=before)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,9 +104,20 @@ async def file(account: AccountId, wanted: GenerationId, kind: ArtefactKind, *, 
 
 
 async def draft(account: AccountId, wanted: DraftId, *, db: Database) -> tuple[Draft, list[Variant]]:
-    """Return a draft with its variants. Raises NotFound, Outage."""
+    """Return a draft with its newest variants and the selected one. Raises NotFound, Outage."""
     async with db.begin() as tx:
         found = await Drafts(session=tx).get(account, wanted)
         if found is None:
             raise NotFound("There is no such draft.")
-        return found, await Variants(session=tx).of_draft(wanted)
+        shown = Variants(session=tx).page(wanted, limit=MOST_VARIANTS, selected=found.selected_variant)
+        return found, await shown
+
+
+async def variants(
+    account: AccountId, wanted: DraftId, *, after: VariantId | None, limit: int, db: Database
+) -> list[Variant]:
+    """Return a page of a draft's variants, the newest writing first. Raises NotFound, Outage."""
+    async with db.begin() as tx:
+        if await Drafts(session=tx).get(account, wanted) is None:
+            raise NotFound("There is no such draft.")
+        return await Variants(session=tx).page(wanted, after=after, limit=limit)

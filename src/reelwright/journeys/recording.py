@@ -54,21 +54,16 @@ from reelwright.generations import (
     pipeline,
 )
 from reelwright.ground import clock, failpoints, log
-from reelwright.ground.errors import Outage, Refusal
+from reelwright.ground.errors import Outage
 from reelwright.ground.ids import GenerationId
 from reelwright.ground.metering import Use
 from reelwright.ground.postgres import Statement, rows
-from reelwright.journeys import creation, ending, reuse, spending, stopping
+from reelwright.journeys import creation, ending, judging, reuse, spending, stopping
+from reelwright.journeys.holding import Busy
 from reelwright.journeys.workroom import Workroom
 
 _log = log.logger("journeys.recording")
 _QUEUE = Statement(f"WITH planned AS ({PLAN}), {outbox.promising('(SELECT) AS once')} SELECT {outbox.NOTIFIED}")
-
-
-class GateFailed(Refusal):
-    """The finished file did not pass the release gate: nothing is delivered and nothing is charged."""
-
-    code = "gate.failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,11 +202,12 @@ async def _stored(file: NewArtefact, key: str, room: Workroom) -> StoredArtefact
 async def keep(claim: Claim, task: Assignment, kept: Kept, *, room: Workroom, request_id: str | None) -> bool:
     """Write result, files, usage and what follows, in one transaction; return whether it counted.
 
-    A claim that was lost writes nothing. Raises GateFailed for a reel that must not be delivered. Raises Outage where
-    PostgreSQL doesn't answer for as long as a lease lasts: the next attempt finds the run finished, or does it again.
+    A claim that was lost writes nothing. Raises GateFailed for a reel that must not be delivered, Busy for a scene
+    that another voice speaks than those before it. Raises Outage where PostgreSQL doesn't answer for as long as a lease
+    lasts: the next attempt finds the run finished, or does it again.
     """
     if isinstance(kept.outcome, Released) and not kept.outcome.gate.get("passed"):
-        raise GateFailed(_gate_sentence(kept.outcome.gate), extra={"gate": kept.outcome.gate})
+        raise ending.GateFailed(kept.outcome.gate)
     written = await _written(claim, task, kept, room=room, request_id=request_id)
     await failpoints.reached(f"stage.{claim.unit.stage}.after_commit")
     if written.generation is not None and written.ended:
@@ -254,20 +250,17 @@ async def _written(claim: Claim, task: Assignment, kept: Kept, *, room: Workroom
     raise AssertionError  # it returns or raises
 
 
-def _gate_sentence(gate: dict[str, object]) -> str:
-    checks = msgspec.convert(gate.get("checks", []), list[dict[str, object]])
-    failed = ", ".join(str(check.get("name")) for check in checks if not check.get("passed"))
-    return f"The finished reel did not pass its own check ({failed}); nothing was charged. Start it again."
-
-
 async def _write(
     tx: AsyncConnection, claim: Claim, task: Assignment, kept: Kept, *, room: Workroom, request_id: str | None
 ) -> _Written:
     """Do what `keep` says inside the transaction."""
+    if isinstance(kept.outcome, Judged):
+        kept = replace(kept, outcome=await judging.settled(tx, claim, task, kept.outcome, places=room.places))
     ended = await Progress(session=tx).complete(claim, kept.outcome, _named(claim.unit), made_of=kept.made_of)
     if ended is None:
         return _Written(None)
     generation, finished, planned = ended
+    await _in_one_voice(tx, task, kept, room)
     if kept.files:
         await Artefacts(session=tx).record(claim, kept.files)
         await Uploads(session=tx).recorded([file.key for file in kept.files])
@@ -290,6 +283,22 @@ async def _write(
     new = tuple(unit for unit in allowed.units if unit not in planned)
     await _queue(tx, claim.generation_id, new, most_attempts=room.timings.most_attempts, request_id=request_id)
     return _Written(generation)
+
+
+async def _in_one_voice(tx: AsyncConnection, task: Assignment, kept: Kept, room: Workroom) -> None:
+    """Let a locked generation's narration count only where nobody else has begun to speak it.
+
+    Two scenes at once may have begun with two speakers, where the first went away between them. Raises Busy: the run
+    is made anew by who was sooner.
+    """
+    place = room.places.get(Stage.TTS_GENERATION)
+    if task.unit.stage is not Stage.TTS_GENERATION or place is None or not place.instead:
+        return
+    may = {f"{who.provider}:{who.model}" for who in (place, *place.instead)}
+    files = await Artefacts(session=tx).of(task.generation_id)
+    spoke = may & {str(file.meta.get("by")) for file in files if file.kind is ArtefactKind.NARRATION}
+    if spoke and not spoke & {str(file.meta.get("by")) for file in kept.files}:
+        raise Busy(room.timings.busy_delay, code="provider.other_voice")
 
 
 async def _queue(

@@ -84,7 +84,7 @@ async def ask_reset(*, email: str, client: str, gate: Gate, db: Database, now: d
     Raises EmailInvalid, TooManyAttempts, Outage.
     """
     address = address_of(email)
-    await attempts.count(gate, attempts.SIGN_UP_CLIENT, client, now=now)
+    await attempts.count(gate, attempts.RESET_CLIENT, client, now=now)
     await attempts.count(gate, attempts.LETTERS_ACCOUNT, address.lower(), now=now)
     async with db.begin() as tx:
         sign_in = await SignIns(tx).by_email(address)

@@ -160,13 +160,13 @@ def _fingerprint(failed: GenerationId, stop: Stop | None) -> bytes:
 
 async def _check(tx: AsyncConnection, failed: GenerationId, *, besides: GenerationId) -> None:
     """Refuse a second heir, and one whose inheritance fits no more. Raises ResumedAlready, Outdated."""
-    heir = await Carrying(session=tx).successor(failed, besides=besides)
-    if heir is not None:
+    found = await Carrying(session=tx).standing(failed, besides=besides)
+    if (heir := found.successor) is not None:
         raise ResumedAlready(
             f"This generation was resumed already: go on with /v1/generations/{heir}.",
             extra={"generation_id": str(heir), "url": f"/v1/generations/{heir}"},
         )
-    if await Carrying(session=tx).outdated(failed):
+    if found.outdated:
         raise Outdated(
             "The draft was changed after this generation failed, so that what was made fits it no more:"
             " create a new one, or render the story it has."
@@ -176,14 +176,16 @@ async def _check(tx: AsyncConnection, failed: GenerationId, *, besides: Generati
 async def carried_over(tx: AsyncConnection, order: Order, prepared: Prepared) -> tuple[Unit, ...]:
     """Give the new generation all that the failed one had finished, and return what should exist now.
 
-    The failed one is locked first: of two that would go on from it, the second waits and then finds the first. An open
-    dead letter is answered by this. Raises NotFound, ResumedAlready, Outdated.
+    The failed one is locked first: of two that would go on from it, the second waits and then finds the first. Of a
+    reel that failed its gate, nothing is carried that may be why. An open dead letter is answered by this. Raises
+    NotFound, ResumedAlready, Outdated.
     """
     failed = await Generations(session=tx).lock(order.resumes) if order.resumes else None
     if failed is None:
         raise NotFound(GONE)
     await _check(tx, failed.id, besides=order.id)
-    carried = await Carrying(session=tx).carry(failed.id, order.id)
+    anew = pipeline.doubted(failed.gate) if failed.gate is not None else frozenset[Stage]()
+    carried = await Carrying(session=tx).carry(failed.id, order.id, anew=anew)
     await ledger.carry_usage(tx, runs=carried.runs, heir=order.id)
     draft = prepared.draft
     if failed.variant_id and failed.variant_id in carried.variants:

@@ -12,7 +12,8 @@ from reelwright.accounts import Account, BoostNotNeeded
 from reelwright.billing import Charged, ItemKind, Payment, Purchases
 from reelwright.ground import log
 from reelwright.journeys import plans
-from reelwright.journeys.settlement import Heard, Settle, Written, bought, check, invoiced, nothing
+from reelwright.journeys.checkouts import bought
+from reelwright.journeys.settlement import Heard, Settle, Written, check, invoiced, nothing
 
 _log = log.logger("journeys.returns")
 

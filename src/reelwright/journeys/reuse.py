@@ -137,6 +137,17 @@ async def taken(
     return set(found)
 
 
+async def standing(
+    tx: AsyncConnection, generation: Generation, task: Assignment, *, places: Mapping[Stage, Place]
+) -> pipeline.Finished:
+    """Return what a render of this run's variant would take over just now, and change nothing."""
+    shelf = await Reuse(session=tx).shelf(task.draft.id, demo=generation.demo)
+    makers = makers_of(places)
+    making = Making(draft=task.draft, variant=task.variant, makers=makers, sound=task.sound, brand=task.brand)
+    making.found(shelf)
+    return making.finished
+
+
 async def forget(key: str, *, db: Database) -> None:
     """Take nothing over that this stored file is of: else every further render would fail of it. Best effort."""
     with contextlib.suppress(Outage):

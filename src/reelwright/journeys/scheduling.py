@@ -8,8 +8,9 @@ A crash between any two of them leaves a row that the next tick finds.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from hashlib import sha256
 
 from sqlalchemy import text
@@ -18,12 +19,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from reelwright import billing, schedules
 from reelwright.accounts import Account, Accounts
 from reelwright.admission import Gate
-from reelwright.generations import Aspect, Draft, GenerationKind, Platform, Tone, Unit
+from reelwright.generations import GenerationKind, Profile, Unit
 from reelwright.ground import failpoints, log
 from reelwright.ground.errors import Kind, Outage, Refusal
 from reelwright.ground.ids import DraftId, ScheduleId, derived
 from reelwright.ground.postgres import Database
-from reelwright.journeys import creation
+from reelwright.journeys import creation, planning
+from reelwright.journeys.brands import KitUnknown
 from reelwright.journeys.ordering import BATCH, Order, Prepared, Terms
 from reelwright.journeys.schedule_outcomes import BudgetSpent, not_started, settle
 from reelwright.providers import checked_url
@@ -198,15 +200,13 @@ async def _start(run: ScheduleRun, desk: Desk, now: datetime) -> None:
         await _within_budget(tx, schedule, run, price_micro=0)
     subject = await _subject(schedule, run, desk)
     record = _Record(schedule=schedule, run=run, subject=subject, demo=account.demo, now=now)
-    await creation.start(
-        order=_order(run, schedule, subject, account),
-        account=account,
-        db=desk.db,
-        gate=desk.gate,
-        terms=desk.terms,
-        now=now,
-        opening=record.written,
-    )
+    order = _order(run, schedule, subject, account)
+    start = partial(creation.start, account=account, db=desk.db, gate=desk.gate, terms=desk.terms, now=now)
+    try:
+        await start(order=order, opening=record.written)
+    except KitUnknown:  # deleted since the schedule was read: the day's reel is worth more than its colours
+        bare = replace(order, draft=replace(order.draft, brand_kit_id=None))
+        await start(order=bare, opening=record.written)
     _log.info("schedule.started", schedule_id=str(schedule.id), generation_id=str(run.id))
 
 
@@ -303,20 +303,13 @@ def _order(run: ScheduleRun, schedule: Schedule, subject: Subject, account: Acco
         key=key,
         fingerprint=sha256(key.encode()).digest(),
         kind=GenerationKind(making.kind),
-        draft=Draft(
-            id=DraftId(derived(run.id, "draft")),
-            account_id=account.id,
+        draft=replace(
+            planning.draft_of(making, DraftId(derived(run.id, "draft")), account.id),
             topic=None if subject.url else subject.topic,
             source_url=subject.url,
-            platform=Platform(making.platform),
-            tone=Tone(making.tone),
-            language=making.language,
-            duration_s=making.duration_s,
-            aspect=Aspect(making.aspect),
-            voice=making.voice,
-            music=making.music,
         ),
         variants=making.variants,
+        profile=Profile(making.profile),
         request_id=key,
         lane=BATCH,
     )

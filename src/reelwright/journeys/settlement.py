@@ -6,19 +6,17 @@ metadata says.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from reelwright import ledger, notices
-from reelwright.accounts import Account, Accounts, Boosts, Subscriptions, SubscriptionTold
+from reelwright import notices
+from reelwright.accounts import Account, Subscriptions, SubscriptionTold
 from reelwright.billing import (
-    BOOST_DAYS,
     CURRENCY,
     ITEMS,
-    CheckoutSession,
     EventUnusable,
     Invoiced,
     InvoiceLine,
@@ -26,7 +24,6 @@ from reelwright.billing import (
     ItemKind,
     NewPayment,
     Period,
-    Plan,
     Purchases,
     StripeDoor,
     Subscribed,
@@ -43,69 +40,50 @@ Settle = Callable[[AsyncConnection], Awaitable[Written]]
 
 _UPGRADE = "subscription_update"
 _RENEWALS = {"subscription_create", "subscription_cycle", _UPGRADE}
+_TRIAL_ENDS = "customer.subscription.trial_will_end"
 _WARNED = {"invoice.payment_failed": "payment_failed", "invoice.payment_action_required": "payment_action_required"}
-_ENDED = {"checkout.session.async_payment_failed": "failed", "checkout.session.expired": "expired"}
 _MOMENT = timedelta(microseconds=1)
+_TRIES = 3
 _log = log.logger("journeys.settlement")
+
+
+class Overtaken(Exception):  # noqa: N818 - an answer, which no caller may overlook
+    """While Stripe was asked, somebody else has written: what was fetched may be older, and must be fetched again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """An event's type and the object that it is about, with what is needed to settle it."""
+    """An event's type and the object that it is about, with what is needed to settle it.
+
+    `asked_at` is PostgreSQL's time from before anything is fetched.
+    """
 
     type: str
     object_id: str
     db: Database
     stripe: StripeDoor
     now: datetime
-
-
-async def checkout(heard: Heard) -> Settle:
-    """Hand over what a checkout sold, once it is paid; or note that it never will be. Raises EventUnusable."""
-    session = await heard.stripe.checkout(heard.object_id)
-    if session.mode == "subscription":
-        return await _subscribed(session, heard)
-    if session.mode != "payment":
-        return nothing
-    return await bought(session, heard)
-
-
-async def bought(session: CheckoutSession, heard: Heard) -> Settle:
-    """Return how a checkout of packs or boosts is handed over. A boost that Pro doesn't need is paid back.
-
-    Raises EventUnusable.
-    """
-    check(session.livemode, session.currency, heard.stripe)
-    async with heard.db.begin() as tx:
-        buyer = await _buyer(tx, session)
-        handed_over = any(boost.source == source_of(session) for boost in await Boosts(session=tx).of(buyer))
-        account = await Accounts(session=tx).get(buyer)
-    sold = _sold(session)
-    in_vain = not handed_over and account is not None and account.plan == Plan.PRO and sold.days > 0 and session.paid
-    if in_vain and session.payment_intent is not None:
-        await heard.stripe.refund(session.payment_intent, why="boost-not-needed")
-        _log.warning("settlement.boost_refunded", account_id=str(buyer))
-
-    async def settle(tx: AsyncConnection) -> Written:
-        purchases, attempt = Purchases(session=tx), _uuid(session.metadata.get("attempt_id"))
-        state = "paid" if session.paid else _ENDED.get(heard.type, "pending")
-        if session.status == "expired":
-            state = "expired"
-        await purchases.settle(buyer, session=session.id, attempt=attempt, state="refunded" if in_vain else state)
-        if not session.paid or in_vain:
-            return ()
-        return await _hand_over(tx, buyer, session, sold)
-
-    return settle
+    asked_at: datetime
 
 
 async def subscription(heard: Heard) -> Settle:
-    """Hold what a subscription gives just now. Raises EventUnusable."""
+    """Hold what a subscription gives just now, and tell that a trial ends. Raises EventUnusable."""
     found = await heard.stripe.subscription(heard.object_id)
     check(found.livemode, found.currency, heard.stripe)
 
     async def settle(tx: AsyncConnection) -> Written:
-        return (await hold(tx, found, now=heard.now),)
+        account = await hold(tx, found, now=heard.now, asked_at=heard.asked_at)
+        if found.status == "trialing" and heard.type == _TRIAL_ENDS and not account.demo:
+            plan = plan_of(found.item)
+            facts = {"plan": plan.name, "amount_cents": plan.price_cents, "currency": found.currency}
+            await notices.tell(
+                tx,
+                account_id=account.id,
+                kind=notices.Kind.TRIAL_ENDING,
+                key=f"{found.id}:{found.period_end.isoformat()}",
+                facts={**facts, "until": found.period_end, "goes_on": not found.cancel_at_period_end},
+            )
+        return (account,)
 
     return settle
 
@@ -133,7 +111,8 @@ async def invoiced(found: Invoiced, heard: Heard) -> Settle:
         if paid:
             for line_of, line in sorted(_lines(paid), key=lambda pair: pair[1].proration):
                 await _give(tx, owner, line_of, line)
-        account = await hold(tx, held, now=heard.now)  # behind the credits, whose lock comes first
+        # Behind the credits, whose lock comes first.
+        account = await hold(tx, held, now=heard.now, asked_at=heard.asked_at)
         if found.status == "open" and heard.type in _WARNED and not account.demo:
             await notices.tell(
                 tx,
@@ -168,16 +147,21 @@ async def nothing(_tx: AsyncConnection) -> Written:
     return ()
 
 
-async def hold(tx: AsyncConnection, found: Subscribed, *, now: datetime) -> Account:
-    """Write a subscription's state as it was just fetched; return its account as it is then. Raises EventUnusable."""
+async def hold(tx: AsyncConnection, found: Subscribed, *, now: datetime, asked_at: datetime) -> Account:
+    """Write a subscription's state that was fetched after `asked_at`; return its account as it is then.
+
+    Where the invoice of its period will not be paid any more, the payment stays due, but grace is over. Raises
+    EventUnusable, Overtaken.
+    """
     owner = await _owner(tx, found.customer)
-    item = _plan_of(found.item)
+    item = plan_of(found.item)
     following = ITEMS.get(found.scheduled or "")
+    given_up = found.given_up and found.status in {"active", "past_due"}
     told = SubscriptionTold(
         external_id=found.id,
         external_customer_id=found.customer,
         plan=item.name,
-        status=found.status,
+        status="past_due" if given_up else found.status,
         period_start=found.period_start,
         period_end=found.period_end,
         anchor=found.anchor,
@@ -186,56 +170,33 @@ async def hold(tx: AsyncConnection, found: Subscribed, *, now: datetime) -> Acco
         ended_at=found.ended_at,
         told_at=now,
     )
-    await Subscriptions(session=tx).told(owner, told)
+    if not await Subscriptions(session=tx).told(owner, told, asked_at=asked_at, grace=not given_up):
+        raise Overtaken
     return await plans.settle(tx, owner, now=now)
 
 
-def source_of(session: CheckoutSession) -> str:
-    """Return the name of what a checkout brings, in the ledger and among payments."""
-    return f"purchase:checkout:{session.id}"
+async def keep(
+    found: Subscribed, *, asked_at: datetime, db: Database, stripe: StripeDoor, now: datetime
+) -> Account | None:
+    """Write what Stripe answered to a change, asked for after `asked_at`; return its account as it is then.
 
-
-async def _subscribed(session: CheckoutSession, heard: Heard) -> Settle:
-    """Hold a new subscription. Its first month's credits come with its invoice.
-
-    A checkout can finish after another one, so that somebody would pay for two: the newer is paid back and ended.
+    Who is overtaken asks again. None, overtaken for the third time: the last to write has asked after the one before,
+    who wrote after this change was made, so that it is written already. Raises EventUnusable.
     """
-    if session.subscription is None or session.customer is None:
-        return await _unsubscribed(session, heard)
-    found = await heard.stripe.subscription(session.subscription)
-    check(found.livemode, found.currency, heard.stripe)
-    live = [one for one in await heard.stripe.subscriptions_of(session.customer) if one.live]
-    if found.live and live and live[0].id != found.id:
-        found = await _undo(found, heard.stripe)
-
-    async def settle(tx: AsyncConnection) -> Written:
-        buyer = await _buyer(tx, session)
-        attempt = _uuid(session.metadata.get("attempt_id"))
-        await Purchases(session=tx).settle(buyer, session=session.id, attempt=attempt, state="paid")
-        return (await hold(tx, found, now=heard.now),)
-
-    return settle
+    for tried in range(_TRIES):
+        if tried:
+            asked_at = await instant(db)
+            found = await stripe.subscription(found.id)
+        with suppress(Overtaken):
+            async with db.begin() as tx:
+                return await hold(tx, found, now=now, asked_at=asked_at)
+    return None
 
 
-async def _unsubscribed(session: CheckoutSession, heard: Heard) -> Settle:
-    state = _ENDED.get(heard.type, "expired" if session.status == "expired" else "pending")
-
-    async def settle(tx: AsyncConnection) -> Written:
-        buyer, attempt = await _buyer(tx, session), _uuid(session.metadata.get("attempt_id"))
-        await Purchases(session=tx).settle(buyer, session=session.id, attempt=attempt, state=state)
-        return ()
-
-    return settle
-
-
-async def _undo(newer: Subscribed, stripe: StripeDoor) -> Subscribed:
-    """Pay a second subscription back, then end it: in this order, a crash between them is made good by the repeat."""
-    _log.error("settlement.second_subscription", subscription=newer.id)
-    if newer.latest_invoice is not None:
-        paid = await stripe.invoice(newer.latest_invoice)
-        if paid.payment_intent is not None and paid.status == "paid":
-            await stripe.refund(paid.payment_intent, why="second-subscription")
-    return await stripe.cancel_now(newer.id)
+async def instant(db: Database) -> datetime:
+    """Return PostgreSQL's time, to be taken before Stripe is asked."""
+    async with db.begin() as tx:
+        return await Subscriptions(session=tx).instant()
 
 
 def _lines(paid: Sequence[Invoiced]) -> Iterator[tuple[Invoiced, InvoiceLine]]:
@@ -245,7 +206,7 @@ def _lines(paid: Sequence[Invoiced]) -> Iterator[tuple[Invoiced, InvoiceLine]]:
 
 async def _give(tx: AsyncConnection, owner: AccountId, found: Invoiced, line: InvoiceLine) -> None:
     """Give a paid line's month: a whole one, or after an upgrade the difference, once."""
-    item, period = _plan_of(line.item), Period(start=line.start, end=line.end)
+    item, period = plan_of(line.item), Period(start=line.start, end=line.end)
     source = allowances.invoice_source(found.id, line.id)
     if line.proration:
         granted_by = await _improved(tx, owner, item.name, line)
@@ -271,52 +232,6 @@ async def _improved(tx: AsyncConnection, owner: AccountId, plan: str, line: Invo
     return f"{known[-1].source}:{plan}" if known else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Sold:
-    micro: int
-    days: int
-
-
-def _sold(session: CheckoutSession) -> _Sold:
-    """Add up what a checkout sold. Raises EventUnusable for what isn't ours to sell so."""
-    micro = days = 0
-    for line in session.bought:
-        item = ITEMS.get(line.item or "")
-        if item is None or item.kind is ItemKind.PLAN or line.quantity < 1:
-            raise EventUnusable(
-                f"The checkout {session.id} sold what our catalogue hasn't: give its price a lookup key."
-            )
-        micro += item.micro * line.quantity
-        days += BOOST_DAYS * line.quantity if item.kind is ItemKind.BOOST else 0
-    return _Sold(micro, days)
-
-
-async def _hand_over(tx: AsyncConnection, buyer: AccountId, session: CheckoutSession, sold: _Sold) -> Written:
-    source, purchases = source_of(session), Purchases(session=tx)
-    paid = NewPayment(source=source, account=buyer, kind=ItemKind.PACK, payment_intent=session.payment_intent)
-    if sold.micro:
-        now = await ledger.grant(
-            tx, account=buyer, micro=sold.micro, source=source, origin=ledger.Origin.PURCHASE, reason="credit pack"
-        )
-        await purchases.add(replace(paid, granted_micro=sold.micro if now else 0, granted_by=source))
-    if not sold.days:
-        return ()
-    account = await plans.boost(tx, buyer, source=source, days=sold.days)
-    await purchases.add(
-        replace(paid, source=f"{source}:boost", kind=ItemKind.BOOST, boost_days=sold.days, granted_by=source)
-    )
-    return (account,)
-
-
-async def _buyer(tx: AsyncConnection, session: CheckoutSession) -> AccountId:
-    """Return who bought: the reference, the metadata and the customer must name the same account."""
-    claimed, reference = session.metadata.get("user_id"), session.reference
-    owner = await Subscriptions(session=tx).owner(session.customer) if session.customer else None
-    if owner is None or str(owner) != claimed or str(owner) != reference:
-        raise EventUnusable(f"The checkout {session.id} names different accounts: find out whose it is.")
-    return owner
-
-
 async def _owner(tx: AsyncConnection, customer: str) -> AccountId:
     owner = await Subscriptions(session=tx).owner(customer)
     if owner is None:
@@ -324,7 +239,8 @@ async def _owner(tx: AsyncConnection, customer: str) -> AccountId:
     return owner
 
 
-def _plan_of(item: str | None) -> Item:
+def plan_of(item: str | None) -> Item:
+    """Return the plan that a price of Stripe's is of. Raises EventUnusable."""
     found = ITEMS.get(item or "")
     if found is None or found.kind is not ItemKind.PLAN:
         raise EventUnusable("This is a price that no plan of ours has: give it the plan's lookup key.")
@@ -337,10 +253,3 @@ def check(livemode: bool, currency: str | None, stripe: StripeDoor) -> None:  # 
         raise EventUnusable("This is of Stripe's other mode, test or live: send it to its own service.")
     if currency is not None and currency != CURRENCY:
         raise EventUnusable(f"This was paid in {currency}, but we sell in {CURRENCY}: decide what it is worth.")
-
-
-def _uuid(value: str | None) -> UUID | None:
-    try:
-        return UUID(value) if value else None
-    except ValueError:
-        return None

@@ -22,7 +22,7 @@ from reelwright import billing, ledger
 from reelwright.accounts import Accounts
 from reelwright.admission import NoPlace, acquire_provider_concurrency, release_concurrency
 from reelwright.generations import Stage, Track
-from reelwright.ground import clock, log, postgres, tasks
+from reelwright.ground import clock, log, notified, tasks
 from reelwright.ground.errors import NotFound, Outage, Refusal
 from reelwright.ground.ids import AccountId, GenerationId, StageRunId
 from reelwright.ground.metering import Use
@@ -67,7 +67,7 @@ SoundWork = Callable[[str, "dict[str, Any]", Toolset, SoundBench], Awaitable[Sou
 async def keep_making(room: Workroom, work: SoundWork, *, url: str, every: timedelta) -> None:
     """Make what is asked for as soon as it is, for ever; an outage is waited out."""
     asked = asyncio.Event()
-    listening = asyncio.create_task(postgres.listen(url, CHANNEL, lambda _said: asked.set()), name="sounds-listen")
+    listening = asyncio.create_task(notified.listen(url, CHANNEL, lambda _said: asked.set()), name="sounds-listen")
     try:
         while True:
             asked.clear()

@@ -33,7 +33,7 @@ _EMAILS = text("SELECT id::text, email FROM users WHERE id = ANY(CAST(:ids AS uu
 
 
 class RangeInvalid(Refusal):
-    """The days asked for are in the wrong order, or too many."""
+    """The days asked for are in the wrong order, too many, or yet to come."""
 
     code = "request.invalid"
 
@@ -66,6 +66,8 @@ def days(first: date | None, last: date | None, *, now: datetime) -> Days:
     Raises RangeInvalid.
     """
     last = last or now.date()
+    if last - now.date() > _DAY:  # tomorrow, as it is today already east of here
+        raise RangeInvalid("to: nobody has used anything then yet; use a day up to tomorrow.", field="to")
     first = first or last.replace(day=1)
     if first > last:
         raise RangeInvalid("from: it is behind `to`; swap them.", field="from")

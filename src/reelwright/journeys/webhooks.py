@@ -63,11 +63,17 @@ async def endpoint(account: AccountId, endpoint_id: UUID, *, db: Database) -> En
 
 
 async def change(
-    account: AccountId, endpoint_id: UUID, change: EndpointChange, *, reach: Reach, db: Database
+    account: AccountId,
+    endpoint_id: UUID,
+    change: EndpointChange,
+    *,
+    reach: Reach,
+    db: Database,
+    expected_version: int | None = None,
 ) -> Endpoint:
-    """Change one. Raises NotFound, AddressRefused, EventUnknown."""
+    """Change one. Raises NotFound, AddressRefused, EventUnknown, EndpointChanged."""
     async with db.begin() as tx:
-        return await Endpoints(tx, account).change(endpoint_id, change, reach=reach)
+        return await Endpoints(tx, account).change(endpoint_id, change, reach=reach, expected_version=expected_version)
 
 
 async def remove(account: AccountId, endpoint_id: UUID, *, db: Database) -> None:
@@ -77,10 +83,18 @@ async def remove(account: AccountId, endpoint_id: UUID, *, db: Database) -> None
     _log.info("webhooks.endpoint_removed", account_id=str(account), endpoint=str(endpoint_id))
 
 
-async def rotate(account: AccountId, endpoint_id: UUID, *, seal: Seal, db: Database) -> tuple[Endpoint, str]:
-    """Give one a new secret. Raises NotFound."""
+async def rotate(
+    account: AccountId, endpoint_id: UUID, *, seal: Seal, db: Database, request: RequestKey | None = None
+) -> tuple[Endpoint, str | None]:
+    """Give one a new secret and return both; None for the secret where this request has made it before.
+
+    Raises NotFound, KeyReused.
+    """
     async with db.begin() as tx:
-        rotated = await Endpoints(tx, account, partial(notices.sealed, seal=seal)).rotate(endpoint_id)
+        kept = Endpoints(tx, account, partial(notices.sealed, seal=seal))
+        if await Replays(session=tx).claim(account, request, endpoint_id) is not None:
+            return await kept.get(endpoint_id), None
+        rotated = await kept.rotate(endpoint_id)
     _log.info("webhooks.rotated", account_id=str(account), endpoint=str(endpoint_id))
     return rotated
 
@@ -95,19 +109,33 @@ async def deliveries(
         return await notices.deliveries(tx, endpoint_id, before=before, last=last, limit=limit)
 
 
-async def replay(account: AccountId, delivery_id: UUID, *, db: Database) -> Delivery:
-    """Send a delivery anew. Raises NotFound, EndpointDisabled."""
+async def replay(
+    account: AccountId, delivery_id: UUID, *, db: Database, request: RequestKey | None = None
+) -> tuple[Delivery, bool]:
+    """Send a delivery anew, and return it; True beside it where this request has done so before, and did nothing now.
+
+    Raises NotFound, EndpointDisabled, KeyReused.
+    """
     async with db.begin() as tx:
-        return await notices.replay(tx, delivery_id, account=account)
+        if await Replays(session=tx).claim(account, request, delivery_id) is not None:
+            return await notices.delivery(tx, delivery_id, account=account), True
+        return await notices.replay(tx, delivery_id, account=account), False
 
 
-async def test(account: AccountId, endpoint_id: UUID, *, db: Database) -> UUID:
-    """Send a test to one endpoint; return the delivery. Raises NotFound, EndpointDisabled."""
+async def test(account: AccountId, endpoint_id: UUID, *, db: Database, request: RequestKey | None) -> tuple[UUID, bool]:
+    """Send a test to one endpoint; return the delivery, and whether this request has sent it before.
+
+    Raises NotFound, EndpointDisabled, KeyReused.
+    """
     async with db.begin() as tx:
+        new = fresh()
+        if (sent := await Replays(session=tx).claim(account, request, new)) is not None:
+            return sent, True
         found = await Endpoints(tx, account).get(endpoint_id)
         if found.disabled_at is not None:
             raise EndpointDisabled("This endpoint is disabled: enable it first, then test it.")
-        return await notices.tell_test(tx, account_id=account, endpoint=endpoint_id)
+        await notices.tell_test(tx, account_id=account, endpoint=endpoint_id, delivery=new)
+        return new, False
 
 
 async def preferences(account: AccountId, *, db: Database) -> dict[notices.Kind, Wanted]:
@@ -117,14 +145,12 @@ async def preferences(account: AccountId, *, db: Database) -> dict[notices.Kind,
 
 
 async def choose(
-    account: AccountId, chosen: Mapping[notices.Kind, Mapping[str, bool]], *, db: Database
+    account: AccountId,
+    chosen: Mapping[notices.Kind, Mapping[str, bool]],
+    *,
+    db: Database,
+    expected_version: int | None = None,
 ) -> dict[notices.Kind, Wanted]:
-    """Change how some kinds go out, `mail` or `webhook` or both, and return all. Raises Outage."""
+    """Change how some kinds go out, `mail` or `webhook` or both, and return all. Raises PreferencesChanged, Outage."""
     async with db.begin() as tx:
-        present = await notices.preferences(tx, account)
-        wanted = {
-            kind: Wanted(mail=how.get("mail", present[kind].mail), webhook=how.get("webhook", present[kind].webhook))
-            for kind, how in chosen.items()
-        }
-        await notices.choose(tx, account, wanted)
-        return present | wanted
+        return await notices.choose(tx, account, chosen, expected_version=expected_version)

@@ -22,6 +22,8 @@ MICRO = 1_000_000
 _MOST = 2**60
 _GIVEN_AGAIN_FOR = timedelta(days=7)
 _MOMENT = timedelta(microseconds=1)
+PART = " "
+"""Between a source and the number of its further line: what no Idempotency-Key and no source has in it."""
 
 _JOURNAL: Table = cast("Table", JournalRow.__table__)
 _LOTS: Table = cast("Table", LotRow.__table__)
@@ -250,18 +252,20 @@ class Books:
     ) -> int:
         """Take credits out of what isn't held, of the lots that are `first` first; the rest becomes debt, returned.
 
-        One line a lot, the first with the plain `source`.
+        One line a lot, one behind the other, the first with the plain `source`, the others with their number, too.
         """
         short, at = micro, 0
         for lot in sorted(self.lots, key=lambda lot: not first(lot)):
             part = min(short, lot.remaining)
             if part and not lot.lapsed:
-                named = f"{source}:{at}" if at else source
+                named = f"{source}{PART}{at}" if at else source
                 self._take(lot, part, kind=kind, to_bucket=to_bucket, source=named, reason=reason, actor=actor)
                 short, at = short - part, at + 1
         if short:
             self.debt += short
-            self.line(kind, "debt", to_bucket, short, f"{source}:{at}" if at else source, reason=reason, actor=actor)
+            self.line(
+                kind, "debt", to_bucket, short, f"{source}{PART}{at}" if at else source, reason=reason, actor=actor
+            )
         return short
 
     def _take(

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.ground.errors import Kind, Refusal
 from reelwright.ground.ids import AccountId, GenerationId
-from reelwright.ledger.account import MICRO, Books, Origin, checked, in_credits
+from reelwright.ledger.account import MICRO, PART, Books, Origin, checked, in_credits
 
 _CAPTURED = text(
     """
@@ -28,12 +28,16 @@ _REFUNDED = text(
     "UPDATE credit_holds SET refunded_micro = refunded_micro + :micro"
     " WHERE generation_id = :generation AND attempt = :attempt"
 )
+# The lines of one correction stand one behind the other. A colon used to stand where PART does; what a transaction of
+# its own wrote is another correction, whose reference ends in a number.
 _DONE = text(
     """
-    SELECT sum(CASE WHEN to_bucket = 'available' THEN amount_micro ELSE -amount_micro END)::bigint AS micro,
-           coalesce(sum(amount_micro) FILTER (WHERE from_bucket = 'debt'), 0)::bigint AS debt
-      FROM credit_journal
-     WHERE account_id = :account AND (source = :source OR starts_with(source, :source || ':'))
+    SELECT sum(CASE WHEN j.to_bucket = 'available' THEN j.amount_micro ELSE -j.amount_micro END)::bigint AS micro,
+           coalesce(sum(j.amount_micro) FILTER (WHERE j.from_bucket = 'debt'), 0)::bigint AS debt
+      FROM credit_journal once JOIN credit_journal j ON j.account_id = once.account_id AND j.seq >= once.seq
+       AND (j.source = once.source OR j.source = once.source || CAST(:part AS text) || (j.seq - once.seq)
+            OR j.source = once.source || ':' || (j.seq - once.seq) AND j.xmin = once.xmin)
+     WHERE once.account_id = :account AND once.source = :source
     HAVING count(*) > 0
     """
 )
@@ -172,7 +176,9 @@ async def adjust(
 
 
 async def _done(tx: AsyncConnection, account: AccountId, source: str) -> Correction | None:
-    row = (await tx.execute(_DONE, {"account": account, "source": source})).one_or_none()
+    if PART in source:
+        raise ValueError(source)
+    row = (await tx.execute(_DONE, {"account": account, "source": source, "part": PART})).one_or_none()
     return None if row is None else Correction(row.micro, row.debt, now=False)
 
 

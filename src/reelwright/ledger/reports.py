@@ -21,9 +21,9 @@ _FIGURES = (
     "cost_nano_usd",
     "credits_micro",
 )
-_SUMS = "coalesce(sum(calls) FILTER (WHERE outcome = 'failed'), 0)::bigint AS failed_calls, " + ", ".join(
-    f"coalesce(sum({name}), 0)::bigint AS {name}" for name in _FIGURES
-)
+_ALL = ", ".join(f"coalesce(sum({name}), 0)::bigint AS {name}" for name in _FIGURES)
+_SUMS = f"coalesce(sum(calls) FILTER (WHERE outcome = 'failed'), 0)::bigint AS failed_calls, {_ALL}"
+_SUMS_OF_ACCOUNTS = f"coalesce(sum(failed_calls), 0)::bigint AS failed_calls, {_ALL}"
 
 
 class Grouping(StrEnum):
@@ -63,7 +63,7 @@ _REPORT = {
 # In the order of the primary key, so that a page reads its own accounts' figures and no others.
 _REPORT[Grouping.USER] = text(
     f"""
-    SELECT account_id::text AS key, {_SUMS} FROM usage_daily
+    SELECT account_id::text AS key, {_SUMS_OF_ACCOUNTS} FROM usage_accounts
      WHERE day BETWEEN :first AND :last AND account_id > coalesce(CAST(:after AS uuid), CAST('{UUID(int=0)}' AS uuid))
      GROUP BY account_id ORDER BY account_id LIMIT :limit
     """  # noqa: S608 - constants, above
@@ -74,9 +74,9 @@ _TOP = {
     by: text(
         f"""
         WITH first_ones AS MATERIALIZED (
-            SELECT account_id, sum({name}) AS most FROM usage_daily WHERE day BETWEEN :first AND :last
+            SELECT account_id, sum({name}) AS most FROM usage_accounts WHERE day BETWEEN :first AND :last
              GROUP BY account_id ORDER BY most DESC, account_id LIMIT :limit)
-        SELECT account_id::text AS key, {_SUMS} FROM first_ones JOIN usage_daily USING (account_id)
+        SELECT account_id::text AS key, {_SUMS_OF_ACCOUNTS} FROM first_ones JOIN usage_accounts USING (account_id)
          WHERE day BETWEEN :first AND :last GROUP BY account_id, most ORDER BY most DESC, account_id
         """  # noqa: S608 - constants, above
     )

@@ -11,6 +11,7 @@ taken by then is committed or will never be.
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -77,12 +78,16 @@ _CHARGED = """
 _SOURCES = {"usage_ledger": _USED, "credit_journal": _CHARGED}
 _COLUMNS, _SUMS = ", ".join(_FIGURES), ", ".join(f"sum({name}) AS {name}" for name in _FIGURES)
 _MORE = ", ".join(f"{name} = d.{name} + excluded.{name}" for name in _FIGURES)
+_FAILED = "coalesce(sum(calls) FILTER (WHERE outcome = 'failed'), 0) AS failed_calls"
 _ADD = {
     book: text(
         f"""
         WITH figures AS MATERIALIZED ({source}), totals AS (
             INSERT INTO usage_totals AS d ({_KIND}, {_COLUMNS}) SELECT {_KIND}, {_SUMS} FROM figures GROUP BY {_KIND}
-            ON CONFLICT ({_KIND}) DO UPDATE SET {_MORE})
+            ON CONFLICT ({_KIND}) DO UPDATE SET {_MORE}), accounts AS (
+            INSERT INTO usage_accounts AS d (account_id, day, {_COLUMNS}, failed_calls)
+            SELECT account_id, day, {_SUMS}, {_FAILED} FROM figures GROUP BY account_id, day
+            ON CONFLICT (account_id, day) DO UPDATE SET {_MORE}, failed_calls = d.failed_calls + excluded.failed_calls)
         INSERT INTO usage_daily AS d ({_KEY}, {_COLUMNS}) SELECT {_KEY}, {_COLUMNS} FROM figures
         ON CONFLICT ({_KEY}) DO UPDATE SET {_MORE}
         """  # noqa: S608 - constants, above
@@ -97,21 +102,29 @@ _ANEW = " UNION ALL ".join(
     + f") AS {book}_anew"
     for book, source in _SOURCES.items()
 )
-_UNLIKE = (
-    f"({', '.join(f'coalesce(anew.{name}, 0)' for name in _FIGURES)})"
-    f" <> ({', '.join(f'coalesce(kept.{name}, 0)' for name in _FIGURES)})"
-)
+
+
+def _unlike(figures: Sequence[str]) -> str:
+    anew, kept = (", ".join(f"coalesce({side}.{name}, 0)" for name in figures) for side in ("anew", "kept"))
+    return f"({anew}) <> ({kept})"
+
+
 _DIFFERENT = text(
     f"""
     SELECT account_id::text || ' ' || day || ' ' || action || ' ' || provider || ' ' || outcome AS fact
       FROM (SELECT {_KEY}, {_SUMS} FROM ({_ANEW}) AS rows GROUP BY {_KEY}) AS anew
       FULL JOIN (SELECT {_KEY}, {_SUMS} FROM usage_daily GROUP BY {_KEY}) AS kept USING ({_KEY})
-     WHERE {_UNLIKE}
+     WHERE {_unlike(_FIGURES)}
     UNION ALL
     SELECT 'all ' || day || ' ' || action || ' ' || provider || ' ' || outcome
       FROM (SELECT {_KIND}, {_SUMS} FROM usage_daily GROUP BY {_KIND}) AS anew
       FULL JOIN (SELECT {_KIND}, {_SUMS} FROM usage_totals GROUP BY {_KIND}) AS kept USING ({_KIND})
-     WHERE {_UNLIKE}
+     WHERE {_unlike(_FIGURES)}
+    UNION ALL
+    SELECT account_id::text || ' ' || day || ' all'
+      FROM (SELECT account_id, day, {_SUMS}, {_FAILED} FROM usage_daily GROUP BY account_id, day) AS anew
+      FULL JOIN usage_accounts AS kept USING (account_id, day)
+     WHERE {_unlike((*_FIGURES, "failed_calls"))}
      ORDER BY 1 LIMIT 20
     """  # noqa: S608 - constants, above
 )

@@ -8,11 +8,12 @@ from uuid import UUID
 
 import msgspec
 from sqlalchemy import Row as Record
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.ground.ids import AccountId
+from reelwright.ground.postgres import Statement, rows
 from reelwright.library.model import (
     Asset,
     AssetChanged,
@@ -28,44 +29,61 @@ from reelwright.library.terms import terms_of, terms_wanted
 
 _HIDDEN = {"account_id", "terms", "deleted_at"}
 _COLUMNS = [column for column in ASSETS.c if column.name not in _HIDDEN]
-_NAMES = ", ".join("'{}'::jsonb AS words" if c.name == "words" else c.name for c in _COLUMNS)
-_INNER = ", ".join(column.name for column in _COLUMNS if column.name != "words")
+_FILE = ("key", "media_type", "size_bytes", "sha256", "duration_ms")
+_PLAIN = [column.name for column in _COLUMNS if column.name not in {"words", "storage_key", *_FILE}]
+_INNER = ", ".join([*_PLAIN, "storage_key", *_FILE[1:]])
 _EDITABLE = frozenset({"title", "platform", "tags", "status"})
-_NEAR, _FAR = 1_000, 12_000
+_NEAR, _FAR = 500, 12_000
 """How many of the newest assets are looked at one by one before the index is asked for all that match. What many have
 is found among the newest, what few have is a short list in the index; in between, a few found near promise a page far.
 """
 _PROMISING = 8
 _LAST = (datetime(9999, 1, 1, tzinfo=UTC), UUID(int=2**128 - 1))
 
-_PAGE = text(
+_SHOWN = ", ".join(f"'{name}', {name}" for name in _PLAIN)
+_STORED = ", ".join(f"'{name}', {'storage_key' if name == 'key' else name}" for name in _FILE)
+
+
+def _paged(found: str) -> Statement:
+    """Return the statement for the page of these rows, as one JSON text of `Asset`s without words; NULL for none."""
+    return Statement(
+        f"""
+        SELECT CAST(json_agg(json_build_object({_SHOWN},
+                   'file', CASE WHEN storage_key IS NOT NULL THEN json_build_object({_STORED}) END)) AS text) AS page
+          FROM ({found}) AS page
+        """  # noqa: S608 - assembled from constants
+    )
+
+
+_PAGE = _paged(
     f"""
-    SELECT {_NAMES} FROM assets
-     WHERE account_id = :account AND deleted_at IS NULL AND (created_at, id) < (:at, CAST(:last AS uuid))
+    SELECT {_INNER} FROM assets
+     WHERE account_id = :account AND deleted_at IS NULL AND (created_at, id) < (:at, :last)
      ORDER BY created_at DESC, id DESC LIMIT :limit
     """  # noqa: S608 - assembled from constants
 )
 # A subquery with its own LIMIT and order: the walk stops as soon as the page is full.
-_AMONG_THE_NEWEST = text(
+_AMONG_THE_NEWEST = _paged(
     f"""
-    SELECT {_NAMES} FROM (
+    SELECT * FROM (
         SELECT {_INNER}, terms FROM assets
-         WHERE account_id = :account AND deleted_at IS NULL AND (created_at, id) < (:at, CAST(:last AS uuid))
+         WHERE account_id = :account AND deleted_at IS NULL AND (created_at, id) < (:at, :last)
          ORDER BY created_at DESC, id DESC LIMIT :window) AS newest
-     WHERE terms @> CAST(:terms AS bigint[]) ORDER BY created_at DESC, id DESC LIMIT :limit
+     WHERE terms @> :terms ORDER BY created_at DESC, id DESC LIMIT :limit
     """  # noqa: S608 - the same
 )
 # The account is in the terms: named beside them, it would make the planner walk all that the account has.
-_BY_INDEX = text(
+_BY_INDEX = _paged(
     f"""
     WITH found AS MATERIALIZED (
-        SELECT id, account_id, created_at FROM assets WHERE terms @> CAST(:terms AS bigint[]) AND deleted_at IS NULL)
+        SELECT id, account_id, created_at FROM assets WHERE terms @> :terms AND deleted_at IS NULL)
     , page AS MATERIALIZED (
-        SELECT id FROM found WHERE account_id = :account AND (created_at, id) < (:at, CAST(:last AS uuid))
+        SELECT id FROM found WHERE account_id = :account AND (created_at, id) < (:at, :last)
          ORDER BY created_at DESC, id DESC LIMIT :limit)
-    SELECT {_NAMES} FROM assets WHERE id IN (SELECT id FROM page) ORDER BY created_at DESC, id DESC
+    SELECT {_INNER} FROM assets WHERE id IN (SELECT id FROM page) ORDER BY created_at DESC, id DESC
     """  # noqa: S608 - the same
 )
+_page = msgspec.json.Decoder(list[Asset])
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +132,16 @@ class Assets:
         at, last = after or _LAST
         values: dict[str, object] = {"account": self.account_id, "at": at, "last": last, "limit": limit}
         if not (terms := terms_wanted(self.account_id, wanted)):
-            return _assets((await self.session.execute(_PAGE, values)).all())
+            return await self._paged(_PAGE, values)
         values["terms"] = terms
-        found = (await self.session.execute(_AMONG_THE_NEWEST, values | {"window": _NEAR})).all()
+        found = await self._paged(_AMONG_THE_NEWEST, values | {"window": _NEAR})
         if limit > len(found) > limit // _PROMISING:
-            found = (await self.session.execute(_AMONG_THE_NEWEST, values | {"window": _FAR})).all()
-        if len(found) < limit:
-            found = (await self.session.execute(_BY_INDEX, values)).all()
-        return _assets(found)
+            found = await self._paged(_AMONG_THE_NEWEST, values | {"window": _FAR})
+        return found if len(found) == limit else await self._paged(_BY_INDEX, values)
+
+    async def _paged(self, statement: Statement, values: Mapping[str, object]) -> list[Asset]:
+        [row] = await rows(self.session, statement, values)
+        return _page.decode(row["page"] or "[]")
 
     async def change(self, asset_id: UUID, changes: Mapping[str, object], *, expected_version: int | None) -> Asset:
         """Change title, platform, tags or status and return the asset as it is now, one version on.
@@ -182,10 +202,6 @@ def _file_values(file: StoredFile | None) -> dict[str, object]:
         return {}
     values = asdict(file)
     return {"storage_key": values.pop("key"), **values}
-
-
-def _assets(rows: Sequence[Record[Any]]) -> list[Asset]:
-    return [_asset(row) for row in rows]
 
 
 def _asset(row: Record[Any]) -> Asset:

@@ -4,12 +4,10 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, DateTime, Double, ForeignKey, Index, Integer, Table, Text, func, text
+from sqlalchemy import CheckConstraint, Double, ForeignKey, Index, Integer, Table, Text, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reelwright.ground.postgres import Row
-
-_INSTANT = DateTime(timezone=True)
 
 
 class BrandKitRow(Row):
@@ -49,8 +47,8 @@ class BrandKitRow(Row):
     outro_text: Mapped[str | None] = mapped_column(Text)
     outro_ms: Mapped[int] = mapped_column(Integer, server_default="1500")
     version: Mapped[int] = mapped_column(Integer, server_default="1")
-    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
-    updated_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
+    created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
 BRAND_KITS = cast("Table", BrandKitRow.__table__)

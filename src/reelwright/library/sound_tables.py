@@ -7,7 +7,6 @@ from uuid import UUID
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
-    DateTime,
     Double,
     ForeignKey,
     Index,
@@ -22,8 +21,6 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reelwright.ground.postgres import Row
-
-_INSTANT = DateTime(timezone=True)
 
 
 class VoiceProfileRow(Row):
@@ -45,8 +42,8 @@ class VoiceProfileRow(Row):
     pitch: Mapped[int] = mapped_column(SmallInteger)
     gap_ms: Mapped[int | None] = mapped_column(Integer)
     version: Mapped[int] = mapped_column(Integer, server_default="1")
-    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
-    updated_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
+    created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
 class VoiceDefaultRow(Row):
@@ -91,7 +88,7 @@ class TrackRow(Row):
     duration_ms: Mapped[int | None] = mapped_column(Integer)
     storage_key: Mapped[str | None] = mapped_column(Text)
     sha256: Mapped[str | None] = mapped_column(Text)
-    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
+    created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
 class SoundJobRow(Row):
@@ -118,14 +115,14 @@ class SoundJobRow(Row):
     wish: Mapped[dict[str, Any]] = mapped_column(JSONB)
     state: Mapped[str] = mapped_column(Text, server_default="queued")
     attempt: Mapped[int] = mapped_column(Integer, server_default="0")
-    due_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
+    due_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     storage_key: Mapped[str | None] = mapped_column(Text)
     sha256: Mapped[str | None] = mapped_column(Text)
     size_bytes: Mapped[int | None] = mapped_column(BigInteger)
     duration_ms: Mapped[int | None] = mapped_column(Integer)
     failure_code: Mapped[str | None] = mapped_column(Text)
     failure_sentence: Mapped[str | None] = mapped_column(Text)
-    asked_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
+    asked_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
 PROFILES = cast("Table", VoiceProfileRow.__table__)

@@ -8,7 +8,6 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     CheckConstraint,
-    DateTime,
     ForeignKey,
     Index,
     Integer,
@@ -22,8 +21,6 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reelwright.ground.postgres import Row
-
-_INSTANT = DateTime(timezone=True)
 
 
 class AssetRow(Row):
@@ -76,9 +73,9 @@ class AssetRow(Row):
     sha256: Mapped[str | None] = mapped_column(Text)
     duration_ms: Mapped[int | None] = mapped_column(Integer)
     version: Mapped[int] = mapped_column(Integer, server_default="1")
-    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
-    updated_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
-    deleted_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    deleted_at: Mapped[datetime | None]
 
 
 class MediaRow(Row):
@@ -116,8 +113,8 @@ class MediaRow(Row):
     width: Mapped[int | None] = mapped_column(Integer)
     height: Mapped[int | None] = mapped_column(Integer)
     duration_ms: Mapped[int | None] = mapped_column(Integer)
-    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
-    deleted_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    deleted_at: Mapped[datetime | None]
 
 
 class LooseFileRow(Row):
@@ -130,7 +127,7 @@ class LooseFileRow(Row):
 
     key: Mapped[str] = mapped_column(Text, primary_key=True)
     doomed: Mapped[bool] = mapped_column(server_default=text("false"))
-    at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
 ASSETS = cast("Table", AssetRow.__table__)

@@ -6,12 +6,14 @@ from reelwright.notices.deliveries import (
     Receipt,
     claim_deliveries,
     deliveries,
+    delivery,
     replay,
     settle_delivery,
 )
 from reelwright.notices.endpoints import (
     AddressRefused,
     EndpointChange,
+    EndpointChanged,
     Endpoints,
     EventUnknown,
     Reach,
@@ -21,7 +23,15 @@ from reelwright.notices.mailbox import Mail, Outcome, Verdict, claim_mails, put_
 from reelwright.notices.model import CHOOSABLE, EVENTS, LETTERS, Delivery, Endpoint, Kind, Try, Wanted, message_id
 from reelwright.notices.post import MailSettingRefused, Post, SendMail
 from reelwright.notices.secrecy import opened, seal_old, sealed
-from reelwright.notices.telling import choose, forget, preferences, tell, tell_test
+from reelwright.notices.telling import (
+    PreferencesChanged,
+    choose,
+    forget,
+    preferences,
+    preferences_version,
+    tell,
+    tell_test,
+)
 from reelwright.notices.tokens import proof_in
 
 __all__ = [
@@ -32,6 +42,7 @@ __all__ = [
     "Delivery",
     "Endpoint",
     "EndpointChange",
+    "EndpointChanged",
     "EndpointDisabled",
     "Endpoints",
     "EventUnknown",
@@ -41,6 +52,7 @@ __all__ = [
     "Outcome",
     "Parcel",
     "Post",
+    "PreferencesChanged",
     "Reach",
     "Receipt",
     "SendMail",
@@ -52,10 +64,12 @@ __all__ = [
     "claim_deliveries",
     "claim_mails",
     "deliveries",
+    "delivery",
     "forget",
     "message_id",
     "opened",
     "preferences",
+    "preferences_version",
     "proof_in",
     "put_back",
     "replay",

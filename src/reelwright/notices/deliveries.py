@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from reelwright.ground.errors import Kind as RefusalKind
 from reelwright.ground.errors import NotFound, Refusal
 from reelwright.ground.ids import AccountId
-from reelwright.notices.endpoints import give_up_all, host_of
+from reelwright.notices.endpoints import apart, give_up_all, host_of
 from reelwright.notices.model import Delivery, Kind, Try
 from reelwright.notices.telling import tell
 
@@ -111,6 +111,15 @@ _REPLAY = text(
 )
 
 
+_GET = text(
+    f"""
+    SELECT {_COLUMNS} FROM webhook_deliveries d
+      JOIN notices n ON n.id = d.notice_id JOIN webhook_endpoints e ON e.id = d.endpoint_id
+     WHERE d.id = :id AND e.account_id = :account
+    """  # noqa: S608 - assembled from constants
+)
+
+
 class EndpointDisabled(Refusal):
     kind = RefusalKind.CONFLICT
     code = "webhooks.disabled"
@@ -129,7 +138,7 @@ class Parcel:
     told_at: datetime
     url: str
     secret: bytes
-    secret_before: bytes | None
+    secrets_before: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,19 +214,32 @@ async def deliveries(
     return [_delivery({**row}) for row in (await tx.execute(_LIST, values)).mappings()]
 
 
+async def delivery(tx: AsyncConnection, delivery_id: UUID, *, account: AccountId) -> Delivery:
+    """Return one of the account's deliveries. Raises NotFound."""
+    row = (await tx.execute(_GET, {"id": delivery_id, "account": account})).mappings().one_or_none()
+    if row is None:
+        raise _no_such_delivery()
+    return _delivery({**row})
+
+
 async def replay(tx: AsyncConnection, delivery: UUID, *, account: AccountId) -> Delivery:
     """Send a delivery anew, from the schedule's beginning, under the same id. Raises NotFound, EndpointDisabled."""
     row = (await tx.execute(_REPLAY, {"id": delivery, "account": account})).mappings().one_or_none()
     if row is None:
-        raise NotFound("There is no such webhook delivery.")
+        raise _no_such_delivery()
     values = {**row}
     if values.pop("disabled_at") is not None:
         raise EndpointDisabled("This endpoint is disabled: enable it first, then replay.")
     return _delivery(values)
 
 
+def _no_such_delivery() -> NotFound:
+    return NotFound("There is no such webhook delivery.")
+
+
 def _parcel(row: dict[str, Any]) -> Parcel:
     row["kind"] = Kind(row["kind"])
+    row["secrets_before"] = apart(row.pop("secret_before"), len(row["secret"]))
     return Parcel(**row)
 
 

@@ -23,7 +23,9 @@ _log = logger(__name__)
 
 MOST_ENDPOINTS = 10
 OVERLAP = timedelta(hours=24)
-"""After a rotation both secrets sign for so long."""
+"""After a rotation the secrets before sign too for so long: with each other, as any of them may be the receiver's."""
+_OTHERS = 3
+"""So many older ones are kept beside the one that a rotation replaces."""
 _SECRET_BYTES = 32
 _COLUMNS = "id, account_id, url, description, events, disabled_at, disabled_reason, failing_since, created_at"
 
@@ -41,6 +43,7 @@ _LIST = text(
 _GET = text(
     f"SELECT {_COLUMNS} FROM webhook_endpoints WHERE id = :id AND account_id = :account"  # noqa: S608 - constants
 )
+_LOCK = text(f"{_GET.text} FOR NO KEY UPDATE")
 _CHANGE = text(
     f"""
     UPDATE webhook_endpoints
@@ -65,7 +68,10 @@ _REMOVE = text("DELETE FROM webhook_endpoints WHERE id = :id AND account_id = :a
 _ROTATE = text(
     f"""
     UPDATE webhook_endpoints
-       SET secret_before = secret, secret_before_until = clock_timestamp() + CAST(:overlap AS interval),
+       SET secret_before = secret || CASE WHEN secret_before_until > clock_timestamp()
+                                          THEN substring(secret_before FROM 1 FOR :others * octet_length(secret))
+                                          ELSE '' END,
+           secret_before_until = clock_timestamp() + CAST(:overlap AS interval),
            secret = :secret, updated_at = clock_timestamp()
      WHERE id = :id AND account_id = :account RETURNING {_COLUMNS}
     """  # noqa: S608 - assembled from constants
@@ -78,6 +84,13 @@ class AddressRefused(Refusal):
 
 class EventUnknown(Refusal):
     code = "webhooks.event_unknown"
+
+
+class EndpointChanged(Refusal):
+    """Somebody else has changed it since it was read; `extra` holds the version it has now."""
+
+    kind = RefusalKind.STALE
+    code = "webhooks.changed"
 
 
 class TooManyEndpoints(Refusal):
@@ -160,8 +173,21 @@ class Endpoints:
         """Return one. Raises NotFound, for another account's too."""
         return _found((await self.session.execute(_GET, self._named(endpoint))).mappings().one_or_none())
 
-    async def change(self, endpoint: UUID, change: EndpointChange, *, reach: Reach) -> Endpoint:
-        """Change one; what waits for a disabled one is given up. Raises NotFound, AddressRefused, EventUnknown."""
+    async def change(
+        self, endpoint: UUID, change: EndpointChange, *, reach: Reach, expected_version: int | None = None
+    ) -> Endpoint:
+        """Change one; what waits for a disabled one is given up.
+
+        Raises NotFound, AddressRefused, EventUnknown, EndpointChanged.
+        """
+        if expected_version is not None:
+            present = _found((await self.session.execute(_LOCK, self._named(endpoint))).mappings().one_or_none())
+            if present.version != expected_version:
+                raise EndpointChanged(
+                    "The endpoint was changed meanwhile: read it again.",
+                    field="If-Match",
+                    extra={"version": present.version},
+                )
         values: dict[str, Any] = self._named(endpoint) | {
             "url": None if change.url is None else reach.checked(change.url),
             "description": change.description,
@@ -179,9 +205,9 @@ class Endpoints:
             raise no_such_endpoint()
 
     async def rotate(self, endpoint: UUID) -> tuple[Endpoint, str]:
-        """Give one a new secret, and return both; the old one signs too for a day. Raises NotFound."""
+        """Give one a new secret, and return both; those before sign too for a day. Raises NotFound."""
         secret = secrets.token_bytes(_SECRET_BYTES)
-        values = self._named(endpoint) | {"secret": self.keep(secret), "overlap": OVERLAP}
+        values = self._named(endpoint) | {"secret": self.keep(secret), "overlap": OVERLAP, "others": _OTHERS}
         return _found((await self.session.execute(_ROTATE, values)).mappings().one_or_none()), shown(secret)
 
     def _named(self, endpoint: UUID) -> dict[str, Any]:
@@ -196,6 +222,12 @@ async def give_up_all(tx: AsyncConnection, endpoint: UUID) -> None:
 def shown(secret: bytes) -> str:
     """Return a secret as Standard Webhooks writes it."""
     return f"whsec_{b64encode(secret).decode()}"
+
+
+def apart(before: bytes | None, length: int) -> tuple[bytes, ...]:
+    """Return the secrets before, which are stored one behind the other, each as long as the present one."""
+    kept = before or b""
+    return tuple(kept[start : start + length] for start in range(0, len(kept), length))
 
 
 def host_of(url: str) -> str:

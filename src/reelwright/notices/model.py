@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from hashlib import sha256
 from types import MappingProxyType
 from uuid import UUID
+
+import msgspec
 
 from reelwright.ground.ids import AccountId
 
@@ -23,6 +26,9 @@ class Kind(StrEnum):
     MONTHLY_SUMMARY = "monthly_summary"
     PAYMENT_FAILED = "payment_failed"
     PAYMENT_ACTION_REQUIRED = "payment_action_required"
+    PURCHASE_FAILED = "purchase_failed"
+    PURCHASE_EXPIRED = "purchase_expired"
+    TRIAL_ENDING = "trial_ending"
     PLAN_CHANGED = "plan_changed"
     BOOST_STARTED = "boost_started"
     BOOST_ENDED = "boost_ended"
@@ -66,6 +72,9 @@ _EVENTS: Mapping[Kind, str] = MappingProxyType(
         Kind.MONTHLY_SUMMARY: "usage.monthly_summary",
         Kind.PAYMENT_FAILED: "payment.failed",
         Kind.PAYMENT_ACTION_REQUIRED: "payment.action_required",
+        Kind.PURCHASE_FAILED: "purchase.failed",
+        Kind.PURCHASE_EXPIRED: "purchase.expired",
+        Kind.TRIAL_ENDING: "trial.ending",
         Kind.PLAN_CHANGED: "plan.changed",
         Kind.BOOST_STARTED: "boost.started",
         Kind.BOOST_ENDED: "boost.ended",
@@ -79,7 +88,15 @@ _EVENTS: Mapping[Kind, str] = MappingProxyType(
 EVENTS = tuple(sorted(set(_EVENTS.values()) - {Kind.WEBHOOK_DISABLED.event}))
 """Every type that a webhook can have."""
 
-_NO_MAIL = frozenset({Kind.GENERATION_SUCCEEDED, Kind.GENERATION_FAILED, Kind.QUOTA_RESET, Kind.WEBHOOK_TEST})
+_NO_MAIL = frozenset(
+    {
+        Kind.GENERATION_SUCCEEDED,
+        Kind.GENERATION_FAILED,
+        Kind.QUOTA_RESET,
+        Kind.PURCHASE_EXPIRED,  # who left Stripe's page knows
+        Kind.WEBHOOK_TEST,
+    }
+)
 CHOOSABLE = tuple(kind for kind in Kind if kind is not Kind.WEBHOOK_TEST and kind not in LETTERS)
 """What an account may choose about: a test goes where it was asked for."""
 
@@ -105,6 +122,11 @@ class Endpoint:
     disabled_reason: str | None
     failing_since: datetime | None
     created_at: datetime
+
+    @property
+    def version(self) -> int:
+        """Name what its owner may change, as it stands: a number of at most nine digits."""
+        return version_of([self.url, self.description, self.events, self.disabled_at is None])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +158,11 @@ class Delivery:
     def message_id(self) -> str:
         """The `webhook-id` header: one a notice, however often it is sent."""
         return message_id(self.notice_id)
+
+
+def version_of(said: object) -> int:
+    """Return a number of at most nine digits that names what was said: what differs has another, but for chance."""
+    return int.from_bytes(sha256(msgspec.json.encode(said)).digest()[:8], "big") % 1_000_000_000
 
 
 def message_id(notice: UUID) -> str:

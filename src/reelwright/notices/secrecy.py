@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.ground.sealing import Seal
 from reelwright.notices.deliveries import Parcel
+from reelwright.notices.endpoints import apart
 
 _PURPOSE = "webhooks"
 _NONCE_BYTES = 12
@@ -17,7 +18,7 @@ _SEALED_BYTES = 61
 _OPEN = text(
     """
     SELECT id, secret, secret_before FROM webhook_endpoints
-     WHERE octet_length(secret) <> :sealed OR octet_length(secret_before) <> :sealed
+     WHERE octet_length(secret) <> :sealed OR octet_length(secret_before) % :sealed <> 0
      ORDER BY id LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
     """
 )
@@ -33,20 +34,16 @@ def sealed(secret: bytes, seal: Seal) -> bytes:
 
 def opened(parcel: Parcel, seal: Seal | None) -> Parcel:
     """Return a claimed delivery with the secrets that sign it. Raises BrokenSealError."""
-    before = parcel.secret_before
-    return replace(
-        parcel,
-        secret=_opened(parcel.secret, seal),
-        secret_before=None if before is None else _opened(before, seal),
-    )
+    before = tuple(_opened(each, seal) for each in parcel.secrets_before)
+    return replace(parcel, secret=_opened(parcel.secret, seal), secrets_before=before)
 
 
 async def seal_old(tx: AsyncConnection, seal: Seal, *, limit: int) -> int:
     """Encrypt some secrets of before; return how many endpoints had one."""
     found = (await tx.execute(_OPEN, {"sealed": _SEALED_BYTES, "limit": limit})).all()
     for row in found:
-        before = None if row.secret_before is None else sealed(row.secret_before, seal)
-        await tx.execute(_SEAL, {"id": row.id, "secret": sealed(row.secret, seal), "before": before})
+        before = b"".join(sealed(each, seal) for each in apart(row.secret_before, len(row.secret)))
+        await tx.execute(_SEAL, {"id": row.id, "secret": sealed(row.secret, seal), "before": before or None})
     return len(found)
 
 

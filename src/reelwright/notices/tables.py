@@ -8,7 +8,6 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     CheckConstraint,
-    DateTime,
     ForeignKey,
     Index,
     LargeBinary,
@@ -22,7 +21,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from reelwright.ground.postgres import Row
 
-_INSTANT = DateTime(timezone=True)
 PASSING = (
     "kind IN ('generation_succeeded', 'generation_failed', 'webhook_test',"
     " 'verify_address', 'password_reset', 'address_known', 'password_changed')"
@@ -52,18 +50,20 @@ class NoticeRow(Row):
     kind: Mapped[str] = mapped_column(Text)
     key: Mapped[str] = mapped_column(Text)
     facts: Mapped[dict[str, Any]] = mapped_column(JSONB)
-    told_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
+    told_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     mail_state: Mapped[str] = mapped_column(Text)
-    mail_due_at: Mapped[datetime | None] = mapped_column(_INSTANT)
-    mail_claimed_until: Mapped[datetime | None] = mapped_column(_INSTANT)
+    mail_due_at: Mapped[datetime | None]
+    mail_claimed_until: Mapped[datetime | None]
     mail_attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     mail_doubts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     mail_error: Mapped[str | None] = mapped_column(Text)
-    mail_sent_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    mail_sent_at: Mapped[datetime | None]
 
 
 class EndpointRow(Row):
-    """Where an account's webhooks go. No `events` means all; the secret before signs too until its time is over.
+    """Where an account's webhooks go. No `events` means all.
+
+    `secret_before` holds those that sign too until their time is over: one behind the other, the newest first.
 
     `failing_since` is the first failure behind the last success; `paused_until` leaves a failing place in peace.
     """
@@ -86,13 +86,13 @@ class EndpointRow(Row):
     events: Mapped[list[str]] = mapped_column(ARRAY(Text))
     secret: Mapped[bytes] = mapped_column(LargeBinary)
     secret_before: Mapped[bytes | None] = mapped_column(LargeBinary)
-    secret_before_until: Mapped[datetime | None] = mapped_column(_INSTANT)
-    disabled_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    secret_before_until: Mapped[datetime | None]
+    disabled_at: Mapped[datetime | None]
     disabled_reason: Mapped[str | None] = mapped_column(Text)
-    failing_since: Mapped[datetime | None] = mapped_column(_INSTANT)
-    paused_until: Mapped[datetime | None] = mapped_column(_INSTANT)
-    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
-    updated_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
+    failing_since: Mapped[datetime | None]
+    paused_until: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
 class DeliveryRow(Row):
@@ -118,11 +118,11 @@ class DeliveryRow(Row):
     state: Mapped[str] = mapped_column(Text, server_default="waiting")
     attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     claim: Mapped[int] = mapped_column(BigInteger, server_default="0")
-    due_at: Mapped[datetime | None] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
-    claimed_until: Mapped[datetime | None] = mapped_column(_INSTANT)
+    due_at: Mapped[datetime | None] = mapped_column(server_default=func.clock_timestamp())
+    claimed_until: Mapped[datetime | None]
     tries: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default=text("'[]'::jsonb"))
-    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
-    delivered_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    delivered_at: Mapped[datetime | None]
 
 
 class PreferenceRow(Row):
@@ -133,4 +133,4 @@ class PreferenceRow(Row):
     kind: Mapped[str] = mapped_column(Text, primary_key=True)
     mail: Mapped[bool] = mapped_column()
     webhook: Mapped[bool] = mapped_column()
-    updated_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())

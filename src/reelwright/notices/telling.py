@@ -8,10 +8,20 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from reelwright.ground.errors import Kind as RefusalKind
+from reelwright.ground.errors import Refusal
 from reelwright.ground.ids import AccountId, fresh
 from reelwright.ground.postgres import Statement, rows
-from reelwright.notices.model import CHOOSABLE, Kind, Wanted
+from reelwright.notices.model import CHOOSABLE, Kind, Wanted, version_of
 from reelwright.notices.tables import PASSING
+
+
+class PreferencesChanged(Refusal):
+    """Somebody has changed them since they were read; `extra` holds the version that they have now."""
+
+    kind = RefusalKind.STALE
+    code = "notifications.changed"
+
 
 _LARGEST_BYTES = 16_000
 """Standard Webhooks 1.0.0 asks for payloads below 20 kB, and ours have a few fields around the facts."""
@@ -50,11 +60,16 @@ _TEST = text(
 _CHOSEN = text("SELECT kind, mail, webhook FROM notification_preferences WHERE account_id = :account")
 _CHOOSE = text(
     """
-    INSERT INTO notification_preferences (account_id, kind, mail, webhook) VALUES (:account, :kind, :mail, :webhook)
+    INSERT INTO notification_preferences AS p (account_id, kind, mail, webhook)
+    VALUES (:account, :kind, coalesce(CAST(:mail AS boolean), :mail_else),
+            coalesce(CAST(:webhook AS boolean), :webhook_else))
     ON CONFLICT (account_id, kind) DO UPDATE
-       SET mail = excluded.mail, webhook = excluded.webhook, updated_at = clock_timestamp()
+       SET mail = coalesce(CAST(:mail AS boolean), p.mail), webhook = coalesce(CAST(:webhook AS boolean), p.webhook),
+            updated_at = clock_timestamp()
     """
 )
+"""What wasn't said stays as it is: of two who say different things at once, neither undoes the other's."""
+_LOCKED = text("SELECT pg_advisory_xact_lock(hashtextextended('preferences:' || CAST(:account AS text), 0))")
 _FORGET = text(
     f"""
     WITH old AS (
@@ -111,9 +126,9 @@ async def tell(
     return bool(await rows(tx, _TELL, values))
 
 
-async def tell_test(tx: AsyncConnection, *, account_id: AccountId, endpoint: UUID) -> UUID:
-    """Promise a `webhook.test` to one of the account's endpoints, whatever it listens to; return the delivery."""
-    notice, delivery = fresh(), fresh()
+async def tell_test(tx: AsyncConnection, *, account_id: AccountId, endpoint: UUID, delivery: UUID) -> None:
+    """Promise a `webhook.test` to one of the account's endpoints, whatever it listens to, by this delivery."""
+    notice = fresh()
     values = {
         "id": notice,
         "account": account_id,
@@ -123,7 +138,7 @@ async def tell_test(tx: AsyncConnection, *, account_id: AccountId, endpoint: UUI
         "endpoint": endpoint,
         "delivery": delivery,
     }
-    return (await tx.execute(_TEST, values)).scalar_one()
+    (await tx.execute(_TEST, values)).scalar_one()
 
 
 async def preferences(tx: AsyncConnection, account_id: AccountId) -> dict[Kind, Wanted]:
@@ -133,11 +148,36 @@ async def preferences(tx: AsyncConnection, account_id: AccountId) -> dict[Kind, 
     return {kind: chosen.get(kind.value, kind.wanted) for kind in CHOOSABLE}
 
 
-async def choose(tx: AsyncConnection, account_id: AccountId, chosen: Mapping[Kind, Wanted]) -> None:
-    """Remember how these kinds shall go out."""
-    for kind, wanted in chosen.items():
-        values = {"account": account_id, "kind": kind.value, "mail": wanted.mail, "webhook": wanted.webhook}
-        await tx.execute(_CHOOSE, values)
+def preferences_version(found: Mapping[Kind, Wanted]) -> int:
+    """Return what names these preferences: a number of at most nine digits."""
+    return version_of([(kind, wanted.mail, wanted.webhook) for kind, wanted in found.items()])
+
+
+async def choose(
+    tx: AsyncConnection,
+    account_id: AccountId,
+    chosen: Mapping[Kind, Mapping[str, bool]],
+    *,
+    expected_version: int | None = None,
+) -> dict[Kind, Wanted]:
+    """Remember how these kinds shall go out, by `mail` or `webhook` or both, and return all. Raises PreferencesChanged.
+
+    Who changes them waits here for whoever does so already.
+    """
+    await tx.execute(_LOCKED, {"account": str(account_id)})
+    if expected_version is not None:
+        present = preferences_version(await preferences(tx, account_id))
+        if present != expected_version:
+            raise PreferencesChanged(
+                "Your preferences were changed meanwhile: read them again.",
+                field="If-Match",
+                extra={"version": present},
+            )
+    for kind, how in sorted(chosen.items()):
+        said = {"mail": how.get("mail"), "webhook": how.get("webhook")}
+        otherwise = {"mail_else": kind.wanted.mail, "webhook_else": kind.wanted.webhook}
+        await tx.execute(_CHOOSE, {"account": account_id, "kind": kind.value} | said | otherwise)
+    return await preferences(tx, account_id)
 
 
 async def forget(tx: AsyncConnection, *, older: timedelta = timedelta(days=30), limit: int = 500) -> int:

@@ -84,9 +84,9 @@ def body_of(parcel: Parcel) -> bytes:
 
 
 def signed(parcel: Parcel, body: bytes, *, at: datetime) -> Mapping[str, str]:
-    """Return the headers of an attempt. While a secret is being replaced both sign, the new one first."""
+    """Return the headers of an attempt. While a secret is being replaced those before sign too, the new one first."""
     name = message_id(parcel.notice_id)
-    secrets = [secret for secret in (parcel.secret, parcel.secret_before) if secret is not None]
+    secrets = (parcel.secret, *parcel.secrets_before)
     signatures = [Webhook(secret).sign(name, at, body.decode()) for secret in secrets]
     return {
         "Content-Type": "application/json",

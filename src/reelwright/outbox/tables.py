@@ -6,7 +6,6 @@ from uuid import UUID
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
-    DateTime,
     ForeignKey,
     Identity,
     Index,
@@ -18,8 +17,6 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reelwright.ground.postgres import Row
-
-_INSTANT = DateTime(timezone=True)
 
 
 class OutboxRow(Row):
@@ -36,14 +33,14 @@ class OutboxRow(Row):
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
-    generation_id: Mapped[UUID] = mapped_column(ForeignKey("generations.id", ondelete="CASCADE"), index=True)
+    generation_id: Mapped[UUID]  # its run's, and gone with it
     run_id: Mapped[UUID] = mapped_column(ForeignKey("stage_runs.id", ondelete="CASCADE"))
     body: Mapped[bytes] = mapped_column(LargeBinary)
-    deliver_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
-    claimed_until: Mapped[datetime | None] = mapped_column(_INSTANT)
-    published_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    deliver_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    claimed_until: Mapped[datetime | None]
+    published_at: Mapped[datetime | None]
     message_id: Mapped[str | None] = mapped_column(Text)
     attempts: Mapped[int] = mapped_column(Integer, server_default="0")
-    parked_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    parked_at: Mapped[datetime | None]
     parked_reason: Mapped[str | None] = mapped_column(Text)
-    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
+    created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())

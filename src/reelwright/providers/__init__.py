@@ -47,8 +47,10 @@ from reelwright.providers.model import (
     Transcript,
     VisionProvider,
     Word,
+    WordTimes,
 )
 from reelwright.providers.offers import Doing, Offer, forget_switches, offers, switch, switched_off
+from reelwright.providers.offline.language import spoken_s
 from reelwright.providers.publications import Publication, Publications
 from reelwright.providers.services import SERVICES, Access, Service, providers_of
 from reelwright.providers.speech_pacing import paced
@@ -119,6 +121,7 @@ __all__ = [
     "UploadRefused",
     "VisionProvider",
     "Word",
+    "WordTimes",
     "YouTube",
     "charged",
     "checked_url",
@@ -136,6 +139,7 @@ __all__ = [
     "paragraphs_of",
     "places",
     "providers_of",
+    "spoken_s",
     "switch",
     "switched_off",
     "toolset",

@@ -225,15 +225,26 @@ class Word:
     end_ms: int
 
 
+class WordTimes(StrEnum):
+    """Where words' times come from: the voice itself, the sound aligned with the text, or (`sentence`) lengths.
+
+    Of the last, only where sentences begin and end was heard.
+    """
+
+    EXACT = "exact"
+    ALIGNED = "aligned"
+    SENTENCE = "sentence"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speech:
-    """Mono 16-bit PCM as a WAV file. `exact` says whether the word times are the voice's own."""
+    """Mono 16-bit PCM as a WAV file."""
 
     wav: bytes
     sample_rate: int
     duration_ms: int
     words: tuple[Word, ...]
-    exact: bool
+    word_times: WordTimes
 
 
 class SpeechProvider(Protocol):

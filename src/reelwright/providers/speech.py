@@ -13,10 +13,10 @@ from reelwright.ground.metering import Action, Use
 from reelwright.providers.calls import charged
 from reelwright.providers.catalogue import Craft, Model
 from reelwright.providers.cleaning import line_of
-from reelwright.providers.model import ProviderRefused, Speech, Word
+from reelwright.providers.model import ProviderRefused, Speech, Word, WordTimes
 from reelwright.providers.openai_connection import Method, OpenAIConnection, Order
 from reelwright.providers.openai_failures import away
-from reelwright.providers.speech_times import Samples, estimated_words
+from reelwright.providers.speech_times import Samples, timed_words
 
 _LEAST_MS_A_WORD = 60  # nobody speaks 1,000 words a minute: less sound than this is a cut-off answer
 _SILENT = 50  # of 32,767: a file without a louder sample is no speech
@@ -26,7 +26,7 @@ _RATES = range(8_000, 48_001)
 
 
 class OpenAISpeech:
-    """A `SpeechProvider`. The service gives no word times, so they are estimated and marked as such.
+    """A `SpeechProvider`. The service gives no word times, so they are looked for in its sound and marked as such.
 
     What differs from service to service is in `_asked`, `_sold` and `_heard`.
     """
@@ -41,7 +41,6 @@ class OpenAISpeech:
         self, text: str, *, voice: str, language: str, speed: float = 1.0
     ) -> tuple[Speech, tuple[Use, ...]]:
         """Speak the text; the model hears the language from it. Raises ProviderRefused, ProviderAway."""
-        del language
         began = time.monotonic()
         words = line_of(text)
         if not 0 < len(words) <= self._model.most_characters:
@@ -54,7 +53,7 @@ class OpenAISpeech:
         async def read(body: bytes) -> Speech:
             sold = self._sold(body)
             with charged(self._use(words, 0, began)):
-                return await asyncio.to_thread(self._heard, sold, words)
+                return await asyncio.to_thread(self._heard, sold, words, language)
 
         method, request = self._asked(words, chosen, max(self.slowest, min(self.fastest, speed)))
         speech = await self._connection.ask(
@@ -86,9 +85,9 @@ class OpenAISpeech:
             raise away("not a WAV file")
         return body
 
-    def _heard(self, sold: Any, words: str) -> Speech:
+    def _heard(self, sold: Any, words: str, language: str) -> Speech:
         """Return the speech in it. Raises ProviderAway where there is none."""
-        return measured(*pcm_of(sold), words)
+        return measured(*pcm_of(sold), words, language)
 
     def _use(self, words: str, duration_ms: int, began: float) -> Use:
         return Use(
@@ -115,8 +114,8 @@ class OpenAISpeech:
         return ProviderRefused(f"There is no voice {wanted[:40]!r}: choose {known}.", field="voice")
 
 
-def measured(samples: Samples, rate: int, text: str, words: tuple[Word, ...] = ()) -> Speech:
-    """Return the samples as speech; without the voice's own `words` their times are estimated.
+def measured(samples: Samples, rate: int, text: str, language: str, words: tuple[Word, ...] = ()) -> Speech:
+    """Return the samples as speech; without the voice's own `words` their times are looked for in the sound.
 
     Raises ProviderAway where nobody speaks, or not for long enough.
     """
@@ -129,13 +128,10 @@ def measured(samples: Samples, rate: int, text: str, words: tuple[Word, ...] = (
         file.setsampwidth(2)
         file.setframerate(rate)
         file.writeframes(samples.astype("<i2").tobytes())
-    return Speech(
-        wav=out.getvalue(),
-        sample_rate=rate,
-        duration_ms=duration_ms,
-        words=words or estimated_words(text, samples, rate),
-        exact=bool(words),
-    )
+    times = WordTimes.EXACT
+    if not words:
+        words, times = timed_words(text, samples, rate, language=language)
+    return Speech(wav=out.getvalue(), sample_rate=rate, duration_ms=duration_ms, words=words, word_times=times)
 
 
 def pcm_of(body: bytes) -> tuple[Samples, int]:

@@ -13,6 +13,7 @@ from reelwright.providers.model import Speech, Word
 from reelwright.providers.openai_connection import Method, decoded, posting
 from reelwright.providers.openai_failures import away
 from reelwright.providers.speech import OpenAISpeech, measured
+from reelwright.providers.speech_times import shown_words
 
 _RATE = 24_000
 _FORMAT = f"pcm_{_RATE}"  # mono 16-bit; raw, without a header
@@ -46,7 +47,7 @@ class ElevenLabsSpeech(OpenAISpeech):
     def _sold(self, body: bytes) -> _Spoken:
         return decoded(body, _Spoken)
 
-    def _heard(self, sold: _Spoken, words: str) -> Speech:
+    def _heard(self, sold: _Spoken, words: str, language: str) -> Speech:
         try:
             data = base64.b64decode(sold.audio_base64, validate=True)
         except (binascii.Error, ValueError):
@@ -55,7 +56,7 @@ class ElevenLabsSpeech(OpenAISpeech):
         if not len(samples):
             raise away("no sound")
         timed = _words(sold.alignment, words, len(samples) * 1000 // _RATE) if sold.alignment else ()
-        return measured(samples, _RATE, words, timed)
+        return measured(samples, _RATE, words, language, timed)
 
 
 def _words(alignment: _Alignment, text: str, duration_ms: int) -> tuple[Word, ...]:
@@ -76,9 +77,10 @@ def _words(alignment: _Alignment, text: str, duration_ms: int) -> tuple[Word, ..
         return ()
     words: list[Word] = []
     place, before_ms = 0, 0
-    for word in text.split():
-        start, end = times[place][1], times[place + len(word) - 1][2]
-        place += len(word)
+    for word in shown_words(text):
+        length = sum(not character.isspace() for character in word)
+        start, end = times[place][1], times[place + length - 1][2]
+        place += length
         if not (math.isfinite(start) and math.isfinite(end)):
             return ()
         start_ms, end_ms = round(start * 1000), round(end * 1000)

@@ -1,4 +1,4 @@
-"""Speaks with MiniMax. Its word times come as an address, and none in an answer is fetched: they are estimated."""
+"""Speaks with MiniMax. Its word times come as an address, and none in an answer is fetched: its sound is aligned."""
 
 from typing import Any
 
@@ -40,11 +40,11 @@ class MiniMaxSpeech(OpenAISpeech):
         minimax_failures.check(body)
         return decoded(body, _Spoken).data.audio
 
-    def _heard(self, sold: str, words: str) -> Speech:
+    def _heard(self, sold: str, words: str, language: str) -> Speech:
         try:
             data = bytes.fromhex(sold)
         except ValueError:
             raise away("not sound") from None
         if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
             raise away("not a WAV file")
-        return measured(*pcm_of(data), words)
+        return measured(*pcm_of(data), words, language)

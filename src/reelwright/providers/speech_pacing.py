@@ -1,16 +1,14 @@
 """Gives speech the pauses between its sentences that somebody wants, whoever spoke it; the words' times move along."""
 
 import io
-import re
 import wave
 from dataclasses import replace
 
 import numpy as np
 
 from reelwright.providers.model import Speech, Word
-from reelwright.providers.speech_times import Samples
+from reelwright.providers.speech_times import Samples, ends_sentence
 
-_SENTENCE_END = re.compile(r"[.!?…。！？][\"'”’)\]]*$")
 _FRAME_MS = 5
 _AROUND_MS = 100  # estimated times may be off: the quietest moment near the border is its middle
 _QUIET = 0.02  # of the loudest sample (-34 dB): nothing louder is ever cut out
@@ -30,7 +28,7 @@ def paced(speech: Speech, gap_ms: int | None) -> Speech:
     words = [speech.words[0]]
     taken = moved_ms = 0
     for before, after in zip(speech.words, speech.words[1:], strict=False):
-        more_ms = gap_ms - (after.start_ms - before.end_ms) if _SENTENCE_END.search(before.text) else 0
+        more_ms = gap_ms - (after.start_ms - before.end_ms) if ends_sentence(before.text) else 0
         if abs(more_ms) >= _LEAST_MS:
             cut, resume, more_ms = _border(samples, rate, before, after, more_ms)
             parts += [samples[taken:cut], np.zeros(max(0, more_ms) * rate // 1000, np.int16)]

@@ -6,7 +6,6 @@ from uuid import UUID
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
-    DateTime,
     ForeignKey,
     Index,
     Integer,
@@ -20,8 +19,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from reelwright.ground.postgres import Row
 
-_INSTANT = DateTime(timezone=True)
-
 
 class ProviderRow(Row):
     """Who does the work. A provider that is off gets no new calls."""
@@ -31,7 +28,7 @@ class ProviderRow(Row):
     name: Mapped[str] = mapped_column(Text, primary_key=True)
     title: Mapped[str] = mapped_column(Text)
     enabled: Mapped[bool] = mapped_column(server_default=text("true"))
-    updated_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class ProviderModelRow(Row):
@@ -59,7 +56,7 @@ class ProviderModelRow(Row):
     image_nano_usd: Mapped[int] = mapped_column(BigInteger, server_default="0")
     character_nano_usd: Mapped[int] = mapped_column(BigInteger, server_default="0")
     audio_second_nano_usd: Mapped[int] = mapped_column(BigInteger, server_default="0")
-    updated_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class PublicationRow(Row):
@@ -77,9 +74,9 @@ class PublicationRow(Row):
     session: Mapped[bytes | None] = mapped_column(LargeBinary)
     whole: Mapped[bool] = mapped_column(server_default=text("false"))
     external_id: Mapped[str | None] = mapped_column(Text)
-    held_until: Mapped[datetime] = mapped_column(_INSTANT)
-    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
-    published_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    held_until: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    published_at: Mapped[datetime | None]
 
 
 class ProviderCallRow(Row):
@@ -105,5 +102,5 @@ class ProviderCallRow(Row):
     state: Mapped[str] = mapped_column(Text, server_default="intended")
     repeats: Mapped[bool] = mapped_column(server_default=text("false"))
     external_id: Mapped[str | None] = mapped_column(Text)
-    began_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.clock_timestamp())
-    ended_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    began_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    ended_at: Mapped[datetime | None]

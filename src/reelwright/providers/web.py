@@ -17,6 +17,7 @@ import msgspec
 from reelwright.ground import clock, pinned
 from reelwright.ground.errors import Outage, Refusal
 from reelwright.ground.log import logger
+from reelwright.ground.surroundings import surroundings
 from reelwright.providers import web_body, youtube
 from reelwright.providers.calls import retry_after_s, time_left
 from reelwright.providers.cleaning import words_in
@@ -71,14 +72,14 @@ class Budget:
     Neither lasts beyond what the run has left (`providers.deadline`).
     """
 
-    total_s: float = 15.0
+    total_s: float = 10.0
     lookup_s: float = 5.0
-    connect_s: float = 4.0
+    connect_s: float = 3.0
     extract_s: float = 30.0  # by the clock; of the processor it may have five seconds
-    wire_bytes: int = 2_000_000
-    html_bytes: int = 4_000_000
+    wire_bytes: int = 1_000_000
+    html_bytes: int = 2_000_000
     header_bytes: int = 64_000
-    redirects: int = 5
+    redirects: int = 3
 
 
 class PageFetcher:
@@ -231,6 +232,7 @@ async def _article(html: str, url: str, *, most_s: float) -> _Article | None:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
+        env=surroundings(),
     )
     try:
         async with asyncio.timeout(seconds):

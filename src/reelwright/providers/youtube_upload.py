@@ -23,6 +23,9 @@ from reelwright.ground import clock
 from reelwright.ground.errors import Outage, Refusal
 from reelwright.ground.log import logger
 from reelwright.providers.calls import retry_after_s
+from reelwright.providers.youtube_access import Grant, UploadRefused
+
+__all__ = ["PRIVACIES", "Arrived", "Notice", "SessionGone", "UploadRefused", "YouTube"]
 
 _log = logger(__name__)
 
@@ -40,12 +43,6 @@ _TRIES = 5
 _LONGEST_PAUSE_S = 20.0
 _LONGEST_S = 300.0  # for one piece: less than a publication is held for
 _EDUCATION = "27"
-
-
-class UploadRefused(Refusal):
-    """YouTube doesn't take it, or not with this token."""
-
-    code = "publication.refused"
 
 
 class SessionGone(Exception):  # noqa: N818 - not an error: sessions end
@@ -111,15 +108,22 @@ class _Failed(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class YouTube:
-    """A channel, by an OAuth access token with the scope youtube.upload. `url` is where uploads begin."""
+    """A channel, by an OAuth access token with the scope youtube.upload or by a grant. `url` is where uploads begin."""
 
     token: str
     url: str
+    grant: Grant | None = None
     pause_s: float = 1.0
     piece: int = PIECE
 
     def __repr__(self) -> str:
         return f"YouTube(url={self.url!r})"
+
+    @classmethod
+    def granted(cls, *, client_id: str, client_secret: str, refresh_token: str, token_url: str, url: str) -> "YouTube":
+        """Return a channel whose access tokens are renewed by a refresh token, however long an upload takes."""
+        grant = Grant(client_id=client_id, client_secret=client_secret, refresh_token=refresh_token, url=token_url)
+        return cls(token="", url=url, grant=grant)
 
     async def begin(self, notice: Notice, size: int) -> str:
         """Open a session for so many bytes and return its address. Raises UploadRefused, Outage."""
@@ -159,10 +163,12 @@ class YouTube:
 
     @asynccontextmanager
     async def _client(self) -> AsyncGenerator[httpx.AsyncClient]:
-        headers = {"Authorization": f"Bearer {self.token}", "Accept-Encoding": "identity"}
+        headers = {"Accept-Encoding": "identity"}
+        if self.grant is None:
+            headers["Authorization"] = f"Bearer {self.token}"
         timeout = httpx.Timeout(120, connect=10)
         async with httpx.AsyncClient(
-            headers=headers, timeout=timeout, follow_redirects=False, trust_env=False
+            headers=headers, auth=self.grant, timeout=timeout, follow_redirects=False, trust_env=False
         ) as client:
             yield client
 

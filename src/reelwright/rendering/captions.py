@@ -22,7 +22,7 @@ from reelwright.rendering.scripts import (
     spaceless,
 )
 from reelwright.rendering.style import CLASSIC, MANNERS, Manner, Style
-from reelwright.rendering.timeline import FPS, Timeline, Word
+from reelwright.rendering.timeline import FPS, Shot, Timeline, Word
 
 COLUMNS_A_WORD = 24  # a longer one, an address say, is cut: it would be too small to read
 LONGEST_TOKEN = 200
@@ -50,7 +50,8 @@ class Piece(Word, frozen=True, array_like=True):
 class Group:
     """Words shown together. `turns[i]` is the frame at which word i lights up; the group is gone at frame `end`.
 
-    `ends[i]` is the frame at which word i has been said. `whole` says whether the fonts have every letter of it.
+    `ends[i]` is the frame at which word i has been said. `whole` says whether the fonts have every letter of it. Where
+    it doesn't light up single words (`lights`), nobody heard when each is said, and `turns` are shares of the sentence.
     """
 
     block: Block
@@ -58,9 +59,10 @@ class Group:
     end: int
     whole: bool
     ends: tuple[int, ...]
+    lights: bool = True
 
     def lit(self, frame: int) -> int | None:
-        """Return which word is lit at a frame, or None while the group isn't shown."""
+        """Return at which word it is at a frame, or None while the group isn't shown."""
         if not self.turns[0] <= frame < self.end:
             return None
         return sum(turn <= frame for turn in self.turns) - 1
@@ -74,6 +76,7 @@ class Part:
     turns: tuple[int, ...]
     ends: tuple[int, ...]
     end: int
+    lights: bool = True
 
 
 def groups(timeline: Timeline, style: Style = CLASSIC) -> tuple[Group, ...]:
@@ -96,7 +99,7 @@ def groups(timeline: Timeline, style: Style = CLASSIC) -> tuple[Group, ...]:
     for part in parts(timeline, manner):
         shown = [(capitals(p.text, turkish=turkish) if manner.capitals else p.text, p.glued) for p in part.pieces]
         whole = all(chain.drawable(word.text)[1] for word in part.pieces)
-        made.append(Group(lay_out(shown, page), part.turns, part.end, whole, part.ends))
+        made.append(Group(lay_out(shown, page), part.turns, part.end, whole, part.ends, part.lights))
     return tuple(made)
 
 
@@ -117,15 +120,45 @@ def _room(timeline: Timeline, style: Style) -> Area:
 def parts(timeline: Timeline, manner: Manner) -> tuple[Part, ...]:
     """Cut a reel's words into groups of at most so many words and columns; nothing is measured."""
     cut = _cut([structs.replace(p, text=_short(p.text)) for p in _pieces(timeline, _drawable)], manner)
+    cut = _apart(cut, lambda piece: min(_frame(piece.start_ms), timeline.frames - 1))
+    unheard = {shot.scene for shot in timeline.shots if shot.by_sentence}
     made: list[Part] = []
     for i, part in enumerate(cut):
         following = _frame(cut[i + 1][0].start_ms) if i + 1 < len(cut) else timeline.frames
-        turns = _turns([piece.start_ms for piece in part])
+        turns = _turns([piece.start_ms for piece in part], timeline.frames - 1)
         end = max(min(following, _frame(part[-1].end_ms + LINGER_MS), timeline.frames), turns[0] + 1)
         nexts = (*turns[1:], end)
         ends = (min(after, max(turn + 1, _frame(p.end_ms))) for p, turn, after in zip(part, turns, nexts, strict=True))
-        made.append(Part(tuple(part), turns, tuple(ends), end))
+        made.append(Part(tuple(part), turns, tuple(ends), end, part[0].scene not in unheard))
     return tuple(made)
+
+
+def _apart(runs: Sequence[list[Piece]], begins: Callable[[Piece], int]) -> list[list[Piece]]:
+    """Join runs that would begin at the same moment: the first of them would never be seen, or stand in the way."""
+    made: list[list[Piece]] = []
+    for run in runs:
+        if made and begins(run[0]) <= begins(made[-1][0]):
+            made[-1] = [*made[-1], *run]
+        else:
+            made.append(run)
+    return made
+
+
+def audible(timeline: Timeline, shot: Shot) -> tuple[Word, ...]:
+    """Return a scene's words as far as their times were heard: each, or each sentence as a whole."""
+    words = [word for word in timeline.words if word.scene == shot.scene]
+    if not shot.by_sentence:
+        return tuple(words)
+    sentences: list[list[Word]] = [[]]
+    for word in words:
+        sentences[-1].append(word)
+        if _SENTENCE_ENDS.search(word.text):
+            sentences.append([])
+    return tuple(
+        Word(" ".join(word.text for word in said), said[0].start_ms, said[-1].end_ms, shot.scene)
+        for said in sentences
+        if said
+    )
 
 
 def _drawable(text: str) -> str:
@@ -174,10 +207,10 @@ def _frame(ms: int) -> int:
     return round(ms * FPS / 1000)
 
 
-def _turns(starts_ms: Sequence[int]) -> tuple[int, ...]:
+def _turns(starts_ms: Sequence[int], last: int) -> tuple[int, ...]:
     turns: list[int] = []
     for start in starts_ms:
-        turns.append(max(_frame(start), turns[-1] if turns else 0))
+        turns.append(max(min(_frame(start), last), turns[-1] if turns else 0))
     return tuple(turns)
 
 
@@ -188,7 +221,7 @@ def _cut(shown: Sequence[Piece], manner: Manner) -> list[list[Piece]]:
         if last is None or last[-1].scene != piece.scene or _full(last, piece, manner):
             cut.append([])
         cut[-1].append(piece)
-    return [half for part in cut for half in (_even(part, manner) if manner.quiet else [part])]
+    return [half for part in cut for half in (_even(part, manner.columns) if manner.quiet else [part])]
 
 
 def _full(part: Sequence[Piece], following: Piece, manner: Manner) -> bool:
@@ -203,10 +236,10 @@ def _length(part: Sequence[Piece]) -> int:
     return sum(columns(piece.text) + (not piece.glued) for piece in part) - (not part[0].glued)
 
 
-def _even(sentence: list[Piece], manner: Manner) -> list[list[Piece]]:
+def _even(sentence: list[Piece], most: int) -> list[list[Piece]]:
     """Cut a sentence that is too long in two, at a clause's end near its middle if there is one, until all fits."""
     lasts = sentence[-1].end_ms - sentence[0].start_ms
-    if len(sentence) == 1 or (_length(sentence) <= manner.columns and lasts <= CUE_MS):
+    if len(sentence) == 1 or (_length(sentence) <= most and lasts <= CUE_MS):
         return [sentence]
 
     def uneven(cut: int) -> float:
@@ -214,7 +247,7 @@ def _even(sentence: list[Piece], manner: Manner) -> list[list[Piece]]:
         return apart - (0.3 if _ENDS.search(sentence[cut - 1].text) else 0)
 
     at = min(range(1, len(sentence)), key=uneven)
-    return [*_even(sentence[:at], manner), *_even(sentence[at:], manner)]
+    return [*_even(sentence[:at], most), *_even(sentence[at:], most)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,24 +267,23 @@ class Cue:
 def cues(timeline: Timeline) -> tuple[Cue, ...]:
     """Return the words as subtitles: by sentence, at most 64 columns and 6 s each, in order, none past the end.
 
-    Ideographs take two columns.
+    Ideographs take two columns. A longer sentence is cut in like parts, so that its last word isn't left alone.
     """
-    runs: list[list[Piece]] = []
+    sentences: list[list[Piece]] = []
     for piece in _pieces(timeline, cleaned):
-        if not runs or _closed(runs[-1], piece):
-            runs.append([])
-        runs[-1].append(piece)
+        last = sentences[-1][-1] if sentences else None
+        if last is None or last.scene != piece.scene or _SENTENCE_ENDS.search(last.text):
+            sentences.append([])
+        sentences[-1].append(piece)
+    runs = [run for sentence in sentences for run in _even(sentence, CUE_CHARACTERS)]
+    runs = _apart(runs, lambda piece: min(piece.start_ms, timeline.duration_ms - 1))
     made: list[Cue] = []
     for i, run in enumerate(runs):
         following = runs[i + 1][0].start_ms if i + 1 < len(runs) else timeline.duration_ms
-        end = max(run[0].start_ms + 1, min(run[-1].end_ms + LINGER_MS, following, timeline.duration_ms))
-        made.append(Cue(run[0].start_ms, end, _lines(run)))
+        start = min(run[0].start_ms, timeline.duration_ms - 1)
+        end = max(start + 1, min(run[-1].end_ms + LINGER_MS, following, timeline.duration_ms))
+        made.append(Cue(start, end, _lines(run)))
     return tuple(made)
-
-
-def _closed(run: Sequence[Piece], piece: Piece) -> bool:
-    too_long = _length([*run, piece]) > CUE_CHARACTERS or piece.end_ms - run[0].start_ms > CUE_MS
-    return too_long or run[-1].scene != piece.scene or bool(_SENTENCE_ENDS.search(run[-1].text))
 
 
 def _lines(run: Sequence[Piece]) -> tuple[str, ...]:

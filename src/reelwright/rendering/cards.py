@@ -11,7 +11,7 @@ from reelwright.rendering.inking import DARK, Patch, readable
 from reelwright.rendering.lettering import Block, Page, lay_out
 from reelwright.rendering.planes import Planes
 from reelwright.rendering.safearea import Area, safe_area
-from reelwright.rendering.scripts import cleaned, language, rightwards
+from reelwright.rendering.scripts import cleaned, language, pieces, rightwards
 from reelwright.rendering.style import Manner, Style, rgb
 from reelwright.rendering.timeline import Card, Timeline
 
@@ -75,7 +75,8 @@ class CardPainter:
     @cached_property
     def _block(self) -> Block:
         text = cleaned(self._card.text)
-        chain, (width, height) = Chain(self._style.font), self._size
+        spoken, (width, height) = language(text), self._size
+        chain = Chain.of(self._style.font, text.split())
         page = Page(
             width=width,
             height=height,
@@ -83,9 +84,10 @@ class CardPainter:
             manner=_TITLE,
             chain=chain,
             rtl=rightwards(text),
-            language=language(text),
+            language=spoken,
         )
-        return lay_out([(word, False) for word in chain.drawable(text)[0].split() or ["·"]], page)
+        words = [pieces(word, spoken) for word in chain.drawable(text)[0].split() or ["·"]]
+        return lay_out([(piece, i > 0) for word in words for i, piece in enumerate(word)], page)
 
     @cached_property
     def _logo(self) -> tuple[Image.Image, tuple[int, int]] | None:

@@ -1,4 +1,24 @@
-"""What each check of the release gate means to a person: its number, its name, and what to do where it fails."""
+"""What each check of the release gate means to a person: its number, its name, and what to do where it fails.
+
+A finished reel's 25 qualities, and the checks that hold them (others: by whom instead):
+
+ 1 container      streams, faststart, edit_lists         14 caption times  caption_sync_ms, caption_overlaps,
+ 2 video codec    video_codec, progressive,                                words_on_speech, caption_words
+                  key_frames_s, open_groups              15 reading        caption_reading
+ 3 geometry       size, square_pixels, full_frame        16 safe area      caption_boxes
+ 4 frame rate     frame_rate, constant_frame_rate        17 black, frozen  black_s, first_frame, frozen
+ 5 bit rate       audio_codec, bit_rate_mbit_s, size_mb  18 smooth motion  not judged here: tests of its path
+ 6 colour         colour                                 19 variety        not judged here: VISUAL_VERIFICATION
+ 7 duration       duration_s, frames, decodes,           20 glyphs         caption_letters
+                  platform_length_s,                     21 generations    not judged here: by construction, manifest
+                  audio_video_length_ms                  22 fidelity       not judged here: benchmarks/render.py
+ 8 loudness       loudness_lufs                          23 thumbnails     not judged here: their own stage's tests
+ 9 true peak      true_peak_dbtp                         24 the same again not judged here: worker.reproduction
+10 range          loudness_range_lu                      25 disclosure     not judged here: set when published
+11 voice on music not judged here: tests of the mix
+12 narration      speech_in_each_scene
+13 sync           speech_sync_ms, audio_video_start_ms
+"""
 
 from dataclasses import dataclass
 
@@ -16,7 +36,7 @@ class Gate:
     needs: str = ""
 
 
-_PLAN, _CAPTIONS = "--plan", "--captions or --plan"
+_PLAN, _CAPTIONS, _VOICES = "--plan", "--captions or --plan", "the narrations, which only its maker has"
 _TOLD: tuple[tuple[str, str, str, str], ...] = (
     (
         "streams",
@@ -41,12 +61,12 @@ _TOLD: tuple[tuple[str, str, str, str], ...] = (
     ("black_s", "longest black span in seconds", "remove the black frames, or shorten the fade", ""),
     ("frozen", "seconds at which the picture stops", "give the scene motion, or replace the stuck clip", ""),
     ("full_frame", "share of width and height in use", "crop the bars away and scale the picture to the frame", ""),
-    ("speech_in_each_scene", "each narration is heard", "mix the missing narration in again", _PLAN),
-    ("speech_sync_ms", "how late each narration is", "put the narration at its scene's start", _PLAN),
+    ("speech_in_each_scene", "each narration is heard", "mix the missing narration in again", _VOICES),
+    ("speech_sync_ms", "how late each narration is", "put the narration at its scene's start", _VOICES),
     ("caption_boxes", "captions inside the safe area", "move captions away from the app's own buttons", _PLAN),
     ("caption_overlaps", "captions shown over each other", "end each caption before the next one begins", _CAPTIONS),
     ("words_on_speech", "share of captions on speech", "take times from the voice, not from a guess", _CAPTIONS),
-    ("caption_sync_ms", "how late the speech is behind its caption", "shift the captions by this much", _CAPTIONS),
+    ("caption_sync_ms", "how far captions are off the speech", "shift the captions by this much", _CAPTIONS),
     ("caption_letters", "share of words the font can draw", "choose a font that has these letters", _CAPTIONS),
     ("loudness_range_lu", "loudness range", "compress the sound: quiet parts are lost on a phone", ""),
     ("progressive", "no interlaced frames", "deinterlace it: -vf bwdif", ""),
@@ -60,6 +80,16 @@ _TOLD: tuple[tuple[str, str, str, str], ...] = (
         "cut the captions into shorter ones",
         _CAPTIONS,
     ),
+    ("caption_words", "captions that show other words", "write picture and subtitles from the words spoken", _VOICES),
+    (
+        "edit_lists",
+        "tracks that are shown by an edit list",
+        "write it again with -c copy -use_editlist 0 -movflags +faststart+negative_cts_offsets",
+        "",
+    ),
+    ("open_groups", "key frames at which decoding can't begin", "encode it with a closed GOP: -flags +cgop", ""),
+    ("bit_rate_mbit_s", "bit rate", "encode it at a lower bit rate: apps take 25 Mbit/s at most", ""),
+    ("first_frame", "what is seen before it plays", "begin with a picture: cut the black away", ""),
 )
 GATES = {told[0]: Gate(number, *told) for number, told in enumerate(_TOLD, start=1)}
 
@@ -73,13 +103,23 @@ _WORDS: dict[str, str] = {
     "full_frame": "{} × {}",
     "decodes": "{} frames, {} damaged",
     "caption_reading": "{} lines, {} letters, {}/s, {} s",
+    "caption_sync_ms": "{} ms for 19 in 20, {} ms at worst",
 }
-_UNITS = {"_ms": " ms", "_s": " s", "_lufs": " LUFS", "_dbtp": " dBTP", "_lu": " LU", "_mb": " MB", "rate": " fps"}
+_UNITS = {
+    "_mbit_s": " Mbit/s",
+    "_ms": " ms",
+    "_s": " s",
+    "_lufs": " LUFS",
+    "_dbtp": " dBTP",
+    "_lu": " LU",
+    "_mb": " MB",
+    "rate": " fps",
+}
 _AT_LEAST = {"full_frame", "speech_in_each_scene", "words_on_speech", "caption_letters"}
 _WITHIN = {"speech_sync_ms", "caption_sync_ms"}
 _AT_MOST = {
     *("constant_frame_rate", "audio_video_length_ms", "audio_video_start_ms", "true_peak_dbtp", "black_s"),
-    *("loudness_range_lu", "key_frames_s", "size_mb", "caption_reading"),
+    *("loudness_range_lu", "key_frames_s", "size_mb", "caption_reading", "bit_rate_mbit_s"),
 }
 
 

@@ -1,5 +1,6 @@
 """The command lines of every media process, as ffmpeg-python graphs compiled to argument lists; nothing is started."""
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 import ffmpeg
 
 from reelwright.rendering.probe import FORMATS
+from reelwright.rendering.safearea import Area
 from reelwright.rendering.timeline import FPS, SAMPLE_RATE
 
 TARGET_LUFS = -14.0
@@ -19,13 +21,15 @@ AUDIO_BITRATE = "192k"
 GROUP_FRAMES = 60
 PROFILES: dict[str, dict[str, str | int]] = {
     "normal": {"preset": "veryfast", "crf": 23, "x264-params": "subme=1:partitions=i8x8,i4x4"},
-    "fast": {"preset": "ultrafast", "crf": 26, "x264-params": "cabac=1:8x8dct=1:mbtree=1:rc-lookahead=10"},
+    "fast": {"preset": "ultrafast", "qp": 26, "x264-params": "8x8dct=1"},
     "preview": {"preset": "ultrafast", "crf": 26, "x264-params": "cabac=1:8x8dct=1"},
 }
 """Measured on our own frames, in turns, each against its source: CPU a frame, file size, VMAF.
 
 veryfast as it comes: 1, 1, 94.1. normal: 0.69, 1.07, 94.4: stills that glide as a whole need no quarter-pixel search in
-split blocks. ultrafast as it comes: 0.37, 4.9, 96.7. fast: 0.36, 1.7, 93.8.
+split blocks. ultrafast as it comes: 0.37, 4.9, 96.7. fast: 0.27, 2.0, 94.4: one quantiser for all frames needs no look
+at them beforehand; chosen by frame, crf 30, 0.31, 2.2, 94.9. With arithmetic coding (cabac=1) and crf 30 0.33, 1.8;
+with that and a look ahead at crf 26 0.36, 1.6, 94.4. 8x8dct changes hardly a bit, but keeps it in the High profile.
 """
 _TAGS = {"color_range": "tv", "colorspace": "bt709", "color_primaries": "bt709", "color_trc": "bt709"}
 _H264: dict[str, str | int] = {
@@ -40,9 +44,25 @@ _H264: dict[str, str | int] = {
     "video_track_timescale": FPS * 512,
     "format": "mp4",
 }
-_AAC: dict[str, str | int] = {"c:a": "aac", "profile:a": "aac_low", "b:a": AUDIO_BITRATE, "ar": SAMPLE_RATE, "ac": 2}
-_JOINED: dict[str, str | int] = {"c:v": "copy", "movflags": "+faststart", "map_metadata": -1, "format": "mp4"}
+_AAC: dict[str, str | int] = {
+    "c:a": "aac",
+    "profile:a": "aac_low",
+    "aac_coder": "fast",  # at this rate 0.4 of the default's CPU, and nearer to what was mixed: 38.4 dB to 35.9
+    "b:a": AUDIO_BITRATE,
+    "ar": SAMPLE_RATE,
+    "ac": 2,
+}
+_JOINED: dict[str, str | int] = {
+    "c:v": "copy",
+    "movflags": "+faststart+negative_cts_offsets",  # pictures are shown from 0 on, so that no edit list needs to say so
+    "use_editlist": 0,
+    "map_metadata": -1,
+    "format": "mp4",
+}
+PRIMING = 1024
+"""Samples that an AAC encoder puts before the sound (ffmpeg's: one frame), which without an edit list are heard."""
 _MP4_FAMILY = "mov,mp4,m4a,3gp,3g2,mj2"
+STILL_S = 0.4  # the shortest rest that is told: our slowest move, a light card's, rests 0.3 s at most
 TILES, LEVELS = "tile_%04d.png", "levels.txt"
 _SILENT_LUFS = -60.0
 _MOST_GAIN_DB = 30.0
@@ -62,7 +82,8 @@ class Loudness:
         return self.lufs < _SILENT_LUFS
 
 
-SILENCE = Loudness(-70.0, 0.0, -200.0)
+_NO_SOUND_DB = -200.0
+SILENCE = Loudness(-70.0, 0.0, _NO_SOUND_DB)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,25 +144,29 @@ def _metered(sound: Any) -> Any:
     return measured.filter("ametadata", "print", key="lavfi.r128.M", file=LEVELS)
 
 
-def measure_voices(program: str, voices: Sequence[Spoken]) -> list[str]:
+def measure_voices(program: str, voices: Sequence[Path]) -> list[str]:
     """Measure all narrations, one after the other, treated as the mix will treat them."""
-    stream = ffmpeg.concat(*(_voice(v.path) for v in voices), v=0, a=1).filter("ebur128", framelog="quiet")
+    stream = ffmpeg.concat(*(_voice(voice) for voice in voices), v=0, a=1).filter("ebur128", framelog="quiet")
     return compiled(ffmpeg.output(stream, "-", format="null"), program, verbosity="info")
 
 
 def loudness(report: str) -> Loudness:
-    """Read the summary that `ebur128` prints last. A missing true peak reads as silence. Raises ValueError."""
+    """Read the summary that `ebur128` prints last. A missing true peak reads as silence, as no number does.
+
+    Raises ValueError.
+    """
     summary = report[report.rfind("Summary:") :]
 
     def number(label: str) -> float | None:
         found = re.search(rf"{label}:\s+(-?inf|nan|-?[\d.]+)", summary)
-        return None if found is None else float(found.group(1))
+        value = None if found is None else float(found.group(1))
+        return value if value is None or math.isfinite(value) else _NO_SOUND_DB
 
     lufs, spread, peak = number("I"), number("LRA"), number("Peak")
     if "Summary:" not in report or lufs is None:
         msg = "the measuring run printed no loudness summary"
         raise ValueError(msg)
-    return Loudness(lufs, spread or 0.0, -200.0 if peak is None else peak)
+    return Loudness(lufs, max(0.0, spread or 0.0), _NO_SOUND_DB if peak is None else peak)
 
 
 def gain_db(measured: Loudness | None, target_lufs: float) -> float:
@@ -171,6 +196,7 @@ def mix(
 
     The voice that drives the compressor has a known loudness, so that it takes 12 to 20 dB off the music while
     someone speaks. Attack and release are milliseconds. Music fades in over 0.4 s and out to the reel's true end.
+    How loud it came out lands on standard error, for `loudness`.
     """
     parts: list[Any] = []
     spoken = _placed(voices, voice_gain_db, samples) if voices else None
@@ -185,7 +211,15 @@ def mix(
         parts.append(ffmpeg.input(f"anullsrc=r={SAMPLE_RATE}:cl=stereo", format="lavfi").audio)
     joined = ffmpeg.filter(parts, "amix", inputs=len(parts), normalize=0) if len(parts) > 1 else parts[0]
     exact = joined.filter("apad", whole_len=samples).filter("atrim", end_sample=samples)
-    return compiled(ffmpeg.output(exact, str(out), **{"c:a": "pcm_f32le", "ar": SAMPLE_RATE, "format": "wav"}), program)
+    return _told(program, exact, out, **{"c:a": "pcm_f32le", "ar": SAMPLE_RATE, "format": "wav"})
+
+
+def _told(program: str, sound: Any, out: Path, **options: Any) -> list[str]:
+    """Write a sound, and measure it in the same run."""
+    forked = sound.filter_multi_output("asplit", 2)
+    heard = forked[1].filter("ebur128", peak="true", framelog="quiet")
+    both = ffmpeg.merge_outputs(ffmpeg.output(forked[0], str(out), **options), ffmpeg.output(heard, "-", format="null"))
+    return compiled(both, program, verbosity="info")
 
 
 def _stereo(sound: Any) -> Any:
@@ -209,9 +243,12 @@ def _bed(music: Path, driver: Any, gain: float, samples: int) -> Any:
 
 
 def master(program: str, source: Path, out: Path, *, gain: float, samples: int) -> list[str]:
-    """Bring a float mix to its loudness: one static gain in dB, then a limiter. Dynamics stay as mixed."""
+    """Bring a float mix to its loudness: one static gain in dB, then a limiter. Dynamics stay as mixed.
+
+    How loud it came out lands on standard error, for `loudness`.
+    """
     sound = _mastered(_file(source, "wav").audio, gain, samples)
-    return compiled(ffmpeg.output(sound, str(out), **{"c:a": "flac", "sample_fmt": "s16", "format": "flac"}), program)
+    return _told(program, sound, out, **{"c:a": "flac", "sample_fmt": "s16", "format": "flac"})
 
 
 def _mastered(sound: Any, gain: float, samples: int) -> Any:
@@ -223,12 +260,14 @@ def _mastered(sound: Any, gain: float, samples: int) -> Any:
 def join(program: str, listing: Path, sound: Path, out: Path, *, samples: int, gain: float = 0.0) -> list[str]:
     """Join chunks without encoding them again, add the sound as AAC, and put the index first.
 
-    `listing` names the chunks for the concat demuxer. A `gain` in dB corrects the delivered loudness.
+    `listing` names the chunks for the concat demuxer. A `gain` in dB corrects the delivered loudness. The encoder's
+    silent first frame stands in for the sound's first 21 ms, so that all else is heard on time without an edit list.
     """
     picture = _file(listing, f"concat,{_MP4_FAMILY}", format="concat", safe=1).video
     heard = _file(sound, "flac").audio
     if gain:
         heard = _mastered(heard, gain, samples)
+    heard = heard.filter("atrim", start_sample=PRIMING).filter("asetpts", "PTS-STARTPTS")
     stream = ffmpeg.output(
         picture,
         heard,
@@ -256,32 +295,46 @@ def thumbnail(program: str, video: Path, out: Path, *, at_ms: int) -> list[str]:
     return compiled(stream, program)
 
 
-def measure_picture(program: str, video: Path, *, frames: int, tile: tuple[int, int], every_s: float) -> list[str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """How a file is looked at: about how many frames it has, and a small picture of what size every so many seconds.
+
+    What is `covered` by captions counts neither as black nor as moving: each word that lights up would move a picture
+    that stands still.
+    """
+
+    frames: int
+    tile: tuple[int, int]
+    every_s: float
+    covered: Area | None = None
+
+
+def measure_picture(program: str, video: Path, look: Look) -> list[str]:
     """Look at every frame, at a quarter of its size, for black, frozen and letterboxed ones; `gate.seen` reads it.
 
-    `frames` is about how many there are: the edges are measured on 200 of them at most, a line of report each. In the
-    folder in which it runs it leaves TILES, a small picture every so many seconds.
+    The edges are measured on 200 frames at most, a line of report each. In the folder in which it runs it leaves TILES.
     """
     picture = _file(video, _MP4_FAMILY, skip_loop_filter="all").video  # a fifth cheaper, and no eye looks at it whole
-    return compiled(ffmpeg.merge_outputs(*_seen(picture, frames, tile, every_s)), program, verbosity="info")
+    return compiled(ffmpeg.merge_outputs(*_seen(picture, look)), program, verbosity="info")
 
 
-def _seen(picture: Any, frames: int, tile: tuple[int, int], every_s: float) -> tuple[Any, ...]:
-    forked = picture.filter_multi_output("split", 3)
-    since = f"isnan(prev_selected_t)+gte(t-prev_selected_t,{every_s})"
-    tiles = forked[2].filter("select", since).filter("scale", *tile).filter("setsar", 1)
+def _seen(picture: Any, look: Look) -> tuple[Any, ...]:
+    whole = picture.filter_multi_output("split", 2)
+    small = whole[0].filter("scale", "iw/4", "ih/4", flags="neighbor").filter_multi_output("split", 2)
+    since = f"isnan(prev_selected_t)+gte(t-prev_selected_t,{look.every_s})"
+    tiles = whole[1].filter("select", since).filter("scale", *look.tile).filter("setsar", 1)
     shown = ffmpeg.output(tiles, TILES, format="image2", fps_mode="passthrough")
-    return (*_looked_at(forked[0], forked[1], frames), shown)
+    return (*_looked_at(small[0], small[1], look), shown)
 
 
-def examine(program: str, video: Path, *, frames: int, tile: tuple[int, int], every_s: float, heard: bool) -> list[str]:
+def examine(program: str, video: Path, look: Look, *, heard: bool) -> list[str]:
     """Measure a file from anywhere in one pass: as `measure_picture`, and its loudness where it is `heard`.
 
     A damaged frame is told and doesn't end it. Progress lands on standard output as `out_time_us=`. In the folder in
     which it runs it leaves TILES, a small picture every so many seconds, and LEVELS, its loudness every 100 ms.
     """
     source = _file(video, FORMATS)
-    outputs = [*_seen(source.video, frames, tile, every_s)]
+    outputs = [*_seen(source.video, look)]
     if heard:
         outputs.append(ffmpeg.output(_metered(source.audio), "-", format="null"))
     stream = ffmpeg.merge_outputs(*outputs).global_args("-progress", "pipe:1")
@@ -293,9 +346,11 @@ def levels(report: str) -> tuple[float, ...]:
     return tuple(float(value) for value in re.findall(r"lavfi\.r128\.M=(-?[\d.]+)", report))
 
 
-def _looked_at(still: Any, framed: Any, frames: int) -> tuple[Any, Any]:
-    small = [part.filter("scale", "iw/4", "ih/4", flags="neighbor") for part in (still, framed)]
-    still = small[0].filter("blackdetect", d=0.3, pic_th=0.98, pix_th=0.08).filter("freezedetect", n="-66dB", d=1.0)
-    every = max(10, frames // 200)
-    framed = small[1].filter("select", f"not(mod(n,{every}))").filter("cropdetect", limit="0.071", round=2, skip=0)
+def _looked_at(still: Any, framed: Any, look: Look) -> tuple[Any, Any]:
+    if (box := look.covered) is not None:
+        left, top, right, bottom = box.left // 4, box.top // 4, -(-box.right // 4), -(-box.bottom // 4)
+        still = still.filter("drawbox", left, top, right - left, bottom - top, color="black", thickness="fill")
+    still = still.filter("blackdetect", d=0.03, pic_th=0.98, pix_th=0.08).filter("freezedetect", n="-66dB", d=STILL_S)
+    every = max(10, look.frames // 200)
+    framed = framed.filter("select", f"not(mod(n,{every}))").filter("cropdetect", limit="0.071", round=2, skip=0)
     return tuple(ffmpeg.output(part, "-", format="null", fps_mode="passthrough") for part in (still, framed))

@@ -84,7 +84,7 @@ def _blocks(path: Path, *, whole: bool) -> Iterator["Sound"]:
     import av  # noqa: PLC0415 - heavy, and only the gate listens
     import av.error  # noqa: PLC0415 - the same
 
-    passed_over = () if whole else (av.error.InvalidDataError,)
+    passed_over = () if whole else (av.error.FFmpegError,)
     try:
         with av.open(str(path), options=_FILES_ALONE) as container:
             if not container.streams.audio:

@@ -19,6 +19,7 @@ _VIOLET = "#6D28D9"
 _PANEL_OPACITY, _SHADOW_OPACITY, _LOGO_OPACITY = 200, 0.55, 0.92
 _SMOOTH = 4  # times as large are boxes drawn, so that their corners are smooth
 POP_FRAMES = 4
+_NONE = -2  # no word is lit, and none was before
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,9 @@ class Inker:
         lit = self._group.lit(number)
         if lit is None:
             return None
-        since = number - self._group.turns[lit]
+        if not self._group.lights:
+            lit = _NONE
+        since = number - self._group.turns[max(0, lit)]
         state = (lit, min(since, POP_FRAMES - 1) if self._name == "pop" else 0, self._edge(lit, number))
         if self._last is None or self._last[0] != state:
             self._last = (state, _DRAW[self._name](self, lit, state[1], state[2]))
@@ -158,11 +161,13 @@ class Inker:
 
     def _box(self, lit: int, _since: int, _edge: int) -> Patch:
         colours = self._letters(dict.fromkeys(range(len(self._group.block.words)), self._ink.text))
+        whole, half = self._still()
+        if lit == _NONE:
+            return Patch(planes.from_rgb(colours), whole, half, self._at)
         word = self._group.block.words[lit]
         rounded = self._rounded([word], 255)
         colours.paste(rgb(self._ink.box), mask=rounded)
         self._write(colours, word, rgb(self._ink.lit))
-        whole, _ = self._still()
         return _patch(colours, ImageChops.lighter(whole, rounded), self._at)
 
     def _pop(self, lit: int, since: int, _edge: int) -> Patch:
@@ -204,7 +209,7 @@ class Inker:
 
     def _edge(self, lit: int, number: int) -> int:
         """Return how many pixels of the spoken word are filled at a frame, in steps of two; 0 in other styles."""
-        if self._name != "karaoke":
+        if self._name != "karaoke" or lit == _NONE:
             return 0
         turn, end = self._group.turns[lit], self._group.ends[lit]
         share = min(1.0, (number - turn + 1) / max(1, end - turn))

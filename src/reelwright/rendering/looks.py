@@ -11,7 +11,7 @@ from reelwright.rendering.scripts import is_turkish, language, rightwards
 from reelwright.rendering.style import FONTS, MANNERS
 from reelwright.rendering.timeline import FPS, Card, Shot, Timeline
 
-_RECIPE = "look/2"
+_RECIPE = "look/3"
 _Look = tuple[str, tuple[int, ...], int]
 
 
@@ -38,7 +38,7 @@ def _look(timeline: Timeline, reel: tuple[object, ...], shown: tuple[Part, ...],
         _RECIPE,
         (*reel, first, last),
         [_moving(shot) for shot in shots],
-        [(part.turns, part.ends, part.end, [(piece.text, piece.glued) for piece in part.pieces]) for part in captions],
+        [(p.turns, p.ends, p.end, p.lights, [(piece.text, piece.glued) for piece in p.pieces]) for p in captions],
         _cards(timeline, first, last),
     )
     name = sha256(msgspec.json.encode(what)).hexdigest()

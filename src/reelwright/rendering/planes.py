@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from reelwright.ground import png
 from reelwright.ground.errors import Refusal
@@ -13,6 +13,9 @@ PIXEL_CAP = 40_000_000
 SMALLEST_SIDE = 256
 SUPERSAMPLING = 2
 MEDIA_TYPE = "image/png"
+_MOST_CUT, _MOST_ENLARGED = 0.6, 1.5
+"""Where a frame takes less of a picture than this, and makes it larger than that, it is set before a ground."""
+_DIM, _SOFT = 0.55, 24  # the ground's brightness, and which part of its smaller side it is blurred by
 
 Matrix = tuple[float, float, float, float]
 # ITU-R BT.709-6, 3.2 to 3.4: luma weights, colour differences, and the 8-bit limited range (16..235, 16..240).
@@ -75,6 +78,27 @@ def _opaque(picture: Image.Image) -> Image.Image:
     return ground
 
 
+def framed(picture: Image.Image, wide: int, high: int) -> Image.Image:
+    """Return the picture as a frame of that size shows it: cut to fill it, or whole where that would blow it up.
+
+    What was drawn upright fills a third of a wide frame's height, enlarged. So it loses as much of its height as of the
+    frame's width it then leaves free, the square root of what a cut would take; behind it lies its own ground.
+    """
+    size = picture.width / picture.height, wide / high
+    kept = min(size) / max(size)
+    filled = ImageOps.fit(picture, (wide, high), Image.Resampling.LANCZOS)
+    if kept > _MOST_CUT or max(wide / picture.width, high / picture.height) <= _MOST_ENLARGED:
+        return filled
+    part = kept**0.5
+    inner = (round(wide * part), high) if size[0] < size[1] else (wide, round(high * part))
+    small = filled.resize((wide // 8, high // 8), Image.Resampling.BOX)
+    soft = small.filter(ImageFilter.GaussianBlur(min(small.size) / _SOFT))
+    ground = ImageEnhance.Brightness(soft).enhance(_DIM).resize((wide, high), Image.Resampling.BICUBIC)
+    at = (wide - inner[0]) // 2, (high - inner[1]) // 2
+    ground.paste(ImageOps.fit(picture, inner, Image.Resampling.LANCZOS), at)
+    return ground
+
+
 def prepare(path: Path, out: Path, *, width: int, height: int) -> tuple[int, int]:
     """Write the motion source of a picture for a frame of that size; return the source's own size.
 
@@ -85,8 +109,7 @@ def prepare(path: Path, out: Path, *, width: int, height: int) -> tuple[int, int
     import numpy as np  # noqa: PLC0415 - 0.1 s that every chunk process would pay, which only loads
 
     wide, high = source_size(width, height)
-    fitted = ImageOps.fit(checked(path), (wide, high), Image.Resampling.LANCZOS)
-    planes = from_rgb(fitted)
+    planes = from_rgb(framed(checked(path), wide, high))
     sheet = Image.new("L", (wide, high * 3 // 2))
     sheet.paste(planes.y, (0, 0))
     sheet.paste(planes.u, (0, high))

@@ -1,13 +1,14 @@
 """What a finished file is made of, read from itself: streams, tags, the time of every frame, the order of its parts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 _COLOUR_BT709 = 1  # ITU-T H.273: primaries, transfer and matrix 1 are BT.709
 _LIMITED = 1  # FFmpeg's AVCOL_RANGE_MPEG
+_IDR = 5  # ITU-T H.264, table 7-1: a coded slice of a picture before which nothing is remembered
 _ATOM_HEADER = 8
 _LONG_ATOM = 1
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv"  # files that hold themselves: no playlist, no URL
@@ -18,7 +19,7 @@ class Probe:
     """A file's make. Times are milliseconds; width and height are as shown, so after any rotation.
 
     `uneven_ms` is how far the worst frame stands from its step, `longest_group_ms` the most between two key frames.
-    A cover picture counts as one of `other_streams`.
+    A cover picture counts as one of `other_streams`. `open_groups` are key frames at which decoding can't begin.
     """
 
     video_streams: int
@@ -45,6 +46,13 @@ class Probe:
     progressive: bool = True
     longest_group_ms: float = 0.0
     size_bytes: int = 0
+    edit_lists: int = 0
+    open_groups: int = 0
+
+    @property
+    def megabits_a_second(self) -> float:
+        """The whole file's bit rate."""
+        return self.size_bytes * 8 / 1000 / self.video_ms if self.video_ms else 0.0
 
 
 def probe(path: Path) -> Probe:
@@ -70,7 +78,7 @@ def probe(path: Path) -> Probe:
 
 def _read(container: Any, moving: Sequence[Any], path: Path) -> Probe:
     video, sounds = moving[0], container.streams.audio
-    times, keys = _times(container, video)
+    times, keys, open_groups = _times(container, video)
     steps = [b - a for a, b in pairwise(times)]
     rate = float(video.average_rate or 0)
     step = 1000 / rate if rate else 0.0
@@ -107,19 +115,36 @@ def _read(container: Any, moving: Sequence[Any], path: Path) -> Probe:
         progressive=not first.interlaced_frame,
         longest_group_ms=max((b - a for a, b in pairwise([*keys, times[-1] + step])), default=0.0) if times else 0.0,
         size_bytes=path.stat().st_size,
+        edit_lists=_edit_lists(path),
+        open_groups=open_groups,
     )
 
 
-def _times(container: Any, video: Any) -> tuple[list[float], list[float]]:
-    """Return when each frame is shown, and each key frame, in milliseconds, in order; no packet is held."""
+def _times(container: Any, video: Any) -> tuple[list[float], list[float], int]:
+    """Return when each frame is shown, and each key frame, in milliseconds, in order; and how many groups are open.
+
+    No packet is held.
+    """
     times: list[float] = []
     keys: list[float] = []
+    shut = 0
     for packet in container.demux(video):
         if packet.pts is not None:
             times.append(float(packet.pts * packet.time_base) * 1000)
             if packet.is_keyframe:
                 keys.append(times[-1])
-    return sorted(times), sorted(keys)
+                shut += _IDR in _units(bytes(packet))
+    known = video.codec_context.name == "h264" and (video.codec_context.extradata or b"\0")[:1] == b"\1"
+    return sorted(times), sorted(keys), len(keys) - shut if known else 0
+
+
+def _units(packet: bytes) -> set[int]:
+    """Return the kinds of a coded picture's NAL units, each of which has its length before it (ISO/IEC 14496-15)."""
+    found, at = set[int](), 0
+    while at + 4 < len(packet):
+        found.add(packet[at + 4] & 31)
+        at += 4 + int.from_bytes(packet[at : at + 4], "big")
+    return found
 
 
 def _first(container: Any, video: Any) -> Any:
@@ -135,15 +160,33 @@ def _colours(context: Any, first: Any) -> tuple[set[int], set[int]]:
 
 def _index_first(path: Path) -> bool:
     """Return whether `moov` stands before `mdat` among the file's top-level boxes (ISO/IEC 14496-12, 4.2)."""
+    return next((box.name == b"moov" for box in _boxes(path) if box.name in {b"moov", b"mdat"}), False)
+
+
+class _Box(NamedTuple):
+    name: bytes
+    start: int
+    end: int
+
+
+def _boxes(path: Path, inside: _Box | None = None) -> Iterator[_Box]:
+    """Yield the boxes of a file, or those in one of them; none behind the first that can't be read."""
     with path.open("rb") as file:
-        while header := file.read(_ATOM_HEADER):
-            size, name = int.from_bytes(header[:4], "big"), header[4:]
-            if name in {b"moov", b"mdat"}:
-                return name == b"moov"
-            taken = _ATOM_HEADER
+        at, end = (inside.start, inside.end) if inside else (0, path.stat().st_size)
+        while at + _ATOM_HEADER <= end:
+            file.seek(at)
+            header = file.read(2 * _ATOM_HEADER)
+            size, taken = int.from_bytes(header[:4], "big"), _ATOM_HEADER
             if size == _LONG_ATOM:
-                size, taken = int.from_bytes(file.read(8), "big"), 2 * _ATOM_HEADER
+                size, taken = int.from_bytes(header[8:16], "big"), 2 * _ATOM_HEADER
+            size = size or end - at  # 0: as far as the file goes
             if size < taken:
-                return False
-            file.seek(size - taken, 1)
-    return False
+                return
+            yield _Box(header[4:8], at + taken, min(end, at + size))
+            at += size
+
+
+def _edit_lists(path: Path) -> int:
+    """Return how many tracks of an MP4 need an edit list to be shown on time (ISO/IEC 14496-12, 8.6.6)."""
+    tracks = (track for movie in _boxes(path) if movie.name == b"moov" for track in _boxes(path, movie))
+    return sum(part.name == b"edts" for track in tracks if track.name == b"trak" for part in _boxes(path, track))

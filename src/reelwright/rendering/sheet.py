@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
 
-from reelwright.rendering import gate
+from reelwright.rendering import gate, lines
 from reelwright.rendering.captions import Cue, Group, groups
-from reelwright.rendering.fonts import FACES, FONT_FILE, Chain, has_glyph
+from reelwright.rendering.fonts import FONT_FILE
 from reelwright.rendering.gates import GATES, measured, sentence, wanted
 from reelwright.rendering.safearea import Area, safe_area
-from reelwright.rendering.scripts import cleaned
 from reelwright.rendering.style import CLASSIC, Style
 from reelwright.rendering.timeline import FPS, Timeline
 
@@ -60,36 +59,16 @@ def _font(size: int, weight: str = "Medium") -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(FONT_FILE.with_name(f"Poppins-{weight}.ttf")), size)
 
 
-@lru_cache(maxsize=256)
-def _letters(text: str, size: int, weight: str = "Medium") -> ImageFont.FreeTypeFont:
-    """Return the font that has most of a text's letters: subtitles come in any script."""
-    if all(has_glyph(letter) for letter in text):
-        return _font(size, weight)
-    family = max(FACES, key=lambda name: sum(has_glyph(letter, name) for letter in text))
-    return FACES[family].at(size, quiet=True)
-
-
 def _band(height: int) -> tuple[Image.Image, ImageDraw.ImageDraw]:
     image = Image.new("RGB", (WIDTH, height), _PAPER)
     return image, ImageDraw.Draw(image)
-
-
-def _fitted(text: str, font: ImageFont.FreeTypeFont, room: float) -> str:
-    """Return the text, cut with an ellipsis where it is wider than the room, in letters that can be drawn."""
-    text = Chain("poppins").drawable(cleaned(text))[0]
-    if font.getlength(text) <= room:
-        return text
-    while text and font.getlength(text + "…") > room:
-        text = text[:-1]
-    return text.rstrip() + "…"
 
 
 def _header(subject: Subject) -> Image.Image:
     checks, p = subject.report.checks, subject.evidence.probe
     failed = [c for c in checks if c.passed is False]
     image, pen = _band(126 + 28 * len(failed))
-    large = _letters(subject.name, 34, "SemiBold")
-    pen.text((MARGIN, 24), _fitted(subject.name, large, 1050), font=large, fill=_INK)
+    lines.fitted(subject.name, 34, 1050).draw(pen, (MARGIN, 24), _INK)
     held = sum(c.passed is True for c in checks)
     idle = len(checks) - held - len(failed)
     verdict = f"{len(failed)} of {held + len(failed)} gates failed" if failed else f"all {held} gates hold"
@@ -101,8 +80,7 @@ def _header(subject: Subject) -> Image.Image:
     facts += f" · {heard if p.audio_streams else 'no sound'} · {p.size_bytes / 1e6:.1f} MB"
     pen.text((MARGIN, 76), facts, font=_font(_PLAIN), fill=_FAINT)
     for i, check in enumerate(failed):
-        line = _fitted(sentence(check), _font(_PLAIN), WIDTH - 2 * MARGIN)
-        pen.text((MARGIN, 110 + 28 * i), line, font=_font(_PLAIN), fill=_BAD)
+        lines.fitted(sentence(check), _PLAIN, WIDTH - 2 * MARGIN).draw(pen, (MARGIN, 110 + 28 * i), _BAD)
     return image
 
 
@@ -129,20 +107,10 @@ def _pictures(subject: Subject) -> Image.Image:
         pen.text((x, y + high + 3), label, font=_font(_SMALL), fill=_BAD if trouble else _FAINT)
         cue = next((c for c in subject.cues if c.start_ms <= at_s * 1000 < c.end_ms), None)
         if cue:
-            said = " ".join(cue.lines)
-            for row, line in enumerate(_two_lines(said, wide)):
-                pen.text((x, y + high + 24 + 19 * row), line, font=_letters(said, 14), fill=_INK)
+            for row, line in enumerate(lines.two(" ".join(cue.lines), 14, wide)):
+                begin = x + wide - line.length if line.rightwards else x
+                line.draw(pen, (begin, y + high + 24 + 19 * row), _INK)
     return image
-
-
-def _two_lines(text: str, room: int) -> list[str]:
-    """Return a subtitle as at most two lines that fit under a picture, cut where they don't."""
-    font, cut = _letters(text, 14), len(text)
-    while font.getlength(text[:cut]) > room:
-        cut -= 1
-    if cut < len(text):
-        cut = max(text.rfind(" ", 0, cut + 1), 0) or cut  # some scripts have no spaces
-    return [text[:cut], _fitted(text[cut:].strip(), font, room)]
 
 
 def _scene(timeline: Timeline | None, at_s: float) -> str:
@@ -165,10 +133,15 @@ def _legend(pen: ImageDraw.ImageDraw, subject: Subject) -> None:
 
 def _trouble(subject: Subject, at_s: float) -> str:
     """Return what is wrong with the picture at this second, in a word."""
-    found = subject.evidence.seen
-    if any(a <= at_s < b for a, b in found.black if b - a >= gate.BLACK_S):
+    if any(a <= at_s < b for a, b in _black(subject)):
         return "black"
-    return "still" if any(t <= at_s < t + gate.FROZEN_S for t in found.frozen) else ""
+    return "still" if any(t <= at_s < t + gate.FROZEN_S for t in subject.evidence.seen.frozen) else ""
+
+
+def _black(subject: Subject) -> Sequence[tuple[float, float]]:
+    """Return the black spans where they are too long, or stand at the start; a fade that is meant is nothing wrong."""
+    failed = {check.name for check in subject.report.checks if check.passed is False}
+    return subject.evidence.seen.black if failed & {"black_s", "first_frame"} else ()
 
 
 def _marked(tile: Image.Image, subject: Subject, at_s: float, shown_groups: Sequence[Group]) -> Image.Image:
@@ -247,11 +220,10 @@ def _spans(pen: ImageDraw.ImageDraw, subject: Subject, left: int, per_s: float, 
         a, b = left + cue.start_ms / 1000 * per_s, left + cue.end_ms / 1000 * per_s
         pen.rectangle((a, y, max(a + 1, b - 2), y + _CUE_HIGH), fill="#4a431f", outline=_CAPTION)
         if b - a > 30:  # noqa: PLR2004 - room for a few letters
-            font = _letters(" ".join(cue.lines), 14)
-            pen.text((a + 5, y + 4), _fitted(" ".join(cue.lines), font, b - a - 10), font=font, fill=_INK)
+            lines.fitted(" ".join(cue.lines), 14, b - a - 10).draw(pen, (a + 5, y + 4), _INK)
     if not subject.cues:
         pen.text((left, y + 2), "no subtitles were given", font=_font(14), fill=_FAINT)
-    marks = [(a, b, "black") for a, b in subject.evidence.seen.black]
+    marks = [(a, b, "black") for a, b in _black(subject)]
     marks += [(t, t + gate.FROZEN_S, "still") for t in subject.evidence.seen.frozen]
     for a, b, what in marks:
         x = left + a * per_s
@@ -279,8 +251,8 @@ def _table(subject: Subject) -> Image.Image:
         ink = _IDLE if check.passed is None else _BAD if check.passed is False else _INK
         pen.text((x + 56, y), check.name, font=_font(_SMALL), fill=ink)
         value = measured(check)
-        pen.text((x + 290, y), _fitted(value, _font(_SMALL), 225), font=_font(_SMALL), fill=ink)
-        pen.text((x + 530, y), _fitted(wanted(check), _font(_SMALL), 210), font=_font(_SMALL), fill=_FAINT)
+        lines.fitted(value, _SMALL, 225).draw(pen, (x + 290, y), ink)
+        lines.fitted(wanted(check), _SMALL, 210).draw(pen, (x + 530, y), _FAINT)
     for x in (MARGIN, MARGIN + column + 40):
         for off, title in ((56, "gate"), (290, "measured"), (530, "wanted")):
             pen.text((x + off, 8), title, font=_font(14), fill=_FAINT)

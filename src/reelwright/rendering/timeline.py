@@ -31,7 +31,10 @@ class Word(msgspec.Struct, frozen=True, array_like=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Take:
-    """A scene's plan and, where it speaks, its narration's length and words (times from the narration's start)."""
+    """A scene's plan and, where it speaks, its narration's length and words (times from the narration's start).
+
+    `by_sentence`: of the words, only where sentences begin and end was heard.
+    """
 
     duration_ms: int
     motion: str
@@ -40,13 +43,15 @@ class Take:
     transition_frames: int
     narration_ms: int = 0
     words: tuple[Word, ...] = ()
+    by_sentence: bool = False
 
 
 class Shot(msgspec.Struct, frozen=True):
     """A scene in frames. It begins at `start`, in the middle of the transition that leads to it, and ends at `end`.
 
     `before` and `after` are the frames it is seen beyond these, while a transition shares them with its neighbour.
-    `transition` leads to the next shot. `speech_ms` is where its narration lies in the reel, or None.
+    `transition` leads to the next shot. `speech_ms` is where its narration lies in the reel, or None. `by_sentence`:
+    where its sentences begin and end was heard, and its single words' times are shares of that.
     """
 
     scene: int
@@ -58,6 +63,7 @@ class Shot(msgspec.Struct, frozen=True):
     amount: float
     transition: str
     speech_ms: tuple[int, int] | None = None
+    by_sentence: bool = False
 
     def progress(self, frame: int) -> float:
         """Return how far its motion is at a frame, 0..1 over all frames in which it is seen."""
@@ -184,6 +190,7 @@ def plan(
                 amount=take.amount,
                 transition=take.transition,
                 speech_ms=(at_ms, at_ms + take.narration_ms) if take.narration_ms else None,
+                by_sentence=take.by_sentence,
             )
         )
         words += [Word(w.text, at_ms + w.start_ms, at_ms + w.end_ms, i) for w in take.words]

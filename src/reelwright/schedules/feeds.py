@@ -8,6 +8,7 @@ import msgspec
 
 from reelwright.ground import log
 from reelwright.ground.errors import Refusal
+from reelwright.ground.surroundings import surroundings
 from reelwright.schedules.topics import Entry
 
 _log = log.logger(__name__)
@@ -22,6 +23,7 @@ async def entries_of(raw: bytes, *, most_s: float = _MOST_S) -> list[Entry]:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
+        env=surroundings(),
     )
     try:
         async with asyncio.timeout(most_s):

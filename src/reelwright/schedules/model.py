@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
+from uuid import UUID
 
 import msgspec
 from msgspec import Meta
@@ -59,6 +60,11 @@ class Making(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     aspect: Annotated[str, Meta(pattern=r"^(9:16|1:1|16:9)$")] = "9:16"
     voice: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_\-]{1,64}$")] = "default"
     music: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_\-]{1,64}$")] = "auto"
+    caption_style: Annotated[str, Meta(pattern=r"^(classic|box|karaoke|pop|subtitle)$")] = "classic"
+    brand_kit_id: Annotated[UUID, Meta(description="A brand kit of yours; without it once that is deleted.")] | None = (
+        None
+    )
+    profile: Annotated[str, Meta(pattern=r"^(normal|fast|preview)$")] = "normal"
     variants: Annotated[int, Meta(ge=1, le=5)] = 1
 
 

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
+from uuid import UUID
 
 import msgspec
 from sqlalchemy import Table, delete, func, select, text, update
@@ -34,6 +35,12 @@ _DUE = text(
     """
     SELECT id FROM schedules WHERE state = 'active' AND next_due_at <= :now AND id <> ALL(:besides)
      ORDER BY next_due_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
+    """
+)
+_UNBRAND = text(
+    """
+    UPDATE schedules SET making = making - 'brand_kit_id', version = version + 1, updated_at = now()
+     WHERE account_id = :account AND deleted_at IS NULL AND making->>'brand_kit_id' = :kit
     """
 )
 
@@ -106,6 +113,11 @@ class Schedules:
         """Let a locked schedule run no more until it is resumed; runs that haven't started are called off."""
         values = {"state": "paused", "pause_code": code, "pause_sentence": sentence, "next_due_at": None}
         await self._stop(schedule, values, code="schedule.paused", sentence="The schedule was paused.")
+
+    async def unbrand(self, account: AccountId, kit_id: UUID) -> None:
+        """Let schedules do without a brand kit that is being deleted: a change like any other."""
+        worn = {"account": account, "kit": str(kit_id)}
+        await self.session.execute(_UNBRAND, worn)
 
     async def resume(self, schedule: ScheduleId, *, next_due_at: datetime) -> None:
         """Let a locked schedule run again, from its next due time."""

@@ -4,13 +4,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, Index, Integer, LargeBinary, Text, func, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, LargeBinary, Text, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reelwright.ground.postgres import Row
-
-_INSTANT = DateTime(timezone=True)
 
 
 class ScheduleRow(Row):
@@ -45,7 +43,7 @@ class ScheduleRow(Row):
     state: Mapped[str] = mapped_column(Text, server_default="active")
     pause_code: Mapped[str | None] = mapped_column(Text)
     pause_sentence: Mapped[str | None] = mapped_column(Text)
-    next_due_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    next_due_at: Mapped[datetime | None]
     position: Mapped[int] = mapped_column(Integer, server_default="0")
     version: Mapped[int] = mapped_column(Integer, server_default="1")
     failures: Mapped[int] = mapped_column(Integer, server_default="0")
@@ -55,10 +53,10 @@ class ScheduleRow(Row):
     runs_refused: Mapped[int] = mapped_column(Integer, server_default="0")
     runs_missed: Mapped[int] = mapped_column(Integer, server_default="0")
     spent_micro: Mapped[int] = mapped_column(BigInteger, server_default="0")
-    last_run_at: Mapped[datetime | None] = mapped_column(_INSTANT)
-    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
-    updated_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
-    deleted_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    last_run_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    deleted_at: Mapped[datetime | None]
 
 
 class ScheduleRunRow(Row):
@@ -79,7 +77,7 @@ class ScheduleRunRow(Row):
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     schedule_id: Mapped[UUID] = mapped_column(ForeignKey("schedules.id", ondelete="CASCADE"))
-    due_at: Mapped[datetime] = mapped_column(_INSTANT)
+    due_at: Mapped[datetime]
     state: Mapped[str] = mapped_column(Text, server_default="due")
     code: Mapped[str | None] = mapped_column(Text)
     sentence: Mapped[str | None] = mapped_column(Text)
@@ -88,11 +86,11 @@ class ScheduleRunRow(Row):
     charged_micro: Mapped[int | None] = mapped_column(BigInteger)
     missed: Mapped[int] = mapped_column(Integer, server_default="0")
     attempts: Mapped[int] = mapped_column(Integer, server_default="0")
-    retry_at: Mapped[datetime | None] = mapped_column(_INSTANT)
-    give_up_at: Mapped[datetime] = mapped_column(_INSTANT)
-    created_at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
-    started_at: Mapped[datetime | None] = mapped_column(_INSTANT)
-    ended_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    retry_at: Mapped[datetime | None]
+    give_up_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
 
 
 class ScheduleEntryRow(Row):
@@ -103,4 +101,4 @@ class ScheduleEntryRow(Row):
 
     schedule_id: Mapped[UUID] = mapped_column(ForeignKey("schedules.id", ondelete="CASCADE"), primary_key=True)
     entry: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
-    at: Mapped[datetime] = mapped_column(_INSTANT, server_default=func.now())
+    at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -40,7 +40,8 @@ async def subscribed(db: Database, user: Person, **changes: object) -> Subscript
     }  # fmt: skip
     told = SubscriptionTold(**(state | changes))
     async with db.begin() as tx:
-        await Subscriptions(session=tx).told(AccountId(UUID(user.account_id)), told)
+        subscriptions = Subscriptions(session=tx)
+        await subscriptions.told(AccountId(UUID(user.account_id)), told, asked_at=await subscriptions.instant())
         await plans.settle(tx, AccountId(UUID(user.account_id)), now=now)
     return told
 

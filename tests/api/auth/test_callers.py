@@ -1,7 +1,10 @@
 """Who gets through the door: every kind of caller, on routes that read, change and administer."""
 
+import tomllib
 from collections.abc import AsyncGenerator
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -9,12 +12,16 @@ from litestar import Litestar
 from litestar.connection import ASGIConnection
 
 from reelwright.accounts import Scope
-from reelwright.api import v1
+from reelwright.api import caller, v1
 from reelwright.api.caller import Entrance, client_address
 from reelwright.api.scopes import SCOPES, checked, scope_of
+from reelwright.app import entrance_by
 from reelwright.ground.postgres import Database
+from reelwright.settings import load
 from tests.api.callers import Callers, a_key, everybody
+from tests.test_settings import NEEDED
 
+ROOT = Path(__file__).resolve().parents[3]
 HOOK = {"url": "https://example.com/hook"}
 ADMIN = "/v1/admin/users"
 
@@ -165,3 +172,37 @@ def test_s19_forwarded_addresses_are_believed_from_trusted_proxies_alone(
     headers = [(b"x-forwarded-for", forwarded.encode())] if forwarded else []
     scope = {"type": "http", "client": (peer, 1), "headers": headers, "litestar_app": app}
     assert client_address(ASGIConnection(scope)) == found
+
+
+def test_s19_as_fly_deploys_it_people_are_told_apart(app: Litestar, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There the last of X-Forwarded-For is the app's own address: by it, ten resets would shut out everybody."""
+    fly = tomllib.loads((ROOT / "fly.toml").read_text(encoding="utf-8"))["env"]
+    monkeypatch.setattr(app.state, "entrance", entrance_by(load(NEEDED | fly), app.state.entrance.seal), raising=False)
+    for peer, said, found in (
+        ("172.16.5.2", ["203.0.113.7"], "203.0.113.7"),
+        ("fdaa:0:1::3", ["2001:db8:1:2:3:4:5:6"], "2001:db8:1:2::/64"),
+        ("172.16.5.2", [], "172.16.5.2"),
+        ("172.16.5.2", ["203.0.113.7", "203.0.113.8"], "172.16.5.2"),
+        ("172.16.5.2", ["203.0.113.7, 203.0.113.8"], "172.16.5.2"),
+        ("198.51.100.1", ["203.0.113.7"], "198.51.100.1"),
+    ):
+        listed = (b"x-forwarded-for", b"6.6.6.6, 198.51.100.9")
+        headers = [listed, *((b"fly-client-ip", each.encode()) for each in said)]
+        scope = {"type": "http", "client": (peer, 1), "headers": headers, "litestar_app": app}
+        assert client_address(ASGIConnection(scope)) == found, (peer, said)
+
+
+def test_a_proxy_that_nobody_named_is_told_of_once(app: Litestar, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(caller, "_log", SimpleNamespace(warning=lambda event, **_: told.append(event)))
+    entrance = Entrance.of(app.state.entrance.seal, production=True, base_url="http://api")
+    monkeypatch.setattr(app.state, "entrance", entrance, raising=False)
+    for peer in ("10.9.9.9", "10.9.9.9", "9.9.9.9"):
+        scope = {
+            "type": "http",
+            "client": (peer, 1),
+            "headers": [(b"x-forwarded-for", b"1.2.3.4")],
+            "litestar_app": app,
+        }
+        assert client_address(ASGIConnection(scope)) == peer
+    assert told == ["proxy.not_trusted"]

@@ -184,11 +184,16 @@ async def test_s28_administrators_give_their_password_again(web: httpx.AsyncClie
     await changed(db, "authenticated_at = now() - interval '10 minutes 1 second'")
     assert told(await web.get("/v1/admin/users")) == (401, "auth.step_up_required")
     assert (await web.get("/v1/me")).status_code == 200
+    for scopes in (["*"], ["billing:read", "admin"]):  # a key would go on administering for as long as it lives
+        made = await web.post("/v1/api-keys", json={"name": "round the step", "scopes": scopes})
+        assert told(made) == (401, "auth.step_up_required"), scopes
+    assert (await web.post("/v1/api-keys", json={"name": "no", "scopes": ["billing:write"]})).status_code == 201
     before = web.cookies[NAME]
     assert told(await web.post("/v1/auth/step-up", json={"password": "wrong"})) == (403, "auth.wrong_password")
     assert (await web.post("/v1/auth/step-up", json={"password": PASSWORD})).status_code == 200
     assert web.cookies[NAME] != before
     assert (await web.get("/v1/admin/users")).status_code == 200
+    assert (await web.post("/v1/api-keys", json={"name": "office", "scopes": ["*"]})).status_code == 201
 
 
 async def test_a_key_has_no_session(api: httpx.AsyncClient) -> None:

@@ -128,6 +128,15 @@ async def test_s58_free_credits_wait_for_the_address_and_sign_ups_from_one_place
     assert await asked(db, "SELECT count(*) FROM credit_lots") == [(0,)]
 
 
+async def test_s18_resets_are_few_from_one_place_and_keep_nobody_from_signing_up(
+    web: httpx.AsyncClient, letters: Letters
+) -> None:
+    most = attempts.RESET_CLIENT.limit
+    asks = [await web.post("/v1/auth/password-reset", json={"email": f"r{n}@example.com"}) for n in range(most + 1)]
+    assert [answer.status_code for answer in asks] == [202] * most + [429]
+    assert (await web.post("/v1/auth/register", json=ADA)).status_code == 202
+
+
 async def test_a_letterbox_is_filled_by_nobody(web: httpx.AsyncClient, letters: Letters, db: Database) -> None:
     await an_account(db, "known")
     asks = [await web.post("/v1/auth/password-reset", json={"email": "Known@example.com"}) for _ in range(6)]

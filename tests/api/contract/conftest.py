@@ -66,3 +66,10 @@ async def fuzz(
     made = Fuzz(app, document, roles, await things(api, user))
     yield made
     await made.client.aclose()
+
+
+@pytest.fixture
+def nobody(api: httpx.AsyncClient) -> httpx.AsyncClient:
+    """Send requests without a key."""
+    del api.headers["Authorization"]
+    return api

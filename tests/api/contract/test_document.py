@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from reelwright.api.operations import operations
 from reelwright.api.problem_types import TYPES
 from reelwright.app import create_app
 from tests.api.snapshot import NOWHERE, present
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +78,16 @@ def test_every_parameter_says_what_it_is_for(told) -> None:
     assert silent == []
 
 
+def test_every_edit_takes_the_version_that_was_read(told) -> None:
+    """Else one of two who edit at once undoes what the other did. Administrators' switches are set, not edited."""
+    edits = {name: one for name, one in told.items() if name.startswith("PATCH ") and "/admin/" not in name}
+    assert len(edits) > 8
+    for name, one in edits.items():
+        assert "If-Match" in {parameter["name"] for parameter in one["parameters"]}, name
+        assert {"400", "412"} <= set(one["responses"]), name
+        assert "ETag" in one["responses"]["200"]["headers"], name
+
+
 def test_every_refusal_is_a_problem_with_its_codes(document, told) -> None:
     seen: set[str] = set()
     for name, one in told.items():
@@ -102,3 +115,12 @@ def test_answers_always_have_all_of_their_fields(document) -> None:
     generation = document["components"]["schemas"]["Generation"]
     assert set(generation["required"]) == set(generation["properties"])
     assert "properties" in document["components"]["schemas"]["Problem"]
+
+
+def test_the_clients_generator_is_told_of_every_kind_of_answer(told: dict[str, dict[str, Any]]) -> None:
+    """What it doesn't know it leaves out, with a warning that nobody reads."""
+    config = (ROOT / "docs/client/openapi-python-client.yaml").read_text(encoding="utf-8")
+    kinds = {
+        kind for one in told.values() for answer in one["responses"].values() for kind in answer.get("content", {})
+    } - {"application/json", "application/problem+json"}
+    assert [kind for kind in sorted(kinds) if f"  {kind}: " not in config and f'  "{kind}": ' not in config] == []

@@ -10,8 +10,8 @@ from tests.api.conftest import Person
 from tests.api.contract.conftest import things
 from tests.api.snapshot import present
 
-REFUSED_HERE = {"buy_credits", "subscribe", "buy_boost", "log_in", "resume"}
-"""Nobody pays at the tests' server, the person of the examples hasn't signed up, and nothing has failed or paused."""
+REFUSED_HERE = {"buy_credits", "subscribe", "buy_boost", "log_in", "resume", "refund_generation"}
+"""Nobody pays at the tests' server, the person of the examples hasn't signed up, and nothing failed or was charged."""
 
 
 def told() -> dict[str, tuple[str, str, Any]]:

@@ -3,17 +3,10 @@
 import re
 
 import httpx
-import pytest
 
 from reelwright.api.problem_types import TYPES
 
 OF_OURS = re.compile(r"/(schema|problems)[/\w.-]*")
-
-
-@pytest.fixture
-def nobody(api: httpx.AsyncClient) -> httpx.AsyncClient:
-    del api.headers["Authorization"]
-    return api
 
 
 async def test_the_contract_is_browsed_without_any_other_server(nobody: httpx.AsyncClient) -> None:

@@ -1,5 +1,9 @@
 """A request says one thing only: S33 to S35, S37 and S44."""
 
+import itertools
+import string
+import time
+
 import httpx
 import pytest
 
@@ -23,6 +27,31 @@ async def refused(answer: httpx.Response, *, field: str | None) -> None:
 async def test_s33_a_doubled_key_is_400(api: httpx.AsyncClient, body: bytes, field: str) -> None:
     """Of two, one parser takes the first and the next one the last: a check of one would be passed by the other."""
     await refused(await api.post("/v1/create", content=body, headers=KEY), field=field)
+
+
+LETTERS = itertools.islice(itertools.product(string.ascii_letters, repeat=3), 30_000)
+NAMES = ",".join(f'"{"".join(letters)}":0' for letters in LETTERS)
+QUOTED = '"' + "\\" * 30_000 + '"'
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "cookie"),
+    [
+        ("POST", "/v1/auth/login", f'{{{NAMES},"zzz":0,"zzz":0}}', ""),
+        ("GET", "/v1/me", "", f"__Host-reelwright={QUOTED}"),
+    ],
+    ids=["names", "cookie"],
+)
+async def test_s36_nobody_holds_the_process_by_one_request(
+    api: httpx.AsyncClient, method: str, path: str, body: str, cookie: str
+) -> None:
+    """Each name was once counted among all others, and http.cookies copied what was left at each quote: for seconds."""
+    api.headers.pop("Authorization")
+    began = time.process_time()
+    sent = {"Content-Type": "application/json", "Cookie": cookie}
+    answer = await api.request(method, path, content=body, headers=sent)
+    took_s = time.process_time() - began
+    assert (answer.status_code, took_s < 1) == (400 if body else 401, True), (answer.text, took_s)
 
 
 async def test_s34_a_doubled_parameter_is_400(api: httpx.AsyncClient) -> None:

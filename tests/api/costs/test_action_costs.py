@@ -64,6 +64,7 @@ async def test_lists_that_make_no_sense_are_400(office: httpx.AsyncClient) -> No
         ({"costs": {"story": 0.00000049}}, "costs.story"),
         ({"costs": {"dancing": 1}}, "costs"),
         ({"costs": {"story": 1}, "effective_from": "2020-01-01T00:00:00Z"}, "effective_from"),
+        ({"costs": {"story": 1}, "effective_from": "9999-12-31T23:59:59-12:00"}, "effective_from"),
     ):
         answer = await change(office, **body)
         assert (answer.status_code, str(answer.json()["field"]).startswith(field)) == (400, True), answer.text

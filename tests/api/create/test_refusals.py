@@ -98,9 +98,11 @@ async def test_redis_away_is_503_quickly_and_charges_nothing(settings: Settings,
         async with httpx.AsyncClient(transport=transport, base_url="http://api", headers=somebody.headers) as client:
             answer = await client.post("/v1/create", json=TOPIC, headers={"Idempotency-Key": "k"})
             ready = await client.get("/health/ready")
+            balance = await client.get("/v1/credits/balance")
     assert (answer.status_code, answer.json()["code"]) == (503, "admission.unavailable"), answer.text
     assert int(answer.headers["Retry-After"]) >= 1
-    assert (ready.status_code, ready.json()["checks"]["redis"]) == (503, "unavailable")
+    assert (ready.status_code, ready.json()["status"], balance.status_code) == (200, "degraded", 200)
+    assert ready.json()["checks"] == {"postgresql": "ok", "redis": "unavailable"}
     assert await total(db, "generations") == await total(db, "credit_holds") == 0
 
 

@@ -1,11 +1,16 @@
 """POST /v1/admin/users/{id}/credits: an administrator gives and takes, once a key, with name and reason."""
 
 import asyncio
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 
+from reelwright import ledger
+from reelwright.ground.ids import GenerationId
+from reelwright.ground.postgres import Database
 from tests.api.conftest import Person
+
+TOPIC = {"topic": "Why do cats purr?"}
 
 
 async def change(office: httpx.AsyncClient, user: Person, credits: float, **more: object) -> httpx.Response:  # noqa: A002
@@ -53,6 +58,41 @@ async def test_c24_amounts_that_are_none_are_400(office: httpx.AsyncClient, user
     for wrong in (0, 0.0000001, 1.00000049, 2_000_000, None):
         answer = await change(office, user, wrong)
         assert (answer.status_code, answer.json()["field"]) == (400, "credits"), wrong
+
+
+async def test_a_generation_is_refunded_in_parts_and_never_more_than_it_was_charged(
+    office: httpx.AsyncClient, api: httpx.AsyncClient, user: Person, db: Database
+) -> None:
+    work = (await api.post("/v1/create", json=TOPIC, headers={"Idempotency-Key": "k"})).json()["generation_id"]
+    async with db.begin() as tx:
+        await ledger.capture(tx, generation=GenerationId(UUID(work)), micro=4_000_000)
+    path, before = f"/v1/admin/generations/{work}/refund", (await api.get("/v1/credits/balance")).json()["balance"]
+
+    async def back(credits: float, key: str) -> httpx.Response:  # noqa: A002 - the product's word
+        return await office.post(path, json={"credits": credits, "reason": "late"}, headers={"Idempotency-Key": key})
+
+    answers = await asyncio.gather(*(back(1.5, "first") for _ in range(5)))
+    assert {(one.status_code, one.json()["charged"]) for one in answers} == {(201, 2.5)}
+    assert sum(one.headers.get("Idempotency-Replayed") == "true" for one in answers) == 4
+    assert (await back(1, "first")).json()["code"] == "idempotency.key_reused"
+    refused = await back(2.6, "more")
+    assert (refused.status_code, refused.json()["code"], refused.json()["refundable"]) == (
+        409,
+        "credits.refund_too_large",
+        2.5,
+    )
+    assert (await back(2.5, "rest")).json() == {"generation_id": work, "refunded": 2.5, "charged": 0}
+    assert (await api.get("/v1/credits/balance")).json()["balance"] == before + 4
+    line = (await api.get("/v1/credits/transactions")).json()["transactions"][0]
+    assert (line["kind"], line["reason"]) == ("refund", "late")
+    told = (await api.get(f"/v1/credits/transactions/{line['id']}")).json()
+    assert (told["generation"]["id"], told["generation"]["charged"]) == (work, 0)
+    nobodys = await office.post(
+        f"/v1/admin/generations/{uuid4()}/refund",
+        json={"credits": 1, "reason": "late"},
+        headers={"Idempotency-Key": "k"},
+    )
+    assert nobodys.status_code == 404
 
 
 async def test_only_administrators_may(api: httpx.AsyncClient, user: Person) -> None:

@@ -12,6 +12,7 @@ from reelwright.generations import Generations, GenerationState
 from reelwright.ground.ids import GenerationId
 from reelwright.ground.postgres import Database
 from tests.api.conftest import Person
+from tests.builders import started
 
 TOPIC = {"topic": "Why do cats purr?"}
 
@@ -20,7 +21,7 @@ async def ended(db: Database, generation: str, state: GenerationState, redis: Re
     """End a generation as a worker would: its hold voided, its unit and place given back."""
     code = "provider.away" if state is GenerationState.FAILED else None
     async with db.begin() as tx:
-        await Generations(session=tx).start(GenerationId(UUID(generation)))
+        await started(tx, GenerationId(UUID(generation)))
         await Generations(session=tx).finish(
             GenerationId(UUID(generation)),
             state,

@@ -45,6 +45,34 @@ async def test_a_schedule_is_made_once_and_read_as_it_was_meant(api: httpx.Async
     assert (await api.get("/v1/schedules")).json() == {"schedules": [made]}
 
 
+async def test_a_schedule_says_how_its_reels_look_and_does_without_a_kit_that_is_deleted(
+    api: httpx.AsyncClient, stranger: Person
+) -> None:
+    colours = {"text_colour": "#FFFFFF", "highlight_colour": "#7CFFCB"}
+    kit = (await api.post("/v1/brand-kits", json={"name": "House", "font": "inter", **colours})).json()["id"]
+    look = {"caption_style": "pop", "brand_kit_id": kit, "profile": "fast"}
+    answer = await created(api, make=look)
+    made, path = answer.json(), f"/v1/schedules/{answer.json()['id']}"
+    assert {name: made["make"][name] for name in look} == look
+    assert (await api.delete(f"/v1/brand-kits/{kit}")).status_code == 204
+    bare = await api.get(path)
+    assert bare.json()["make"] == made["make"] | {"brand_kit_id": None}
+    assert bare.headers["ETag"] != answer.headers["ETag"]
+    gone = await api.patch(path, json={"make": look})
+    assert (gone.status_code, gone.json()["code"], gone.json()["field"]) == (400, "brand_kit.unknown", "brand_kit_id")
+    plain = (await created(api, key="two")).json()["make"]
+    assert (plain["caption_style"], plain["brand_kit_id"], plain["profile"]) == ("classic", None, "normal")
+
+
+async def test_a_small_profile_fits_a_budget_that_a_whole_one_exceeds(api: httpx.AsyncClient) -> None:
+    """A run is priced as it will be made; that it was a schedule's costs a little more."""
+    small = {"duration_s": 30, "profile": "preview"}
+    budget = {"credits_month": (await api.post("/v1/calculate-cost", json=small)).json()["price"] + 1}
+    assert (await created(api, budget=budget, make=small)).status_code == 201
+    whole = await created(api, key="two", budget=budget, make={"duration_s": 30})
+    assert (whole.status_code, whole.json()["code"]) == (400, "schedule.budget_too_small")
+
+
 WRONG: list[tuple[dict[str, Any], int, str, str]] = [
     ({"cron": "* * * * *"}, 400, "schedule.timing", "cron"),
     ({"cron": "0 0 30 2 *"}, 400, "schedule.timing", "cron"),
@@ -57,6 +85,8 @@ WRONG: list[tuple[dict[str, Any], int, str, str]] = [
     ({"source": {"kind": "rss", "url": "file:///etc/passwd"}}, 400, "source.not_allowed", "url"),
     ({"name": "   "}, 400, "request.invalid", "name"),
     ({"make": {"duration_s": 5}}, 400, "request.invalid", "make.duration_s"),
+    ({"make": {"profile": "slow"}}, 400, "request.invalid", "make.profile"),
+    ({"make": {"caption_style": "comic"}}, 400, "request.invalid", "make.caption_style"),
     ({"make": {"variants": 4}}, 403, "plan.required", "variants"),
     ({"budget": {"credits_month": 0.5}}, 400, "schedule.budget_too_small", "budget"),
     ({"budget": {"runs_month": 0}}, 400, "request.invalid", "budget.runs_month"),

@@ -63,6 +63,7 @@ async def test_a_cursor_of_something_else_is_refused(office: httpx.AsyncClient, 
         ({"group_by": "colour"}, "group_by"),
         ({"limit": 0}, "limit"),
         ({"from": "2027-01-01", "to": "2026-01-01"}, "from"),
+        ({"from": "9999-12-01", "to": "9999-12-31"}, "to"),
     ],
 )
 async def test_what_cannot_be_asked_names_its_field(
@@ -70,6 +71,12 @@ async def test_what_cannot_be_asked_names_its_field(
 ) -> None:
     answer = await office.get("/v1/admin/usage", params=params)
     assert (answer.status_code, answer.json()["field"]) == (400, field)
+
+
+async def test_what_is_missing_of_days_to_come_cannot_be_asked(office: httpx.AsyncClient) -> None:
+    days = {"from": "9999-12-01", "to": "9999-12-31"}
+    answer = await office.get("/v1/admin/usage/tracking-failures", params=days)
+    assert (answer.status_code, answer.json()["field"]) == (400, "to")
 
 
 @pytest.mark.parametrize("by", ["cost", "credits", "calls"])

@@ -79,6 +79,14 @@ async def test_a_range_that_is_none_names_its_field(api: httpx.AsyncClient, path
     assert (answer.status_code, answer.json()["code"], answer.json()["field"]) == (400, "request.invalid", "from")
 
 
+async def test_days_to_come_are_no_range(api: httpx.AsyncClient) -> None:
+    days = {"from": "9999-12-01", "to": "9999-12-31"}
+    answer = await api.get("/v1/usage/export.csv", params=days)
+    assert (answer.status_code, answer.json()["field"]) == (400, "to")
+    tomorrow = str(clock.now().date() + timedelta(days=1))
+    assert (await read(api, "daily", to=tomorrow))["to"] == tomorrow
+
+
 async def test_a_year_is_a_range(api: httpx.AsyncClient) -> None:
     assert len((await read(api, "daily", from_="2024-01-01", to="2024-12-31"))["days"]) == 366
 

@@ -5,10 +5,11 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
+from reelwright.generations import Variants
 from reelwright.ground.ids import AccountId
 from reelwright.ground.postgres import Database
 from tests.api.conftest import Person
-from tests.builders import WrittenDraft, a_written_draft
+from tests.builders import WrittenDraft, a_generation, a_written_draft
 
 
 @pytest.fixture
@@ -30,7 +31,22 @@ async def test_a_story_is_read_with_its_scenes_and_by_its_draft(
     assert [scene["narration"] for scene in story["scenes"]] == ["Why? So.", "That is why."]
     assert story["scenes"][0]["motion"] == {"kind": "push_in", "amount": 0.12}
     listed = (await api.get(f"/v1/drafts/{written.draft}/variants")).json()
-    assert listed == {"variants": [story]}
+    assert listed == {"variants": [story], "next_cursor": None}
+
+
+async def test_a_drafts_stories_come_in_pages(api: httpx.AsyncClient, db: Database, written: WrittenDraft) -> None:
+    another = await a_generation(db)
+    async with db.begin() as tx:
+        [first] = await Variants(session=tx).of_draft(written.draft)
+        await Variants(session=tx).write(another, written.draft, [first.story, first.story])
+    path, found = f"/v1/drafts/{written.draft}/variants", list[str]()
+    cursor: str | None = ""
+    while cursor is not None:
+        page = (await api.get(path, params={"limit": "2"} | ({"cursor": cursor} if cursor else {}))).json()
+        found += [one["id"] for one in page["variants"]]
+        cursor = page["next_cursor"]
+    assert len(found) == len(set(found)) == 3
+    assert found == [one["id"] for one in (await api.get(f"/v1/drafts/{written.draft}")).json()["variants"]]
 
 
 async def test_a_strangers_story_is_one_that_is_not_there(

@@ -9,7 +9,7 @@ from reelwright.generations import Stage
 from reelwright.ground.metering import Action, Use
 from reelwright.journeys import sounding
 from reelwright.journeys.workroom import Timings, Workroom, place_of
-from reelwright.providers import Lane, Speech, Word, toolset
+from reelwright.providers import Lane, Speech, Word, WordTimes, toolset
 from tests.rooms.rendering import fixture
 from worker.sounding import make
 
@@ -32,7 +32,9 @@ class Said:
         use = Use(
             action=Action.SPEECH, provider="offline", model="hibari-heart", quantity=len(text), characters=len(text)
         )
-        return Speech(wav=wav, sample_rate=fixture.RATE, duration_ms=times[-1][2] + 60, words=words, exact=True), (use,)
+        return Speech(
+            wav=wav, sample_rate=fixture.RATE, duration_ms=times[-1][2] + 60, words=words, word_times=WordTimes.EXACT
+        ), (use,)
 
 
 def workroom(app: Litestar, folder: Path, said: Said | None = None) -> Workroom:

@@ -1,5 +1,6 @@
 """/v1/webhooks: endpoints, their secrets, their deliveries; nobody sees another's, and no inward address gets in."""
 
+import asyncio
 from uuid import uuid4
 
 import httpx
@@ -54,6 +55,56 @@ async def test_the_same_request_again_adds_nothing_and_shows_no_secret(api: http
     assert again.json() == {"endpoint": first.json()["endpoint"], "secret": None}
     assert (other.status_code, other.json()["code"]) == (422, "idempotency.key_reused")
     assert len((await api.get("/v1/webhooks")).json()["webhooks"]) == 1
+
+
+async def test_the_same_rotation_test_and_replay_again_do_nothing_more(api: httpx.AsyncClient) -> None:
+    """A second rotation that nobody asked for would take from the receiver the secret that it was given."""
+    place = f"/v1/webhooks/{(await added(api))['endpoint']['id']}"
+    keyed = {"Idempotency-Key": "one"}
+    first, again = [await api.post(f"{place}/rotate-secret", headers=keyed) for _ in range(2)]
+    assert (again.status_code, again.headers["Idempotency-Replayed"]) == (200, "true")
+    assert again.json() == {"endpoint": first.json()["endpoint"], "secret": None}
+    assert first.json()["secret"]
+    assert "Idempotency-Replayed" not in first.headers
+
+    told, again = [await api.post(f"{place}/test", headers=keyed) for _ in range(2)]
+    assert (again.status_code, again.headers["Idempotency-Replayed"], again.json()) == (202, "true", told.json())
+    assert len((await api.get(f"{place}/deliveries")).json()["deliveries"]) == 1
+
+    replayed = f"/v1/webhooks/deliveries/{told.json()['delivery_id']}/replay"
+    first, again = [await api.post(replayed, headers=keyed) for _ in range(2)]
+    assert (again.status_code, again.headers["Idempotency-Replayed"]) == (202, "true")
+    assert again.json() == first.json()
+    other = await api.post(f"{place}/test", json={"a": 1}, headers=keyed)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency.key_reused")
+
+
+async def test_a_change_of_what_was_changed_meanwhile_is_412(api: httpx.AsyncClient) -> None:
+    place = f"/v1/webhooks/{(await added(api))['endpoint']['id']}"
+    read = (await api.get(place)).headers["ETag"]
+    changed = await api.patch(place, json={"description": "ours"}, headers={"If-Match": read})
+    assert (changed.status_code, changed.headers["ETag"] != read) == (200, True)
+    assert changed.headers["ETag"] == (await api.get(place)).headers["ETag"]
+    late = await api.patch(place, json={"description": "mine"}, headers={"If-Match": read})
+    assert (late.status_code, late.json()["code"]) == (412, "webhooks.changed")
+    assert (await api.get(place)).json()["description"] == "ours"
+
+    place = "/v1/notification-preferences"
+    read = (await api.get(place)).headers["ETag"]
+    said = {"preferences": {"low_balance": {"mail": False}}}
+    changed = await api.patch(place, json=said, headers={"If-Match": read})
+    assert (changed.status_code, changed.headers["ETag"]) == (200, (await api.get(place)).headers["ETag"])
+    late = await api.patch(place, json={"preferences": {"low_balance": {"webhook": False}}}, headers={"If-Match": read})
+    assert (late.status_code, late.json()["code"]) == (412, "notifications.changed")
+
+
+async def test_of_two_who_choose_at_once_neither_undoes_the_other(api: httpx.AsyncClient) -> None:
+    place = "/v1/notification-preferences"
+    for kind in ("low_balance", "plan_changed", "boost_started", "boost_ended"):
+        halves = [{"preferences": {kind: {half: False}}} for half in ("mail", "webhook")]
+        await asyncio.gather(*(api.patch(place, json=half) for half in halves))
+        (now,) = [one for one in (await api.get(place)).json()["preferences"] if one["kind"] == kind]
+        assert (now["mail"], now["webhook"]) == (False, False), kind
 
 
 async def test_a_strangers_endpoint_is_not_there(api: httpx.AsyncClient, stranger: Person) -> None:

@@ -1,5 +1,8 @@
 """Quotes are exact, versioned and never less than what can be metered."""
 
+from datetime import datetime, timedelta
+from uuid import uuid4
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,6 +50,35 @@ async def test_the_newest_list_in_force_prices_new_work_and_old_work_keeps_its_o
         await tx.rollback()
     assert new.version == 90
     assert new.costs[Action.IMAGE] == 2 * old.costs[Action.IMAGE]
+
+
+async def test_a_list_that_waits_undoes_no_change_that_was_made_meanwhile(db: Database) -> None:
+    """Nor one that waits behind it; what it changes itself stays, and what was in force before stays as it was."""
+    week, actor = timedelta(days=7), uuid4()
+    async with db.begin() as tx:
+        catalogue = Catalogue(session=tx)
+        first = await catalogue.current()
+        now = await tx.scalar(text("SELECT now()"))
+
+        async def publish(changes: dict[Action, int], at: datetime | None) -> int:
+            source = str(uuid4())
+            return (await catalogue.publish(changes, source=source, actor=actor, note="", effective_from=at)).version
+
+        dearer = await publish({Action.IMAGE: 9}, now + week)
+        last = await publish({Action.RENDER: 3}, now + 2 * week)
+        today = await publish({Action.STORY: 7, Action.IMAGE: 5}, None)
+        told = {}
+        for version in (first.version, today, dearer, last):
+            costs = (await catalogue.at(version)).costs
+            told[version] = costs[Action.IMAGE], costs[Action.STORY], costs[Action.RENDER]
+        await tx.rollback()
+    image, story, render = (first.costs[action] for action in (Action.IMAGE, Action.STORY, Action.RENDER))
+    assert told == {
+        first.version: (image, story, render),
+        today: (5, 7, render),
+        dearer: (9, 7, render),
+        last: (9, 7, 3),
+    }
 
 
 def test_a_quote_adds_up_line_by_line() -> None:

@@ -16,9 +16,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from reelwright.generations import Generations, GenerationState, Pulse, Run, Runs, RunState, Stage, StaleRun, Unit
+from reelwright.generations import Drawn, Generations, GenerationState, Pulse, Run, RunState, Stage, StaleRun, Unit
 from reelwright.ground.ids import GenerationId
 from reelwright.ground.postgres import Database
+from tests.builders import Worked
 from tests.rooms.generations import made
 
 T = TypeVar("T")
@@ -74,7 +75,7 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self.runner, self.db = runner, db
         self.generation = self.run(lambda tx: made.generation(tx, deadline=minutes(DEADLINE)))
-        self.run(lambda tx: Runs(session=tx).plan(self.generation, UNITS, max_attempts=MOST))
+        self.run(lambda tx: Worked(session=tx).plan(self.generation, UNITS, max_attempts=MOST))
         self.models = [Model(unit) for unit in UNITS]
         self.now, self.deadline = 0.0, float(DEADLINE)
         self.state, self.paused = GenerationState.QUEUED, None
@@ -88,11 +89,11 @@ class Machine(RuleBasedStateMachine):
 
         return self.runner.run(once())
 
-    def does(self, name: str, command: Callable[[Runs], Awaitable[object]], *, foretold: object) -> None:
+    def does(self, name: str, command: Callable[[Worked], Awaitable[object]], *, foretold: object) -> None:
         """Do it; the answer must be the one foretold."""
         type(self).steps += 1
         self.rules += 1
-        assert self.run(lambda tx: command(Runs(session=tx))) == foretold, name
+        assert self.run(lambda tx: command(Worked(session=tx))) == foretold, name
         self.seen[f"{name}: {foretold}"] += 1
 
     @property
@@ -179,7 +180,7 @@ class Machine(RuleBasedStateMachine):
         )
         mine = free and self.live and self.paused is None and self.now < self.deadline and model.attempt < MOST
 
-        async def claimed(runs: Runs) -> tuple[int, int] | None:
+        async def claimed(runs: Worked) -> tuple[int, int] | None:
             run = model.unit.run_id(self.generation)
             claim = await runs.claim(run, minutes(LEASE), longest=minutes(LONGEST))
             return claim and (claim.attempt, claim.fence)
@@ -209,8 +210,8 @@ class Machine(RuleBasedStateMachine):
         """A worker says how its attempt ended: once, late, twice, or for another's claim."""
         model = self.models[number]
         fence, run = model.fence - back, model.unit.run_id(self.generation)
-        says: dict[str, Callable[[Runs], Awaitable[bool]]] = {
-            "complete": lambda runs: runs.complete(run, fence, {"type": "drawn"}),
+        says: dict[str, Callable[[Worked], Awaitable[bool]]] = {
+            "complete": lambda runs: runs.complete(run, fence, Drawn()),
             "fail": lambda runs: runs.fail(run, fence, "a.b"),
             "retry_later": lambda runs: runs.retry_later(run, fence, minutes(DELAY), "a.b"),
             "give_back": lambda runs: runs.give_back(run, fence, minutes(DELAY), reason="a.b"),
@@ -232,7 +233,7 @@ class Machine(RuleBasedStateMachine):
     def look(self) -> None:
         """A sweeper lists what is stale; it may act on the list much later."""
         foretold = {model.unit for model in self.models if self.live and self.paused is None and self.stale(model)}
-        self.listed = self.run(lambda tx: Runs(session=tx).stale(10, minutes(RESEND)))
+        self.listed = self.run(lambda tx: Worked(session=tx).stale(10, minutes(RESEND)))
         type(self).steps += 1
         assert {run.unit for run in self.listed} == foretold
         self.seen[f"stale: {bool(foretold)}"] += 1
@@ -269,7 +270,7 @@ class Machine(RuleBasedStateMachine):
     def proceed(self) -> None:
         foretold = self.paused is not None
 
-        async def going_on(runs: Runs) -> tuple[bool, set[Unit]]:
+        async def going_on(runs: Worked) -> tuple[bool, set[Unit]]:
             proceeded = await Generations(session=runs.session).proceed(self.generation)
             return proceeded, {unit for unit, _ in await runs.wake(self.generation)} if proceeded else set()
 
@@ -296,7 +297,9 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def the_rows_are_as_foretold(self) -> None:
         async def seen(tx: AsyncConnection) -> tuple[list[Run], list[GenerationId]]:
-            return await Runs(session=tx).of(self.generation), await Generations(session=tx).unfinished_past_deadline(9)
+            return await Worked(session=tx).of(self.generation), await Generations(session=tx).unfinished_past_deadline(
+                9
+            )
 
         runs, late = self.run(seen)
         rows = {run.unit: run for run in runs}

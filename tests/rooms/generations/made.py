@@ -13,12 +13,12 @@ from reelwright.generations import (
     GenerationKind,
     Generations,
     NewGeneration,
-    Runs,
     Stage,
     Unit,
 )
 from reelwright.ground.ids import AccountId, DraftId, GenerationId
 from reelwright.ground.postgres import Database
+from tests.builders import Worked, started
 
 LEASE = timedelta(seconds=30)
 EXPIRED = timedelta(seconds=-1)  # a lease that is over as soon as it is given: no test waits for a clock
@@ -66,13 +66,13 @@ async def queued(db: Database, *, max_attempts: int = 3, **fields: object) -> Ge
     """A committed generation with one queued run: `UNIT`."""
     async with db.begin() as tx:
         made = await generation(tx, **fields)
-        assert await Runs(session=tx).plan(made, [UNIT], max_attempts=max_attempts) == [UNIT]
+        assert await Worked(session=tx).plan(made, [UNIT], max_attempts=max_attempts) == [UNIT]
     return made
 
 
 async def claimed(db: Database, made: GenerationId, lease: timedelta = LEASE) -> Claim:
     async with db.begin() as tx:
-        claim = await Runs(session=tx).claim(UNIT.run_id(made), lease)
+        claim = await Worked(session=tx).claim(UNIT.run_id(made), lease)
         assert claim is not None
-        await Generations(session=tx).start(made)
+        await started(tx, made)
     return claim

@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from reelwright.generations import Claim, Generations, Pulse, Reason, Runs
+from reelwright.generations import Claim, Drawn, Generations, Pulse, Reason
 from reelwright.ground.postgres import Database
+from tests.builders import Worked
 from tests.rooms.generations import made
 from tests.rooms.generations.made import LEASE, UNIT
 from tests.waiting import wait_until
@@ -27,9 +28,9 @@ async def lease_left(db: Database) -> float:
 async def test_no_lease_reaches_beyond_the_attempts_deadline(db: Database, beats: int) -> None:
     generation = await made.queued(db)
     async with db.begin() as tx:
-        claim = await Runs(session=tx).claim(UNIT.run_id(generation), LEASE, longest=SOON)
+        claim = await Worked(session=tx).claim(UNIT.run_id(generation), LEASE, longest=SOON)
         for _ in range(beats):
-            assert await Runs(session=tx).heartbeat(claim.run_id, claim.fence, LEASE, 0.1) is Pulse.OK
+            assert await Worked(session=tx).heartbeat(claim.run_id, claim.fence, LEASE, 0.1) is Pulse.OK
     assert 0 < await lease_left(db) <= 5
 
 
@@ -39,7 +40,7 @@ async def test_no_lease_reaches_beyond_the_generations_deadline(db: Database, be
     claim = await made.claimed(db, generation)
     async with db.begin() as tx:
         for _ in range(beats):
-            assert await Runs(session=tx).heartbeat(claim.run_id, claim.fence, LEASE, 0.1) is Pulse.OK
+            assert await Worked(session=tx).heartbeat(claim.run_id, claim.fence, LEASE, 0.1) is Pulse.OK
     assert 0 < await lease_left(db) <= 5
 
 
@@ -47,16 +48,16 @@ async def test_whose_time_is_over_hears_it_and_is_found_by_the_sweep(db: Databas
     """A worker that hangs but still beats would hold its run for ever; late work that arrives first still counts."""
     generation = await made.queued(db)
     async with db.begin() as tx:
-        claim = await Runs(session=tx).claim(UNIT.run_id(generation), LEASE, longest=OVER)
+        claim = await Worked(session=tx).claim(UNIT.run_id(generation), LEASE, longest=OVER)
     async with db.begin() as tx:
-        runs = Runs(session=tx)
+        runs = Worked(session=tx)
         assert await runs.heartbeat(claim.run_id, claim.fence, LEASE, 0.1) is Pulse.LATE
         (stale,) = await runs.stale(10, LEASE)
         assert await runs.rescue(stale, LEASE)
-        assert not await runs.complete(claim.run_id, claim.fence, {"type": "drawn"})
+        assert not await runs.complete(claim.run_id, claim.fence, Drawn())
         again = await runs.claim(claim.run_id, LEASE, longest=SOON)
         assert await runs.heartbeat(again.run_id, again.fence, LEASE, 0.1) is Pulse.OK
-        assert await runs.complete(again.run_id, again.fence, {"type": "drawn"})
+        assert await runs.complete(again.run_id, again.fence, Drawn())
 
 
 async def test_a_generation_past_its_deadline_tells_its_worker_to_stop(db: Database) -> None:
@@ -64,21 +65,21 @@ async def test_a_generation_past_its_deadline_tells_its_worker_to_stop(db: Datab
     claim = await made.claimed(db, generation)
     async with db.begin() as tx:
         await tx.execute(text("UPDATE generations SET deadline_at = now() - interval '1 s'"))
-        assert await Runs(session=tx).heartbeat(claim.run_id, claim.fence, LEASE, 0.1) is Pulse.ENDED
+        assert await Worked(session=tx).heartbeat(claim.run_id, claim.fence, LEASE, 0.1) is Pulse.ENDED
 
 
 async def test_a_claim_that_waited_for_the_generation_sees_what_became_of_it(db: Database) -> None:
     """Deadline and pause are read of the row that was locked, not of the one that the statement began with."""
     generation = await made.queued(db, deadline=OVER)
     async with db.begin() as tx:
-        assert await Runs(session=tx).claim(UNIT.run_id(generation), LEASE) is None
-        assert (await Runs(session=tx).why_not(UNIT.run_id(generation))).reason is Reason.ENDED
+        assert await Worked(session=tx).claim(UNIT.run_id(generation), LEASE) is None
+        assert (await Worked(session=tx).why_not(UNIT.run_id(generation))).reason is Reason.ENDED
         assert await Generations(session=tx).pause(generation)
         await tx.execute(text("UPDATE generations SET paused_at = paused_at - interval '1 h'"))
 
     async def claim() -> Claim | None:
         async with db.begin() as other:
-            return await Runs(session=other).claim(UNIT.run_id(generation), LEASE)
+            return await Worked(session=other).claim(UNIT.run_id(generation), LEASE)
 
     async with db.begin() as tx:
         assert await Generations(session=tx).proceed(generation)
@@ -95,5 +96,7 @@ async def test_what_is_given_back_says_why_and_counts_nothing(db: Database) -> N
         claim = await made.claimed(db, generation)
         assert (claim.attempt, claim.fence) == (1, attempt)
         async with db.begin() as tx:
-            assert await Runs(session=tx).give_back(claim.run_id, claim.fence, AT_ONCE, reason="provider.rate_limited")
-            assert (await Runs(session=tx).get(claim.run_id)).error_code == "provider.rate_limited"
+            assert await Worked(session=tx).give_back(
+                claim.run_id, claim.fence, AT_ONCE, reason="provider.rate_limited"
+            )
+            assert (await Worked(session=tx).get(claim.run_id)).error_code == "provider.rate_limited"

@@ -14,10 +14,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright import outbox
-from reelwright.generations import Drawn, Generations, Pulse, Runs, Uploads
+from reelwright.generations import Drawn, Generations, Pulse, Uploads
 from reelwright.ground import qstash
 from reelwright.ground.ids import GenerationId
 from reelwright.ground.postgres import Database
+from tests.builders import Worked, started
 from tests.rooms.generations import made
 from tests.rooms.generations.made import LEASE, UNIT
 
@@ -92,17 +93,17 @@ async def test_deliveries_and_sweeps_read_what_is_live_and_nothing_else(
     one, other = crowded
     counting = Counting(db)
     async with counting.begin() as tx:
-        claim = await Runs(session=tx).claim(UNIT.run_id(one), LEASE)
-        await Generations(session=tx).start(one)
+        claim = await Worked(session=tx).claim(UNIT.run_id(one), LEASE)
+        await started(tx, one)
     async with counting.begin() as tx:
-        assert await Runs(session=tx).heartbeat(claim.run_id, claim.fence, LEASE, 0.5) is Pulse.OK
+        assert await Worked(session=tx).heartbeat(claim.run_id, claim.fence, LEASE, 0.5) is Pulse.OK
     async with counting.begin() as tx:
-        assert await Runs(session=tx).complete(claim.run_id, claim.fence, Drawn())
+        assert await Worked(session=tx).complete(claim.run_id, claim.fence, Drawn())
     async with counting.begin() as tx:
-        (stale,) = await Runs(session=tx).stale(50, RESEND)
+        (stale,) = await Worked(session=tx).stale(50, RESEND)
         assert stale.generation_id == other
     async with counting.begin() as tx:
-        assert await Runs(session=tx).rescue(stale, RESEND)
+        assert await Worked(session=tx).rescue(stale, RESEND)
     async with counting.begin() as tx:
         assert await Generations(session=tx).unfinished_past_deadline(50) == []
         assert await Generations(session=tx).lock_paused_too_long() is None

@@ -13,12 +13,12 @@ from reelwright.generations import (
     GenerationState,
     Pulse,
     Reason,
-    Runs,
     Stage,
     Unit,
 )
 from reelwright.ground.ids import GenerationId
 from reelwright.ground.postgres import Database
+from tests.builders import Worked
 from tests.rooms.generations import made
 from tests.rooms.generations.made import EXPIRED, LEASE, NOW, UNIT
 
@@ -41,13 +41,13 @@ async def test_nothing_of_it_starts_until_it_goes_on(db: Database) -> None:
     generation = await made.queued(db)
     await paused(db, generation)
     async with db.begin() as tx:
-        assert await Runs(session=tx).claim(UNIT.run_id(generation), LEASE) is None
-        assert (await Runs(session=tx).why_not(UNIT.run_id(generation))).reason is Reason.PAUSED
+        assert await Worked(session=tx).claim(UNIT.run_id(generation), LEASE) is None
+        assert (await Worked(session=tx).why_not(UNIT.run_id(generation))).reason is Reason.PAUSED
         assert not await Generations(session=tx).pause(generation)
         assert await Generations(session=tx).proceed(generation)
         assert not await Generations(session=tx).proceed(generation)
-        assert await Runs(session=tx).wake(generation) == [(UNIT, timedelta(0))]
-        assert await Runs(session=tx).claim(UNIT.run_id(generation), LEASE) is not None
+        assert await Worked(session=tx).wake(generation) == [(UNIT, timedelta(0))]
+        assert await Worked(session=tx).claim(UNIT.run_id(generation), LEASE) is not None
 
 
 async def test_what_runs_finishes_and_what_follows_waits(db: Database) -> None:
@@ -57,7 +57,7 @@ async def test_what_runs_finishes_and_what_follows_waits(db: Database) -> None:
     await paused(db, generation)
     await moved(db, "deadline_at", -2 * LATER)
     async with db.begin() as tx:
-        runs = Runs(session=tx)
+        runs = Worked(session=tx)
         assert await runs.heartbeat(claim.run_id, claim.fence, LEASE, 0.5) is Pulse.OK
         assert (await runs.get(claim.run_id)).lease_until > (await Generations(session=tx).lock(generation)).deadline_at
         assert await runs.complete(claim.run_id, claim.fence, Drawn())
@@ -70,16 +70,16 @@ async def test_nothing_of_it_is_rescued_given_up_or_late(db: Database) -> None:
     await made.claimed(db, dead, EXPIRED)
     async with db.begin() as tx:
         await tx.execute(text("UPDATE stage_runs SET sent_at = sent_at - interval '1 day'"))
-        stale = await Runs(session=tx).stale(10, RESEND)
+        stale = await Worked(session=tx).stale(10, RESEND)
     assert {run.generation_id for run in stale} == {dead, silent}
     for generation in (dead, silent):
         await paused(db, generation)
     await moved(db, "deadline_at", -2 * LATER)
     async with db.begin() as tx:
-        assert await Runs(session=tx).stale(10, RESEND) == []
-        assert [await Runs(session=tx).rescue(run, RESEND) for run in stale] == [False, False]
+        assert await Worked(session=tx).stale(10, RESEND) == []
+        assert [await Worked(session=tx).rescue(run, RESEND) for run in stale] == [False, False]
         await tx.execute(text("UPDATE stage_runs SET attempt = max_attempts"))
-        assert [await Runs(session=tx).give_up(run, RESEND, "a.b") for run in stale] == [False, False]
+        assert [await Worked(session=tx).give_up(run, RESEND, "a.b") for run in stale] == [False, False]
         assert await Generations(session=tx).unfinished_past_deadline(10) == []
 
 
@@ -139,14 +139,14 @@ async def test_what_has_ended_is_neither_paused_nor_let_go_on(db: Database, stat
         assert await Generations(session=tx).finish(generation, state, **why)
         assert not await Generations(session=tx).pause(generation)
         assert not await Generations(session=tx).proceed(generation)
-        assert await Runs(session=tx).wake(generation) == []
+        assert await Worked(session=tx).wake(generation) == []
 
 
 async def test_a_woken_run_keeps_the_wait_that_it_had(db: Database) -> None:
     generation = await made.queued(db)
     claim = await made.claimed(db, generation)
     async with db.begin() as tx:
-        assert await Runs(session=tx).retry_later(claim.run_id, claim.fence, LATER, "a.b")
-        ((unit, wait),) = await Runs(session=tx).wake(generation)
+        assert await Worked(session=tx).retry_later(claim.run_id, claim.fence, LATER, "a.b")
+        ((unit, wait),) = await Worked(session=tx).wake(generation)
     assert unit == UNIT
     assert LATER - timedelta(minutes=1) < wait <= LATER

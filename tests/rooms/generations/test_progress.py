@@ -1,7 +1,7 @@
 """A run begins and ends in one statement each, and what it reads beside the lock is never older than the lock."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import text
@@ -22,6 +22,7 @@ from reelwright.generations import (
 )
 from reelwright.ground.ids import DraftId, GenerationId
 from reelwright.ground.postgres import Database
+from tests.builders import started
 from tests.rooms.generations import made
 from tests.rooms.generations.made import LEASE, UNIT
 from tests.waiting import wait_until
@@ -53,6 +54,19 @@ async def test_a_claim_notes_the_beginning_and_reads_the_draft(db: Database) -> 
         [event] = await Generations(session=tx).events_after(generation, 0)
     said = {"stage": "STORY_WRITING", "scene": None, "chunk": None, "round": 0, "attempt": 1}
     assert (event.seq, event.kind, event.data) == (1, "stage_started", said)
+
+
+async def test_a_second_run_keeps_the_generations_first_start(db: Database) -> None:
+    async with db.begin() as tx:
+        generation = await made.generation(tx)
+        await Runs(session=tx).plan(generation, PICTURES, max_attempts=3)
+    at: list[datetime | None] = []
+    for unit in PICTURES:
+        async with db.single() as tx:
+            found = await begun(Progress(session=tx), generation, unit)
+        assert found is not None
+        at.append(found[1].generation.started_at)
+    assert at == [at[0]] * 2 != [None] * 2
 
 
 async def test_a_claim_that_waited_for_an_edit_is_done_again_and_reads_the_edit(db: Database) -> None:
@@ -119,7 +133,7 @@ async def test_who_lost_the_run_ends_nothing(db: Database) -> None:
 async def test_a_success_ends_the_generation_once_with_what_is_still_planned(db: Database) -> None:
     generation = await made.queued(db)
     async with db.begin() as tx:
-        await Generations(session=tx).start(generation)
+        await started(tx, generation)
         for _ in range(2):
             await Progress(session=tx).succeed(generation, gate={"passed": True})
         ended = await Generations(session=tx).lock(generation)

@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from reelwright import outbox
 from reelwright.generations import (
     Claim,
+    Drawn,
     Generations,
     GenerationState,
     Ingested,
@@ -19,7 +20,6 @@ from reelwright.generations import (
     Mixed,
     Pulse,
     Reason,
-    Runs,
     RunState,
     Source,
     Stage,
@@ -29,6 +29,7 @@ from reelwright.generations import (
 from reelwright.ground import postgres
 from reelwright.ground.ids import GenerationId, StageRunId
 from reelwright.ground.postgres import Database
+from tests.builders import Worked
 from tests.rooms.generations import made
 from tests.rooms.generations.made import EXPIRED, LEASE, UNIT
 
@@ -46,12 +47,12 @@ async def many(db: Database, database_url: str) -> AsyncGenerator[Database]:
 
 async def stale(db: Database, resend_after: timedelta = AT_ONCE) -> list[StaleRun]:
     async with db.begin() as tx:
-        return await Runs(session=tx).stale(50, resend_after)
+        return await Worked(session=tx).stale(50, resend_after)
 
 
 async def why_not(db: Database, run: StageRunId) -> Reason:
     async with db.begin() as tx:
-        return (await Runs(session=tx).why_not(run)).reason
+        return (await Worked(session=tx).why_not(run)).reason
 
 
 async def test_units_are_planned_once_whatever_is_repeated(db: Database) -> None:
@@ -62,7 +63,7 @@ async def test_units_are_planned_once_whatever_is_repeated(db: Database) -> None
     ]
     async with db.begin() as tx:
         generation = await made.generation(tx)
-        runs = Runs(session=tx)
+        runs = Worked(session=tx)
         assert await runs.plan(generation, units[:2], max_attempts=3) == units[:2]
         assert await runs.plan(generation, units, max_attempts=9) == units[2:]
         assert await runs.plan(generation, units, max_attempts=3) == []
@@ -78,7 +79,7 @@ async def test_of_many_claims_at_once_one_wins(db: Database, many: Database) -> 
 
     async def claim() -> Claim | None:
         async with many.begin() as tx:
-            won = await Runs(session=tx).claim(UNIT.run_id(generation), LEASE)
+            won = await Worked(session=tx).claim(UNIT.run_id(generation), LEASE)
             if won is not None:
                 await Generations(session=tx).note(generation, "stage_started", {})
             return won
@@ -89,22 +90,18 @@ async def test_of_many_claims_at_once_one_wins(db: Database, many: Database) -> 
 
 
 async def test_claims_of_all_scenes_side_by_side_never_deadlock(db: Database, many: Database) -> None:
-    """Each transaction goes on to change the generation, as every delivery does."""
+    """Each transaction changes the generation as well: it tells an event."""
     units = [Unit(stage=Stage.VISUAL_GENERATION, scene=scene) for scene in range(12)]
     async with db.begin() as tx:
         generation = await made.generation(tx)
-        await Runs(session=tx).plan(generation, units, max_attempts=3)
+        await Worked(session=tx).plan(generation, units, max_attempts=3)
 
     async def work(unit: Unit) -> bool:
         async with many.begin() as tx:
-            claim = await Runs(session=tx).claim(unit.run_id(generation), LEASE)
+            claim = await Worked(session=tx).claim(unit.run_id(generation), LEASE)
             assert claim is not None
-            await Generations(session=tx).start(generation)
-            await Generations(session=tx).note(generation, "stage_started", {})
         async with many.begin() as tx:
-            done = await Runs(session=tx).complete(claim.run_id, claim.fence, {"type": "drawn"})
-            await Generations(session=tx).note(generation, "stage_completed", {})
-            return done
+            return await Worked(session=tx).complete(claim.run_id, claim.fence, Drawn())
 
     assert all(await asyncio.gather(*(work(unit) for unit in units)))
     async with db.begin() as tx:
@@ -117,15 +114,15 @@ async def test_an_expired_lease_is_reclaimed_and_the_old_claim_writes_nothing(db
     alive = await made.claimed(db, generation)
     assert (alive.fence, alive.attempt) == (dead.fence + 1, 2)
     async with db.begin() as tx:
-        runs = Runs(session=tx)
+        runs = Worked(session=tx)
         assert await runs.heartbeat(dead.run_id, dead.fence, LEASE, 0.9) is Pulse.LOST
-        assert not await runs.complete(dead.run_id, dead.fence, {"type": "drawn"})
+        assert not await runs.complete(dead.run_id, dead.fence, Drawn())
         assert not await runs.retry_later(dead.run_id, dead.fence, LATER, "x.y")
         assert not await runs.give_back(dead.run_id, dead.fence, LATER)
         assert not await runs.fail(dead.run_id, dead.fence, "x.y")
         untouched = await runs.get(dead.run_id)
         assert (untouched.state, untouched.fence, untouched.progress) == (RunState.RUNNING, alive.fence, 0)
-        assert await runs.complete(alive.run_id, alive.fence, {"type": "drawn"})
+        assert await runs.complete(alive.run_id, alive.fence, Drawn())
         done = await runs.get(alive.run_id)
     assert (done.state, done.won_fence, done.progress) == (RunState.SUCCEEDED, alive.fence, 1)
 
@@ -136,7 +133,7 @@ async def test_of_many_completions_at_once_one_counts(db: Database, many: Databa
 
     async def complete() -> bool:
         async with many.begin() as tx:
-            return await Runs(session=tx).complete(claim.run_id, claim.fence, {"type": "drawn"})
+            return await Worked(session=tx).complete(claim.run_id, claim.fence, Drawn())
 
     assert sum(await asyncio.gather(*(complete() for _ in range(12)))) == 1
     assert await why_not(db, claim.run_id) is Reason.ENDED
@@ -146,7 +143,7 @@ async def test_a_live_lease_keeps_others_away_and_a_heartbeat_keeps_it_live(db: 
     generation = await made.queued(db)
     claim = await made.claimed(db, generation, EXPIRED)
     async with db.begin() as tx:
-        runs = Runs(session=tx)
+        runs = Worked(session=tx)
         assert await runs.heartbeat(claim.run_id, claim.fence, LEASE, 0.5) is Pulse.OK
         assert await runs.heartbeat(claim.run_id, claim.fence, LEASE, 0.25) is Pulse.OK
         assert await runs.claim(claim.run_id, LEASE) is None
@@ -161,19 +158,19 @@ async def test_a_failed_attempt_counts_and_waits_and_the_last_one_is_the_last(db
     claim = await made.claimed(db, generation)
     assert not claim.last
     async with db.begin() as tx:
-        assert await Runs(session=tx).retry_later(claim.run_id, claim.fence, LATER, "provider.unavailable")
+        assert await Worked(session=tx).retry_later(claim.run_id, claim.fence, LATER, "provider.unavailable")
     async with db.begin() as tx:
-        early = await Runs(session=tx).why_not(claim.run_id)
+        early = await Worked(session=tx).why_not(claim.run_id)
         assert (early.reason, LATER - early.wait < timedelta(minutes=1)) == (Reason.EARLY, True)
-        assert await Runs(session=tx).claim(claim.run_id, LEASE) is None
-        assert (await Runs(session=tx).get(claim.run_id)).error_code == "provider.unavailable"
+        assert await Worked(session=tx).claim(claim.run_id, LEASE) is None
+        assert (await Worked(session=tx).get(claim.run_id)).error_code == "provider.unavailable"
         await tx.execute(text("UPDATE stage_runs SET next_attempt_at = now()"))
     second = await made.claimed(db, generation)
     assert (second.attempt, second.last) == (2, True)
     async with db.begin() as tx:
-        assert await Runs(session=tx).retry_later(second.run_id, second.fence, AT_ONCE, "x.y")
+        assert await Worked(session=tx).retry_later(second.run_id, second.fence, AT_ONCE, "x.y")
     async with db.begin() as tx:
-        assert await Runs(session=tx).claim(second.run_id, LEASE) is None
+        assert await Worked(session=tx).claim(second.run_id, LEASE) is None
     assert await why_not(db, second.run_id) is Reason.EXHAUSTED
 
 
@@ -183,16 +180,16 @@ async def test_what_is_given_back_was_never_counted(db: Database) -> None:
         claim = await made.claimed(db, generation)
         assert (claim.attempt, claim.fence) == (1, fence)
         async with db.begin() as tx:
-            assert await Runs(session=tx).give_back(claim.run_id, claim.fence, AT_ONCE)
+            assert await Worked(session=tx).give_back(claim.run_id, claim.fence, AT_ONCE)
 
 
 async def test_a_run_that_failed_is_never_claimed_again(db: Database) -> None:
     generation = await made.queued(db)
     claim = await made.claimed(db, generation)
     async with db.begin() as tx:
-        assert await Runs(session=tx).fail(claim.run_id, claim.fence, "provider.refused")
-        assert await Runs(session=tx).claim(claim.run_id, LEASE) is None
-        assert (await Runs(session=tx).get(claim.run_id)).error_code == "provider.refused"
+        assert await Worked(session=tx).fail(claim.run_id, claim.fence, "provider.refused")
+        assert await Worked(session=tx).claim(claim.run_id, LEASE) is None
+        assert (await Worked(session=tx).get(claim.run_id)).error_code == "provider.refused"
 
 
 async def test_nothing_is_claimed_for_a_generation_that_is_over(db: Database) -> None:
@@ -202,7 +199,7 @@ async def test_nothing_is_claimed_for_a_generation_that_is_over(db: Database) ->
         await Generations(session=tx).finish(ended, GenerationState.CANCELLED)
     async with db.begin() as tx:
         for generation in (late, ended, GenerationId(uuid4())):
-            assert await Runs(session=tx).claim(UNIT.run_id(generation), LEASE) is None
+            assert await Worked(session=tx).claim(UNIT.run_id(generation), LEASE) is None
     reasons = [await why_not(db, UNIT.run_id(generation)) for generation in (late, ended, GenerationId(uuid4()))]
     assert reasons == [Reason.ENDED, Reason.ENDED, Reason.UNKNOWN]
 
@@ -215,11 +212,11 @@ async def test_a_dead_workers_run_is_found_and_rescued_by_one_sweeper(db: Databa
 
     async def rescue() -> bool:
         async with many.begin() as tx:
-            return await Runs(session=tx).rescue(found, LATER)
+            return await Worked(session=tx).rescue(found, LATER)
 
     assert sum(await asyncio.gather(*(rescue() for _ in range(12)))) == 1
     async with db.begin() as tx:
-        assert not await Runs(session=tx).complete(dead.run_id, dead.fence, {"type": "drawn"})
+        assert not await Worked(session=tx).complete(dead.run_id, dead.fence, Drawn())
     assert await stale(db, LATER) == []
     assert (await made.claimed(db, generation)).attempt == 2
 
@@ -231,7 +228,7 @@ async def test_a_silent_run_that_many_sweepers_found_is_sent_again_by_one(db: Da
 
     async def rescue() -> bool:
         async with many.begin() as tx:
-            return await Runs(session=tx).rescue(found, AT_ONCE)
+            return await Worked(session=tx).rescue(found, AT_ONCE)
 
     assert sum(await asyncio.gather(*(rescue() for _ in range(12)))) == 1
 
@@ -242,18 +239,18 @@ async def test_a_run_that_moved_on_is_not_rescued(db: Database, came_first: str)
     slow = await made.claimed(db, generation, EXPIRED)
     (found,) = await stale(db)
     async with db.begin() as tx:
-        runs = Runs(session=tx)
+        runs = Worked(session=tx)
         if came_first == "heartbeat":
             assert await runs.heartbeat(slow.run_id, slow.fence, LEASE, 0.5) is Pulse.OK
         elif came_first == "claim":
             assert await runs.claim(slow.run_id, LEASE) is not None
         else:
-            assert await runs.complete(slow.run_id, slow.fence, {"type": "drawn"})
+            assert await runs.complete(slow.run_id, slow.fence, Drawn())
     async with db.begin() as tx:
-        before = await Runs(session=tx).get(slow.run_id)
-        assert not await Runs(session=tx).rescue(found, AT_ONCE)
-        assert not await Runs(session=tx).give_up(found, AT_ONCE, "x.y")
-        assert await Runs(session=tx).get(slow.run_id) == before
+        before = await Worked(session=tx).get(slow.run_id)
+        assert not await Worked(session=tx).rescue(found, AT_ONCE)
+        assert not await Worked(session=tx).give_up(found, AT_ONCE, "x.y")
+        assert await Worked(session=tx).get(slow.run_id) == before
 
 
 async def test_a_silent_run_is_sent_again_less_and_less_often(db: Database) -> None:
@@ -273,11 +270,11 @@ async def test_a_silent_run_is_sent_again_less_and_less_often(db: Database) -> N
                 break
         waits.append(minutes)
         async with db.begin() as tx:
-            assert await Runs(session=tx).rescue(found[0], LATER)
+            assert await Worked(session=tx).rescue(found[0], LATER)
         assert await stale(db, LATER) == []
     assert waits == [6, 11, 21, 41, 81, 161, 321, 321]
     async with db.begin() as tx:
-        assert await Runs(session=tx).claim(UNIT.run_id(generation), LEASE) is not None
+        assert await Worked(session=tx).claim(UNIT.run_id(generation), LEASE) is not None
         assert await tx.scalar(text("SELECT resends FROM stage_runs")) == 0
 
 
@@ -301,10 +298,10 @@ async def test_a_run_without_attempts_left_is_given_up_once_and_never_rescued(db
     (found,) = await stale(db)
     async with db.begin() as tx:
         assert found.exhausted
-        assert not await Runs(session=tx).rescue(found, AT_ONCE)
-        assert await Runs(session=tx).give_up(found, AT_ONCE, "stage.exhausted")
-        assert not await Runs(session=tx).give_up(found, AT_ONCE, "stage.exhausted")
-        run = await Runs(session=tx).get(found.id)
+        assert not await Worked(session=tx).rescue(found, AT_ONCE)
+        assert await Worked(session=tx).give_up(found, AT_ONCE, "stage.exhausted")
+        assert not await Worked(session=tx).give_up(found, AT_ONCE, "stage.exhausted")
+        run = await Worked(session=tx).get(found.id)
     assert (run.state, run.error_code) == (RunState.FAILED, "stage.exhausted")
 
 
@@ -314,8 +311,8 @@ async def test_stale_runs_come_page_by_page_and_only_of_live_generations(db: Dat
         await Generations(session=tx).finish(generations[0], GenerationState.CANCELLED)
     expected = sorted(UNIT.run_id(generation) for generation in generations[1:])
     async with db.begin() as tx:
-        first = await Runs(session=tx).stale(2, AT_ONCE)
-        rest = await Runs(session=tx).stale(2, AT_ONCE, after=first[-1].id)
+        first = await Worked(session=tx).stale(2, AT_ONCE)
+        rest = await Worked(session=tx).stale(2, AT_ONCE, after=first[-1].id)
     assert [found.id for found in first + rest] == expected
 
 
@@ -329,7 +326,7 @@ async def test_what_finished_runs_concluded_is_read_back(db: Database) -> None:
     }
     async with db.begin() as tx:
         generation = await made.generation(tx)
-        runs = Runs(session=tx)
+        runs = Worked(session=tx)
         await runs.plan(generation, [*outcomes, Unit(stage=Stage.VIDEO_ASSEMBLY)], max_attempts=3)
         for unit, outcome in outcomes.items():
             claim = await runs.claim(unit.run_id(generation), LEASE)
@@ -345,11 +342,11 @@ async def test_what_finished_runs_concluded_is_read_back(db: Database) -> None:
 @pytest.mark.parametrize(
     ("change", "broken"),
     [
-        ("state = 'running', started_at = now()", "lease_until"),
-        ("lease_until = now()", "lease_until"),
-        ("state = 'succeeded', started_at = now(), finished_at = now()", "won_fence"),
-        ("state = 'failed', finished_at = now()", "failure_has_code"),
-        ("state = 'cancelled'", "finished_at"),
+        ("state = 'running', started_at = now()", "state"),
+        ("lease_until = now()", "state"),
+        ("state = 'succeeded', started_at = now(), finished_at = now()", "state"),
+        ("state = 'failed', finished_at = now()", "state"),
+        ("state = 'cancelled'", "state"),
         ("attempt = 4", "attempt"),
         ("progress = 1.1", "progress"),
     ],

@@ -19,7 +19,6 @@ from reelwright.generations import (
     MotionKind,
     Part,
     Rewritten,
-    Runs,
     Scene,
     Source,
     Sources,
@@ -33,6 +32,7 @@ from reelwright.generations import (
 )
 from reelwright.ground.ids import AccountId, DraftId, GenerationId, VariantId
 from reelwright.ground.postgres import Database
+from tests.builders import Worked
 from tests.rooms.generations import made
 from tests.rooms.generations.made import LEASE
 
@@ -117,6 +117,27 @@ async def test_variants_come_back_with_their_scenes(db: Database) -> None:
         assert await variants.get(owner, VariantId(uuid4())) is None
 
 
+async def test_pages_of_a_drafts_variants_leave_none_out_and_tell_none_twice(db: Database) -> None:
+    """Three of a writing have one instant, so a page may end between two of them; two writings may share it, too."""
+    async with db.begin() as tx:
+        owner = await made.account(tx)
+        draft, other = [(await made.draft(tx, owner)).id for _ in range(2)]
+        variants = Variants(session=tx)
+        for which in (draft, draft, draft, other):
+            generation = await on(tx, owner, which, GenerationKind.VIDEO)
+            await variants.write(generation, which, [replace(STORY, title=str(n)) for n in range(3)])
+        every = [one.id for one in await variants.of_draft(draft)]
+        assert len(every) == 9
+        for limit in (1, 2, 4, 9):
+            found: list[VariantId] = []
+            while page := await variants.page(draft, limit=limit, after=found[-1] if found else None):
+                found += [one.id for one in page]
+            assert found == every
+        chosen = await variants.page(draft, limit=2, selected=every[-1])
+        assert [one.id for one in chosen] == [*every[:2], every[-1]]
+        assert await variants.page(other, limit=9, after=every[0]) == []
+
+
 async def test_a_render_works_on_the_drafts_variants_and_a_writing_on_its_own(db: Database) -> None:
     async with db.begin() as tx:
         owner = await made.account(tx)
@@ -150,8 +171,8 @@ async def test_files_carry_the_place_of_the_run_that_made_them(db: Database) -> 
     for take in (0, 1):
         unit = Unit(stage=Stage.VISUAL_GENERATION, scene=3, round=take)
         async with db.begin() as tx:
-            await Runs(session=tx).plan(generation, [unit], max_attempts=3)
-            claim = await Runs(session=tx).claim(unit.run_id(generation), LEASE)
+            await Worked(session=tx).plan(generation, [unit], max_attempts=3)
+            claim = await Worked(session=tx).claim(unit.run_id(generation), LEASE)
             await Artefacts(session=tx).record(claim, [replace(FILE, meta={"take": take})])
             await Artefacts(session=tx).record(claim, [])
     async with db.begin() as tx:

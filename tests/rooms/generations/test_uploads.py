@@ -9,11 +9,11 @@ from reelwright.generations import (
     Drawn,
     Generations,
     GenerationState,
-    Runs,
     StoredArtefact,
     Uploads,
 )
 from reelwright.ground.postgres import Database
+from tests.builders import Worked
 from tests.rooms.generations import made
 
 AT_ONCE = timedelta(seconds=-1)
@@ -56,7 +56,7 @@ async def test_what_a_lost_claim_left_is_found_page_by_page_and_forgotten(db: Da
 async def test_what_is_recorded_is_under_way_no_more(db: Database) -> None:
     claim = await begun(db)
     async with db.begin() as tx:
-        assert await Runs(session=tx).complete(claim.run_id, claim.fence, Drawn())
+        assert await Worked(session=tx).complete(claim.run_id, claim.fence, Drawn())
         await Uploads(session=tx).recorded(KEYS[:2])
     assert await abandoned(db) == KEYS[2:]
 
@@ -72,6 +72,6 @@ async def test_what_an_artefact_names_is_never_abandoned(db: Database) -> None:
         inputs_hash="1" * 64,
     )
     async with db.begin() as tx:
-        assert await Runs(session=tx).complete(claim.run_id, claim.fence, Drawn())
+        assert await Worked(session=tx).complete(claim.run_id, claim.fence, Drawn())
         await Artefacts(session=tx).record(claim, [stored])
     assert await abandoned(db) == KEYS[1:]

@@ -205,6 +205,31 @@ async def test_c8_refunds_never_exceed_the_charge_and_go_back_where_they_came_fr
         assert await ledger.charged(tx, generation=work) == 0
 
 
+async def test_a_reference_that_begins_as_another_does_is_another_correction(db: Database) -> None:
+    """Its lines, of which each lot has one, are told from it; so are those that a colon used to set apart."""
+    owner = await account_with(db, ("a", 10, Origin.ADMIN, None), ("b", 10, Origin.ADMIN, None))
+
+    async def adjust(micro: int, reference: str) -> ledger.Correction:
+        async with db.begin() as tx:
+            return await ledger.adjust(
+                tx, account=owner, micro=micro, reference=reference, reason="x", actor=ADMIN, force=True
+            )
+
+    taken = {"ticket-7:2": 3, "ticket-7": 8, "ticket-7:1": 11, "ticket": 5, "ticket:1": 4}
+    for reference, micro in taken.items():
+        assert (await adjust(-micro, reference)).now
+    before = await balance(db, owner)
+    debts = {"ticket-7": 0, "ticket-7:1": 2, "ticket": 5, "ticket:1": 4}
+    for reference, debt in debts.items():
+        assert await adjust(-1, reference) == ledger.Correction(-taken[reference], debt, now=False)
+    async with db.begin() as tx:
+        await tx.execute(text("SET LOCAL session_replication_role = replica"))
+        old = "UPDATE credit_journal SET source = replace(source, 'ticket-7:1 ', 'ticket-7:1:') WHERE source ~ :these"
+        await tx.execute(text(old), {"these": "ticket-7:1( |$)"})
+    assert await adjust(-1, "ticket-7:1") == ledger.Correction(-11, 2, now=False)
+    assert await balance(db, owner) == before == (0, 0, 11)
+
+
 async def test_c22_an_adjustment_below_zero_needs_force(db: Database) -> None:
     owner = await account_with(db, ("a", 10, Origin.ADMIN, None))
 

@@ -192,16 +192,18 @@ async def test_a_roll_up_that_is_cut_off_has_added_all_of_a_batch_or_nothing(
     assert (await totals(db))["story"][0] == 3
 
 
-@pytest.mark.parametrize("table", ["usage_daily", "usage_totals"])
+@pytest.mark.parametrize("table", ["usage_daily", "usage_totals", "usage_accounts"])
 async def test_a_figure_that_was_tampered_with_is_found(db: Database, table: str) -> None:
     owner = (await an_account(db)).id
     async with db.begin() as tx:
         await used(tx, owner, 1)
     await rolled(db)
     async with db.begin() as tx:
-        await tx.execute(text(f"UPDATE {table} SET cost_nano_usd = cost_nano_usd + 1"))  # noqa: S608 - one of two
+        await tx.execute(text(f"UPDATE {table} SET cost_nano_usd = cost_nano_usd + 1"))  # noqa: S608 - one of three
         found = await ledger.differences(tx)
-    assert any(fact.startswith("all " if table == "usage_totals" else str(owner)) for fact in found)
+    told = {"usage_daily": f"{owner} ", "usage_totals": "all ", "usage_accounts": f"{owner} "}[table]
+    last = " all" if table == "usage_accounts" else ""
+    assert any(fact.startswith(told) and fact.endswith(last) for fact in found), found
 
 
 async def test_days_are_utc_days(db: Database) -> None:

@@ -56,7 +56,7 @@ async def test_choices_decide_how_a_kind_goes_out(db: Database) -> None:
     account = await an_account(db)
     async with db.begin() as tx:
         before = await notices.preferences(tx, account.id)
-        await notices.choose(tx, account.id, {Kind.LOW_BALANCE: Wanted(mail=False, webhook=True)})
+        await notices.choose(tx, account.id, {Kind.LOW_BALANCE: {"mail": False, "webhook": True}})
         after = await notices.preferences(tx, account.id)
     assert before[Kind.LOW_BALANCE] == Wanted(mail=True, webhook=True)
     assert before[Kind.GENERATION_SUCCEEDED] == Wanted(mail=False, webhook=True)

@@ -94,7 +94,7 @@ async def test_a_hook_is_another_each_time_and_true(topic):
         assert after.beats[0].narration.startswith(after.hook)
         assert after.beats[1:] == before.beats[1:]
         assert_true(after, asked)
-        assert abs(length(after) - 70) <= 0.12 * 70
+        assert abs(length(after) - 70) <= 0.14 * 70  # each scene is rounded to words
 
 
 @pytest.mark.parametrize("topic", TOPICS)
@@ -148,7 +148,7 @@ async def test_a_scene_says_something_else_as_long_and_true(topic):
                 b for n, b in enumerate(before.beats) if n != beat
             ]
             assert_true(after, asked)
-            assert abs(length(after) - 70) <= 0.12 * 70
+            assert abs(length(after) - 70) <= 0.14 * 70  # each scene is rounded to words
     assert refused <= 2
 
 

@@ -9,6 +9,7 @@ from PIL import Image
 from reelwright.ground.metering import Action
 from reelwright.providers.model import Judgement, Picture, SceneText
 from reelwright.providers.offline.drawing import OfflinePictures
+from reelwright.providers.offline.illustrations_plain import PLAIN
 from reelwright.providers.offline.inspection import OfflineVision
 
 SCENES = {
@@ -152,3 +153,9 @@ async def test_a_weapon_lowers_safety_and_is_named() -> None:
 async def test_use_counts_one_check() -> None:
     _, (use,) = await OfflineVision().judge(await drawn(), visual="", narration="", prompt=OCTOPUS)
     assert (use.action, use.quantity) == (Action.VISION_CHECK, 1)
+
+
+async def test_a_shape_that_shows_nothing_passes_where_nothing_is_named() -> None:
+    for name in list(PLAIN)[::3]:
+        prompt = f"hero: {name}; composition: rings; palette: deep ocean; seed: 4"
+        assert worst(await judged(await drawn(prompt, (360, 640)), "Blorp zint.", prompt)) >= 70, name

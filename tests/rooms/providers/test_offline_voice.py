@@ -37,7 +37,7 @@ def assert_in_order(speech: Speech) -> None:
 
 async def test_every_word_is_shown_as_written_with_a_time_of_its_own() -> None:
     speech = await spoken(PLAIN)
-    assert speech.exact
+    assert speech.word_times == "exact"
     assert " ".join(word.text for word in speech.words) == PLAIN
     assert_in_order(speech)
 

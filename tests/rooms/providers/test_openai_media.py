@@ -141,7 +141,7 @@ async def test_speech_is_mono_pcm_with_words_between_the_pauses(server: Simulate
         assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, RATE)
         assert round(file.getnframes() * 1000 / RATE) == pytest.approx(speech.duration_ms, abs=1)
     assert " ".join(word.text for word in speech.words) == TEXT
-    assert not speech.exact
+    assert speech.word_times == "sentence"
     edges = [edge for word in speech.words for edge in (word.start_ms, word.end_ms)]
     assert edges == sorted(edges)
     assert edges[-1] <= speech.duration_ms
@@ -154,7 +154,7 @@ async def test_speech_is_mono_pcm_with_words_between_the_pauses(server: Simulate
 
 
 async def test_speech_billed_by_sound_is_priced_by_its_length(server: SimulatedOpenAI) -> None:
-    speech, (use,) = await voice(server, "gpt-4o-mini-tts").speak(TEXT, voice="nova", language="en", speed=9.0)
+    speech, (use,) = await voice(server, "gpt-4o-mini-tts").speak(TEXT, voice="nova", language="es", speed=9.0)
     assert use.cost_nano_usd == 250_000 * speech.duration_ms // 1000
     assert (server.asked[0].body["voice"], server.asked[0].body["speed"]) == ("nova", 2.0)
 
@@ -163,7 +163,7 @@ async def test_stereo_is_folded_to_mono(server: SimulatedOpenAI) -> None:
     left = (np.sin(np.arange(RATE * 2) / 20) * 8000).astype("<i2")
     both = np.column_stack([left, left]).astype("<i2").tobytes()
     server.faults = [says(wav(both, channels=2, size=len(both)), content_type="audio/wav")]
-    speech, _ = await voice(server).speak("One two three.", voice="default", language="en")
+    speech, _ = await voice(server).speak("One two three.", voice="default", language="es")
     assert speech.duration_ms == 2000
 
 
@@ -183,17 +183,17 @@ BAD_SOUND = {
 async def test_what_is_no_speech_is_an_outage(server: SimulatedOpenAI, case: str) -> None:
     server.faults = [says(BAD_SOUND[case], content_type="audio/wav")]
     with pytest.raises(ProviderAway) as outage:
-        await voice(server).speak(TEXT, voice="default", language="en")
+        await voice(server).speak(TEXT, voice="default", language="es")
     charged = [use.cost_nano_usd for use in outage.value.uses]
     assert charged == ([] if case in {"html", "mp3"} else [len(TEXT) * 15_000])
 
 
 async def test_an_unknown_voice_or_an_endless_text_is_refused_before_any_call(server: SimulatedOpenAI) -> None:
     with pytest.raises(ProviderRefused) as unknown:
-        await voice(server).speak(TEXT, voice="nobody", language="en")
+        await voice(server).speak(TEXT, voice="nobody", language="es")
     assert unknown.value.field == "voice"
     assert "coral" in str(unknown.value)
     for text in ("x" * 5000, " \u200b "):
         with pytest.raises(ProviderRefused):
-            await voice(server).speak(text, voice="default", language="en")
+            await voice(server).speak(text, voice="default", language="es")
     assert server.asked == []

@@ -40,7 +40,7 @@ async def test_a_live_voice_speaks_every_word(name: str) -> None:
     speaking = toolset(choice={"speech": name}, access=access_to(name)).speech
     said, _ = await speaking.speak("The sea is calm.", voice="default", language="en")
     assert [word.text for word in said.words] == ["The", "sea", "is", "calm."]
-    assert said.exact == (name == "elevenlabs")
+    assert said.word_times == ("exact" if name == "elevenlabs" else "aligned")
 
 
 async def test_a_live_painter_draws() -> None:

@@ -49,7 +49,7 @@ def pictures(services: SimulatedServices) -> MiniMaxPictures:
 async def test_elevenlabs_words_have_the_voices_own_times(services: SimulatedServices) -> None:
     said, (use,) = await voice(services, "elevenlabs").speak(TEXT, voice="sarah", language="en", speed=3)
     assert [word.text for word in said.words] == WORDS
-    assert said.exact
+    assert said.word_times == "exact"
     assert said.words[0] == Word(text="The", start_ms=0, end_ms=180)
     assert said.words[1] == Word(text="sea", start_ms=240, end_ms=420)
     assert said.words[4].start_ms == len("The sea is calm. ") * 60 + 300
@@ -75,9 +75,9 @@ ALIGNMENTS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("case", ALIGNMENTS)
 async def test_times_that_cannot_be_are_estimated_and_said_to_be(services: SimulatedServices, case: str) -> None:
     services.faults = [says(speech(TEXT, **ALIGNMENTS[case]))]
-    said, _ = await voice(services, "elevenlabs").speak(TEXT, voice="default", language="en")
+    said, _ = await voice(services, "elevenlabs").speak(TEXT, voice="default", language="es")
     assert [word.text for word in said.words] == WORDS
-    assert not said.exact
+    assert said.word_times == "sentence"
     assert all(0 <= word.start_ms <= word.end_ms <= said.duration_ms for word in said.words)
 
 
@@ -91,14 +91,14 @@ async def test_a_missing_alignment_and_dropped_spaces_are_no_matter(services: Si
         "character_end_times_seconds": [ends[n] for n in kept],
     }
     services.faults = [says(json.dumps(bare).encode()), says(speech(TEXT, **fewer))]
-    told = [(await voice(services, "elevenlabs").speak(TEXT, voice="default", language="en"))[0] for _ in range(2)]
-    assert [each.exact for each in told] == [False, True]
+    told = [(await voice(services, "elevenlabs").speak(TEXT, voice="default", language="es"))[0] for _ in range(2)]
+    assert [each.word_times for each in told] == ["sentence", "exact"]
     assert [word.text for word in told[1].words] == WORDS
 
 
 async def test_minimax_speaks_and_its_word_times_are_estimated(services: SimulatedServices) -> None:
     said, (use,) = await voice(services, "minimax").speak(TEXT, voice="upbeat", language="en", speed=1.1)
-    assert ([word.text for word in said.words], said.exact) == (WORDS, False)
+    assert ([word.text for word in said.words], said.word_times) == (WORDS, "sentence")
     assert (use.model, use.cost_nano_usd) == ("speech-2.8-turbo", len(TEXT) * 60_000)
     body = services.asked[0].body
     assert body["voice_setting"] == {"voice_id": "English_Upbeat_Woman", "speed": 1.1}

@@ -5,9 +5,12 @@ from itertools import pairwise
 from time import process_time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from reelwright.rendering import Timeline, Word, captions, safe_area
 from reelwright.rendering.lettering import cleaned, drawable, has_glyph
+from reelwright.rendering.style import MANNERS
 from tests.rooms.rendering.fixture import plan, take
 
 
@@ -152,3 +155,72 @@ def test_side_files_hold_sentences_in_order_and_escape_for_their_format() -> Non
     assert all(len(cue.lines) <= 2 and max(map(len, cue.lines)) <= 42 for cue in every)
     said = " ".join(line for cue in every for line in cue.lines)
     assert said == " ".join(word.text for word in timeline.words)
+
+
+def test_no_subtitle_holds_the_last_word_alone() -> None:
+    """At 64 columns the sentence's end, "model.", stood by itself for a second."""
+    cues = captions.cues(spoken("Blue is one of the three primary colours in the RGB colour model, too."))
+
+    assert len(cues) == 2
+    assert all(len(cue.words) >= 5 for cue in cues)
+
+
+WORDS = st.lists(
+    st.tuples(
+        st.sampled_from(["Cats", "purr,", "…", "!", "incomprehensibilities.", "and", "so?", "猫がなぜ。"]),
+        st.sampled_from([0, 0, 1, 7, 33, 34, 300, 900]),
+        st.sampled_from([0, 0, 1, 250, 1200]),
+    ),
+    min_size=1,
+    max_size=24,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(scenes=st.lists(WORDS, min_size=1, max_size=3), by_sentence=st.booleans())
+def test_no_caption_stands_over_another_whatever_times_the_voice_tells(
+    scenes: list[list[tuple[str, int, int]]], *, by_sentence: bool
+) -> None:
+    """A word of no length, as one voice gives an ellipsis, began where the next group did: its gate failed for ever."""
+    takes = []
+    for said in scenes:
+        at, words = 0, list[Word]()
+        for text, after_ms, lasts_ms in said:
+            at += after_ms
+            words.append(Word(text, at, at + lasts_ms))
+        length_ms = max(word.end_ms for word in words)
+        takes.append(take(words=tuple(words), narration_ms=length_ms or 1, by_sentence=by_sentence))
+    timeline = plan(*takes, target_ms=3000)
+
+    for manner in MANNERS.values():
+        parts = captions.parts(timeline, manner)
+        assert all(a.end <= b.turns[0] for a, b in pairwise(parts))
+        assert parts[-1].end <= timeline.frames
+        assert all(part.turns[0] < part.end and list(part.turns) == sorted(part.turns) for part in parts)
+        assert all(part.lights is not by_sentence for part in parts)
+    cues = captions.cues(timeline)
+    assert all(a.end_ms <= b.start_ms for a, b in pairwise(cues))
+    assert all(cue.start_ms < cue.end_ms <= timeline.duration_ms for cue in cues)
+    shown = "".join(line for cue in cues for line in cue.lines).replace(" ", "")
+    assert shown == "".join(word.text for word in timeline.words)
+
+
+def test_an_ellipsis_without_length_is_shown_with_what_begins_beside_it() -> None:
+    words = (Word("Cats.", 0, 400), Word("…", 500, 500), Word("Purr", 500, 900))
+    timeline = plan(take(words=words), target_ms=3000)
+
+    assert shown(timeline) == ["CATS.", "… PURR"]
+    assert [cue.lines for cue in captions.cues(timeline)] == [("Cats.",), ("… Purr",)]
+
+
+def test_where_only_sentences_were_heard_they_are_what_is_held_against_the_sound() -> None:
+    said = ("Cats", "purr.", "Why?", "So", "it", "is")
+    words = tuple(Word(text, 100 * i, 100 * i + 90) for i, text in enumerate(said))
+    plain, shared = (plan(take(words=words, by_sentence=by), target_ms=3000) for by in (False, True))
+
+    assert captions.audible(plain, plain.shots[0]) == plain.words
+    assert captions.audible(shared, shared.shots[0]) == (
+        Word("Cats purr.", 0, 190),
+        Word("Why?", 200, 290),
+        Word("So it is", 300, 590),
+    )

@@ -124,3 +124,12 @@ def test_another_card_renames_the_chunks_that_show_it() -> None:
         len(first) - 1
     )
     assert [a == b for a, b in zip(first, names(INTRO, Card("Bye", 30)), strict=True)][-1] is False
+
+
+def test_a_title_without_spaces_is_broken_between_its_phrases() -> None:
+    """In one line it would shrink to what nobody can read."""
+    title = Card("猫のことを毎日すこしずつ知るための短い動画", 45)
+    block = CardPainter(title, reel(width=1080, height=1920, intro=title), KIT)._block
+    assert len({word.baseline for word in block.words}) == 2
+    assert "".join(word.text for word in block.words) == title.text
+    assert block.size >= 60

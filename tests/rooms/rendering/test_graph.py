@@ -50,12 +50,12 @@ def test_every_command_reads_files_alone_asks_nothing_and_stops_at_the_first_err
     commands = [
         graph.encode("ffmpeg", here, width=1080, height=1920),
         graph.measure_loudness("ffmpeg", here),
-        graph.measure_voices("ffmpeg", voices),
+        graph.measure_voices("ffmpeg", [voice.path for voice in voices]),
         graph.mix("ffmpeg", here, voices=voices, music=Path("m"), samples=96_000, **gains),
         graph.master("ffmpeg", here, here, gain=3.0, samples=96_000),
         graph.join("ffmpeg", here, here, here, samples=96_000),
         graph.thumbnail("ffmpeg", here, here, at_ms=400),
-        graph.measure_picture("ffmpeg", here, frames=900, tile=(144, 256), every_s=1.0),
+        graph.measure_picture("ffmpeg", here, graph.Look(frames=900, tile=(144, 256), every_s=1.0)),
     ]
     for argv in commands:
         assert argv[0] == "ffmpeg"

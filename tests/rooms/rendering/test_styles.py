@@ -1,6 +1,7 @@
 """What each caption style draws: where, in which colours, how it moves, and by which name it goes."""
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -124,6 +125,22 @@ def test_only_the_spoken_word_has_the_highlight(style: str) -> None:
     coloured = np.flatnonzero((np.abs(blue) > 60).any(axis=0)) * 2 + x
     lit = group.block.words[1]
     assert lit.x - 30 <= coloured.min() < coloured.max() <= lit.x + lit.length + 30
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_where_no_single_word_was_heard_none_lights_up(style: str) -> None:
+    """Nothing moves in such a group, and the colour of what is spoken, or its box, is nowhere."""
+    blue_box = "#0000FF" if style == "box" else None
+    chosen = Style(name=style, highlight="#0000FF" if style != "subtitle" else "#FF9900", box=blue_box)
+    group = replace(only("it was so", chosen), lights=False)
+    frames = list(drawn(group, chosen).values())
+
+    assert len(frames) == group.end - group.turns[0]
+    assert len({(patch.planes.y.tobytes(), patch.opacity.tobytes()) for patch in frames}) == 1
+    blue = np.abs(np.asarray(frames[-1].planes.u, dtype=int) - 128) > 60
+    assert not blue.any()
+    orange = np.asarray(frames[-1].planes.v, dtype=int) - 128 > 60
+    assert not orange.any()
 
 
 @pytest.mark.parametrize(("text", "from_the_right"), [("wonderful", False), ("القطط", True)])

@@ -31,7 +31,7 @@ class Book:
     def __init__(self, *, base_url: str = "") -> None:
         self.base_url = base_url
         self.objects: dict[str, Json] = {}
-        self.hidden: dict[str, Json] = {}  # what a checkout session knows and doesn't show
+        self.hidden: dict[str, Json] = {}  # what checkout sessions and trials know and don't show
         self.pending: dict[str, list[Json]] = {}  # prorations that a subscription's next invoice takes up
         self.failing: dict[str, list[str]] = {}  # how a customer's next payments fail
         self.ahead_s = 0.0  # how far the simulated clock is before the real one

@@ -337,7 +337,8 @@ def _change_customer(book: Book, wish: CustomerWish, name: str) -> Json:
     return found
 
 
-def _delete_customer(book: Book, _: msgspec.Struct, name: str) -> Json:
+def delete_customer(book: Book, name: str) -> Json:
+    """Delete a customer: its subscriptions end, and it can pay for nothing more. Raises Refused."""
     found = book.customer(name, param="id")
     for each in book.all("subscription", customer=name):
         if each["status"] in subscriptions.LIVING:
@@ -345,6 +346,10 @@ def _delete_customer(book: Book, _: msgspec.Struct, name: str) -> Json:
     book.emit("customer.deleted", found)
     book.objects[name] = {"id": name, "object": "customer", "deleted": True}
     return book.objects[name]
+
+
+def _delete_customer(book: Book, _: msgspec.Struct, name: str) -> Json:
+    return delete_customer(book, name)
 
 
 ROUTES = (

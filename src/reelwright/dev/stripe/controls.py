@@ -6,6 +6,8 @@ from reelwright.dev.stripe import checkout, payments, subscriptions
 from reelwright.dev.stripe.book import Book
 from reelwright.dev.stripe.wire import Json, Refused, Route
 
+_TRIAL_WARNING_S = 3 * 86_400
+
 
 class AdvanceWish(msgspec.Struct, forbid_unknown_fields=True):
     periods: int = 1
@@ -38,7 +40,16 @@ def move_clock(book: Book, wish: ClockWish) -> Json:
 def catch_up(book: Book) -> None:
     """Do what is due by now."""
     checkout.catch_up(book)
+    _tell_of_trials(book)
     subscriptions.catch_up(book)
+
+
+def _tell_of_trials(book: Book) -> None:
+    """Tell once, three days before a trial ends, or at once where it is shorter."""
+    for each in book.all("subscription", status="trialing"):
+        if each["trial_end"] - _TRIAL_WARNING_S <= book.now() and each["id"] not in book.hidden:
+            book.hidden[each["id"]] = {"told_of_trial": True}
+            book.emit("customer.subscription.trial_will_end", each)
 
 
 class FailWish(msgspec.Struct, forbid_unknown_fields=True):

@@ -235,22 +235,33 @@ def _pay(book: Book, wish: PayWish, name: str) -> Json:
 
 
 def _give_up(book: Book, name: str, status: str, stamp: str, event: str) -> Json:
+    """Let an open invoice never be paid any more. Raises Refused."""
     invoice = _open(book, name)
     invoice["status_transitions"][stamp] = book.now()
     book.change(invoice, event, status=status, auto_advance=False, next_payment_attempt=None)
+    _forgiven(book, invoice)
     return invoice
 
 
-def _void(book: Book, _: msgspec.Struct, name: str) -> Json:
+def _forgiven(book: Book, invoice: Json) -> None:
+    """Let the subscription be active again: to Stripe it is, once nothing is to be had for its latest invoice."""
+    subscription = book.get("subscription", invoice["parent"]["subscription_details"]["subscription"])
+    if subscription["status"] in {"past_due", "unpaid"} and subscription["latest_invoice"] == invoice["id"]:
+        book.change(subscription, "customer.subscription.updated", status="active")
+
+
+def void(book: Book, _: msgspec.Struct | None, name: str) -> Json:
+    """Take an invoice back. Raises Refused."""
     return _give_up(book, name, "void", "voided_at", "invoice.voided")
 
 
-def _uncollectible(book: Book, _: msgspec.Struct, name: str) -> Json:
+def uncollectible(book: Book, _: msgspec.Struct | None, name: str) -> Json:
+    """Write an invoice off. Raises Refused."""
     return _give_up(book, name, "uncollectible", "marked_uncollectible_at", "invoice.marked_uncollectible")
 
 
 ROUTES = (
     Route("POST", "invoices/{}/pay", _pay, PayWish),
-    Route("POST", "invoices/{}/void", _void),
-    Route("POST", "invoices/{}/mark_uncollectible", _uncollectible),
+    Route("POST", "invoices/{}/void", void),
+    Route("POST", "invoices/{}/mark_uncollectible", uncollectible),
 )

@@ -9,6 +9,8 @@ import numpy as np
 from reelwright.providers.offline import palette
 from reelwright.providers.offline.drawing_prompt import Directions
 from reelwright.providers.offline.illustrations import Illustration, Illustrations, Scores, stem
+from reelwright.providers.offline.illustrations_abroad import tongue_of
+from reelwright.providers.offline.illustrations_plain import PLAIN
 
 COMPOSITIONS = ("hills", "waves", "orbit", "rings", "drift", "podium", "papercut", "medallion", "sunburst")
 # Looks that go together: a reel keeps to one family and turns within it.
@@ -24,32 +26,8 @@ _TOPIC_SHARE = 0.45
 _SUBJECT = 0.6  # how much the reel's subject counts where a scene names little to picture
 _USED = 0.35  # what a companion loses each time it has been shown
 _WORTH = 0.42  # a drawing rated below this has nothing to do with its scene: a neutral one stands there instead
-_NEUTRAL = (
-    "light bulb",
-    "question mark",
-    "magnifying glass",
-    "compass",
-    "puzzle piece",
-    "open book",
-    "glowing star",
-    "key",
-    "thought balloon",
-    "speech balloon",
-    "globe",
-    "target",
-    "telescope",
-    "gem",
-    "hourglass",
-    "megaphone",
-    "map pin",
-    "starry night",
-    "sparkles",
-    "rocket",
-    "mountain",
-    "sunrise",
-    "eyes",
-    "gear",
-)
+_NEUTRAL = tuple(PLAIN)
+_SAID = 0.7  # how much a narration's words count beside what is to be seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +42,10 @@ def directed(scenes: Sequence[Told], *, topic: str, tone: str, seed: int) -> lis
     """Return directions for each scene. Heroes differ as long as there are drawings; the palette is the reel's own."""
     catalogue = Illustrations.load()
     plain = _neutral(catalogue, seed)
-    about = np.maximum(plain, _SUBJECT * catalogue.scores({topic: 1.0}))
-    texts = ({told.visual: 1.0, told.narration: 1.0, topic: _TOPIC_SHARE} for told in scenes)
-    scores = [np.maximum(catalogue.scores(text), plain) for text in texts]
+    tongue = tongue_of("\n".join([told.narration or told.visual for told in scenes]) or topic)
+    about = np.maximum(plain, _SUBJECT * catalogue.scores({topic: 1.0}, tongue=tongue))
+    texts = ({topic: _TOPIC_SHARE} | {told.narration: _SAID} | {told.visual: 1.0} for told in scenes)
+    scores = [np.maximum(catalogue.scores(text, tongue=tongue), plain) for text in texts]
     colours = palette.for_mood(tone, seed)
     families = _FAMILIES.get(tone, _FAMILIES["curious"])
     family = families[(seed // 7) % len(families)]

@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelwright.providers.offline.embedding import Embedding
+from reelwright.providers.offline.illustrations_abroad import ENGLISH, named_in, tongue_of
 from reelwright.providers.offline.illustrations_living import LIVING
+from reelwright.providers.offline.illustrations_plain import PLAIN
 from reelwright.providers.offline.illustrations_things import THINGS
 
 ATTRIBUTION = "Illustrations: Twemoji by Twitter, Inc. and other contributors, CC BY 4.0"
@@ -33,6 +35,7 @@ _NOT_DRAWN = """
 _LEFT_OUT = frozenset(_NOT_DRAWN.split())
 _NAME_WORDS = 1.0
 _KEYWORDS = 0.9
+_PART_OF_NAME = 0.45  # the "cricket" of "cricket bat and ball"; the last word is the thing itself, as in "oil lamp"
 _BY_MEANING, _BY_WORD = 0.55, 0.35
 _WORD = re.compile(r"[a-zà-ÿ0-9][a-zà-ÿ0-9'’-]*")
 # Words that name a thing in a keyword but rarely mean one in a sentence.
@@ -41,16 +44,25 @@ _WEAK_WORDS = """
     between big black blue body both bright brown but by call called came can clear close closed cold come could cup
     dark day did does drink each end even every face fact far fast few find first for form found free from get give
     go good great green had hand has have he help her here high him his hour how idea if image in into is it its
-    just keep kind know known last learn leave less let life light like line little live long look made make many
+    just keep kind know known last learn leave less let life light like line little live long look low made make many
     may mean minute more most move much must need never new next no not now number of off old on once one only open
     or orange other our out over own part people person picture pink place point purple put question read real
     really red rest right run same saw say scene second see set she short shot should show side sign signs small so
     soft some start step still stop story such take tell than that the their them then there these they thing think
     this those three through time to today told too turn two under until up use very view want warm was way we well
     went were what when where which while white who why will with word words work world would year yellow yes you
-    your
+    your four five six seven eight nine ten quarter half
 """
 _WEAK = frozenset(_WEAK_WORDS.split())
+# Words that are done here, where elsewhere they are seen: "must bear", "leaves behind", "the sun rose".
+_DONE = re.compile(
+    r"\b(?:must|can|could|will|would|should|may|might|cannot|can't|to|not|never|i|you|we|they|it|he|she|who|that)\s+"
+    r"(?:bears?|leaves|fly|flies|seals?|ducks?|box|trains?|rings?|watch|park|rose|saw|bats?|swallows?)\b"
+    r"|\bleaves\s+(?:behind|home|out|the|an?|for|it|them|us|you|no)\b"
+    r"|\b(?:family|order|class|genus)\s+(?=(?:of\s)?\w+(?:dae|dea|eae|mes|era|oda|ora|lia)\b)|\bsecret(?:es|ed|ing)\b"
+    r"|\b(?:sun|moon|prices?|sea|waters?|smoke|tide)\s+rose\b|\bspring(?=\s+tides?\b)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +93,8 @@ class Illustrations:
         self._meaning = Embedding.load()
         self._abouts = self._meaning.embed([f"{drawing.name} {drawing.about}" for drawing in self.drawings])
         self._names = self._meaning.embed([drawing.name for drawing in self.drawings])
+        plain = [self._index[name] for name in PLAIN]
+        self._abouts[plain] = self._names[plain] = 0  # they mean nothing
 
     @staticmethod
     def load() -> "Illustrations":
@@ -98,14 +112,19 @@ class Illustrations:
 
     def svg(self, drawing: Illustration) -> str:
         """Return the drawing as SVG text."""
-        return (self._folder / f"{drawing.file}.svg").read_text(encoding="utf-8")
+        return PLAIN.get(drawing.name) or (self._folder / f"{drawing.file}.svg").read_text(encoding="utf-8")
 
-    def scores(self, texts: Mapping[str, float]) -> Scores:
-        """Rate every illustration for weighted texts: 1 and above is a named subject, below 0.5 hardly a hint."""
+    def scores(self, texts: Mapping[str, float], *, tongue: str | None = None) -> Scores:
+        """Rate every illustration for weighted texts: 1 and above is a named subject, below 0.5 hardly a hint.
+
+        `tongue` is the texts' language, which is found out otherwise. What they name in one that isn't English counts
+        by its English words, and all else in them says nothing.
+        """
+        tongue = tongue_of("\n".join(texts)) if tongue is None else tongue
         weights: dict[str, float] = {}
         heard: dict[str, str] = {}
         for text, weight in texts.items():
-            for word in content_words(text):
+            for word in content_words(text) if tongue == ENGLISH else named_in(text, tongue):
                 weights[stem(word)] = max(weights.get(stem(word), 0.0), weight)
                 heard[stem(word)] = word
         named = np.zeros((len(self.drawings), 3), np.float32)
@@ -135,9 +154,14 @@ class Illustrations:
         return _BY_MEANING * (self._abouts @ mean) + _BY_WORD * closest
 
 
+def without_deeds(text: str) -> str:
+    """Return an English text without the words that name a deed there, and elsewhere a thing."""
+    return _DONE.sub(" . ", text)
+
+
 def content_words(text: str) -> list[str]:
     """Return a text's words that can name something, lower case, in order, each once."""
-    words = (word.replace("’", "'").removesuffix("'s") for word in _WORD.findall(text.lower()))
+    words = (word.replace("’", "'").removesuffix("'s") for word in _WORD.findall(without_deeds(text.lower())))
     return [word for word in dict.fromkeys(words) if len(word) > 1 and word not in _WEAK and stem(word) not in _WEAK]
 
 
@@ -177,6 +201,7 @@ def _load() -> Illustrations:
         drawing = _drawing(entry, lexicon.get(entry["short_name"]), folder)
         if drawing is not None:
             drawings.setdefault(drawing.name, drawing)
+    drawings |= {name: Illustration(name, "", {}, delicate=False, about="") for name in PLAIN}
     return Illustrations(folder, list(drawings.values()))
 
 
@@ -193,7 +218,9 @@ def _drawing(entry: dict[str, Any], told: tuple[str, str] | None, folder: Path) 
     shown, about = told or ("", "")
     name = shown.removeprefix("!") or short.replace("_", " ").replace("-", " ")
     words = {stem(word): _KEYWORDS for word in about.split()}
-    words |= {stem(word): _NAME_WORDS for word in name.split() if word not in _WEAK and word != "face"}
+    own = [stem(word) for word in name.split() if word not in _WEAK and word != "face"]
+    for word in own:
+        words[word] = max(words.get(word, 0.0), _NAME_WORDS if word == own[-1] else _PART_OF_NAME)
     return Illustration(name, file, words, delicate=shown.startswith("!"), about=about)
 
 

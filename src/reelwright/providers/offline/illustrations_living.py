@@ -113,7 +113,7 @@ rose | | flower romance love petal thorn
 hibiscus | | flower tropical
 sunflower | | flower summer seed
 blossom | | flower bloom
-tulip | | flower spring
+tulip | | flower
 lotus | | calm meditation flower
 seedling | sprout | grow growth plant seed begin start new young green sustainable
 potted_plant | | houseplant indoor
@@ -232,7 +232,7 @@ sunrise | sunrise at sea | dawn morning horizon
 city_sunset | | sunset evening dusk city
 bridge_at_night | bridge | cross river
 ferris_wheel | | fair fun
-roller_coaster | | ride thrill ups downs
+roller_coaster | | ride thrill
 circus_tent | circus | show
 steam_locomotive | steam train | train railway locomotive industrial revolution
 bullettrain_side | high-speed train | train rail fast shinkansen
@@ -244,7 +244,7 @@ racing_car | | race formula fast speed
 taxi | | cab city
 car | red car | car drive automobile vehicle road
 blue_car | | car drive vehicle
-truck | | lorry delivery transport ship
+truck | | lorry delivery transport
 tractor | | farm farmer field agriculture
 bike | bicycle | cycle pedal ride
 scooter | | ride

@@ -39,19 +39,20 @@ fireworks | | celebrate explosion new year
 sparkles | | magic shine new clean special
 balloon | | party air helium
 tada | party popper | celebrate success win congratulation
-gift | | present surprise reward
+gift | | present reward
 trophy | | win winner champion award success prize
 first_place_medal | gold medal | win first olympic best
 medal | | honour soldier
 soccer | football | goal match worldcup
 basketball | | hoop nba dunk
-baseball | | bat pitch
+baseball | | pitcher pitch
 tennis | | racket match serve
 golf | | hole club
 boxing_glove | | fight punch
 dart | target | goal aim focus bullseye objective precise accuracy
 fishing_pole_and_fish | fishing rod | fish catch angler
 ski | | snow slope winter
+curling_stone | curling | ice sport
 ice_skate | | rink winter
 kite | | wind fly
 crystal_ball | | future predict prediction fortune magic
@@ -95,7 +96,7 @@ studio_microphone | | podcast record voice
 microphone | | sing karaoke speak speech voice
 headphones | | listen music audio podcast
 radio | | broadcast wave signal
-guitar | | music rock string
+guitar | | music string
 musical_keyboard | piano | music keys mozart beethoven
 trumpet | | jazz brass
 violin | | orchestra string classical
@@ -129,12 +130,12 @@ bookmark | | remember
 moneybag | | money wealth rich dollar budget profit cash saving savings interest invest investment
 coin | | money gold price cost cheap penny
 dollar | banknote | money cash pay salary wage
-money_with_wings | | spend money expense lose inflation
+money_with_wings | | spend money expense inflation
 credit_card | | pay debt buy payment
 chart | rising prices | inflation yen growth
 receipt | | bill cost tax
 email | envelope | mail letter message inbox
-package | parcel | delivery box ship order
+package | parcel | delivery box
 mailbox | | letter post
 ballot_box_with_ballot | !ballot box | vote election democracy
 pencil2 | pencil | write draw graphite
@@ -145,7 +146,7 @@ briefcase | | business work job career
 file_folder | folder | organise file
 date | calendar | day month schedule year habit
 spiral_calendar_pad | desk calendar | date week plan
-chart_with_upwards_trend | rising chart | growth increase rise improve profit invest stock economy
+chart_with_upwards_trend | rising chart | growth increase improve profit invest stock economy
 chart_with_downwards_trend | falling chart | decline decrease drop loss crash recession
 bar_chart | | data statistics percent compare number
 clipboard | | checklist list survey
@@ -191,7 +192,7 @@ atom_symbol | atom | physics nuclear quantum particle electron energy science mo
 syringe | | vaccine injection blood
 drop_of_blood | | blood donate vein
 pill | | medicine drug tablet vitamin painkiller
-adhesive_bandage | plaster | wound heal injury hurt
+adhesive_bandage | plaster | heal injury hurt
 stethoscope | | doctor health heart
 x-ray | | bone skeleton
 bone | | skeleton fossil calcium
@@ -256,7 +257,7 @@ runner | | run race marathon jog sprint exercise
 walking | walker | walk stroll pedestrian
 dancer | | dance flamenco
 bicyclist | cyclist | bike cycle ride
-swimmer | | swim pool
+swimmer | | swim
 surfer | | surf wave
 rowboat | rower | row boat
 weight_lifter | | gym strength lift
@@ -282,7 +283,7 @@ alien | | extraterrestrial space ufo
 skull | !skull | skull death dead die pirate
 coffin | !coffin | coffin burial buried
 headstone | !headstone | grave tomb cemetery
-smoking | !cigarette | smoking cigarette tobacco
+smoking | !cigarette | cigarette tobacco smoker
 boom | explosion | explode blast bang collision impact big
 dash | puff of air | fast speed wind breath
 dizzy | dizzy star | confused spin

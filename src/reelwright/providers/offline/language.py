@@ -7,10 +7,16 @@ from dataclasses import dataclass, field
 _WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
 _DENSE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")  # scripts that write no spaces
 
+_A_WORD_S, _A_TOKEN_S, _A_LETTER_S, _A_CHARACTER_S = 0.4, 0.067, 0.0686, 0.2
+_LETTERS_A_DIGIT = 3
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Language:
-    """`subject` words lean on the subject of the sentences before them, `leaning` ones on the very last sentence."""
+    """`subject` words lean on the subject of the sentences before them, `leaning` ones on the very last sentence.
+
+    `pointing` finds what else is understood only behind the very last sentence: "The second is", "esa sal".
+    """
 
     code: str
     small: frozenset[str]
@@ -20,6 +26,7 @@ class Language:
     abbreviations: frozenset[str] = frozenset()
     subject: frozenset[str] = frozenset()
     leaning: frozenset[str] = frozenset()
+    pointing: re.Pattern[str] | None = None
     droppable: re.Pattern[str] | None = None
     trailing: re.Pattern[str] | None = None
     seam: re.Pattern[str] | None = None
@@ -82,6 +89,13 @@ ENGLISH = Language(
         "meanwhile consequently otherwise nevertheless nonetheless then another other others both neither either "
         "here there similarly additionally likewise yet still again one some most many former latter"
     ),
+    pointing=re.compile(
+        r"^The (?:first|second|third|last|latter|former|others?|same|reverse|opposite|result|answer|reason)\s"
+        r"(?:one\s)?(?:is|was|are|were|has|had|does|did|can|goes|went|happens|applies)\b"
+        r"|^(?:Here|There),|\b(?:these|those) (?:two|three|words|numbers)\b|\bdo(?:es)? the (?:same|opposite)\b"
+        r"|^(?:In|On|At|From|With|By|After|Before|Once|For|Until|Over|Under|During|Each|Every)\b[^,;:]{0,40}?,?\s"
+        r"(?:it|they|he|she)\b"
+    ),
     droppable=re.compile(
         r"^(?:However|Moreover|Furthermore|Additionally|In addition|Also|Indeed|In fact|Nevertheless|Nonetheless),\s+"
     ),
@@ -136,13 +150,18 @@ SPANISH = Language(
         "este esta estos estas ese esa eso esto sin pero y además también así por tal tales dicho dicha otro otra "
         "otros otras ambos ambas sino entonces aunque luego allí"
     ),
+    pointing=re.compile(
+        r"\b(?:es[ao]s?|ese|aquell?[ao]s?|aquel|dich[ao]s?|tales)\s\w+|^El (?:primero|segundo|último)\b"
+    ),
     droppable=re.compile(r"^(?:Sin embargo|Además|No obstante|Asimismo|De hecho),\s+"),
     trailing=re.compile(
         r"(?:,\s+(?:que|como|incluyendo|especialmente|donde|aunque|mientras)\s[^;:,]*|;\s[^;]*)(?=[.!?]$)"
     ),
     seam=re.compile(r"(?:;|:|—|,)\s|\s(?=(?:y|pero|porque|que|donde|cuando|aunque)\s)"),
     loose=re.compile(r"\s(?=(?:con|para|en|por|desde|hasta|de|del|a|o)\s)"),
-    reason=re.compile(r"\b(?:porque|debido a|causad[oa]s? por|provoca|ya que|puesto que)\b"),
+    reason=re.compile(
+        r"\b(?:porque|por eso|así que|debido a|causad[oa]s? por|provoca|ya que|puesto que)\b", re.IGNORECASE
+    ),
     striking=re.compile(
         r"\b(?:primer[oa]?|únic[oa]s?|nunca|mayor|menor|más|millones|todos|cada|mejor|mitad)\b|\d", re.IGNORECASE
     ),
@@ -219,10 +238,21 @@ def words_of(text: str) -> list[str]:
 
 
 def spoken_words(text: str) -> int:
-    """Return how long a text is in spoken words; scripts without spaces count 1.6 characters a word."""
+    """Return how long a text is in spoken words: of usual English ones, 0.4 s each, however many it is written in."""
+    return round(spoken_s(text) / _A_WORD_S)
+
+
+def spoken_s(text: str) -> float:
+    """Return about how many seconds a text takes to say, at 150 words a minute.
+
+    Longer words take longer, digits are said as words, and scripts without spaces have two characters to a word: fitted
+    to what the offline voices take for 66 sentences in four languages (by tokens alone a sentence is off by an eighth).
+    """
     dense = len(_DENSE.findall(text))
     rest = _DENSE.sub(" ", text) if dense else text
-    return sum(any(c.isalnum() for c in token) for token in rest.split()) + round(dense / 1.6)
+    tokens = sum(any(c.isalnum() for c in token) for token in rest.split())
+    letters = sum(c.isalpha() + _LETTERS_A_DIGIT * c.isdigit() for c in rest)
+    return _A_TOKEN_S * tokens + _A_LETTER_S * letters + _A_CHARACTER_S * dense
 
 
 def folded(word: str) -> str:

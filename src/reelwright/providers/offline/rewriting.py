@@ -14,6 +14,7 @@ from reelwright.providers.offline.rewriting_tags import another_set
 from reelwright.providers.offline.writing_choice import Candidate
 from reelwright.providers.offline.writing_material import Material, material_of
 from reelwright.providers.offline.writing_openings import Opening, every_opening
+from reelwright.providers.offline.writing_things import things
 
 _LONGEST_CAPTION = 400  # characters, its source line not counted
 _LONGEST_MORE = 10  # words: of a hook that is not spoken
@@ -133,6 +134,6 @@ def _hashtags(order: Rewrite, material: Material) -> tuple[str, ...]:
     if not said and not more:
         raise none_left()
     named = order.story.hashtags[:1]  # the subject's own tag has always come first
-    subject = facts.title if gathered else "".join(named) or frame.main_phrase(said or more, language)
-    phrases = [phrase for text in (*said, *more) for phrase in frame.key_phrases(text, language)]
+    phrases = [phrase for text in (*said, *more) for phrase in things(text, language)]
+    subject = facts.title if gathered else "".join(named) or next(iter(phrases), facts.title)
     return another_set(order, subject=subject, phrases=phrases, language=language)

@@ -8,15 +8,18 @@ import time
 import unicodedata
 import wave
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reelwright.ground.metering import Action, Use
 from reelwright.providers.catalogue import OFFLINE_VOICES
-from reelwright.providers.model import ProviderRefused, Speech, Word
+from reelwright.providers.model import ProviderRefused, Speech, Word, WordTimes
 from reelwright.providers.offline import voice_world
 from reelwright.providers.offline.voice_engine import MODEL_NAME, MODEL_RATE, Engine, Heard, Samples, Utterance
+from reelwright.providers.speech_times import NOT_AN_END, timed_words
 
 SAMPLE_RATE = 48_000
 SLOWEST, FASTEST = 0.8, 1.25
@@ -34,7 +37,6 @@ _PACES = (
 )
 _FOREIGN_SHARE = 0.2  # of a text's letters: below it, the odd foreign name is passed over
 _SENTENCE_ENDS = re.compile(r"(?<=[.!?…])[\"”’)\]]*\s+(?=[\"“‘(\[]?[^\sa-z])|\n+")
-_NOT_AN_END = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|vs|etc|Jr|Sr|No|[A-Z])|\b[A-Za-z]\.[A-Za-z])\.$")
 
 _lock = threading.Lock()
 
@@ -106,9 +108,9 @@ def _english(language: str) -> bool:
 def _spoken_abroad(text: str, language: str, speed: float) -> Speech:
     said = voice_world.say(text, language=language, speed=speed)
     if not said.words:
-        return _speech(np.zeros(round(_SILENCE_S * SAMPLE_RATE), np.float32), [], exact=True)
+        return _speech(np.zeros(round(_SILENCE_S * SAMPLE_RATE), np.float32), [])
     words = [Heard(word.text, word.start_ms / 1000, word.end_ms / 1000) for word in said.words]
-    return _speech(_resampled(said.samples), words, exact=True)
+    return _speech(_resampled(said.samples), words)
 
 
 def _spoken(text: str, speed: float) -> Speech:
@@ -116,17 +118,21 @@ def _spoken(text: str, speed: float) -> Speech:
     with _lock:
         pieces = [piece for sentence in _sentences(text) for piece in _engine().say(sentence, speed=pace)]
     samples, words = _joined(pieces, pause_s=_PAUSE_S / speed)
-    return _speech(samples, words, exact=all(piece.exact for piece in pieces))
+    speech = _speech(samples, words)
+    if all(piece.exact for piece in pieces):
+        return speech
+    timed, times = timed_words(text, _pcm(samples), SAMPLE_RATE, language="en")  # a model that doesn't tell
+    return replace(speech, words=timed, word_times=times)
 
 
-def _speech(samples: Samples, words: list[Heard], *, exact: bool) -> Speech:
+def _speech(samples: Samples, words: list[Heard]) -> Speech:
     duration_ms = len(samples) * 1000 // SAMPLE_RATE
     return Speech(
         wav=_wav(samples),
         sample_rate=SAMPLE_RATE,
         duration_ms=duration_ms,
         words=_on_a_grid(words, duration_ms),
-        exact=exact,
+        word_times=WordTimes.EXACT,
     )
 
 
@@ -135,7 +141,7 @@ def _sentences(text: str) -> list[str]:
     safe = text.replace("](", "] (")
     found: list[str] = []
     for part in _SENTENCE_ENDS.split(safe):
-        if found and _NOT_AN_END.search(found[-1]):
+        if found and NOT_AN_END.search(found[-1]):
             found[-1] += f" {part}"
         elif part.strip():
             found.append(part.strip())
@@ -227,12 +233,15 @@ def _on_a_grid(words: list[Heard], duration_ms: int) -> tuple[Word, ...]:
     return tuple(timed)
 
 
+def _pcm(samples: Samples) -> NDArray[np.int16]:
+    return (np.clip(samples, -1, 1) * 32767).round().astype(np.int16)
+
+
 def _wav(samples: Samples) -> bytes:
-    pcm = (np.clip(samples, -1, 1) * 32767).round().astype("<i2")
     file = io.BytesIO()
     with wave.open(file, "wb") as out:
         out.setnchannels(1)
         out.setsampwidth(2)
         out.setframerate(SAMPLE_RATE)
-        out.writeframes(pcm.tobytes())
+        out.writeframes(_pcm(samples).astype("<i2").tobytes())
     return file.getvalue()

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reelwright.providers.speech_times import shown_words
+
 Samples = NDArray[np.float32]
 
 MODEL_RATE = 24_000
@@ -96,7 +98,7 @@ class Engine:
         out: dict[str, Any] = dict(zip(names, self._session.run(None, feed), strict=True))
         spectrum = (out[name][0] for name in ("lh", "theta", "ln", "lr", "phi", "f0"))
         samples: Samples = self._dsp.synth(*spectrum, np.random.default_rng(0))
-        display = _display_words(sentence)
+        display = shown_words(sentence)
         length_s = len(samples) / MODEL_RATE
         durations = np.asarray(out[_DURATIONS]).reshape(-1) if self._timed else np.zeros(0)
         if len(durations) != len(ids) or durations.sum() <= 0:
@@ -133,21 +135,6 @@ def _shared(words: list[str], start_s: float, end_s: float) -> tuple[Heard, ...]
     lengths = np.asarray([len(word) for word in words], np.float64)
     edges = start_s + (max(end_s, start_s) - start_s) * np.concatenate([[0.0], np.cumsum(lengths) / lengths.sum()])
     return tuple(Heard(word, float(edges[i]), float(edges[i + 1])) for i, word in enumerate(words))
-
-
-def _display_words(sentence: str) -> list[str]:
-    """Split as shown; a dash, an emoji or a lone bracket stays with the word before it (or after, at the start)."""
-    words: list[str] = []
-    waiting = ""
-    for part in sentence.split():
-        if any(letter.isalnum() for letter in part):
-            words.append(f"{waiting} {part}".strip())
-            waiting = ""
-        elif words:
-            words[-1] += f" {part}"
-        else:
-            waiting = f"{waiting} {part}".strip()
-    return words
 
 
 def _bare(word: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from reelwright.ground.errors import Outage
+from reelwright.ground.surroundings import surroundings
 from reelwright.providers.model import ProviderRefused, Word
 from reelwright.providers.offline import voice_espeak
 from reelwright.providers.offline.voice_engine import MODEL_RATE, Samples
@@ -78,7 +79,12 @@ def _asked(wish: Mapping[str, object]) -> tuple[dict[str, Any], bytes]:
     argv = (sys.executable, "-I", voice_espeak.__file__)  # by its file: it needs nothing of ours, and begins at once
     try:
         done = subprocess.run(  # noqa: S603 - our own program
-            argv, input=json.dumps(wish).encode(), capture_output=True, timeout=_DEADLINE_S, check=True
+            argv,
+            input=json.dumps(wish).encode(),
+            capture_output=True,
+            timeout=_DEADLINE_S,
+            check=True,
+            env=surroundings(),
         )
     except subprocess.TimeoutExpired as late:
         raise Outage("The voice took too long: this machine is busy.", code="voice.late") from late

@@ -1,6 +1,7 @@
 """Chooses which of a source's sentences to say, so that together they are central, varied and just as long as asked."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from reelwright.providers.offline.embedding import Embedding
 from reelwright.providers.offline.language import Language, alike, folded, spoken_words, stem, words_of
 from reelwright.providers.offline.writing_sentences import Sentence
+from reelwright.providers.offline.writing_things import mentions, things
 
 LONGEST_BEAT = 30  # words
 SHORTEST_BEAT = 6
@@ -46,6 +48,10 @@ _SEAM = re.compile(r"[，、；：]|[,;:]\s")
 _NEIGHBOUR = 0.4  # what a sentence from a neighbouring article counts, against one of the article itself
 WHY = re.compile(r"\W*(?:why|pourquoi|por que)\b")
 _LIST_ITEM = 3  # words
+_NUMBER = re.compile(r"\d[\d.,]*")
+_TWIN = 0.15  # what a sentence counts that says what another one says
+_SET_UP, _SHORTEST_ALONE = 0.3, 5  # "Elephants do the opposite.": so few words wait for the next sentence
+_MOST_ASKED = 0.6  # of what a question asks
 _LATIN_LIST = re.compile(r"\b[A-Z]\. [a-z]\b")  # "B. m. musculus": nobody can listen to it
 
 Numbers = NDArray[np.float64]
@@ -61,13 +67,17 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A sentence with its worth. It may be said only after one of the sentences `after` (None: after anything)."""
+    """A sentence with its worth. It may be said only after one of the sentences `after` (None: after anything).
+
+    `asked` says that it holds what the question adds to its subject: the word that people want to hear.
+    """
 
     place: int
     sentence: Sentence
     versions: tuple[Version, ...]
     worth: float
     after: frozenset[int] | None = None
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +156,11 @@ def candidates(
     worth = _worths(said, question=question, title=title, language=language)
     after = [_needs(said, i, title, language) for i in range(len(said))]
     worth *= np.array([2.0 if answers(question, title, s, language) else 1.0 for s in said])
+    worth *= _freshness(said, worth)
+    worth *= np.array([_SET_UP if len(s.text.split()) <= _SHORTEST_ALONE else 1.0 for s in said])
     if gathered:
         worth[0] *= 1.4  # the definition
-        worth *= np.array([1.0 if s.paragraph == 0 else _NEIGHBOUR for s in said])
+        worth *= np.array([_nearness(s, title, language) for s in said])
     best = set(_diverse(said, worth)[:_MOST_CANDIDATES])
     for place in sorted(best):
         needed = after[place]
@@ -156,10 +168,36 @@ def candidates(
             best.add(min(needed))
             best.add(max(needed))
     made = [
-        Candidate(place, said[place], _versions(said[place], language, gathered), float(worth[place]), after[place])
+        Candidate(
+            place,
+            said[place],
+            _versions(said[place], language, gathered),
+            float(worth[place]),
+            after[place],
+            _asked(said[place].text, question, title, language) >= _MOST_ASKED,
+        )
         for place in sorted(best)
     ]
     return [candidate for candidate in made if candidate.versions and candidate.after != frozenset()]
+
+
+def _freshness(said: Sequence[Sentence], worth: Numbers) -> Numbers:
+    """Return what each sentence keeps of its worth: little where a better one says the same but for its numbers."""
+    shapes: Counter[str] = Counter()
+    kept = np.ones(len(said))
+    for place in np.argsort(-worth, kind="stable"):
+        shape = _NUMBER.sub("#", said[place].text.casefold())
+        kept[place] = _TWIN ** min(shapes[shape], 1)
+        shapes[shape] += 1
+    return kept
+
+
+def _nearness(sentence: Sentence, title: str, language: Language) -> float:
+    """Return what a sentence counts by where it comes from: half a neighbour's, where it begins with something else."""
+    if sentence.paragraph == 0:
+        return 1.0
+    begins = {stem(word, language) for word in words_of(sentence.text)[:5]}
+    return _NEIGHBOUR if begins & {stem(word, language) for word in words_of(title)} else _NEIGHBOUR / 2
 
 
 def _versions(sentence: Sentence, language: Language, gathered: bool) -> tuple[Version, ...]:  # noqa: FBT001 - passed on
@@ -170,8 +208,12 @@ def _versions(sentence: Sentence, language: Language, gathered: bool) -> tuple[V
 def _needs(said: Sequence[Sentence], place: int, title: str, language: Language) -> frozenset[int] | None:
     """Return the sentences of which one must come right before. 'It' reaches back to where the subject was named."""
     sentence = said[place]
+    if sentence.orphan and starts_with(sentence, language.subject | language.leaning):
+        return frozenset()
     bare = language.droppable.sub("", sentence.text) if language.droppable else sentence.text
     first = (words_of(bare) or [""])[0].casefold()
+    if language.pointing is not None and language.pointing.search(bare):
+        return frozenset({place - 1}) if place else frozenset()
     if first not in language.subject | language.leaning:
         return None
     if place == 0 or (said[place - 1].paragraph != sentence.paragraph and first in language.leaning):
@@ -199,15 +241,23 @@ def _worths(said: Sequence[Sentence], *, question: str, title: str, language: La
         rank = (1 - _DAMPING) / count + _DAMPING * (links.T @ rank)
     centre = rows.mean(axis=0)
     centre /= np.linalg.norm(centre) + 1e-9
-    sought = {stem(w, language) for w in words_of(question) if w.casefold() not in language.small | language.verbs}
-    sought -= language.generic | {stem(w, language) for w in words_of(title)}
-    hits = np.array([_hits(s.text, sought, language) for s in said])
+    hits = np.array([_asked(s.text, question, title, language) for s in said])
     place = 1 / (1 + 0.06 * np.arange(count))
     length = np.exp(-(((np.array([s.words for s in said]) - 16) / 14.0) ** 2))
     worth = 0.4 * rank / rank.max() + 0.3 * (rows @ centre) + 0.3 * (rows @ asked) + 0.8 * hits
     worth = worth * (0.6 + 0.4 * place) * (0.6 + 0.4 * length)
     worth *= np.array([0.2 if _LATIN_LIST.search(s.text) else 1.0 for s in said])
     return np.clip(worth, 0.01, None)
+
+
+def _asked(text: str, question: str, title: str, language: Language) -> float:
+    """Return the share of what is asked that a sentence holds: what a question adds to the title, or a title names."""
+    if not language.code:  # its words can't be cut and stemmed
+        named = things(question, language, most=6)
+        return sum(mentions(text, thing) for thing in named) / max(1, len(named))
+    sought = {stem(w, language) for w in words_of(question) if w.casefold() not in language.small | language.verbs}
+    sought -= language.generic | _names(question, title, language)
+    return _hits(text, sought, language)
 
 
 def _hits(text: str, sought: set[str], language: Language) -> float:
@@ -306,7 +356,7 @@ def answered(question: str, title: str, said: Sequence[Sentence], language: Lang
 def answers(question: str, title: str, sentence: Sentence, language: Language) -> bool:
     """Whether a sentence holds most of what a question asks about its subject, and for a 'why' a reason too."""
     sought = _sought(question, title, language)
-    if not sought or _hits(sentence.text, sought, language) < 0.6:  # noqa: PLR2004 - most of what was asked
+    if not sought or _hits(sentence.text, sought, language) < _MOST_ASKED:
         return False
     if WHY.match(folded(question)) is None:
         return True
@@ -315,7 +365,13 @@ def answers(question: str, title: str, sentence: Sentence, language: Language) -
 
 def _sought(question: str, title: str, language: Language) -> set[str]:
     """Return the stems that a question adds to its subject: 'why do cats purr' about Cat → purr."""
-    names = {stem(w, language) for w in words_of(title)}
-    return (
-        {stem(w, language) for w in words_of(question) if w.casefold() not in language.small} - names - language.generic
-    )
+    asked = {stem(w, language) for w in words_of(question) if w.casefold() not in language.small}
+    return asked - _names(question, title, language) - language.generic
+
+
+def _names(question: str, title: str, language: Language) -> set[str]:
+    """Return the stems that name the subject: the title's, unless the title itself is the question."""
+    words = words_of(title)
+    if question == title and words and words[0].casefold() in language.asking:
+        return set()
+    return {stem(w, language) for w in words}

@@ -4,11 +4,12 @@ import re
 from dataclasses import dataclass
 
 from reelwright.providers.model import Facts
-from reelwright.providers.offline.language import Language, stem, words_of
+from reelwright.providers.offline.language import Language, words_of
 from reelwright.providers.offline.writing_templates import OUTLINE_WAYS, OUTLINES, PLATFORM_TAGS, TEMPLATES
 from reelwright.providers.platforms import most_hashtags
 
 _MOST_TAGS = 7
+_WORDS_FOR_A_CALL = 48  # about twenty seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +82,16 @@ def plain_words(kind: str, language: Language) -> tuple[str, ...]:
     return TEMPLATES.get(language.code, {}).get(kind, ())
 
 
-def endings(tone: str, language: Language, *, facts: Facts, turn: int) -> tuple[tuple[str, ...], ...]:
+def endings(
+    tone: str, language: Language, *, facts: Facts, turn: int, words: int = 1_000
+) -> tuple[tuple[str, ...], ...]:
     """Return closings of different lengths, the tone's own first; `turn` makes variants end differently.
 
     The caption is pointed to only where it names a source. A language that isn't ours to speak has one empty closing.
+    In few `words` there is room for what is told alone: a call takes a sixth of a quarter of a minute.
     """
+    if words < _WORDS_FOR_A_CALL:
+        return ((),)
     templates = TEMPLATES.get(language.code, {})
     sourced = source_line(facts, language) is not None
     usual, pointing = templates.get("end", ()), templates.get("serious", ()) if sourced else ()
@@ -136,43 +142,7 @@ def hashtags(
     wanted += [PLATFORM_TAGS.get(platform, "video"), *own]
     tags: list[str] = []
     for tag in (re.sub(r"[^\w]|_", "", w).casefold() for w in wanted):
-        if 2 < len(tag) <= 30 and not tag.isdigit() and tag not in tags:  # noqa: PLR2004 - readable, and what platforms take
+        said = len(tag) > 2 or (tag and not tag.isascii())  # noqa: PLR2004 - 猫 is a word
+        if said and len(tag) <= 30 and not tag.isdigit() and tag not in tags:  # noqa: PLR2004 - what platforms take
             tags.append(tag)
     return tuple(tags[: min(_MOST_TAGS, most_hashtags(platform))])
-
-
-def main_phrase(texts: list[str], language: Language) -> str:
-    """Return the key phrase whose words come up most in these sentences."""
-    counts: dict[str, int] = {}
-    for text in texts:
-        for word in {stem(w, language) for w in words_of(text)}:
-            counts[word] = counts.get(word, 0) + 1
-    phrases = [p for text in texts for p in key_phrases(text, language)]
-    best = max(phrases, key=lambda p: min(counts.get(stem(w, language), 0) for w in words_of(p)), default="")
-    return best or " ".join(words_of(texts[0])[:3])
-
-
-def key_phrases(text: str, language: Language, *, most: int = 3) -> list[str]:
-    """Return the things a sentence names, in order: runs of content words between small words, verbs and stops."""
-    runs: list[list[str]] = [[]]
-    for token in re.findall(r"\d[\d.,]*\d(?!\w)|[^\W_]+(?:['’\-][^\W_]+)*|[^\w\s]", text):
-        low = token.casefold()
-        adverb = language.code == "en" and low.endswith("ly") and len(low) > 4  # noqa: PLR2004 - 'fly', 'July'
-        if not token[0].isalnum() or low in language.small or low in language.verbs or adverb or "'" in low[1:-2]:
-            runs.append([])
-        else:
-            runs[-1].append(token)
-    phrases: list[tuple[float, int, str]] = []
-    for place, run in enumerate(runs):
-        kept = run[-3:] if language.code == "en" else run[:3]
-        if not kept or all(w.isdigit() or stem(w, language) in language.generic for w in kept):
-            continue
-        bare = len(kept) == 1 and kept[0].casefold().endswith(("ed", "ing"))
-        if kept[0][0].isdigit() and len(kept) == 1:
-            continue
-        weight = min(len(kept), 2) + (len("".join(kept)) > 5) - 2 * bare - 0.02 * place  # noqa: PLR2004 - short words say little
-        phrases.append((weight, place, " ".join(kept)))
-    if any(weight > 1 for weight, _, _ in phrases):
-        phrases = [phrase for phrase in phrases if phrase[0] > 0]
-    chosen = sorted(sorted(phrases, reverse=True)[:most], key=lambda p: p[1])
-    return list(dict.fromkeys(phrase for _, _, phrase in chosen))

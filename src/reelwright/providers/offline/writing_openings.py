@@ -6,12 +6,16 @@ from dataclasses import dataclass
 
 from reelwright.providers.model import Brief
 from reelwright.providers.offline import writing_frame as frame
-from reelwright.providers.offline.language import Language, words_of
+from reelwright.providers.offline.language import Language, spoken_words, words_of
 from reelwright.providers.offline.writing_choice import LONGEST_BEAT, SHORTEST_BEAT, Candidate, answered
 from reelwright.providers.offline.writing_sentences import plain
 
 _LONGEST_TITLE = 90  # characters
 _LONGEST_HOOK = 20  # words
+_LONGEST_LEAD = 24
+_ALSO_RELATIVE = frozenset({"what", "when", "where", "which", "who"})
+_SUBJECT_WORDS = "a an the i you he she it we they my your his her our their this these those nobody"
+_SUBJECTS = frozenset(_SUBJECT_WORDS.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,8 @@ def openings(brief: Brief, options: Sequence[Candidate], language: Language) -> 
         about = [Opening(text) for text in frame.say("about", language, facts=facts)]
         return found + strikes[:1] + asked + strikes[1:2] + about
     lead = [opened(o) for o in options if o.after is None and o.versions[-1].words <= LONGEST_BEAT][:1]
-    return found + strikes[:4] + lead or [opened(options[0])]
+    begins = [way for way in lead if spoken_words(way.text) <= _LONGEST_LEAD]  # whoever wrote it began with it
+    return found + begins + [way for way in strikes[:4] + lead if way not in begins] or [opened(options[0])]
 
 
 def every_opening(brief: Brief, options: Sequence[Candidate], language: Language) -> list[Opening]:
@@ -79,6 +84,8 @@ def opened(option: Candidate) -> Opening:
 
 def _is_question(topic: str, language: Language) -> bool:
     words = words_of(topic)
+    if len(words) > 1 and words[0].casefold() in _ALSO_RELATIVE and words[1].casefold() in _SUBJECTS:
+        return topic.rstrip().endswith("?")  # "What a keeper wrote", "When the sea sleeps"
     return topic.rstrip().endswith("?") or (len(words) > 2 and words[0].casefold() in language.asking)  # noqa: PLR2004 - "What If" is a title
 
 

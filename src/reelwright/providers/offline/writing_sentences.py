@@ -24,6 +24,7 @@ _WIKI_LINK = re.compile(r"\[\[(?:[^\[\]|\n]{0,200}\|)?([^\[\]|\n]{0,200})\]\]")
 _CITATION = re.compile(
     r"\[(?:\d{1,4}|[a-z]|note \d+|citation needed|clarification needed|update|who\?|when\?)\]", re.IGNORECASE
 )
+_DRAWN = re.compile(r"\{[^{}\n]{0,100}\\p[1-9][^{}\n]{0,100}\}[^{}\n]{0,500}(?:\{[^{}\n]{0,100}\\p0[^{}\n]{0,100}\}|$)")
 _BRACED = re.compile(r"\{[^{}\n]{0,300}\}")
 _ESCAPE = re.compile(r"\\[Nnh](?![a-z])|\\[A-Za-z]+\d*|\\")
 _ADDRESS = re.compile(r"(?:https?://|www\.)\S{1,500}|\S{1,64}@\w[\w.\-]{1,80}\.\w{2,10}")
@@ -61,12 +62,16 @@ _INITIALS = re.compile(r"(?:^|[\s(“\"])(?:[^\W\d_]\.){0,3}[^\W\d_]$")
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """`text` is fit to be said, `source` stands as in the source (cleaned of markup). `paragraph` counts from 0."""
+    """`text` is fit to be said, `source` stands as in the source (cleaned of markup). `paragraph` counts from 0.
+
+    `orphan` says that what stood before it in its paragraph can't be said: nobody would know who "it" is.
+    """
 
     text: str
     source: str
     paragraph: int
     words: int
+    orphan: bool = False
 
 
 def plain(text: str) -> str:
@@ -81,7 +86,7 @@ def plain(text: str) -> str:
     for pattern, put in (
         (_BREAK, "\n\n"), (_TAG, ""), (_HEADING, "\n\n"), (_WIKI_LINK, r"\1"), (_LINK, r"\1"),
         (_CITATION, ""), (_REFERENCE, r"\1"),
-        (_PRONOUNCED, ""), (_SOUND, ""), (_BRACED, ""), (_ESCAPE, " "), (_ADDRESS, ""), (_RULE, "\n\n"),
+        (_PRONOUNCED, ""), (_SOUND, ""), (_DRAWN, ""), (_BRACED, ""), (_ESCAPE, " "), (_ADDRESS, ""), (_RULE, "\n\n"),
         (_LEAD, "\n\n"), (_EMPHASIS, ""),
     ):  # fmt: skip
         text = pattern.sub(put, text)
@@ -119,13 +124,15 @@ def sentences(text: str, language: Language) -> list[Sentence]:
     for number, paragraph in enumerate(_paragraphs(plain(text))):
         if _COMMANDING.search(paragraph):
             continue
+        lost = False
         for piece in split(paragraph, language):
             said = spoken(piece)
             key = folded(said)
-            if key in seen or not _usable(said):
+            orphan, lost = lost, not _usable(said)
+            if key in seen or lost:
                 continue
             seen.add(key)
-            found.append(Sentence(said, piece, number, spoken_words(said)))
+            found.append(Sentence(said, piece, number, spoken_words(said), orphan))
             if len(found) == MOST_SENTENCES:
                 return found
     return found
