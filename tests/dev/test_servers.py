@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -75,6 +76,15 @@ async def read(url: str) -> list[int]:
     rows = await connection.fetch("SELECT value FROM kept ORDER BY value")
     await connection.close()
     return [row["value"] for row in rows]
+
+
+def test_a_free_port_is_kept_for_the_server_that_it_was_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = child.free_port()
+    monkeypatch.setattr(child, "_PORTS", [first])
+    assert child.free_port() != first  # though nobody listens there yet
+    for _ in range(2):  # the server that it is for may come, and come again
+        with socket.create_server(("127.0.0.1", first)):
+            assert child.free_port() != first
 
 
 async def test_postgresql_is_set_up_as_production_needs_it(cluster: Postgres) -> None:

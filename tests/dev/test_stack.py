@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,11 +44,12 @@ def supervised(folder: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, 
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     process = subprocess.Popen([*SUPERVISE, str(folder)], stdout=subprocess.PIPE, text=True, env=environment)
     assert process.stdout is not None
-    told = json.loads(process.stdout.readline())
-    yield process, told
-    process.kill()
-    process.wait()
-    process.stdout.close()
+    try:
+        yield process, json.loads(process.stdout.readline())
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
 
 
 def test_programs_are_told_everything_they_need(up: Stack) -> None:
@@ -126,6 +128,35 @@ def test_nothing_is_left_behind(supervised, folder: Path, end: signal.Signals) -
         for pid in children:
             os.kill(pid, signal.SIGKILL)
     block_until(lambda: not any(is_alive(pid) for pid in children))
+
+
+class Stubborn:
+    """A dead server whose next start lasts until it is ended."""
+
+    pid, alive = 0, False
+
+    def __init__(self) -> None:
+        self.starting, self.told = threading.Event(), threading.Event()
+
+    def start(self) -> None:
+        self.starting.set()
+        self.told.wait()
+        raise Outage("It was ended.")
+
+    def stop(self) -> None:
+        if self.starting.is_set():
+            self.told.set()
+
+
+@pytest.mark.timeout(20)
+def test_what_is_just_being_started_again_keeps_nobody_from_ending(folder: Path) -> None:
+    """A server that comes back from a crash may take minutes."""
+    ending, stubborn = stack(folder), Stubborn()
+    ending._services["stubborn"] = stubborn
+    ending._watch.start()
+    assert stubborn.starting.wait(10)
+    ending.stop()
+    assert not ending._watch.is_alive()
 
 
 def test_a_second_start_makes_nothing_anew_and_finds_everything(folder: Path) -> None:

@@ -11,11 +11,12 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from reelwright.dev import launch
 from reelwright.ground.errors import Kind, Refusal
@@ -23,6 +24,9 @@ from reelwright.ground.errors import Kind, Refusal
 Identity = Literal["own", "namespace", "nobody"]
 _NEEDED_BYTES = 200 * 1024 * 1024  # a new cluster with its first write-ahead segments, and room to work
 _POLL_S = 0.01
+_PORTS, _PORT_TRIES = range(18_000, 32_000), 20
+_MOST_KEPT_PORTS = 200  # of one process: more than its servers, fewer than its file descriptors
+_kept_ports: deque[int] = deque()
 LOCK_WAIT_S = 10.0  # a predecessor whose parent was killed is still closing down
 
 
@@ -39,11 +43,19 @@ class FolderUnusable(Refusal):
     code = "dev.folder_unusable"
 
 
+class Living(Protocol):
+    """Whatever can be waited for only while it lives."""
+
+    @property
+    def alive(self) -> bool: ...
+
+
 class Child:
     """A running process of ours: its group's leader."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
+        self._asked_at: float | None = None
         self.pid = process.pid
 
     @property
@@ -55,12 +67,14 @@ class Child:
         """Send a signal, if it still runs."""
         if self.alive:
             self._process.send_signal(signal_number)
+        if self._asked_at is None:
+            self._asked_at = time.monotonic()
 
     def stop(self, ask: signal.Signals = signal.SIGTERM, *, grace_s: float = 10) -> None:
-        """Ask it to end, kill it after the grace, and kill what its group has left behind."""
+        """Ask it to end, kill it once the grace since it was first asked is over, and what its group has left."""
         self.ask(ask)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(grace_s)
+            self._process.wait(max(0, (self._asked_at or 0) + grace_s - time.monotonic()))
         with contextlib.suppress(ProcessLookupError, PermissionError):  # an empty group; macOS says the second of it
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
@@ -204,13 +218,28 @@ def write_private(file: Path, text: str) -> None:
 
 
 def free_port() -> int:
-    """Return a loopback TCP port that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """Return a loopback TCP port that nobody listens on, kept for a server of ours.
+
+    It is none of those that systems give to outgoing connections. This process stays bound to it without listening, and
+    lets the port be shared only from then on: whoever looks for a free port passes it by, while a server that asks for
+    this one (with SO_REUSEADDR, as all of ours do) gets it, again after each restart.
+    """
+    keeper = socket.socket()
+    for _ in range(_PORT_TRIES):
+        with contextlib.suppress(OSError):
+            keeper.bind(("127.0.0.1", secrets.choice(_PORTS)))
+            break
+    else:
+        keeper.bind(("127.0.0.1", 0))
+    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    port = int(keeper.getsockname()[1])
+    _kept_ports.append(keeper.detach())
+    if len(_kept_ports) > _MOST_KEPT_PORTS:
+        os.close(_kept_ports.popleft())
+    return port
 
 
-def await_ready(child: Child, ready: Callable[[], bool], *, timeout_s: float) -> bool:
+def await_ready(child: Living, ready: Callable[[], bool], *, timeout_s: float) -> bool:
     """Wait until `ready`, the child's death or the time-out; return whether it is ready."""
     deadline = time.monotonic() + timeout_s
     while child.alive and time.monotonic() < deadline:
