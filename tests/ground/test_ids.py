@@ -1,8 +1,10 @@
-"""Ids that are made from what they name: the same for ever, since rows, leases and messages are known by them."""
+"""Ids: those made from what they name are the same for ever, as rows and messages are known by them; others in order."""
 
+import time
+from itertools import pairwise
 from uuid import UUID, uuid4, uuid5
 
-from reelwright.ground.ids import derived
+from reelwright.ground.ids import derived, fresh
 
 
 def test_derived_ids_are_version_5_of_their_parts() -> None:
@@ -17,3 +19,14 @@ def test_derived_ids_are_version_5_of_their_parts() -> None:
 def test_a_derived_id_stays_what_it_was() -> None:
     """Written down: another one would start yesterday's orders anew."""
     assert str(derived("account", "POST /v1/create", "key")) == "5003a5d6-99eb-528a-8943-b001cbd3336c"
+
+
+def test_fresh_ids_of_one_process_are_in_their_order() -> None:
+    """Also within a millisecond: what was made in one transaction has one instant, and is listed by its id."""
+    before = time.time_ns() // 1_000_000
+    made = [fresh() for _ in range(2000)]
+    after = time.time_ns() // 1_000_000
+    assert all(one < other for one, other in pairwise(made))
+    assert {(one.version, one.variant) for one in made} == {(7, "specified in RFC 4122")}
+    assert all(before <= one.int >> 80 <= after for one in made)
+    assert len({one.int & (1 << 62) - 1 for one in made}) == len(made)  # nobody guesses the rest

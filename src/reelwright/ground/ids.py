@@ -31,8 +31,11 @@ def derived(*parts: object) -> UUID:
 
 
 def fresh() -> UUID:
-    """Return a new time-ordered id: UUID version 7 (RFC 9562, section 5.7)."""
-    millis = time.time_ns() // 1_000_000
-    random = secrets.randbits(74)
-    value = (millis & (1 << 48) - 1) << 80 | 0x7 << 76 | (random >> 62) << 64 | 0b10 << 62 | random & (1 << 62) - 1
+    """Return a new time-ordered id: UUID version 7 (RFC 9562, section 5.7), two of one process in their order.
+
+    Twelve of its random bits are the millisecond's fraction instead (section 6.2, method 3): a quarter of a microsecond.
+    """
+    millis, nanos = divmod(time.time_ns(), 1_000_000)
+    fraction = (nanos << 12) // 1_000_000
+    value = (millis & (1 << 48) - 1) << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | secrets.randbits(62)
     return UUID(int=value)
