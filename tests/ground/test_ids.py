@@ -1,4 +1,4 @@
-"""Ids: those made from what they name are the same for ever, as rows and messages are known by them; others in order."""
+"""Ids: those made from what they name are the same for ever, as rows are known by them; the others have an order."""
 
 import time
 from itertools import pairwise

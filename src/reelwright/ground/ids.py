@@ -33,7 +33,7 @@ def derived(*parts: object) -> UUID:
 def fresh() -> UUID:
     """Return a new time-ordered id: UUID version 7 (RFC 9562, section 5.7), two of one process in their order.
 
-    Twelve of its random bits are the millisecond's fraction instead (section 6.2, method 3): a quarter of a microsecond.
+    Twelve of its random bits tell a quarter of a microsecond instead (section 6.2, method 3).
     """
     millis, nanos = divmod(time.time_ns(), 1_000_000)
     fraction = (nanos << 12) // 1_000_000
