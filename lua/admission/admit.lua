@@ -9,7 +9,7 @@
          6 hours since 1970   7 units   8 full_units   9 cooling ("1" = the draft's cooldown counts)
         10 names that the receipt keeps   11 limits "month|hour|full|concurrent|cooldown_ms" (full "" = no cap)
         12 the same while boosted   13 cap ("" = no place is wanted)   14 capacity of both lanes   15 rival_floor
-  RETURN { "replay", lease } | { "busy", wait_ms } | { "reused" } | { "skew", now_ms } | { "ask" } (PostgreSQL knows)
+  RETURN { "replay", lease } | { "busy", wait_ms } | { "reused" } | { "skew", now_ms } | { "ask", units or "" }
          { "refused" | "admitted", now_ms, boosted, held before, binding policies, boost_until, cooled_until, units,
            hour units, full units, leases, own lease, when it frees, places, own place, when it frees }   all as before
 ]]
@@ -26,7 +26,7 @@ if (claim or receipt) and ARGV[2] ~= "1" then
   if claim and tonumber(claim_ends) > now then return { "busy", text(claim_ends - now) } end
 end
 if math.floor(now / 3600000) ~= tonumber(ARGV[6]) then return { "skew", text(now) } end
-if got[3] ~= ARGV[5] or not (got[2] and got[4] and got[6]) then return { "ask" } end
+if got[3] ~= ARGV[5] or not (got[2] and got[4] and got[6]) then return { "ask", got[6] and got[4] or "" } end
 local units, full_units, cap = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[13])
 local held = receipt == "pending" and month == string.sub(ARGV[10], 1, 6)
 local monthly, fully = held and 0 or units, held and 0 or full_units

@@ -32,8 +32,8 @@ _LATE = (
     'and tonumber(got[4] or 0) < tonumber(string.match(ARGV[11], "%d+")) then'
 )
 _RIVALS = 'math.max(redis.call("ZCOUNT", KEYS[12], live, "+inf"), tonumber(ARGV[15]))'
-_ASKED = 'not (got[2] and got[4] and got[6]) then return { "ask" } end'
-_ZERO = 'not got[2] then return { "ask" } end\ngot[4], got[6] = got[4] or "0", got[6] or "0"'
+_ASKED = "not (got[2] and got[4] and got[6]) then return"
+_ZERO = 'not got[2] then return { "ask", "0" } end\ngot[4], got[6] = got[4] or "0", got[6] or "0"\nif nil then return'
 _PURGE = 'redis.call("ZREMRANGEBYSCORE", KEYS[9], "-inf", text(now))'
 _FULL = 'weigh("full_regenerations_month", tonumber(most_full) or math.huge, got[6], fully)'
 _REUSED = '(claimed or ARGV[4]) ~= ARGV[4] or (received or "") ~= "" and received ~= ARGV[4]'

@@ -268,7 +268,7 @@ class Gate:
                     _log.warning("admission.clock_skew", ours=now.isoformat(), redis=theirs.isoformat())
                     periods = self._periods_at(theirs)
                 case _ if ask:
-                    order = await self._rebuilding.rebuilt(order, periods)
+                    order = await self._rebuilding.rebuilt(order, periods, counters=not cells[0])
                 case _:
                     return None
         raise Unavailable("Admission could not settle on a plan and a period: try again soon.")

@@ -1,5 +1,6 @@
 """Puts back into Redis what PostgreSQL knows (plans, counters, leases, cooldowns), and doubts refusals by drift."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -53,11 +54,14 @@ class Rebuilding:
         self._now = now
         self._doubts: OrderedDict[AccountId, float] = OrderedDict()
 
-    async def rebuilt(self, order: Order, periods: Periods) -> Order:
-        """Ask PostgreSQL for the account's plan and counters, tell Redis, and return the order with the plan held."""
-        held = await self._held(order.account)
-        await self.remember(order.account, held)
-        await self.hydrate(order.account, periods)
+    async def rebuilt(self, order: Order, periods: Periods, *, counters: bool) -> Order:
+        """Tell Redis what PostgreSQL knows of the plan, and of its `counters`; return the order with the plan held."""
+        if not counters:
+            held = await self._held(order.account)
+            await self.remember(order.account, held)
+        else:
+            held, facts = await asyncio.gather(self._held(order.account), self._facts(order.account, periods))
+            await asyncio.gather(self.remember(order.account, held), self._hydrate(order.account, periods, facts))
         return replace(order, held=held)
 
     async def remember(self, account: AccountId, held: Held) -> None:
@@ -177,7 +181,9 @@ class Rebuilding:
         month, _, full = wire.counters(account, periods)
         if all(await self._scripts.command("MGET", month, full)):
             return
-        facts = await self._facts(account, periods)
+        await self._hydrate(account, periods, await self._facts(account, periods))
+
+    async def _hydrate(self, account: AccountId, periods: Periods, facts: Facts) -> None:
         names = [keys.receipt(lease) for lease, _ in facts.leases]
         names += [keys.cooldown(account, draft) for draft, _, _ in facts.cooldowns]
         pairs = [*facts.leases, *((lease, until) for _, lease, until in facts.cooldowns)]

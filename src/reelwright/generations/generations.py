@@ -31,7 +31,14 @@ _FACTS = Statement(
                   WHERE account_id = :account AND ended_at IS NULL ORDER BY id) AS ids,
            ARRAY(SELECT CASE WHEN paused_at IS NULL THEN deadline_at
                              ELSE deadline_at + CAST(:longest_pause AS interval) END FROM generations
-                  WHERE account_id = :account AND ended_at IS NULL ORDER BY id) AS deadlines
+                  WHERE account_id = :account AND ended_at IS NULL ORDER BY id) AS deadlines,
+           cooling.*
+      FROM (SELECT array_agg(draft_id ORDER BY admitted_at, id) AS drafts, array_agg(id ORDER BY admitted_at, id) AS by,
+                   array_agg(plan ORDER BY admitted_at, id) AS plans,
+                   array_agg(admitted_at ORDER BY admitted_at, id) AS instants
+              FROM generations
+             WHERE account_id = :account AND admitted_at > :cooled_since AND units_returned_at IS NULL
+               AND kind IN ('regenerate_targeted', 'regenerate_full')) AS cooling
     """
 )
 FINGERPRINT = "(SELECT fingerprint FROM generations WHERE id = :generation)"
@@ -212,19 +219,22 @@ class Generations:
         return _if_any((await self.session.execute(query)).mappings().one_or_none())
 
     async def admission_facts(
-        self, account_id: AccountId, month_start: datetime, hour_start: datetime
+        self, account_id: AccountId, month_start: datetime, hour_start: datetime, cooled_since: datetime
     ) -> AdmissionFacts:
         """Return what admission counts since these instants. Units that were given back still count in their hour.
 
         A paused generation holds its place for as long as it may rest.
         """
         values = {"account": account_id, "month_start": month_start, "hour_start": hour_start}
-        [row] = await rows(self.session, _FACTS, values | {"longest_pause": LONGEST_PAUSE})
+        values |= {"longest_pause": LONGEST_PAUSE, "cooled_since": cooled_since}
+        [row] = await rows(self.session, _FACTS, values)
+        cooling = zip(*(row[name] or () for name in ("drafts", "by", "plans", "instants")), strict=True)
         return AdmissionFacts(
             generations_month=row["month"],
             generations_hour=row["hour"],
             full_month=row["full_month"],
             live=tuple(zip(row["ids"], row["deadlines"], strict=True)),
+            regenerated=tuple(Regenerated(*one) for one in cooling),
         )
 
     async def counted(

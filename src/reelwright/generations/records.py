@@ -94,13 +94,26 @@ class Generation:
         return self.ended_at is None
 
 
+class Regenerated(NamedTuple):
+    """One regeneration of a draft that was not given back, and the plan that it was admitted under."""
+
+    draft_id: DraftId
+    generation_id: GenerationId
+    plan: str
+    admitted_at: datetime
+
+
 class AdmissionFacts(NamedTuple):
-    """What admission counts, from the rows: units in the month and the hour, and what is live with its deadline."""
+    """What admission counts, from the rows: units in the month and the hour, what is live with its deadline.
+
+    And the regenerations since some instant, in the order of their admission.
+    """
 
     generations_month: int
     generations_hour: int
     full_month: int
     live: tuple[tuple[GenerationId, datetime], ...]
+    regenerated: tuple[Regenerated, ...]
 
 
 class Counted(NamedTuple):
@@ -110,15 +123,6 @@ class Counted(NamedTuple):
     hour: int
     full: int
     live: int
-
-
-class Regenerated(NamedTuple):
-    """One regeneration of a draft that was not given back, and the plan that it was admitted under."""
-
-    draft_id: DraftId
-    generation_id: GenerationId
-    plan: str
-    admitted_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,12 +40,13 @@ def reader(db: Database) -> Callable[[AccountId, Periods], Awaitable[Facts]]:
     """Return the function by which the gate rebuilds counters, leases and cooldowns. It raises Outage."""
 
     async def facts(account: AccountId, periods: Periods) -> Facts:
-        async with db.single() as tx:  # each tells what was so when it was asked: the last word counts once more
-            generations = Generations(session=tx)
-            found = await generations.admission_facts(account, periods.month_start, periods.hour_start)
+        async with db.single() as tx:  # it tells what was so when it was asked: the last word counts once more
             # The periods may be a moment behind Redis's clock; what has ended since is left out by the script.
-            cooling = await generations.regenerated(account, periods.hour_start - LONGEST_COOLDOWN)
-        latest = {done.draft_id: done for done in cooling}
+            cooled_since = periods.hour_start - LONGEST_COOLDOWN
+            found = await Generations(session=tx).admission_facts(
+                account, periods.month_start, periods.hour_start, cooled_since
+            )
+        latest = {done.draft_id: done for done in found.regenerated}
         return Facts(
             generations_month=found.generations_month,
             generations_hour=found.generations_hour,

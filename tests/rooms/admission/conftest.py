@@ -45,7 +45,7 @@ async def shared(served: SimulatedUpstash) -> AsyncIterator[Shared]:
 @pytest.fixture
 async def fake() -> AsyncIterator[Redis]:
     """A new server: one accidental global would poison a shared one for every later script."""
-    client = FakeAsyncRedis(server=FakeServer(server_type="valkey"))
+    client = FakeAsyncRedis(server=FakeServer(server_type="valkey"), max_connections=400)
     yield client
     immortal = [key for key in await client.keys() if await client.pttl(key) == -1]
     await client.aclose()

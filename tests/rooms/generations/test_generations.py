@@ -151,7 +151,7 @@ async def test_admission_counts_units_in_the_period_of_their_admission(db: Datab
         await Generations(session=tx).finish(
             returned, GenerationState.FAILED, failure_code="a.b", failure_sentence="No.", units_back=True
         )
-        facts = await Generations(session=tx).admission_facts(owner, month, hour)
+        facts = await Generations(session=tx).admission_facts(owner, month, hour, hour)
         deadline = (await Generations(session=tx).get(owner, live)).deadline_at
     assert (facts.generations_month, facts.generations_hour, facts.full_month) == (3, 2, 1)
     assert len(facts.live) == 4
@@ -160,8 +160,8 @@ async def test_admission_counts_units_in_the_period_of_their_admission(db: Datab
 
 async def test_an_account_that_never_generated_counts_nothing(db: Database) -> None:
     async with db.begin() as tx:
-        facts = await Generations(session=tx).admission_facts(await made.account(tx), NOW, NOW)
-    assert facts == (0, 0, 0, ())
+        facts = await Generations(session=tx).admission_facts(await made.account(tx), NOW, NOW, NOW)
+    assert facts == (0, 0, 0, (), ())
 
 
 async def test_events_are_numbered_without_gaps_in_the_order_of_the_commits(db: Database, many: Database) -> None:
@@ -262,6 +262,12 @@ async def test_regenerations_are_told_since_an_instant_unless_they_were_given_ba
         assert [done.generation_id for done in told] == [ids[0], ids[2]]
         assert (told[0].plan, told[0].admitted_at) == ("basic", NOW)
         assert [done.generation_id for done in await generations.regenerated(owner, NOW)] == [ids[2]]
+        counted = await generations.admission_facts(owner, NOW, NOW, NOW - timedelta(seconds=1))
+        assert (list(counted.regenerated), list(counted.regenerated[1:])) == (
+            told,
+            await generations.regenerated(owner, NOW),
+        )
         failed = {"failure_code": "x.y", "failure_sentence": "No."}
         await generations.finish(ids[2], GenerationState.FAILED, units_back=True, **failed)
         assert await generations.regenerated(owner, NOW) == []
+        assert (await generations.admission_facts(owner, NOW, NOW, NOW)).regenerated == ()

@@ -106,7 +106,7 @@ async def test_it_counts_as_live_and_holds_its_place_as_long_as_it_may_rest(db: 
         counted = await Generations(session=tx).counted(
             found.account_id, month, month + timedelta(days=31), hour, hour + LATER
         )
-        facts = await Generations(session=tx).admission_facts(found.account_id, month, hour)
+        facts = await Generations(session=tx).admission_facts(found.account_id, month, hour, hour)
     assert counted.live == 1
     assert facts.live == ((generation, found.deadline_at + LONGEST_PAUSE),)
 
