@@ -30,6 +30,20 @@ def test_no_other_text_opens() -> None:
         assert SEAL.opened("media", wrong, now=NOW) is None, wrong
 
 
+def test_a_mark_opens_for_its_purpose_and_what_it_is_about_alone() -> None:
+    token = SEAL.marked("cursor", b"place", about=b"a list")
+    previous = Seal(OTHER, previous="a secret of at least thirty-two characters")
+    assert SEAL.unmarked("cursor", token, about=b"a list") == b"place"
+    assert previous.unmarked("cursor", token, about=b"a list") == b"place"
+    assert SEAL.unmarked("cursor", SEAL.marked("cursor", b"", about=b""), about=b"") == b""
+    assert SEAL.unmarked("cursor", token, about=b"another") is None
+    assert SEAL.unmarked("media", token, about=b"a list") is None
+    assert Seal(OTHER).unmarked("cursor", token, about=b"a list") is None
+    changed = [token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1 :] for at in range(len(token))]
+    for wrong in (*changed, *(token[:at] for at in range(len(token))), token + "=", token + "A", "é", "A" * 22):
+        assert SEAL.unmarked("cursor", wrong, about=b"a list") is None, wrong
+
+
 def test_what_is_encrypted_is_read_by_its_secret_and_purpose_alone() -> None:
     sealed = SEAL.encrypted("webhooks", b"whsec", nonce=secrets.token_bytes(12))
     assert b"whsec" not in sealed

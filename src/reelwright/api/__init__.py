@@ -33,6 +33,7 @@ from reelwright.api.credits import (
     read_transaction,
     refund_generation,
 )
+from reelwright.api.cursors import cursors_of
 from reelwright.api.dead_letters import list_dead_letters, read_dead_letter, redrive
 from reelwright.api.drafts import add_draft, change_draft, delete_draft, list_draft_variants, list_drafts, read_draft
 from reelwright.api.files import captions, inspection, ranked_thumbnail, thumbnail, video
@@ -127,7 +128,7 @@ v1 = Router(
     path="/v1",
     middleware=[let_in],
     before_request=body_understood,
-    dependencies={"account": account_of, "caller": caller_of},
+    dependencies={"account": account_of, "caller": caller_of, "cursors": cursors_of},
     route_handlers=[
         *(register, verify_address, log_in, log_out, step_up, ask_password_reset, confirm_password_reset),
         *(ask_export, read_export, delete_account, restore_account, delete_user),

@@ -12,8 +12,8 @@ from litestar.status_codes import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 from msgspec import UNSET, Meta, UnsetType
 
 from reelwright.accounts import Account
-from reelwright.api import cursors
 from reelwright.api.creations import BadField, plain
+from reelwright.api.cursors import Cursors
 from reelwright.api.idempotency import REPLAYED, request_key
 from reelwright.api.versions import IfMatch, etag, expected
 from reelwright.generations import Platform
@@ -170,6 +170,7 @@ async def save_asset(
 async def list_assets(
     account: NamedDependency[Account],
     db: NamedDependency[Database],
+    cursors: NamedDependency[Cursors],
     *,
     q: Annotated[str | None, QueryParameter(max_length=100, description="Words, or beginnings of a title's.")] = None,
     kind: Annotated[AssetKind | None, QueryParameter(description="Only those of this kind.")] = None,
@@ -183,12 +184,12 @@ async def list_assets(
 ) -> AssetsView:
     """Return a page of what matches everything that you say, newest first. Case and accents don't matter."""
     wanted = AssetFilter(kind=kind, status=status, platform=platform, tags=_tags(tags or []), q=plain(q, field="q"))
-    after = None if cursor is None else cursors.opened(account.id, cursor)
+    after = None if cursor is None else cursors.opened(cursor)
     found = await library.page(account.id, wanted, after=after, limit=limit + 1, db=db)
     more = found[limit - 1] if len(found) > limit else None
     return AssetsView(
         assets=msgspec.convert(found[:limit], list[AssetSummaryView], from_attributes=True),
-        next_cursor=cursors.after(account.id, more.created_at, more.id) if more and more.created_at else None,
+        next_cursor=cursors.after(more.created_at, more.id) if more and more.created_at else None,
     )
 
 

@@ -10,9 +10,8 @@ from litestar import get
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 
-from reelwright.accounts import Account
-from reelwright.api import cursors
 from reelwright.api.caller import admin_only
+from reelwright.api.cursors import Cursors
 from reelwright.ground.ids import AccountId
 from reelwright.ground.postgres import Database
 from reelwright.journeys import auditing
@@ -39,14 +38,14 @@ class AdminActionsView(msgspec.Struct, frozen=True, kw_only=True):
 
 @get("/admin/actions", guards=[admin_only], summary="List what administrators did", tags=["admin"])
 async def list_admin_actions(
-    account: NamedDependency[Account],
     db: NamedDependency[Database],
+    cursors: NamedDependency[Cursors],
     *,
     limit: Annotated[int, QueryParameter(ge=1, le=100)] = 25,
     cursor: Annotated[str | None, QueryParameter(max_length=64)] = None,
 ) -> AdminActionsView:
     """Return a page of what administrators changed; nobody can change or remove it."""
-    after = None if cursor is None else cursors.opened(account.id, cursor)
+    after = None if cursor is None else cursors.opened(cursor)
     found = await auditing.actions(limit=limit + 1, after=after, db=db)
     page, more = found[:limit], len(found) > limit
     return AdminActionsView(
@@ -62,5 +61,5 @@ async def list_admin_actions(
             )
             for one in page
         ],
-        next_cursor=cursors.after(account.id, page[-1].at, page[-1].id) if more else None,
+        next_cursor=cursors.after(page[-1].at, page[-1].id) if more else None,
     )

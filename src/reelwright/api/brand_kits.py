@@ -12,8 +12,8 @@ from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED, HTTP_204_NO_CON
 from msgspec import UNSET, Meta, UnsetType
 
 from reelwright.accounts import Account
-from reelwright.api import cursors
 from reelwright.api.creations import BadField, plain
+from reelwright.api.cursors import Cursors
 from reelwright.api.idempotency import REPLAYED, request_key
 from reelwright.api.versions import IfMatch, etag, expected
 from reelwright.generations import Corner
@@ -112,17 +112,18 @@ async def add_brand_kit(
 async def list_brand_kits(
     account: NamedDependency[Account],
     db: NamedDependency[Database],
+    cursors: NamedDependency[Cursors],
     *,
     limit: Annotated[int, QueryParameter(ge=1, le=100)] = 25,
     cursor: Annotated[str | None, QueryParameter(max_length=64)] = None,
 ) -> BrandKitsView:
     """Return a page of brand kits, newest first."""
-    before = None if cursor is None else cursors.opened(account.id, cursor)
+    before = None if cursor is None else cursors.opened(cursor)
     found = await brands.page(account.id, before=before, limit=limit + 1, db=db)
     more = found[limit - 1] if len(found) > limit else None
     return BrandKitsView(
         brand_kits=tuple(_view(kit) for kit in found[:limit]),
-        next_cursor=None if more is None else cursors.after(account.id, more.created_at, more.id),
+        next_cursor=None if more is None else cursors.after(more.created_at, more.id),
     )
 
 

@@ -14,7 +14,7 @@ not there.
 **Repeating.** Every POST takes an `Idempotency-Key`, any new text of up to 200 characters. The same key with the same
 body does nothing again: the first answer comes, with `Idempotency-Replayed: true`. With another body it is refused.
 
-**Lists** come in pages: send `next_cursor` as `cursor` for the next one, until it is null.
+**Lists** come in pages: send `next_cursor` as `cursor`, with the same filters, for the next one, until it is null.
 
 **Editing.** What has an `ETag` can be changed with `If-Match`: 412 where somebody changed it first.
 

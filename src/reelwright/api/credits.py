@@ -1,8 +1,6 @@
 """/v1/credits: what an account has, every movement of it, and why it was charged; and an administrator's word."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import datetime
-from hashlib import sha256
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -16,6 +14,7 @@ from msgspec import Meta
 from reelwright.accounts import Account
 from reelwright.api.caller import admin_only
 from reelwright.api.creations import BadField, key_of, plain
+from reelwright.api.cursors import Cursors
 from reelwright.billing import MICRO, Plan
 from reelwright.generations import GenerationKind, GenerationState
 from reelwright.ground import clock
@@ -25,7 +24,7 @@ from reelwright.journeys import credits as journey
 from reelwright.journeys.credits import Explained
 from reelwright.ledger import JournalLine, UsageCall
 
-_SEQ_BYTES, _MARK_BYTES = 8, 8
+_SEQ_BYTES = 8
 _MOST_CREDITS = 1_000_000
 
 
@@ -161,17 +160,18 @@ async def read_balance(account: NamedDependency[Account], db: NamedDependency[Da
 async def list_transactions(
     account: NamedDependency[Account],
     db: NamedDependency[Database],
+    cursors: NamedDependency[Cursors],
     *,
     limit: Annotated[int, QueryParameter(ge=1, le=100)] = 25,
     cursor: Annotated[str | None, QueryParameter(max_length=64)] = None,
 ) -> TransactionsView:
     """Return your movements, newest first. What is new meanwhile never moves the pages behind."""
-    before = None if cursor is None else _opened(cursor, account.id)
+    before = None if cursor is None else int.from_bytes(cursors.place(cursor), "big")
     lines = await journey.transactions(account.id, before=before, limit=limit + 1, db=db)
     more = len(lines) > limit
     return TransactionsView(
         transactions=[_transaction(line) for line in lines[:limit]],
-        next_cursor=_cursor(lines[limit - 1].seq, account.id) if more else None,
+        next_cursor=cursors.behind(lines[limit - 1].seq.to_bytes(_SEQ_BYTES, "big")) if more else None,
     )
 
 
@@ -317,24 +317,3 @@ def _call(call: UsageCall, unit_micro: int | None) -> CallView:
         credits=call.credits_micro / MICRO,
         at=call.at,
     )
-
-
-def _cursor(seq: int, account: AccountId) -> str:
-    """Return where a page ended, with a mark of whose page it was: another account's cursor is a mistake."""
-    where = seq.to_bytes(_SEQ_BYTES, "big")
-    return urlsafe_b64encode(where + _mark(where, account)).decode().rstrip("=")
-
-
-def _opened(cursor: str, account: AccountId) -> int:
-    try:
-        raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-    except ValueError:
-        raw = b""
-    where, mark = raw[:_SEQ_BYTES], raw[_SEQ_BYTES:]
-    if not where or mark != _mark(where, account):
-        raise BadField("cursor: use the next_cursor of your own last page, or leave it out.", field="cursor")
-    return int.from_bytes(where, "big")
-
-
-def _mark(where: bytes, account: AccountId) -> bytes:
-    return sha256(b"credits" + account.bytes + where).digest()[:_MARK_BYTES]

@@ -13,11 +13,12 @@ from litestar.status_codes import HTTP_202_ACCEPTED
 from reelwright.accounts import Account
 from reelwright.api.caller import admin_only
 from reelwright.api.creations import key_of
+from reelwright.api.cursors import Cursors
 from reelwright.generations import GenerationKind, GenerationState, Run, RunState, Stage
 from reelwright.ground.ids import AccountId, DraftId, GenerationId, StageRunId
 from reelwright.ground.postgres import Database
 from reelwright.journeys import dead_letters
-from reelwright.journeys.dead_letters import Case, Entry, Operator, Redriven
+from reelwright.journeys.dead_letters import Case, CursorUnknown, Entry, Operator, Redriven
 from reelwright.journeys.ordering import Terms
 
 
@@ -83,14 +84,17 @@ class RedrivenView(msgspec.Struct, frozen=True, kw_only=True):
 @get("/admin/dead-letters", guards=[admin_only], summary="List dead letters", tags=["admin"])
 async def list_dead_letters(
     db: NamedDependency[Database],
+    cursors: NamedDependency[Cursors],
     *,
     open: FromQuery[bool] = True,  # noqa: A002 - the parameter's public name, which a problem document quotes
     limit: Annotated[int, QueryParameter(ge=1, le=100)] = 50,
     cursor: FromQuery[str | None] = None,
 ) -> DeadLettersView:
     """Return what died of our own failure. `open=false` shows those that were set going again, too."""
-    found = await dead_letters.page(limit, after=cursor, open_only=open, db=db)
-    return DeadLettersView(dead_letters=tuple(found.entries), next_cursor=found.next_cursor)
+    after = None if cursor is None else cursors.place(cursor, refused=CursorUnknown).decode()
+    found = await dead_letters.page(limit, after=after, open_only=open, db=db)
+    more = found.next_cursor and cursors.behind(found.next_cursor.encode())
+    return DeadLettersView(dead_letters=tuple(found.entries), next_cursor=more)
 
 
 @get("/admin/dead-letters/{letter:str}", guards=[admin_only], summary="Read a dead letter", tags=["admin"])

@@ -12,8 +12,8 @@ from litestar.status_codes import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 from msgspec import UNSET, Meta, UnsetType
 
 from reelwright.accounts import Account
-from reelwright.api import cursors
 from reelwright.api.creations import BadField, plain
+from reelwright.api.cursors import Cursors
 from reelwright.api.draft_views import DraftsView, DraftView, draft_summary, draft_view
 from reelwright.api.idempotency import REPLAYED, request_key
 from reelwright.api.versions import IfMatch, etag, expected
@@ -125,6 +125,7 @@ async def add_draft(
 async def list_drafts(
     account: NamedDependency[Account],
     db: NamedDependency[Database],
+    cursors: NamedDependency[Cursors],
     *,
     platform: Annotated[Platform | None, QueryParameter(description="Only those for this platform.")] = None,
     q: Annotated[
@@ -134,15 +135,13 @@ async def list_drafts(
     limit: Annotated[int, QueryParameter(ge=1, le=100)] = 25,
 ) -> DraftsView:
     """Return a page of drafts, newest first, without their stories."""
-    before = None if cursor is None else cursors.opened(account.id, cursor)
+    before = None if cursor is None else cursors.opened(cursor)
     words = plain(q, field="q")
     found = await editing.drafts(account.id, platform=platform, words=words, before=before, limit=limit + 1, db=db)
     more = found[limit - 1] if len(found) > limit else None
     return DraftsView(
         drafts=tuple(draft_summary(one) for one in found[:limit]),
-        next_cursor=None
-        if more is None or more.created_at is None
-        else cursors.after(account.id, more.created_at, more.id),
+        next_cursor=None if more is None or more.created_at is None else cursors.after(more.created_at, more.id),
     )
 
 
@@ -159,16 +158,17 @@ async def list_draft_variants(
     draft_id: FromPath[DraftId],
     account: NamedDependency[Account],
     db: NamedDependency[Database],
+    cursors: NamedDependency[Cursors],
     cursor: Annotated[str | None, QueryParameter(description="`next_cursor` of the page before.")] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=100)] = 25,
 ) -> VariantsView:
     """Return a page of the stories that were written for a draft, the newest writing first."""
-    after = None if cursor is None else VariantId(cursors.opened(account.id, cursor)[1])
+    after = None if cursor is None else VariantId(cursors.opened(cursor)[1])
     found = await reading.variants(account.id, draft_id, after=after, limit=limit + 1, db=db)
     more = found[limit - 1].id if len(found) > limit else None
     return VariantsView(
         variants=tuple(variant_view(variant) for variant in found[:limit]),
-        next_cursor=None if more is None else cursors.after(account.id, _BY_ID_ALONE, more),
+        next_cursor=None if more is None else cursors.after(_BY_ID_ALONE, more),
     )
 
 

@@ -9,7 +9,7 @@ from litestar.status_codes import HTTP_202_ACCEPTED
 
 from reelwright.accounts import Account
 from reelwright.admission import Gate
-from reelwright.api import cursors
+from reelwright.api.cursors import Cursors
 from reelwright.api.idempotency import Repeatable
 from reelwright.api.views import (
     GenerationsView,
@@ -27,6 +27,7 @@ from reelwright.journeys import reading, stopping
 async def list_generations(
     account: NamedDependency[Account],
     db: NamedDependency[Database],
+    cursors: NamedDependency[Cursors],
     *,
     status: Annotated[GenerationState | None, QueryParameter(description="Only those in this state.")] = None,
     cursor: Annotated[str | None, QueryParameter(description="`next_cursor` of the page before.")] = None,
@@ -35,13 +36,13 @@ async def list_generations(
     """Return a page of generations, newest first."""
     before = None
     if cursor is not None:
-        at, last = cursors.opened(account.id, cursor)
+        at, last = cursors.opened(cursor)
         before = at, GenerationId(last)
     found = await reading.generations(account.id, state=status, before=before, limit=limit + 1, db=db)
     more = found[limit - 1] if len(found) > limit else None
     return GenerationsView(
         generations=tuple(generation_summary(one) for one in found[:limit]),
-        next_cursor=more and cursors.after(account.id, more.created_at, more.id),
+        next_cursor=more and cursors.after(more.created_at, more.id),
     )
 
 

@@ -12,9 +12,9 @@ from litestar.status_codes import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 from msgspec import Meta
 
 from reelwright.accounts import Account, ApiKey, Caller, Scope
-from reelwright.api import cursors
 from reelwright.api.caller import Entrance
 from reelwright.api.creations import BadField, plain
+from reelwright.api.cursors import Cursors
 from reelwright.api.idempotency import REPLAYED, request_key
 from reelwright.ground import clock
 from reelwright.ground.ids import ApiKeyId
@@ -96,17 +96,18 @@ async def add_key(
 async def list_keys(
     account: NamedDependency[Account],
     db: NamedDependency[Database],
+    cursors: NamedDependency[Cursors],
     *,
     limit: Annotated[int, QueryParameter(ge=1, le=100)] = 25,
     cursor: Annotated[str | None, QueryParameter(max_length=64)] = None,
 ) -> KeysView:
     """Return your keys without their secrets."""
-    after = None if cursor is None else cursors.opened(account.id, cursor)
+    after = None if cursor is None else cursors.opened(cursor)
     found = await keys.listed(account.id, limit=limit + 1, after=after, db=db)
     page, more = found[:limit], len(found) > limit
     return KeysView(
         keys=[_key(one) for one in page],
-        next_cursor=cursors.after(account.id, page[-1].created_at, page[-1].id) if more else None,
+        next_cursor=cursors.after(page[-1].created_at, page[-1].id) if more else None,
     )
 
 

@@ -14,8 +14,8 @@ from msgspec import Meta
 
 from reelwright.accounts import Account, Caller, Passwords, Session, SessionId
 from reelwright.admission import Gate
-from reelwright.api import cursors
 from reelwright.api.caller import Entrance, session_cookie
+from reelwright.api.cursors import Cursors
 from reelwright.api.versions import IfMatch, etag, expected
 from reelwright.billing import Plan, effective_plan
 from reelwright.ground import clock
@@ -110,18 +110,19 @@ async def change_me(
 async def list_sessions(
     caller: NamedDependency[Caller],
     db: NamedDependency[Database],
+    cursors: NamedDependency[Cursors],
     *,
     limit: Annotated[int, QueryParameter(ge=1, le=100)] = 25,
     cursor: Annotated[str | None, QueryParameter(max_length=64)] = None,
 ) -> SessionsView:
     """Return the browsers that are logged in to your account."""
     account_id = caller.account.id
-    after = None if cursor is None else cursors.opened(account_id, cursor)
+    after = None if cursor is None else cursors.opened(cursor)
     found = await sessions.listed(account_id, limit=limit + 1, after=after, db=db)
     page, more = found[:limit], len(found) > limit
     return SessionsView(
         sessions=[_session(one, caller) for one in page],
-        next_cursor=cursors.after(account_id, page[-1].created_at, page[-1].id) if more else None,
+        next_cursor=cursors.after(page[-1].created_at, page[-1].id) if more else None,
     )
 
 

@@ -12,8 +12,9 @@ from litestar.params import FromPath, HeaderParameter, QueryParameter
 from litestar.status_codes import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
 from reelwright.accounts import Account, RequestKey
-from reelwright.api import cursors, receiving
+from reelwright.api import receiving
 from reelwright.api.creations import key_of
+from reelwright.api.cursors import Cursors
 from reelwright.api.idempotency import REPLAYED
 from reelwright.ground.postgres import Database
 from reelwright.ground.storage import Storage
@@ -85,18 +86,19 @@ async def upload_media(
 async def list_media(
     account: NamedDependency[Account],
     db: NamedDependency[Database],
+    cursors: NamedDependency[Cursors],
     *,
     kind: Annotated[MediaKind | None, QueryParameter(description="Only those of this kind.")] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=100)] = 25,
     cursor: Annotated[str | None, QueryParameter(max_length=64)] = None,
 ) -> MediaPageView:
     """Return a page of uploads, newest first."""
-    after = None if cursor is None else cursors.opened(account.id, cursor)
+    after = None if cursor is None else cursors.opened(cursor)
     found = await media.uploads(account.id, kind, after=after, limit=limit + 1, db=db)
     more = found[limit - 1] if len(found) > limit else None
     return MediaPageView(
         media=[_view(one) for one in found[:limit]],
-        next_cursor=cursors.after(account.id, more.created_at, more.id) if more and more.created_at else None,
+        next_cursor=cursors.after(more.created_at, more.id) if more and more.created_at else None,
     )
 
 

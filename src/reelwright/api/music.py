@@ -13,8 +13,8 @@ from litestar.status_codes import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 from msgspec import Meta
 
 from reelwright.accounts import Account
-from reelwright.api import cursors
 from reelwright.api.creations import BadField, plain
+from reelwright.api.cursors import Cursors
 from reelwright.api.files import served
 from reelwright.api.idempotency import REPLAYED, request_key
 from reelwright.api.voices import SoundView, playable, sound_answer
@@ -105,6 +105,7 @@ class TracksView(msgspec.Struct, frozen=True, kw_only=True):
 async def list_music(
     account: NamedDependency[Account],
     db: NamedDependency[Database],
+    cursors: NamedDependency[Cursors],
     *,
     mood: Annotated[Mood | None, QueryParameter(description="Only music of this mood.")] = None,
     genre: Annotated[str | None, QueryParameter(max_length=40)] = None,
@@ -115,7 +116,7 @@ async def list_music(
     cursor: Annotated[str | None, QueryParameter(max_length=64)] = None,
 ) -> TracksView:
     """Return the tracks that fit: of that mood and genre, so fast or slow, with those words in their title."""
-    before = None if cursor is None else cursors.opened(account.id, cursor)
+    before = None if cursor is None else cursors.opened(cursor)
     wanted = Filter(
         mood=mood and mood.value,
         genre=plain(genre, field="genre"),
@@ -127,7 +128,7 @@ async def list_music(
     shown, more = found[:limit], len(found) > limit
     return TracksView(
         tracks=[_view(each) for each in shown],
-        next_cursor=cursors.after(account.id, *shown[-1].place) if more else None,
+        next_cursor=cursors.after(*shown[-1].place) if more else None,
     )
 
 

@@ -14,9 +14,9 @@ from msgspec import UNSET, Meta, UnsetType
 
 from reelwright import schedules
 from reelwright.accounts import Account
-from reelwright.api import cursors
 from reelwright.api.creations import BadField, key_of, plain
 from reelwright.api.credits import whole_micro
+from reelwright.api.cursors import Cursors
 from reelwright.api.idempotency import Repeatable
 from reelwright.api.versions import IfMatch, etag, expected
 from reelwright.billing import MICRO
@@ -300,6 +300,7 @@ async def list_schedule_runs(
     schedule_id: FromPath[ScheduleId],
     account: NamedDependency[Account],
     db: NamedDependency[Database],
+    cursors: NamedDependency[Cursors],
     *,
     cursor: Annotated[str | None, QueryParameter(description="`next_cursor` of the page before.")] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=100)] = 20,
@@ -307,13 +308,13 @@ async def list_schedule_runs(
     """Return a page of due times and what came of each, the latest first."""
     before = None
     if cursor is not None:
-        at, last = cursors.opened(account.id, cursor)
+        at, last = cursors.opened(cursor)
         before = at, GenerationId(last)
     found = await planning.runs(account.id, schedule_id, before=before, limit=limit + 1, db=db)
     more = found[limit - 1] if len(found) > limit else None
     return RunsView(
         runs=[_run(one) for one in found[:limit]],
-        next_cursor=more and cursors.after(account.id, more.due_at, more.id),
+        next_cursor=more and cursors.after(more.due_at, more.id),
     )
 
 

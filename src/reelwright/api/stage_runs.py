@@ -11,7 +11,7 @@ from litestar.status_codes import HTTP_202_ACCEPTED
 
 from reelwright.accounts import Account
 from reelwright.admission import Gate
-from reelwright.api import cursors
+from reelwright.api.cursors import Cursors
 from reelwright.api.views import FailureView
 from reelwright.generations import RunState, Stage
 from reelwright.ground.ids import GenerationId, StageRunId
@@ -58,6 +58,7 @@ class StageRunsView(msgspec.Struct, frozen=True, kw_only=True):
 async def list_stage_runs(
     account: NamedDependency[Account],
     db: NamedDependency[Database],
+    cursors: NamedDependency[Cursors],
     generation_id: Annotated[GenerationId, QueryParameter(description="Whose runs.")],
     *,
     cursor: Annotated[str | None, QueryParameter(description="`next_cursor` of the page before.")] = None,
@@ -66,13 +67,13 @@ async def list_stage_runs(
     """Return a page of a generation's runs, those planned last first."""
     before = None
     if cursor is not None:
-        at, last = cursors.opened(account.id, cursor)
+        at, last = cursors.opened(cursor)
         before = at, StageRunId(last)
     found = await stages.runs(account.id, generation_id, before=before, limit=limit + 1, db=db)
     more = found[limit - 1].run if len(found) > limit else None
     return StageRunsView(
         stage_runs=tuple(_view(one) for one in found[:limit]),
-        next_cursor=more and cursors.after(account.id, more.queued_at, more.id),
+        next_cursor=more and cursors.after(more.queued_at, more.id),
     )
 
 

@@ -1,11 +1,8 @@
 """/v1/admin/usage: what users, plans and months cost, who uses most, and what is missing. For administrators."""
 
-import binascii
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated
-from uuid import UUID
 
 import msgspec
 from litestar import get
@@ -13,7 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter
 
 from reelwright.api.caller import admin_only
-from reelwright.api.creations import BadField
+from reelwright.api.cursors import Cursors
 from reelwright.api.usage import From, To, UsageFigures, days_of, measured
 from reelwright.ground import clock
 from reelwright.ground.postgres import Database
@@ -21,7 +18,6 @@ from reelwright.journeys import usage as journey
 from reelwright.ledger import Figures, Grouping, Ranking
 
 _NANO = 1_000_000_000
-_KEY_BYTES = 64
 
 
 class ReportLine(UsageFigures, frozen=True, kw_only=True):
@@ -98,6 +94,7 @@ class TrackingFailuresView(msgspec.Struct, frozen=True, kw_only=True):
 @get("/admin/usage", guards=[admin_only], summary="Report on everybody's usage", tags=["admin"])
 async def usage_report(
     db: NamedDependency[Database],
+    cursors: NamedDependency[Cursors],
     *,
     group_by: FromQuery[Grouping] = Grouping.USER,
     first: From = None,
@@ -107,7 +104,7 @@ async def usage_report(
 ) -> UsageReport:
     """Return a line for each user, plan, month, action or provider: calls, measures, cost and credits."""
     days = days_of(first, last, now=clock.now())
-    after = None if cursor is None else _opened(cursor, group_by)
+    after = None if cursor is None else cursors.place(cursor).decode()
     found = await journey.report(group_by, days, after=after, limit=limit + 1, db=db)
     shown = found.lines[:limit]
     return UsageReport(
@@ -116,7 +113,7 @@ async def usage_report(
         group_by=group_by,
         as_of=found.as_of,
         lines=await _lines(shown, users=group_by is Grouping.USER, db=db),
-        next_cursor=_cursor(shown[-1].key, group_by) if len(found.lines) > limit else None,
+        next_cursor=cursors.behind(shown[-1].key.encode()) if len(found.lines) > limit else None,
     )
 
 
@@ -170,19 +167,3 @@ async def _lines(found: Sequence[Figures], *, users: bool, db: Database) -> list
         ReportLine(key=line.key, email=known.get(line.key), cost_usd=line.cost_nano_usd / _NANO, **measured(line))
         for line in found
     ]
-
-
-def _cursor(key: str, by: Grouping) -> str:
-    return urlsafe_b64encode(f"{by.value}:{key}".encode()).decode().rstrip("=")
-
-
-def _opened(cursor: str, by: Grouping) -> str:
-    """Return the key behind which a page begins. Raises BadField."""
-    try:
-        grouping, _, key = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition(":")
-        known = str(UUID(key)) if by is Grouping.USER else key
-    except (ValueError, binascii.Error):
-        grouping, known = "", ""
-    if grouping != by.value or len(known) > _KEY_BYTES or "\x00" in known:
-        raise BadField("cursor: send the next_cursor of the page before, or leave it out.", field="cursor")
-    return known

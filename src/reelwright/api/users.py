@@ -12,10 +12,10 @@ from litestar.status_codes import HTTP_200_OK
 
 from reelwright.accounts import Account
 from reelwright.admission import Gate
-from reelwright.api import cursors
 from reelwright.api.admin import UserPlan, user_plan
 from reelwright.api.caller import admin_only
 from reelwright.api.creations import plain
+from reelwright.api.cursors import Cursors
 from reelwright.billing import MICRO, Plan, effective_plan
 from reelwright.ground import clock
 from reelwright.ground.ids import AccountId
@@ -94,6 +94,7 @@ class UserDetailsView(msgspec.Struct, frozen=True, kw_only=True):
 async def list_users(
     account: NamedDependency[Account],
     db: NamedDependency[Database],
+    cursors: NamedDependency[Cursors],
     *,
     q: Annotated[str | None, QueryParameter(max_length=254, description="A part of the e-mail address.")] = None,
     plan: Annotated[Plan | None, QueryParameter(description="Only those that hold this plan themselves.")] = None,
@@ -101,14 +102,14 @@ async def list_users(
     limit: Annotated[int, QueryParameter(ge=1, le=100)] = 50,
 ) -> UsersView:
     """Return a page of accounts, newest first."""
-    before = None if cursor is None else cursors.opened(account.id, cursor)[1]
+    before = None if cursor is None else cursors.opened(cursor)[1]
     found = await administration.users(
         before=before, limit=limit + 1, q=plain(q, field="q"), plan=plan, by=account, db=db
     )
     more = found[limit - 1] if len(found) > limit else None
     return UsersView(
         users=[_user(one) for one in found[:limit]],
-        next_cursor=more and cursors.after(account.id, _NO_INSTANT, more.id),
+        next_cursor=more and cursors.after(_NO_INSTANT, more.id),
     )
 
 

@@ -13,8 +13,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from reelwright.accounts import Account
 from reelwright.admission import Gate, Place
-from reelwright.api import cursors
 from reelwright.api.creations import BadField, plain
+from reelwright.api.cursors import Cursors
 from reelwright.api.files import served
 from reelwright.api.idempotency import REPLAYED, request_key
 from reelwright.api.versions import IfMatch, etag, expected
@@ -127,18 +127,19 @@ class SoundNotReady(Refusal):
 async def list_voices(
     account: NamedDependency[Account],
     db: NamedDependency[Database],
+    cursors: NamedDependency[Cursors],
     terms: NamedDependency[Terms],
     *,
     limit: Annotated[int, QueryParameter(ge=1, le=100)] = 25,
     cursor: Annotated[str | None, QueryParameter(max_length=64)] = None,
 ) -> VoicesView:
     """Return the voices that a draft can have: yours, and those of whoever speaks here."""
-    before = None if cursor is None else cursors.opened(account.id, cursor)
+    before = None if cursor is None else cursors.opened(cursor)
     found = await voices.page(account.id, _speech(terms), before=before, limit=limit + 1, db=db)
     shown, more = found[:limit], len(found) > limit
     return VoicesView(
         voices=[_view(each) for each in shown],
-        next_cursor=cursors.after(account.id, *shown[-1].place) if more else None,
+        next_cursor=cursors.after(*shown[-1].place) if more else None,
     )
 
 

@@ -13,6 +13,7 @@ from litestar.status_codes import HTTP_200_OK, HTTP_202_ACCEPTED
 from reelwright.accounts import Account
 from reelwright.admission import Gate
 from reelwright.api.caller import admin_only
+from reelwright.api.cursors import Cursors
 from reelwright.api.idempotency import Repeatable
 from reelwright.billing import StripeDoor
 from reelwright.ground import clock, log
@@ -68,16 +69,18 @@ async def stripe_webhook(
 @get("/admin/stripe-events", guards=[admin_only], summary="List Stripe's events", tags=["admin"])
 async def list_stripe_events(
     db: NamedDependency[Database],
+    cursors: NamedDependency[Cursors],
     *,
     status: Annotated[str | None, QueryParameter(pattern="^(received|processing|done|failed|ignored)$")] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=100)] = 50,
-    cursor: Annotated[str | None, QueryParameter(max_length=255)] = None,
+    cursor: Annotated[str | None, QueryParameter(max_length=400)] = None,
 ) -> StripeEventsView:
     """Return what Stripe told and what became of it; of one status, or all."""
-    found = await inbox.page(status=status, limit=limit, after=cursor, db=db)
+    after = None if cursor is None else cursors.place(cursor).decode()
+    found = await inbox.page(status=status, limit=limit, after=after, db=db)
     return StripeEventsView(
         events=[msgspec.convert(one, StripeEventView, from_attributes=True) for one in found.events],
-        next_cursor=found.events[-1].id if found.more else None,
+        next_cursor=cursors.behind(found.events[-1].id.encode()) if found.more else None,
     )
 
 

@@ -12,8 +12,8 @@ from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED, HTTP_202_ACCEPT
 from msgspec import UNSET, Meta, UnsetType
 
 from reelwright.accounts import Account
-from reelwright.api import cursors
 from reelwright.api.creations import BadField, plain
+from reelwright.api.cursors import Cursors
 from reelwright.api.idempotency import REPLAYED, request_key
 from reelwright.api.versions import IfMatch, etag, expected
 from reelwright.ground.postgres import Database
@@ -208,17 +208,18 @@ async def list_webhook_deliveries(
     webhook_id: FromPath[UUID],
     account: NamedDependency[Account],
     db: NamedDependency[Database],
+    cursors: NamedDependency[Cursors],
     *,
     limit: Annotated[int, QueryParameter(ge=1, le=100)] = 25,
     cursor: Annotated[str | None, QueryParameter(max_length=64)] = None,
 ) -> DeliveriesView:
     """Return what was sent there in the last 30 days, newest first, with its last ten attempts."""
-    after = None if cursor is None else cursors.opened(account.id, cursor)
+    after = None if cursor is None else cursors.opened(cursor)
     found = await webhooks.deliveries(account.id, webhook_id, after=after, limit=limit + 1, db=db)
     page, more = found[:limit], len(found) > limit
     return DeliveriesView(
         deliveries=[_delivery(one) for one in page],
-        next_cursor=cursors.after(account.id, page[-1].created_at, page[-1].id) if more else None,
+        next_cursor=cursors.after(page[-1].created_at, page[-1].id) if more else None,
     )
 
 

@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 _KEY_BYTES = 32
 _NONCE_BYTES = 12  # NIST SP 800-38D, 5.2.1.1
 _TIME_BYTES = 8
+_MARK_BYTES = 16
+"""As long as HMAC-SHA-256 may be cut to by NIST SP 800-107, 5.3.3, with room: guessing one takes 2**128 tries."""
 
 
 class BrokenSealError(Exception):
@@ -47,6 +49,19 @@ class Seal:
             return None
         return body[_TIME_BYTES:]
 
+    def marked(self, purpose: str, payload: bytes, *, about: bytes) -> str:
+        """Return a token for this payload, safe in a URL, that opens for ever, and about nothing else."""
+        return _text(payload + _mark(self._of(purpose)[0], payload, about))
+
+    def unmarked(self, purpose: str, token: str, *, about: bytes) -> bytes | None:
+        """Return what was marked; None for a token about something else, and for what never was one."""
+        raw = _bytes(token)
+        if raw is None or len(raw) < _MARK_BYTES:
+            return None
+        payload, mark = raw[:-_MARK_BYTES], raw[-_MARK_BYTES:]
+        fits = any(hmac.compare_digest(_mark(key, payload, about), mark) for key in self._of(purpose))
+        return payload if fits else None
+
     def encrypted(self, purpose: str, plain: bytes, *, nonce: bytes) -> bytes:
         """Return it as AES-256-GCM made it, behind its nonce: 12 random bytes, never the same ones twice."""
         if len(nonce) != _NONCE_BYTES:
@@ -76,6 +91,10 @@ class Seal:
 
 def _mac(key: bytes, body: bytes) -> bytes:
     return hmac.digest(key, body, sha256)
+
+
+def _mark(key: bytes, payload: bytes, about: bytes) -> bytes:
+    return _mac(key, sha256(about).digest() + payload)[:_MARK_BYTES]
 
 
 def _text(raw: bytes) -> str:

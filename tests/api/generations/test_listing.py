@@ -1,15 +1,12 @@
 """GET /v1/generations: an account's own, newest first, page by page, each once."""
 
 from base64 import urlsafe_b64encode
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import httpx
 import pytest
 from sqlalchemy import text
 
-from reelwright.api import cursors
-from reelwright.ground import clock
-from reelwright.ground.ids import AccountId
 from reelwright.ground.postgres import Database
 from tests.api.conftest import Person
 
@@ -88,8 +85,3 @@ async def test_what_makes_no_sense_is_400_and_names_the_field(api: httpx.AsyncCl
     for name, value in [*(("cursor", bad) for bad in strange), *others]:
         answer = await api.get("/v1/generations", params={name: value})
         assert (answer.status_code, answer.json()["field"]) == (400, name), answer.text
-
-
-def test_a_cursor_gives_back_what_was_put_in() -> None:
-    account, last, at = AccountId(uuid4()), uuid4(), clock.now()
-    assert cursors.opened(account, cursors.after(account, at, last)) == (at, last)
