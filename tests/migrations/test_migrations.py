@@ -5,6 +5,7 @@ import re
 import sys
 import time
 from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -25,17 +26,39 @@ from tests.builders import a_generation
 HEAD = max(file.name[:4] for file in Path(packaged("migrations") / "versions").glob("[0-9]*.py"))
 
 
-@pytest.fixture
-async def empty(database_url: str) -> AsyncGenerator[str]:
-    """A database of its own, empty, on the same server."""
+@asynccontextmanager
+async def made(server_url: str, template: str = "template1") -> AsyncGenerator[str]:
+    """A database on the same server, as its template is, until the block ends."""
     name = f"migrations_{uuid4().hex[:12]}"
-    server = create_async_engine(async_url(database_url), poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    server = create_async_engine(async_url(server_url), poolclass=NullPool, isolation_level="AUTOCOMMIT")
     async with server.connect() as connection:
-        await connection.execute(text(f"CREATE DATABASE {name}"))
-    yield re.sub(r"/[^/?]+(\?|$)", rf"/{name}\1", database_url)
+        await connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+    yield re.sub(r"/[^/?]+(\?|$)", rf"/{name}\1", server_url)
     async with server.connect() as connection:
         await connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     await server.dispose()
+
+
+@pytest.fixture
+async def empty(postgres_url: str) -> AsyncGenerator[str]:
+    """A database of its own, empty."""
+    async with made(postgres_url) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+async def newest(postgres_url: str) -> AsyncGenerator[str]:
+    """A database that was upgraded from empty, to look at."""
+    async with made(postgres_url) as url:
+        migrations.upgrade(url)
+        yield url
+
+
+@pytest.fixture
+async def upgraded(postgres_url: str, newest: str) -> AsyncGenerator[str]:
+    """A database of its own, upgraded from empty."""
+    async with made(postgres_url, template=newest.rpartition("/")[2]) as url:
+        yield url
 
 
 def engine_of(url: str) -> AsyncEngine:
@@ -61,16 +84,14 @@ def checks(connection: Connection) -> dict[str, str]:
     return {name: definition for name, definition in connection.execute(text(statement))}  # noqa: C416 - typed rows
 
 
-async def test_upgraded_from_empty_a_database_is_what_the_models_say(empty: str) -> None:
-    migrations.upgrade(empty)
-    async with engine_of(empty).connect() as connection:
+async def test_upgraded_from_empty_a_database_is_what_the_models_say(newest: str) -> None:
+    async with engine_of(newest).connect() as connection:
         assert await connection.run_sync(differences) == []
 
 
-async def test_every_check_of_the_models_is_in_the_database_word_for_word(empty: str) -> None:
+async def test_every_check_of_the_models_is_in_the_database_word_for_word(newest: str) -> None:
     """Alembic compares no CHECKs, so the models are built beside the migration and PostgreSQL prints both."""
-    migrations.upgrade(empty)
-    async with engine_of(empty).connect() as connection:
+    async with engine_of(newest).connect() as connection:
         migrated = await connection.run_sync(checks)
         await connection.execute(text("CREATE SCHEMA models"))
         await connection.execute(text("SET search_path = models"))
@@ -82,10 +103,9 @@ async def test_every_check_of_the_models_is_in_the_database_word_for_word(empty:
     assert len(named) > 40
 
 
-async def test_every_foreign_key_has_an_index_to_follow_it_back(empty: str) -> None:
-    migrations.upgrade(empty)
+async def test_every_foreign_key_has_an_index_to_follow_it_back(newest: str) -> None:
     bare = await asked(
-        empty,
+        newest,
         """
         SELECT c.conname FROM pg_constraint c WHERE c.contype = 'f' AND NOT EXISTS (
             SELECT 1 FROM pg_index i WHERE i.indrelid = c.conrelid AND i.indkey[0] = c.conkey[1])
@@ -94,28 +114,27 @@ async def test_every_foreign_key_has_an_index_to_follow_it_back(empty: str) -> N
     assert bare == []
 
 
-async def test_the_journals_refuse_changes_by_trigger(empty: str) -> None:
-    migrations.upgrade(empty)
-    found = await asked(empty, "SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname = 'append_only' ORDER BY 1")
+async def test_the_journals_refuse_changes_by_trigger(newest: str) -> None:
+    found = await asked(
+        newest, "SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname = 'append_only' ORDER BY 1"
+    )
     assert found == ["admin_actions", "credit_journal", "usage_ledger"]
 
 
-async def test_price_list_and_providers_are_there_from_the_start(empty: str) -> None:
-    migrations.upgrade(empty)
-    assert await asked(empty, "SELECT DISTINCT version FROM action_costs") == ["1"]
-    assert set(await asked(empty, "SELECT name FROM providers")) == {"offline", *SERVICES}
+async def test_price_list_and_providers_are_there_from_the_start(newest: str) -> None:
+    assert await asked(newest, "SELECT DISTINCT version FROM action_costs") == ["1"]
+    assert set(await asked(newest, "SELECT name FROM providers")) == {"offline", *SERVICES}
 
 
-async def test_down_leaves_nothing_and_up_again_works(empty: str) -> None:
-    migrations.upgrade(empty)
-    migrations.downgrade(empty, "base")
+async def test_down_leaves_nothing_and_up_again_works(upgraded: str) -> None:
+    migrations.downgrade(upgraded, "base")
     left = await asked(
-        empty, "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'S')"
+        upgraded, "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'S')"
     )
-    functions = await asked(empty, "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace")
+    functions = await asked(upgraded, "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace")
     assert (left, functions) == (["alembic_version"], [])
-    migrations.upgrade(empty)
-    assert await asked(empty, "SELECT version_num FROM alembic_version") == [HEAD]
+    migrations.upgrade(upgraded)
+    assert await asked(upgraded, "SELECT version_num FROM alembic_version") == [HEAD]
 
 
 ROWS = """
@@ -183,26 +202,24 @@ async def test_a_generation_names_a_part_and_a_scene_exactly_where_it_has_one(
     assert refused == (refused_by and f"ck_generations_{refused_by}")
 
 
-async def test_a_promise_that_was_not_proven_for_older_rows_is_proven_by_the_next_upgrade(empty: str) -> None:
+async def test_a_promise_that_was_not_proven_for_older_rows_is_proven_by_the_next_upgrade(upgraded: str) -> None:
     """Whoever was cut off between the migrations and the look at the rows; a row that breaks it is told of."""
-    migrations.upgrade(empty)
     unproven = "SELECT conname FROM pg_constraint WHERE NOT convalidated"
     add = "ALTER TABLE providers ADD CONSTRAINT known CHECK (name <> '{}') NOT VALID"
-    async with engine_of(empty).begin() as connection:
+    async with engine_of(upgraded).begin() as connection:
         await connection.exec_driver_sql(add.format("nobody"))
-    migrations.upgrade(empty)
-    assert await asked(empty, unproven) == []
-    async with engine_of(empty).begin() as connection:
+    migrations.upgrade(upgraded)
+    assert await asked(upgraded, unproven) == []
+    async with engine_of(upgraded).begin() as connection:
         await connection.exec_driver_sql("ALTER TABLE providers DROP CONSTRAINT known")
         await connection.exec_driver_sql(add.format("offline"))
     with pytest.raises(IntegrityError, match="known"):
-        migrations.upgrade(empty)
-    assert await asked(empty, unproven) == ["known"]
+        migrations.upgrade(upgraded)
+    assert await asked(upgraded, unproven) == ["known"]
 
 
-async def test_a_database_that_is_up_to_date_costs_next_to_nothing(empty: str) -> None:
-    migrations.upgrade(empty)
-    fastest = min([await timed(empty) for _ in range(3)])
+async def test_a_database_that_is_up_to_date_costs_next_to_nothing(upgraded: str) -> None:
+    fastest = min([await timed(upgraded) for _ in range(3)])
     assert fastest < 0.3
 
 
@@ -217,11 +234,24 @@ async def test_several_that_start_together_migrate_once(empty: str) -> None:
     assert await asked(empty, "SELECT version_num FROM alembic_version") == [HEAD]
 
 
+TOGETHER = """
+import os, sys
+from reelwright.ground.migrations import upgrade
+started = []
+for _ in range(3):
+    started.append(os.fork())
+    if started[-1] == 0:
+        upgrade(sys.argv[1])
+        os._exit(0)
+sys.exit(any([os.waitpid(pid, 0)[1] for pid in started]))
+"""
+"""Three processes that have loaded everything begin at the same moment."""
+
+
 async def test_processes_that_start_together_migrate_once(empty: str) -> None:
     """Two API processes and a worker come up at the same moment on an empty database."""
-    code = f"from reelwright.ground.migrations import upgrade; upgrade({empty!r})"
-    started = [await asyncio.create_subprocess_exec(sys.executable, "-c", code) for _ in range(3)]
-    assert [await process.wait() for process in started] == [0, 0, 0]
+    starting = await asyncio.create_subprocess_exec(sys.executable, "-c", TOGETHER, empty)
+    assert await starting.wait() == 0
     assert await asked(empty, "SELECT version_num FROM alembic_version") == [HEAD]
 
 

@@ -60,14 +60,15 @@ def _apply(database_url: str, revision: str, step: Callable[[Config, str], None]
 async def _connected(database_url: str, config: Config, revision: str, step: Callable[[Config, str], None]) -> None:
     engine = create_async_engine(async_url(database_url), poolclass=NullPool)
     try:
-        async with engine.begin() as connection:
-            await connection.run_sync(_migrate, config, revision, step)
-            unproven = (await connection.execute(_UNPROVEN)).scalars().all()
-        for statement in unproven:
-            async with engine.begin() as connection:
-                await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
-                if statement in (await connection.execute(_UNPROVEN)).scalars().all():
-                    await connection.exec_driver_sql(statement)
+        async with engine.connect() as connection:
+            async with connection.begin():
+                await connection.run_sync(_migrate, config, revision, step)
+                unproven = (await connection.execute(_UNPROVEN)).scalars().all()
+            for statement in unproven:
+                async with connection.begin():
+                    await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+                    if statement in (await connection.execute(_UNPROVEN)).scalars().all():
+                        await connection.exec_driver_sql(statement)
     finally:
         await engine.dispose()
 
