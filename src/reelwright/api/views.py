@@ -171,6 +171,7 @@ class GateReportView(msgspec.Struct, frozen=True, kw_only=True):
 class GenerationView(msgspec.Struct, frozen=True, kw_only=True):
     """One accepted run. `variant_id` is the variant it renders or changes, `part` and `scene` what of it it changes.
 
+    `variants` are those that it wrote, or that one; `/v1/drafts/{draft_id}/variants` lists all of the draft's.
     `paused_at` is set while it is paused, `pause_after` while it has yet to pause behind that stage; `resumes` is the
     failed generation that it goes on from.
     """

@@ -38,6 +38,12 @@ So the facts that are read beside it are never older than the lock: who changes 
 the same generation, writes the generation's row as well.
 """
 _WRITES = "g.kind IN ('script', 'video', 'regenerate_full')"
+_ABOUT = """
+    coalesce(g.variant_id, (SELECT d.selected_variant FROM drafts d WHERE d.id = g.draft_id),
+             (SELECT n.id FROM variants n WHERE n.draft_id = g.draft_id
+               ORDER BY n.created_at DESC, n.generation_id, n.position LIMIT 1))
+"""
+"""The one variant of a generation that writes none: `Assignment.variant`."""
 VARIANTS_OF = f"""
     (SELECT jsonb_agg(jsonb_build_object(
             'id', v.id, 'position', v.position, 'version', v.version, 'story', to_jsonb(v),
@@ -47,9 +53,13 @@ VARIANTS_OF = f"""
                     'transition', jsonb_build_object('kind', c.transition_kind, 'frames', c.transition_frames))
                     ORDER BY c.position), '[]') FROM scenes c WHERE c.variant_id = v.id))
             ORDER BY v.created_at DESC, v.generation_id, v.position)
-       FROM variants v WHERE v.draft_id = g.draft_id AND (v.generation_id = g.id OR NOT {_WRITES}))
+       FROM variants v
+      WHERE v.draft_id = g.draft_id AND (v.generation_id = g.id OR (NOT {_WRITES} AND v.id = {_ABOUT})))
 """  # noqa: S608 - put together from constants
-"""Those that generation `g` wrote, or all of the draft's where its kind writes none, newest first; NULL for none."""
+"""Those that generation `g` wrote, or the one that it is about where its kind writes none; NULL for none.
+
+Never more than were asked for in one order: a draft may have thousands.
+"""
 ARTEFACTS_OF = """
     (SELECT jsonb_agg(to_jsonb(a) ORDER BY a.created_at DESC, a.round DESC, a.id)
        FROM artefacts a WHERE a.generation_id = g.id)

@@ -80,8 +80,8 @@ async def shown(
 
     The runs come without their results. The last is what `showing` was told to ask for beside.
 
-    The variants are those that it wrote, or the draft's where it writes none. None where there is no such generation,
-    or it belongs to another.
+    The variants are those that it wrote, or the one that it is about where it writes none. None where there is no such
+    generation, or it belongs to another.
     """
     for row in await rows(tx, statement, {"generation": generation_id, "account": account_id}):
         facts = _facts.decode(row["facts"])

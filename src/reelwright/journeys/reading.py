@@ -35,7 +35,7 @@ GONE = "There is no such generation."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """A generation as its owner sees it, with the variants it works on: the one it changes, where it changes one.
+    """A generation as its owner sees it, with the variants that it wrote, or the one that it renders or changes.
 
     Its runs come without their results.
     """
@@ -54,8 +54,6 @@ async def generation(account: AccountId, wanted: GenerationId, *, db: Database) 
     if found is None:
         raise NotFound(GONE)
     one, runs, variants, artefacts, charged_micro = found
-    if one.part is not None:
-        variants = [variant for variant in variants if variant.id == one.variant_id]
     return Shown(generation=one, runs=runs, variants=variants, artefacts=artefacts, charged_micro=charged_micro or 0)
 
 

@@ -4,6 +4,7 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from reelwright.generations import Variants
 from reelwright.ground.ids import AccountId
@@ -136,3 +137,28 @@ async def test_a_part_is_ordered_as_everywhere(api: httpx.AsyncClient, written: 
     for wrong in ({"part": "full"}, {"part": "hook", "scene": 0}, {"part": "scene_voice"}):
         refused = await api.post(f"{path}/regenerate", json=wrong, headers={"Idempotency-Key": "wrong"})
         assert refused.status_code == 400, wrong
+
+
+async def test_a_render_shows_the_story_that_it_renders_and_none_of_the_drafts_others(
+    api: httpx.AsyncClient, db: Database, written: WrittenDraft
+) -> None:
+    """A draft may have thousands: who waits for a reel asks for it again and again."""
+    another = await a_generation(db)
+    async with db.begin() as tx:
+        [first] = await Variants(session=tx).of_draft(written.draft)
+        later = await Variants(session=tx).write(another, written.draft, [first.story] * 40)
+    order = {"draft_id": str(written.draft), "kind": "render", "variant_id": str(written.variant)}
+    answer = await api.post("/v1/create", json=order, headers={"Idempotency-Key": "render"})
+    assert answer.status_code == 202, answer.text
+
+    async def shown() -> list[str]:
+        return [one["id"] for one in (await api.get(answer.headers["Location"])).json()["variants"]]
+
+    assert await shown() == [str(written.variant)]
+    unnamed = text("UPDATE generations SET variant_id = NULL WHERE kind = 'render'")
+    for selected in (later[7].id, None):
+        chosen = {"one": selected, "id": written.draft}
+        async with db.begin() as tx:
+            await tx.execute(unnamed)
+            await tx.execute(text("UPDATE drafts SET selected_variant = :one WHERE id = :id"), chosen)
+        assert await shown() == [str(selected or later[0].id)]
