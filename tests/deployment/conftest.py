@@ -59,12 +59,10 @@ class _Replay:
         self.root = root
         foreign = ("VIRTUAL_ENV", "PYTHON", "UV_PROJECT", "REELWRIGHT_")
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-        self.work = root
+        self.work, self.stages = root, 0
 
     def run(self, stage: Stage) -> None:
-        python = self.root / "usr" / (stage.name or "last")
-        subprocess.run([sys.executable, "-m", "venv", python], check=True)
-        self.environment["PATH"] = f"{python}/bin:/usr/bin:/bin"
+        self.environment["PATH"] = f"{self.empty(stage.base)}/bin:/usr/bin:/bin"
         for instruction, value in stage.steps:
             match instruction:
                 case "ENV":
@@ -83,6 +81,18 @@ class _Replay:
                     subprocess.run(["sh", "-c", value], check=True, cwd=self.work, env=self.environment)
                 case _:
                     pass  # COPY --from is of the same folder here; the rest says how the image is run
+
+    def empty(self, base: str) -> Path:
+        """Return a virtual environment of this stage's own; a base that stages share is made once and copied."""
+        first = self.root / "usr" / base.replace(":", "-")
+        if not first.exists():
+            subprocess.run([sys.executable, "-m", "venv", first], check=True)
+        self.stages += 1
+        own = self.root / "usr" / str(self.stages)
+        shutil.copytree(first, own, symlinks=True)
+        for script in (own / "bin").glob("pip*"):
+            script.write_text(script.read_text(encoding="utf-8").replace(f"{first}/", f"{own}/"), encoding="utf-8")
+        return own
 
     def copy(self, source: Path, target: Path) -> None:
         if source.is_dir():

