@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+import os
+import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -76,3 +78,17 @@ def test_the_list_of_parts_names_each_with_its_version(requirements: Path, tmp_p
     assert audit.listed(requirements, sbom) == 2
     parts = json.loads(sbom.read_text(encoding="utf-8"))["components"]
     assert {(part["name"], part["version"]) for part in parts} == {("jinja2", "2.10"), ("msgspec", "0.22.0")}
+
+
+@pytest.mark.parametrize(("told", "passes", "says"), [(0, True, ""), (1, False, ""), (3, True, "NOT AUDITED")])
+def test_a_hole_ends_the_checks_of_a_change_and_an_audit_without_a_service_is_told(
+    told: int, says: str, tmp_path: Path, *, passes: bool
+) -> None:
+    """`uv` is a stand-in that does nothing but answer for the audit."""
+    program = tmp_path / "uv"
+    program.write_text(f'#!/bin/sh\ncase "$*" in *audit.py*) exit {told};; *pytest*) echo tested;; esac\n')
+    program.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    run = subprocess.run([ROOT / ".ci/run"], env={"PATH": path}, capture_output=True, text=True, check=False)
+    assert (run.returncode, "tested" in run.stdout) == (0 if passes else told, passes), run.stderr
+    assert says in run.stderr
