@@ -41,6 +41,7 @@ _BY_KEY = Statement(
 )
 _BY_ID = Statement(f"{_ACCOUNT} WHERE u.id = :id AND u.deleted_at IS NULL")
 _BY_EMAIL = text(f"{_ACCOUNT} WHERE lower(u.email) = lower(:email) AND u.deleted_at IS NULL")
+_ADMINS = text(f"{_ACCOUNT} WHERE u.role = 'admin' AND u.deleted_at IS NULL ORDER BY u.id LIMIT :limit")
 _CREATE = text(
     """
     INSERT INTO users (id, email, role, plan, given_plan, demo, email_verified_at)
@@ -186,6 +187,10 @@ class Accounts:
         """Return the account with that address, in whichever case it is written, or None."""
         values = {"email": email.strip()}
         return self._account((await self.session.execute(_BY_EMAIL, values)).mappings().one_or_none())
+
+    async def admins(self, *, limit: int) -> list[Account]:
+        """Return so many administrators, the first ones first."""
+        return [Account(**dict(row)) for row in (await self.session.execute(_ADMINS, {"limit": limit})).mappings()]
 
     async def by_api_key(self, secret: str) -> Caller | None:
         """Return who calls by this key; None where it is malformed, unknown, over or revoked, or its account is gone.

@@ -35,7 +35,7 @@ COMMANDS = {
     ),
     "admin": (
         "reelwright.dev.administration:admin",
-        "What an operator does: accounts, and what died of our own failure.",
+        "What an operator does: accounts, their plans, boosts and keys, and what died of our own failure.",
     ),
     "doctor": ("reelwright.dev.check:doctor", "Check every dependency and setting, and say what to do."),
 }

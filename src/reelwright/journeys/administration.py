@@ -1,6 +1,7 @@
 """What administrators do for others: plans, boosts, demos. Admission hears of it only after the commit."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -27,6 +28,13 @@ class PlanPaidFor(Refusal):
     code = "accounts.plan_paid_for"
 
 
+class OperatorUnknown(Refusal):
+    """A command changes something for others, and nobody knows which administrator does it."""
+
+    kind = Kind.FORBIDDEN
+    code = "cli.operator_unknown"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Boosted:
     """The account as it is, and whether this call boosted it or an earlier one with the same key had."""
@@ -51,16 +59,19 @@ async def set_plan(
 ) -> Account:
     """Give an account another plan of its own, and what it allows this month more; what it used stays used.
 
-    Raises NotFound, PlanPaidFor where a live subscription decides, Outage.
+    The plan that it was given before changes nothing. Raises NotFound, PlanPaidFor where a live subscription decides,
+    Outage.
     """
     async with db.begin() as tx:
         accounts = Accounts(session=tx)
         before = await accounts.locked(account_id)
         if plans.best(await Subscriptions(session=tx).of(account_id), now=now) is not None:
             raise PlanPaidFor("This account pays for its plan: change its subscription, or boost it.", field="plan")
-        account = await accounts.set_plan(account_id, plan.value)
-        await plans.tell_changed(tx, before, account)
-        await audited(tx, "plan.set", by=by, target=account_id, plan=plan.value, before=before.plan)
+        account = before
+        if not before.plan == await accounts.given_plan(account_id) == plan.value:
+            account = await accounts.set_plan(account_id, plan.value)
+            await plans.tell_changed(tx, before, account)
+            await audited(tx, "plan.set", by=by, target=account_id, plan=plan.value, before=before.plan)
     _log.info(
         "administration.plan_set",
         by=str(by.id),
@@ -122,8 +133,8 @@ async def users(
     return listed
 
 
-async def user(account_id: AccountId, *, by: Account, db: Database, now: datetime) -> Dossier:
-    """Return an account with its subscriptions, boosts and balance. Raises NotFound, Outage."""
+async def user(account_id: AccountId, *, by: Account | None, db: Database, now: datetime) -> Dossier:
+    """Return an account with its subscriptions, boosts and balance; `by` may be a command. Raises NotFound, Outage."""
     async with db.begin() as tx:
         account = await Accounts(session=tx).get(account_id)
         if account is None:
@@ -135,5 +146,41 @@ async def user(account_id: AccountId, *, by: Account, db: Database, now: datetim
             balance=await ledger.balance(tx, account=account_id),
             allowance=await allowances.current(tx, account, now=now),
         )
-    _log.info("administration.user_read", by=str(by.id), account_id=str(account_id))
+    _log.info("administration.user_read", by=str(by.id) if by else "command", account_id=str(account_id))
     return dossier
+
+
+async def named(who: str, *, db: Database) -> Account:
+    """Return the account with this address or id. Raises NotFound, Outage."""
+    with suppress(ValueError):
+        who_id = AccountId(UUID(who))
+        async with db.single() as tx:
+            if (found := await Accounts(session=tx).get(who_id)) is not None:
+                return found
+    async with db.begin() as tx:
+        account = await Accounts(session=tx).by_email(who)
+    if account is None:
+        raise NotFound(
+            f"No account has the address or id {who}: make one with `reelwright admin create-user`.",
+            field="USER",
+            code="accounts.not_found",
+        )
+    return account
+
+
+async def operator(email: str | None, *, db: Database) -> Account:
+    """Return the administrator with this address, or the only one there is. Raises OperatorUnknown, Outage."""
+    async with db.begin() as tx:
+        admins = await Accounts(session=tx).admins(limit=2)
+        given = await Accounts(session=tx).by_email(email) if email else None
+    if given is not None and given.role == "admin":
+        return given
+    if email is None and len(admins) == 1:
+        return admins[0]
+    if not admins:
+        sentence = "There is no administrator yet: make one with `reelwright admin create-user EMAIL --admin`."
+    elif email is None:
+        sentence = "There are several administrators: say with --as EMAIL which of them you are."
+    else:
+        sentence = f"{email} is no administrator's address: give one's, or leave it out where there is only one."
+    raise OperatorUnknown(sentence, field="--as")
