@@ -56,7 +56,14 @@ class Replays:
         claim = values | {"fingerprint": request.fingerprint, "made": made}
         if await self.session.scalar(_CLAIM, claim) is not None:
             return None
-        claimed = (await self.session.execute(_CLAIMED, values)).one()
+        return await self.known(account_id, request)
+
+    async def known(self, account_id: AccountId, request: RequestKey) -> UUID | None:
+        """Return what this request has made, None where it is new. Raises KeyReused where the key is another's."""
+        values = {"account": account_id, "scope": request.scope, "key_hash": request.key_hash}
+        claimed = (await self.session.execute(_CLAIMED, values)).one_or_none()
+        if claimed is None:
+            return None
         if claimed.fingerprint != request.fingerprint:
             raise KeyReused("This Idempotency-Key belongs to another request: send a new key.", field="Idempotency-Key")
         return claimed.made

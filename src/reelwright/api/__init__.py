@@ -41,6 +41,7 @@ from reelwright.api.following import events, events_by_ticket, ticket
 from reelwright.api.generations import cancel, list_generations, pause, read_generation
 from reelwright.api.guarding import Gatehouse, guard
 from reelwright.api.health import live, metrics, ready
+from reelwright.api.idempotency import again_of
 from reelwright.api.ingestion import ingest, read_ingestion, retry_ingestion
 from reelwright.api.keys import add_key, list_keys, read_key, revoke_key
 from reelwright.api.letter_pages import letter_pages
@@ -128,7 +129,7 @@ v1 = Router(
     path="/v1",
     middleware=[let_in],
     before_request=body_understood,
-    dependencies={"account": account_of, "caller": caller_of, "cursors": cursors_of},
+    dependencies={"account": account_of, "caller": caller_of, "cursors": cursors_of, "again": again_of},
     route_handlers=[
         *(register, verify_address, log_in, log_out, step_up, ask_password_reset, confirm_password_reset),
         *(ask_export, read_export, delete_account, restore_account, delete_user),

@@ -15,7 +15,7 @@ from reelwright.accounts import Account, Caller, Departure, Export, Passwords
 from reelwright.admission import Gate
 from reelwright.api.caller import admin_only
 from reelwright.api.creations import plain
-from reelwright.api.idempotency import REPLAYED, request_key
+from reelwright.api.idempotency import REPLAYED, Repeatable, request_key
 from reelwright.api.links import USUAL_S, LinkView, link
 from reelwright.billing import StripeDoor
 from reelwright.ground import clock
@@ -25,7 +25,6 @@ from reelwright.ground.sealing import Seal
 from reelwright.journeys import exporting, leaving
 
 _Email = Annotated[str, Meta(min_length=3, max_length=254, description="The account's e-mail address, to be sure.")]
-_Key = Annotated[str | None, HeaderParameter(name="Idempotency-Key")]
 Door = NamedDependency[StripeDoor | None]
 
 
@@ -75,7 +74,7 @@ async def ask_export(
     db: NamedDependency[Database],
     seal: NamedDependency[Seal],
     base_url: NamedDependency[str],
-    key: _Key = None,  # noqa: ARG001 - for OpenAPI
+    key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,  # noqa: ARG001 - for OpenAPI
 ) -> Response[ExportView]:
     """Have everything that we keep of you made into one ZIP archive; once a day. It is there for seven days."""
     asked = await exporting.ask(account.id, request=await request_key(request), db=db)
@@ -102,7 +101,7 @@ async def delete_account(
     gate: NamedDependency[Gate],
     passwords: NamedDependency[Passwords],
     stripe: Door,
-    key: _Key = None,  # noqa: ARG001 - for OpenAPI
+    key: Repeatable = None,  # noqa: ARG001 - for OpenAPI
 ) -> DepartureView:
     """Close your account now and have it erased in seven days.
 
@@ -126,10 +125,12 @@ async def delete_account(
 async def restore_account(
     account: NamedDependency[Account],
     db: NamedDependency[Database],
-    key: _Key = None,  # noqa: ARG001 - for OpenAPI
+    again: NamedDependency[bool],
+    key: Repeatable = None,  # noqa: ARG001 - for OpenAPI
 ) -> RestoredView:
     """Keep an account that you have deleted, within seven days: log in first. Keys and subscriptions stay ended."""
-    await leaving.restore(account, db=db)
+    if not again:
+        await leaving.restore(account, db=db)
     return RestoredView(restored=True)
 
 
@@ -147,7 +148,7 @@ async def delete_user(
     db: NamedDependency[Database],
     gate: NamedDependency[Gate],
     stripe: Door,
-    key: _Key = None,  # noqa: ARG001 - for OpenAPI
+    key: Repeatable = None,  # noqa: ARG001 - for OpenAPI
 ) -> DepartureView:
     """Close an account as its owner would, to be erased in a day. Its owner is told, and can't take it back."""
     departure = await leaving.expel(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from litestar.types.empty import Empty
 
+from reelwright.api.idempotency import marked, unkept
 from reelwright.api.operations import Operation
 
 _SOUND = ("voice.unknown", "music.unknown", "music.not_ready", "brand_kit.unknown")
@@ -294,6 +295,8 @@ def _shaped(one: Operation) -> Iterator[str]:
         yield from ("auth.admin_only", "auth.step_up_required")
     if "{" in one.path:
         yield "request.not_found"
+    if marked(one.handler):
+        yield "idempotency.key_reused"
     if one.method in {"POST", "PUT", "PATCH"}:
         yield "request.content_type"
         if one.body is not None:
@@ -302,7 +305,7 @@ def _shaped(one: Operation) -> Iterator[str]:
 
 def headers(one: Operation) -> Iterator[str]:
     """Yield the headers of an operation's success."""
-    if "Idempotency-Key" in one.headers:
+    if "Idempotency-Key" in one.headers and not unkept(one.handler):
         yield "Idempotency-Replayed"
     if "If-Match" in one.headers:
         yield "ETag"

@@ -19,7 +19,7 @@ from msgspec import Meta
 from reelwright.accounts import Caller, Passwords
 from reelwright.admission import Gate
 from reelwright.api.caller import SESSION_COOKIE, Entrance, client_address, cookie_of, host_cookie, session_cookie
-from reelwright.api.idempotency import Repeatable
+from reelwright.api.idempotency import Unkept
 from reelwright.api.me import AccountView, account_view
 from reelwright.ground import clock
 from reelwright.ground.ids import AccountId
@@ -95,7 +95,7 @@ async def register(
     db: NamedDependency[Database],
     gate: NamedDependency[Gate],
     passwords: NamedDependency[Passwords],
-    key: Repeatable = None,  # noqa: ARG001 - for OpenAPI
+    key: Unkept = None,  # noqa: ARG001 - for OpenAPI
 ) -> LetterView:
     """Send a letter to the address whose token opens the account; one that has an account is told so there."""
     await registration.register(
@@ -117,7 +117,7 @@ async def verify_address(
     db: NamedDependency[Database],
     gate: NamedDependency[Gate],
     entrance: NamedDependency[Entrance],
-    key: Repeatable = None,  # noqa: ARG001 - for OpenAPI
+    key: Unkept = None,  # noqa: ARG001 - for OpenAPI
 ) -> VerifiedView:
     """Open the account, with this month's free credits. Its password is the one that this letter's sign-up chose."""
     account = await registration.verify(
@@ -134,7 +134,7 @@ async def log_in(
     gate: NamedDependency[Gate],
     passwords: NamedDependency[Passwords],
     entrance: NamedDependency[Entrance],
-    key: Repeatable = None,  # noqa: ARG001 - for OpenAPI
+    key: Unkept = None,  # noqa: ARG001 - for OpenAPI
 ) -> Response[SessionStartView]:
     """Begin a session of at most seven days, which twelve hours of silence end. Its token comes as a cookie."""
     now = clock.now()
@@ -162,7 +162,7 @@ async def log_in(
 async def log_out(
     caller: NamedDependency[Caller],
     db: NamedDependency[Database],
-    key: Repeatable = None,  # noqa: ARG001 - for OpenAPI
+    key: Unkept = None,  # noqa: ARG001 - for OpenAPI
 ) -> Response[None]:
     """End this session."""
     await sessions.log_out(caller, db=db)
@@ -177,7 +177,7 @@ async def step_up(
     gate: NamedDependency[Gate],
     passwords: NamedDependency[Passwords],
     entrance: NamedDependency[Entrance],
-    key: Repeatable = None,  # noqa: ARG001 - for OpenAPI
+    key: Unkept = None,  # noqa: ARG001 - for OpenAPI
 ) -> Response[SessionStartView]:
     """Let this session do for ten minutes what asks for it, such as administration. Its cookie is a new one."""
     begun = await sessions.step_up(caller, data.password, passwords=passwords, gate=gate, db=db, now=clock.now())
@@ -196,7 +196,7 @@ async def ask_password_reset(
     data: JSONBody[ResetRequest],
     db: NamedDependency[Database],
     gate: NamedDependency[Gate],
-    key: Repeatable = None,  # noqa: ARG001 - for OpenAPI
+    key: Unkept = None,  # noqa: ARG001 - for OpenAPI
 ) -> LetterView:
     """Send a letter to the address, if it has an account, with a token that is good for an hour."""
     await registration.ask_reset(email=data.email, client=client_address(request), gate=gate, db=db, now=clock.now())
@@ -217,7 +217,7 @@ async def confirm_password_reset(
     gate: NamedDependency[Gate],
     passwords: NamedDependency[Passwords],
     entrance: NamedDependency[Entrance],
-    key: Repeatable = None,  # noqa: ARG001 - for OpenAPI
+    key: Unkept = None,  # noqa: ARG001 - for OpenAPI
 ) -> None:
     """Give the account this password. Every session ends, and so does every other token in our letters."""
     await registration.reset(

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from litestar import Request, get, post
 from litestar.di import NamedDependency
-from litestar.params import HeaderParameter, JSONBody
+from litestar.params import JSONBody
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED
 from msgspec import Meta
 
@@ -15,7 +15,7 @@ from reelwright.accounts import Account
 from reelwright.api.caller import admin_only
 from reelwright.api.creations import BadField, Encoding, Worn, key_of
 from reelwright.api.credits import whole_micro
-from reelwright.api.idempotency import Repeatable
+from reelwright.api.idempotency import Needed, Unkept
 from reelwright.billing import MICRO, PublishedList
 from reelwright.generations import GenerationKind, Part, Profile
 from reelwright.ground import clock
@@ -108,7 +108,7 @@ async def calculate_cost(
     account: NamedDependency[Account],
     db: NamedDependency[Database],
     terms: NamedDependency[Terms],
-    key: Repeatable = None,  # noqa: ARG001 - for OpenAPI
+    key: Unkept = None,  # noqa: ARG001 - for OpenAPI
 ) -> CostView:
     """Return the exact price by line, as the order's hold would be. Nothing is written or counted.
 
@@ -167,7 +167,7 @@ async def change_action_costs(
     account: NamedDependency[Account],
     db: NamedDependency[Database],
     *,
-    key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,  # noqa: ARG001 - for OpenAPI: key_of reads them all
+    key: Needed = None,  # noqa: ARG001 - for OpenAPI: key_of reads them all
 ) -> PriceListView:
     """Let a new price list come into force. Work that was ordered before keeps the prices that it was quoted."""
     changes = {

@@ -18,6 +18,7 @@ from litestar.response import Stream
 from litestar.status_codes import HTTP_201_CREATED
 
 from reelwright.accounts import Caller
+from reelwright.api.idempotency import Unkept
 from reelwright.api.views import StageView, stage_views
 from reelwright.ground.errors import Kind, NotFound, Outage, Refusal
 from reelwright.ground.ids import AccountId, GenerationId
@@ -101,10 +102,7 @@ async def ticket(
     caller: NamedDependency[Caller],
     db: NamedDependency[Database],
     base_url: NamedDependency[str],
-    key: Annotated[  # noqa: ARG001 - for OpenAPI
-        str | None,
-        HeaderParameter(name="Idempotency-Key", description="Taken and not needed: a repeat gets another ticket."),
-    ] = None,
+    key: Unkept = None,  # noqa: ARG001 - for OpenAPI
 ) -> TicketView:
     """Return an address for a browser's `EventSource`, which can send no key: good for 60 s, once, this generation.
 

@@ -57,13 +57,15 @@ async def cancel(
     account: NamedDependency[Account],
     db: NamedDependency[Database],
     gate: NamedDependency[Gate],
+    again: NamedDependency[bool],
     key: Repeatable = None,  # noqa: ARG001 - for OpenAPI
 ) -> GenerationView:
     """End it now: what its finished stages used is charged, the rest given back, the unit too where nothing was used.
 
     Cancelling again answers the same, with or without an Idempotency-Key; one that has ended otherwise is 409.
     """
-    await stopping.cancel(account.id, generation_id, db=db, gate=gate)
+    if not again:
+        await stopping.cancel(account.id, generation_id, db=db, gate=gate)
     return generation_view(await reading.generation(account.id, generation_id, db=db))
 
 
@@ -78,13 +80,15 @@ async def pause(
     account: NamedDependency[Account],
     db: NamedDependency[Database],
     gate: NamedDependency[Gate],
+    again: NamedDependency[bool],
     key: Repeatable = None,  # noqa: ARG001 - for OpenAPI
 ) -> GenerationView:
     """Let running stages finish and start no other until it is resumed; after seven days it is cancelled.
 
     It still counts as one of your concurrent generations. Pausing again answers the same.
     """
-    await stopping.pause(account.id, generation_id, db=db, gate=gate)
+    if not again:
+        await stopping.pause(account.id, generation_id, db=db, gate=gate)
     return generation_view(await reading.generation(account.id, generation_id, db=db))
 
 

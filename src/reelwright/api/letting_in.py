@@ -10,12 +10,12 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from reelwright.api.arriving import generation_named, json_only
 from reelwright.api.caller import known
-from reelwright.api.idempotency import key_understood
+from reelwright.api.idempotency import key_understood, marked, marking
 from reelwright.api.unambiguous import query_understood
 
 
 def let_in(app: ASGIApp) -> ASGIApp:
-    """Return the app for those who may ask it. The others are raised to: 415, 401, 403, 400, Outage."""
+    """Return the app for those who may ask it. The others are raised to: 415, 401, 403, 400, 422, Outage."""
 
     async def entered(scope: Scope, receive: Receive, send: Send) -> None:
         handler = scope["route_handler"]
@@ -26,6 +26,9 @@ def let_in(app: ASGIApp) -> ASGIApp:
             query_understood(connection, handler)
         key_understood(connection)
         generation_named(connection)
-        await app(scope, receive, send)
+        if marked(handler) and "idempotency-key" in connection.headers and b"dry_run" not in scope["query_string"]:
+            await marking(app, scope, receive, send)
+        else:
+            await app(scope, receive, send)
 
     return entered

@@ -14,7 +14,7 @@ from msgspec import Meta
 from reelwright.accounts import Account, Subscription
 from reelwright.admission import Gate
 from reelwright.api.creations import BadField, key_of
-from reelwright.api.idempotency import Repeatable
+from reelwright.api.idempotency import Repeatable, Unkept
 from reelwright.billing import BOOST_DAYS, CURRENCY, ITEMS, MICRO, PLANS, ItemKind, Plan, StripeDoor, effective_plan
 from reelwright.ground import clock
 from reelwright.ground.errors import Outage
@@ -180,7 +180,7 @@ async def open_portal(
     account: NamedDependency[Account],
     db: NamedDependency[Database],
     stripe: Door,
-    key: Repeatable = None,  # noqa: ARG001 - for OpenAPI
+    key: Unkept = None,  # noqa: ARG001 - for OpenAPI
 ) -> PageView:
     """Open Stripe's page for cards, invoices and the subscription."""
     door = _configured(stripe)
@@ -195,11 +195,14 @@ async def change_plan(
     db: NamedDependency[Database],
     gate: NamedDependency[Gate],
     stripe: Door,
+    again: NamedDependency[bool],
     key: Repeatable = None,  # noqa: ARG001 - for OpenAPI
 ) -> SubscriptionView:
     """Change to a better plan at once, paying the difference; to a smaller one at the end of the period."""
-    door = _configured(stripe)
-    return _subscription(await purchase.change_plan(account, data.plan, db=db, gate=gate, stripe=door, now=clock.now()))
+    door, now = _configured(stripe), clock.now()
+    if again:
+        return _subscription(await purchase.held(account, db=db, gate=gate, stripe=door, now=now))
+    return _subscription(await purchase.change_plan(account, data.plan, db=db, gate=gate, stripe=door, now=now))
 
 
 @post("/payments/cancel", status_code=HTTP_200_OK, summary="Cancel the subscription", tags=["payments"])
@@ -208,11 +211,14 @@ async def cancel_subscription(
     db: NamedDependency[Database],
     gate: NamedDependency[Gate],
     stripe: Door,
+    again: NamedDependency[bool],
     key: Repeatable = None,  # noqa: ARG001 - for OpenAPI
 ) -> SubscriptionView:
     """Let the subscription end with the period that is paid for. A repeat changes nothing."""
-    door = _configured(stripe)
-    return _subscription(await purchase.cancel(account, db=db, gate=gate, stripe=door, now=clock.now()))
+    door, now = _configured(stripe), clock.now()
+    if again:
+        return _subscription(await purchase.held(account, db=db, gate=gate, stripe=door, now=now))
+    return _subscription(await purchase.cancel(account, db=db, gate=gate, stripe=door, now=now))
 
 
 @post("/payments/resume", status_code=HTTP_200_OK, summary="Resume the subscription", tags=["payments"])
@@ -221,11 +227,14 @@ async def resume_subscription(
     db: NamedDependency[Database],
     gate: NamedDependency[Gate],
     stripe: Door,
+    again: NamedDependency[bool],
     key: Repeatable = None,  # noqa: ARG001 - for OpenAPI
 ) -> SubscriptionView:
     """Let a cancelled subscription go on, while its period lasts. A repeat changes nothing."""
-    door = _configured(stripe)
-    return _subscription(await purchase.resume(account, db=db, gate=gate, stripe=door, now=clock.now()))
+    door, now = _configured(stripe), clock.now()
+    if again:
+        return _subscription(await purchase.held(account, db=db, gate=gate, stripe=door, now=now))
+    return _subscription(await purchase.resume(account, db=db, gate=gate, stripe=door, now=now))
 
 
 def _configured(stripe: StripeDoor | None) -> StripeDoor:

@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, HeaderParameter, JSONBody
+from litestar.params import FromPath, JSONBody
 from litestar.status_codes import HTTP_202_ACCEPTED
 from msgspec import UNSET, UnsetType
 
 from reelwright.accounts import Account
 from reelwright.admission import Gate
 from reelwright.api.creations import PauseAfter, key_of
+from reelwright.api.idempotency import Needed, Repeatable
 from reelwright.api.resumptions import ResumedView, resumed
 from reelwright.api.views import stage_views
 from reelwright.generations import GenerationKind, GenerationState, Run, RunState, Stage, pipeline
@@ -97,7 +98,7 @@ async def start_stage(
     db: NamedDependency[Database],
     gate: NamedDependency[Gate],
     terms: NamedDependency[Terms],
-    key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,
+    key: Needed = None,
 ) -> Response[ResumedView]:
     """Do this stage and pause behind it: at the generation that rests, else by a new order at its kind's price.
 
@@ -124,10 +125,12 @@ async def pause_pipeline(
     account: NamedDependency[Account],
     db: NamedDependency[Database],
     gate: NamedDependency[Gate],
-    _key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,
+    again: NamedDependency[bool],
+    key: Repeatable = None,  # noqa: ARG001 - for OpenAPI
 ) -> PipelineView:
     """Let running stages finish and start no other until it is resumed. Pausing again answers the same."""
-    await stages.pause(account.id, draft_id, db=db, gate=gate)
+    if not again:
+        await stages.pause(account.id, draft_id, db=db, gate=gate)
     return pipeline_view(await stages.standing(account.id, draft_id, db=db))
 
 
@@ -145,7 +148,8 @@ async def resume_pipeline(
     db: NamedDependency[Database],
     gate: NamedDependency[Gate],
     terms: NamedDependency[Terms],
-    key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,
+    again: NamedDependency[bool],
+    key: Needed = None,
 ) -> Response[ResumedView]:
     """Go on with the draft's last generation: the paused one itself, or a new one from where it failed.
 
@@ -156,7 +160,16 @@ async def resume_pipeline(
     stop = None if data.pause_after is UNSET else Stop(data.pause_after)
     now = clock.now()
     gone_on = await stages.resume(
-        draft_id, key=key, stop=stop, request_id=chosen, account=account, db=db, gate=gate, terms=terms, now=now
+        draft_id,
+        key=key,
+        stop=stop,
+        again=again,
+        request_id=chosen,
+        account=account,
+        db=db,
+        gate=gate,
+        terms=terms,
+        now=now,
     )
     return resumed(gone_on, now=now)
 

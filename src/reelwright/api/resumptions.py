@@ -6,13 +6,14 @@ from typing import Annotated, Any, cast
 import msgspec
 from litestar import Request, Response, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.status_codes import HTTP_200_OK, HTTP_202_ACCEPTED
 from msgspec import UNSET, Meta, UnsetType
 
 from reelwright.accounts import Account
 from reelwright.admission import Gate
 from reelwright.api.creations import PauseAfter, accepted_headers, key_of, micro_of
+from reelwright.api.idempotency import Needed
 from reelwright.api.previews import FORESEEN, PreviewView, preview_view
 from reelwright.generations import Generation, GenerationState
 from reelwright.ground import clock
@@ -67,7 +68,8 @@ async def resume(
     terms: NamedDependency[Terms],
     *,
     dry_run: FromQuery[bool] = False,
-    key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,
+    again: NamedDependency[bool],
+    key: Needed = None,
 ) -> Response[ResumedView | PreviewView]:
     """Go on where it stopped: what had been finished is kept, and one price is charged for all of it.
 
@@ -77,7 +79,7 @@ async def resume(
     chosen: Any = request.scope.get("request_id")
     key = key_of(request, dry_run=dry_run)
     price = micro_of(data.expected_price)
-    wish = Wish(generation=generation_id, key=key, expected_micro=price, request_id=chosen, stop=data.stop)
+    wish = Wish(generation=generation_id, key=key, expected_micro=price, request_id=chosen, stop=data.stop, again=again)
     now = clock.now()
     if dry_run:
         seen = await resumption.preview(wish, account=account, db=db, gate=gate, terms=terms, now=now)

@@ -278,10 +278,13 @@ async def pause_schedule(
     schedule_id: FromPath[ScheduleId],
     account: NamedDependency[Account],
     db: NamedDependency[Database],
+    again: NamedDependency[bool],
     key: Repeatable = None,  # noqa: ARG001 - for OpenAPI
 ) -> ScheduleView:
     """Start nothing more until it is resumed. Pausing again answers the same, with or without an Idempotency-Key."""
-    return _view(await planning.pause(account.id, schedule_id, db=db))
+    if not again:
+        await planning.pause(account.id, schedule_id, db=db)
+    return _view(await planning.read(account.id, schedule_id, db=db))
 
 
 @post("/schedules/{schedule_id:uuid}/resume", status_code=HTTP_200_OK, summary="Resume a schedule", tags=["schedules"])
@@ -289,10 +292,13 @@ async def resume_schedule(
     schedule_id: FromPath[ScheduleId],
     account: NamedDependency[Account],
     db: NamedDependency[Database],
+    again: NamedDependency[bool],
     key: Repeatable = None,  # noqa: ARG001 - for OpenAPI
 ) -> ScheduleView:
     """Run again from the next due time on; times that came while it was paused are not made up for."""
-    return _view(await planning.resume(account.id, schedule_id, db=db, now=clock.now()))
+    if not again:
+        await planning.resume(account.id, schedule_id, db=db, now=clock.now())
+    return _view(await planning.read(account.id, schedule_id, db=db))
 
 
 @get("/schedules/{schedule_id:uuid}/runs", summary="List a schedule's runs", tags=["schedules"])

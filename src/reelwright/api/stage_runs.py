@@ -6,12 +6,13 @@ from typing import Annotated
 import msgspec
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, HeaderParameter, QueryParameter
+from litestar.params import FromPath, QueryParameter
 from litestar.status_codes import HTTP_202_ACCEPTED
 
 from reelwright.accounts import Account
 from reelwright.admission import Gate
 from reelwright.api.cursors import Cursors
+from reelwright.api.idempotency import Repeatable
 from reelwright.api.views import FailureView
 from reelwright.generations import RunState, Stage
 from reelwright.ground.ids import GenerationId, StageRunId
@@ -96,7 +97,8 @@ async def cancel_stage_run(
     account: NamedDependency[Account],
     db: NamedDependency[Database],
     gate: NamedDependency[Gate],
-    _key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,
+    again: NamedDependency[bool],
+    key: Repeatable = None,  # noqa: ARG001 - for OpenAPI
 ) -> StageRunView:
     """Take a run from its worker before it has cost anything, and let its generation rest there.
 
@@ -104,6 +106,8 @@ async def cancel_stage_run(
     cancel the generation to end it. 409 where its provider is at work already, or the run has ended. Calling it off
     again answers the same.
     """
+    if again:
+        return _view(await stages.run(account.id, stage_run_id, db=db))
     return _view(await stages.call_off(account.id, stage_run_id, db=db, gate=gate))
 
 

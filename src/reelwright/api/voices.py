@@ -16,7 +16,7 @@ from reelwright.admission import Gate, Place
 from reelwright.api.creations import BadField, plain
 from reelwright.api.cursors import Cursors
 from reelwright.api.files import served
-from reelwright.api.idempotency import REPLAYED, request_key
+from reelwright.api.idempotency import REPLAYED, Repeatable, request_key
 from reelwright.api.versions import IfMatch, etag, expected
 from reelwright.generations import Stage
 from reelwright.ground import clock
@@ -35,7 +35,6 @@ _Voice = Annotated[
 _Speed = Annotated[float, Meta(ge=0.8, le=1.25, description="Times the voice's own pace.")]
 _Pitch = Annotated[int, Meta(ge=-4, le=4, description="Semitones higher, or lower.")]
 _Gap = Annotated[int, Meta(ge=0, le=2000, description="Milliseconds of silence between two sentences.")]
-_Key = Annotated[str | None, HeaderParameter(name="Idempotency-Key")]
 
 
 class NewVoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -150,7 +149,7 @@ async def create_voice(
     account: NamedDependency[Account],
     db: NamedDependency[Database],
     terms: NamedDependency[Terms],
-    key: _Key = None,  # noqa: ARG001 - for OpenAPI
+    key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,  # noqa: ARG001 - for OpenAPI
 ) -> Response[VoiceView]:
     """Set up a voice of your own: one that comes with the provider, at your pace, pitch and pauses. At most 20."""
     values: dict[str, object] = msgspec.structs.asdict(data)
@@ -214,7 +213,7 @@ async def preview_voice(
     db: NamedDependency[Database],
     gate: NamedDependency[Gate],
     terms: NamedDependency[Terms],
-    key: _Key = None,  # noqa: ARG001 - for OpenAPI: the same words in the same voice are one preview anyway
+    key: Repeatable = None,  # noqa: ARG001 - for OpenAPI: the same words in the same voice are one preview anyway
 ) -> Response[SoundView]:
     """Have a voice say something. The answer says where it will be heard; ask there until it is ready, in seconds.
 

@@ -95,10 +95,12 @@ async def replay_stripe_event(
     event: FromPath[str],
     account: NamedDependency[Account],
     db: NamedDependency[Database],
+    again: NamedDependency[bool],
     key: Repeatable = None,  # noqa: ARG001 - for OpenAPI
 ) -> None:
     """Have an event handled again, however it ended: the same object twice changes nothing."""
-    await inbox.replay(event, by=account, db=db)
+    if not again:
+        await inbox.replay(event, by=account, db=db)
 
 
 async def _drain(*, db: Database, gate: Gate, stripe: StripeDoor) -> None:

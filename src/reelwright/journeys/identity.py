@@ -1,9 +1,12 @@
 """Who a key or a session belongs to, and for how long requests and half-made sign-ups are remembered."""
 
+import contextlib
 from datetime import timedelta
+from uuid import uuid4
 
-from reelwright.accounts import Accounts, Caller, Proofs, Replays, Sessions, SignIns, well_formed
-from reelwright.ground.errors import Kind, Refusal
+from reelwright.accounts import Accounts, Caller, KeyReused, Proofs, Replays, RequestKey, Sessions, SignIns, well_formed
+from reelwright.ground.errors import Kind, Outage, Refusal
+from reelwright.ground.ids import AccountId
 from reelwright.ground.postgres import Database
 
 REMEMBERED = timedelta(days=30)
@@ -44,6 +47,22 @@ async def still_valid(caller: Caller, *, db: Database) -> bool:
     """Say whether what a caller came by would let it in now: what streams ask, that outlast it. Raises Outage."""
     async with db.single() as tx:
         return await Sessions(tx).still_valid(caller)
+
+
+async def done_before(account: AccountId, request: RequestKey, *, db: Database) -> bool:
+    """Return whether this very request was done. Raises KeyReused where its key belongs to another, Outage."""
+    async with db.single() as tx:
+        return await Replays(session=tx).known(account, request) is not None
+
+
+async def done(account: AccountId, request: RequestKey, *, db: Database) -> None:
+    """Note that this request was done, so that its repeats do nothing.
+
+    Of what says what shall be: where nobody could note it, the repeat does it again, and harms nothing.
+    """
+    with contextlib.suppress(KeyReused, Outage):
+        async with db.begin() as tx:
+            await Replays(session=tx).claim(account, request, uuid4())
 
 
 async def forget_requests(*, db: Database) -> int:

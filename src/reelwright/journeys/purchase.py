@@ -156,6 +156,12 @@ async def change_plan(
     return await _keep(account, changed, asked_at=asked_at, db=db, gate=gate, stripe=stripe, now=now)
 
 
+async def held(account: Account, *, db: Database, gate: Gate, stripe: StripeDoor, now: datetime) -> Subscription:
+    """Return the subscription as it is at Stripe, and change nothing there. Raises NoSubscription."""
+    asked_at, found = await _held(account, db=db, stripe=stripe, now=now)
+    return await _keep(account, found, asked_at=asked_at, db=db, gate=gate, stripe=stripe, now=now)
+
+
 async def cancel(account: Account, *, db: Database, gate: Gate, stripe: StripeDoor, now: datetime) -> Subscription:
     """Let the subscription end with the period that is paid for. Raises NoSubscription."""
     asked_at, found = await _held(account, db=db, stripe=stripe, now=now)

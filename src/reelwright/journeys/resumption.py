@@ -59,7 +59,7 @@ class Outdated(Refusal):
 class Wish:
     """Which generation should go on, by which Idempotency-Key, and at which price it was quoted, if it was.
 
-    Without a `stop` it pauses next where it was to.
+    Without a `stop` it pauses next where it was to. `again`: this was asked before, so one that goes on just goes on.
     """
 
     generation: GenerationId
@@ -67,6 +67,7 @@ class Wish:
     expected_micro: int | None = None
     request_id: str | None = None
     stop: Stop | None = None
+    again: bool = False
 
 
 async def resume(
@@ -79,6 +80,8 @@ async def resume(
     is charged once. Raises NotFound, NotResumable, ResumedAlready, Outdated, and what `creation.start` does.
     """
     found = await _found(wish, account, db=db)
+    if found.live and wish.again:
+        return found
     if found.live and found.paused_at is not None:
         return await stopping.proceed(account.id, found.id, db=db, gate=gate, stop=wish.stop)
     order = await _order(wish, found, account, db=db)

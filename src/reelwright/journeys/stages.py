@@ -209,6 +209,7 @@ async def resume(
     *,
     key: str,
     stop: Stop | None,
+    again: bool,
     request_id: str | None,
     account: Account,
     db: Database,
@@ -218,6 +219,7 @@ async def resume(
 ) -> Started | Generation:
     """Let a draft's last generation go on: the paused one itself, or a new one from where it failed.
 
+    `again` says that this very request was done before.
     Raises NotFound, NothingThere, and what `resumption.resume` does.
     """
     async with db.begin() as tx:
@@ -229,7 +231,7 @@ async def resume(
         last = found and found.id
     if last is None:
         raise NothingThere("Nothing of this draft was begun: create a reel, or start a stage.")
-    wish = Wish(generation=last, key=key, request_id=request_id, stop=stop)
+    wish = Wish(generation=last, key=key, request_id=request_id, stop=stop, again=again)
     return await resumption.resume(wish, account=account, db=db, gate=gate, terms=terms, now=now)
 
 

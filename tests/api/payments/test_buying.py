@@ -65,8 +65,21 @@ async def test_a_subscription_from_start_to_end(shop: httpx.AsyncClient, stripe:
     assert (cancelled["cancel_at_period_end"], cancelled["next_plan"]) == (True, None)
     assert (await ask(shop, "cancel")).json() == cancelled
     assert not (await ask(shop, "resume")).json()["cancel_at_period_end"]
+    await repeats_are_marked(shop)
     portal = await ask(shop, "portal")
     assert (portal.status_code, portal.json()["url"].startswith(stripe.url)) == (201, True)
+
+
+async def repeats_are_marked(shop: httpx.AsyncClient) -> None:
+    """Each does nothing, though another was asked for since."""
+    for path in ("change-plan", "cancel", "resume", "cancel"):
+        body = {"json": {"plan": "standard"}} if path == "change-plan" else {}
+        sent = [await shop.post(f"/v1/payments/{path}", headers={"Idempotency-Key": path}, **body) for _ in range(2)]
+        told = [(answer.status_code, answer.headers.get("Idempotency-Replayed")) for answer in sent]
+        late = path == "cancel" and told[0][1] == "true"
+        assert told == [(200, "true" if late else None), (200, "true")], path
+        assert late or path == "resume" or sent[1].json() == sent[0].json()
+    assert not sent[1].json()["cancel_at_period_end"], "it was resumed since"
 
 
 async def test_the_price_list_is_the_plans(shop: httpx.AsyncClient) -> None:
