@@ -16,8 +16,9 @@ from reelwright.generations import Assignment, Draft, GenerationKind, Stage
 from reelwright.ground import storage
 from reelwright.ground.errors import Outage, Refusal
 from reelwright.ground.ids import DraftId, derived
+from reelwright.ground.metering import Action
 from reelwright.ground.postgres import Database
-from reelwright.journeys import creation, facts, inbox, onboarding, production, recovery, stopping
+from reelwright.journeys import creation, facts, inbox, onboarding, pricing, production, recovery, stopping
 from reelwright.journeys import credits as books
 from reelwright.journeys.ordering import Order, Terms, order_id
 from reelwright.journeys.workroom import Workroom
@@ -33,7 +34,7 @@ from tests.simulators.stripe import SimulatedStripe
 DAYS = 36
 HOURS = (12, 20)
 DUE = "50 11 * * *"
-_DURATION_S = 20
+_DEARER_ON, _DEARER_MICRO = 9, 1_400
 _AT_ONCE = 6
 _LATER, _TWICE, _LOST = 0.05, 0.15, 0.01
 
@@ -64,7 +65,7 @@ class Month:
     lived: set[date] = field(default_factory=set[date])
     schedules_since: dict[str, datetime] = field(default_factory=dict[str, datetime])
 
-    async def come(self, count: int, *, seed: int, steps: int) -> None:
+    async def come(self, count: int, *, seed: int, steps: float) -> None:
         """Let so many people sign up, and whoever wants a schedule make one."""
         self.admin = self.buying.admin = await self._signed_up("admin@example.com", Habit.GIVEN, role="admin")
         for number in range(count):
@@ -91,6 +92,7 @@ class Month:
             await self.clock.jump(first_day() + timedelta(days=number, hours=hour))
             await self.chores()
             if hour == hours[0]:
+                await self._prices(number)
                 await self._money(number)
             await self.hear()
             await self._heard()
@@ -147,6 +149,13 @@ class Month:
             header, door = headers["Stripe-Signature"], self.buying.door
             await inbox.receive(body, header, stripe=door, db=self.db, now=at)
 
+    async def _prices(self, day: int) -> None:
+        """Let a rendered millisecond become dearer on its day, in the middle of everybody's months."""
+        if day == _DEARER_ON and self.admin is not None:
+            common: dict[str, Any] = {"by": self.admin, "db": self.db, "now": self.clock.now()}
+            costs = {Action.RENDER: _DEARER_MICRO}
+            await pricing.publish(costs, key="dearer", note="dearer", effective_from=None, **common)
+
     async def _money(self, day: int) -> None:
         for one in self.people:
             for wish in one.wishes(day):
@@ -178,7 +187,7 @@ class Month:
             account = await Accounts(session=tx).get(one.account.id)
         assert account is not None
         made = order_id(account.id, kind, key)
-        draft = Draft(id=DraftId(derived(made, "draft")), account_id=account.id, topic="Cats", duration_s=_DURATION_S)
+        draft = Draft(id=DraftId(derived(made, "draft")), account_id=account.id, topic="Cats", duration_s=one.reel_s)
         wanted = Order(id=made, key=key, fingerprint=b"f" * 32, kind=kind, draft=draft)
         self.stages.names[made] = key
         try:

@@ -23,6 +23,9 @@ class Habit(StrEnum):
     CANCELS = "cancels"
 
 
+_LENGTH_S = {Habit.HEAVY: 180}
+_HUNGRY = {5: 0.8, 6: 4.0, 15: 4.0}
+"""Orders a day: enough for some to reach their month's credits, and for others its generations."""
 _FIRST_PLAN = {Habit.DOWNGRADES: "plan_pro", Habit.CANCELS: "plan_basic"}
 SUBSCRIBERS = frozenset({Habit.UPGRADES, Habit.DECLINED, Habit.DOWNGRADES, Habit.CANCELS})
 LAST_OF_JANUARY = 6
@@ -41,6 +44,11 @@ class Person:
     subscribes_on: int = 0
     orders: int = 0
     sessions: list[str] = field(default_factory=list[str])
+
+    @property
+    def reel_s(self) -> int:
+        """How long a reel of this person's is, in seconds."""
+        return _LENGTH_S.get(self.habit, 20)
 
     @property
     def first_plan(self) -> str:
@@ -70,11 +78,15 @@ class Person:
             (Habit.HEAVY, 20): "pack_starter",
             (Habit.PLAIN, 21): "given_boost",
         }
-        if (self.habit, day) in plans:
+        if (self.habit, day) in plans and not self._left_alone(plans[self.habit, day]):
             wished.append(plans[self.habit, day])
         if self.habit is Habit.CANCELS and day == 15 and self.number % 20 < 10:
             wished.append("resume")
         return wished
+
+    def _left_alone(self, wish: str) -> bool:
+        """Whether a hand keeps off: some of the hungry are to come to their own limits."""
+        return wish in {"taken", "given_boost"} and self.number % 200 in _HUNGRY
 
     def wants(self) -> list[bool]:
         """Return this step's orders: True for a video, False for a script."""
@@ -84,11 +96,11 @@ class Person:
         return [self.chance.random() < videos for _ in range(count)]
 
 
-def person(number: int, account: Account, *, seed: int, steps: int) -> Person:
-    """Return the n-th person of a seed's month, with so many steps a day."""
+def person(number: int, account: Account, *, seed: int, steps: float) -> Person:
+    """Return the n-th person of a seed's month, with so many steps a day, fewer than one where days are left out."""
     chance = Random(f"{seed} {number}")
     habit = habit_of(number)
-    appetite = {5: 0.8, 15: 4.0}.get(number % 100, chance.uniform(0.02, 0.12))
+    appetite = _HUNGRY.get(number % 100, chance.uniform(0.02, 0.12))
     anchored = habit in SUBSCRIBERS and (number // 10) % 2 == 0
     day = 0 if habit is Habit.DECLINED else LAST_OF_JANUARY if anchored else chance.randint(0, 5)
     return Person(

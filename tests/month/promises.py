@@ -9,6 +9,7 @@ from reelwright.billing import PLANS
 from reelwright.journeys import credits as books
 from reelwright.journeys import invariants
 from reelwright.schedules import Timing
+from tests.month import told
 from tests.month.month import DUE, Month
 from tests.month.people import SUBSCRIBERS, Habit
 
@@ -44,38 +45,6 @@ _NEVER = {
             EXISTS (SELECT FROM usage_ledger l WHERE l.account_id = u.id)
             OR EXISTS (SELECT FROM credit_journal j WHERE j.account_id = u.id)
             OR EXISTS (SELECT FROM notices n WHERE n.account_id = u.id))
-    """,
-    "nobody is told a threshold twice": """
-        SELECT account_id || ' ' || kind FROM notices
-         WHERE kind LIKE 'allowance%' OR kind = 'approaching_limit'
-         GROUP BY account_id, kind, facts->>'threshold', facts->>'period_ends_at',
-                  coalesce(facts->>'limit', facts->>'limit_micro')
-        HAVING count(*) > 1
-    """,
-    "nobody is told of more use than work was charged, or of more of it than a plan gives": f"""
-        SELECT n.account_id || ' ' || n.kind || ' ' || n.facts FROM notices n WHERE n.kind LIKE 'allowance%' AND (
-            (n.facts->>'limit_micro')::bigint <> ALL (ARRAY{list(_CREDITS.values())})
-            OR (n.facts->>'used_micro')::bigint > (
-                SELECT coalesce(sum(part), 0) FROM credit_holds h, unnest(h.lot_ids, h.lot_micro) AS used(lot, part)
-                  JOIN credit_lots l ON l.id = lot
-                 WHERE h.account_id = n.account_id AND h.state = 'captured' AND l.origin = 'monthly'
-                   AND l.expires_at = (n.facts->>'period_ends_at')::timestamptz))
-    """,  # noqa: S608 - constants, above
-    "nobody is told twice how a month was, or how a reel ended": """
-        SELECT account_id || ' ' || kind FROM notices
-         WHERE kind IN ('monthly_summary', 'quota_reset', 'generation_succeeded', 'generation_failed')
-         GROUP BY account_id, kind, coalesce(facts->>'period', facts->>'generation_id') HAVING count(*) > 1
-    """,
-    "who reached a threshold was told": """
-        SELECT l.account_id::text FROM credit_lots l
-         WHERE l.origin = 'monthly' AND l.external_ref NOT LIKE 'grant:returned:%'
-           AND l.amount_micro - l.remaining_micro - l.held_micro >= l.amount_micro * 0.8 + (
-               SELECT coalesce(sum(j.amount_micro), 0) FROM credit_journal j
-                WHERE j.lot_id = l.id AND j.kind IN ('adjust', 'clawback', 'repay', 'expire'))
-           AND EXISTS (SELECT FROM usage_ledger u WHERE u.account_id = l.account_id AND u.credits_micro > 0
-                          AND u.at > l.created_at + interval '9 days' AND u.at < l.expires_at)
-           AND l.expires_at > now()
-           AND NOT EXISTS (SELECT FROM notices n WHERE n.account_id = l.account_id AND n.kind LIKE 'allowance%')
     """,
     "nobody is served more in a month than the best plan had": f"""
         SELECT g.account_id || ' ' || date_trunc('month', g.admitted_at) FROM generations g
@@ -114,7 +83,7 @@ async def broken(month: Month, *, at_the_end: bool = False) -> list[str]:
     found = [f"{one.name}: {', '.join(one.examples)}" for one in await invariants.check(month.db)]
     audit = await books.audit(db=month.db)
     found += [f"{one.invariant}: {one.fact}" for one in audit.violations]
-    for promise, query in _NEVER.items():
+    for promise, query in (_NEVER | told.NEVER).items():
         found += [f"{promise}: {fact}" for fact in (await _facts(month, query))[:5]]
     found += await _cost(month)
     found += await _schedules(month)

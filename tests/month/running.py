@@ -15,7 +15,7 @@ from tests.simulators.stripe import simulated_stripe
 
 @asynccontextmanager
 async def a_month(
-    *, database_url: str, redis_url: str, folder: Path, people: int, seed: int, steps: int
+    *, database_url: str, redis_url: str, folder: Path, people: int, seed: int, steps: float
 ) -> AsyncGenerator[Month]:
     """Yield a month with its people in it, on its first day; the database must be empty."""
     await shadow(database_url)

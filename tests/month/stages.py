@@ -19,7 +19,7 @@ _BILLED = {
     Action.VISION_CHECK: (100_000, 900_000),
     Action.SPEECH: (1_000_000, 9_000_000),
 }
-_CHARACTERS = 180  # a scene's narration
+_CHARACTERS_S = 9  # a scene's part in a second of narration
 
 
 @dataclass
@@ -79,11 +79,14 @@ class CostlyStages:
             self.bill.add(uses, failed=failed)
 
     def _uses(self, task: Assignment, chance: Random) -> tuple[Use, ...]:
-        stage = task.unit.stage
+        stage, length_s = task.unit.stage, task.draft.duration_s
+        local = Use(action=Action.MIX, provider="local", model="ffmpeg", quantity=length_s * 1000)
         if stage is Stage.AUDIO_MIXING:
-            return (Use(action=Action.MIX, provider="local", model="ffmpeg", quantity=20_000, wall_ms=3_000),)
+            return (replace(local, wall_ms=3_000),)
         if stage is Stage.VIDEO_ASSEMBLY and task.unit.chunk is None:
-            return (Use(action=Action.RENDER, provider="local", model="ffmpeg", quantity=20_000, wall_ms=9_000),)
+            return (
+                Use(action=Action.RENDER, provider="local", model="ffmpeg", quantity=length_s * 1000, wall_ms=9_000),
+            )
         action = ACTIONS.get(stage)
         if action is None:
             return ()
@@ -94,7 +97,7 @@ class CostlyStages:
         if action is Action.STORY:
             made = replace(made, prompt_tokens=chance.randint(500, 3_000), completion_tokens=chance.randint(200, 900))
         elif action is Action.SPEECH:
-            made = replace(made, quantity=_CHARACTERS, characters=_CHARACTERS)
+            made = replace(made, quantity=(spoken := length_s * _CHARACTERS_S), characters=spoken)
         elif action is Action.IMAGE:
             made = replace(made, images=1)
         return (replace(made, cost_nano_usd=cost),)
