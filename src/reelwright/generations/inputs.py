@@ -20,7 +20,7 @@ RECIPES: Mapping[Stage, str] = {
     Stage.VIDEO_GENERATION: "clip/2",
     Stage.TTS_GENERATION: "speech-2",
     Stage.AUDIO_MIXING: "mix/4",
-    Stage.VIDEO_ASSEMBLY: "chunk/5",
+    Stage.VIDEO_ASSEMBLY: "chunk/6",
 }
 """The version of how each stage works. A stage that would make something else of the same inputs needs a new one."""
 

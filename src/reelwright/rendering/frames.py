@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFilter
 
-from reelwright.rendering import motion, planes
+from reelwright.rendering import planes
 from reelwright.rendering.captions import groups
 from reelwright.rendering.cards import CardPainter
 from reelwright.rendering.inking import Inker, logo
@@ -58,11 +58,11 @@ class Painter:
     def _sampled(self, shot: Shot, number: int) -> Planes:
         if shot.scene not in self._loaded:
             self._loaded[shot.scene] = planes.load(self._sources[shot.scene])
-        source, progress = self._loaded[shot.scene], shot.progress(number)
+        source = self._loaded[shot.scene]
         size = (self._timeline.width, self._timeline.height)
 
         def sample(plane: Image.Image, size: tuple[int, int]) -> Image.Image:
-            window = motion.box(shot.motion, shot.amount, progress, width=plane.width, height=plane.height)
+            window = shot.window(number, width=plane.width, height=plane.height)
             return plane.resize(size, Image.Resampling.NEAREST, box=window)
 
         half = (size[0] // 2, size[1] // 2)

@@ -11,7 +11,7 @@ from reelwright.rendering.scripts import is_turkish, language, rightwards
 from reelwright.rendering.style import FONTS, MANNERS
 from reelwright.rendering.timeline import FPS, Card, Shot, Timeline
 
-_RECIPE = "look/3"
+_RECIPE = "look/4"
 _Look = tuple[str, tuple[int, ...], int]
 
 

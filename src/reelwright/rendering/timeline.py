@@ -7,6 +7,8 @@ from typing import overload
 
 import msgspec
 
+from reelwright.rendering.motion import Box, box, gentle
+
 FPS = 30
 SAMPLE_RATE = 48_000
 SAMPLES_A_FRAME = SAMPLE_RATE // FPS
@@ -65,10 +67,19 @@ class Shot(msgspec.Struct, frozen=True):
     speech_ms: tuple[int, int] | None = None
     by_sentence: bool = False
 
+    @property
+    def seen(self) -> range:
+        """All frames in which it is seen, transitions included."""
+        return range(self.start - self.before, self.end + self.after)
+
     def progress(self, frame: int) -> float:
         """Return how far its motion is at a frame, 0..1 over all frames in which it is seen."""
-        first, last = self.start - self.before, self.end + self.after - 1
-        return (frame - first) / max(1, last - first)
+        return (frame - self.seen[0]) / max(1, len(self.seen) - 1)
+
+    def window(self, frame: int, *, width: int, height: int) -> Box:
+        """Return the part of its picture, which has that size, that fills a frame: (left, top, right, bottom)."""
+        move = gentle(self.motion, self.amount, len(self.seen))
+        return box(self.motion, move.amount, self.progress(frame), width=width, height=height, smooth=move.smooth)
 
 
 class Card(msgspec.Struct, frozen=True):

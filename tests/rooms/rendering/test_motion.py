@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reelwright.rendering import Painter, motion, planes
+from reelwright.rendering import Painter, Shot, motion, planes
 from tests.rooms.rendering.fixture import plan, take
 
 KINDS = ("push_in", "pull_out", "pan_left", "pan_right", "pan_up", "pan_down")
@@ -72,3 +72,28 @@ def test_what_is_drawn_moves_by_parts_of_a_pixel(tmp_path: Path) -> None:
 
     assert np.sqrt((jitter**2).mean(axis=0)).max() < 0.05
     assert np.abs(jitter).max() < 0.1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("amount", [0.0, 0.12, 0.3, 0.5])
+def test_a_short_scene_moves_as_gently_as_a_long_one(kind: str, amount: float) -> None:
+    """Whatever was asked, in every shape: no jerk beyond 0.05 px, no step back, no zoom beyond 5 % a second."""
+    for frames in (2, 12, 45, 94, 150):
+        shot = Shot(0, 0, frames, 0, 0, kind, amount, "fade")
+        for width, height in ((1080, 1920), (1920, 1080), (1080, 1080)):
+            way = [shot.window(n, width=width, height=height) for n in shot.seen]
+            found = motion.smoothness(way, width=width, height=height)
+            assert found.jerk_px <= 0.05
+            assert (found.back, found.zoom_a_s <= 0.05) == (0, True)
+            assert way[0] != way[-1]
+
+
+def test_jerks_steps_back_and_a_rushing_zoom_are_measured() -> None:
+    def found(*lefts: float, wide: float = 100) -> motion.Smoothness:
+        return motion.smoothness([(x, 0, x + wide, 100) for x in lefts], width=200, height=100)
+
+    assert found(0, 1, 2, 3) == motion.Smoothness(0.0, 0, 0.0)
+    assert found(0, 1, 2, 4).jerk_px == pytest.approx(2)  # one pixel of the picture, seen through half of it
+    assert found(0, 2, 1, 3).back == 1
+    zoomed = motion.smoothness([(0, 0, 100, 100), (0, 0, 99, 99)], width=100, height=100)
+    assert zoomed.zoom_a_s == pytest.approx(30 / 99)
