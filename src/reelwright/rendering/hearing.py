@@ -20,15 +20,21 @@ RATE = 8000
 _SEARCH_MS = 250
 _SPOKEN = 0.35  # a subtitle's sound against that of the whole reel
 _QUIET = 0.06  # of the narration's own loudness: -24 dB
+_PAUSE = 0.1  # of the narration's own energy
+_SPAN, _LOWEST = 256, 4  # samples of a short spectrum; the first of its bins that counts
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """How a scene's narration was found: likeness -1..1, how late it is, and the share of words that lie on speech."""
+    """How a scene's narration was found: likeness -1..1, how late it is, and the share of words that lie on speech.
+
+    `over_rest_db` is by how much it is louder, while it speaks, than all else; None where no narration was at hand.
+    """
 
     likeness: float
     lag_ms: float
     words_voiced: float
+    over_rest_db: float | None = None
 
 
 def sound(path: Path, *, whole: bool = True) -> "Sound":
@@ -40,6 +46,17 @@ def sound(path: Path, *, whole: bool = True) -> "Sound":
     import numpy as np  # noqa: PLC0415 - heavy, and only the gate listens
 
     return np.concatenate([np.zeros(0, np.float32), *_blocks(path, whole=whole)])
+
+
+def codec(path: Path) -> str:
+    """Return the name of the codec that a file's sound is written in. Raises ValueError on one without sound."""
+    import av  # noqa: PLC0415 - heavy, and only the gate listens
+
+    with av.open(str(path), options=_FILES_ALONE) as container:
+        if not container.streams.audio:
+            msg = "the file has no sound"
+            raise ValueError(msg)
+        return container.streams.audio[0].codec_context.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +167,44 @@ def heard(reel: "Sound", narration: "Sound", *, at_ms: int, words: Sequence[Word
         likeness=round(min(float(likeness[best]), weakest), 3),
         lag_ms=round((best - margin) * 1000 / RATE, 1),
         words_voiced=round(_voiced(narration, at_ms, words), 3),
+        over_rest_db=round(over_rest_db(padded[start + best : start + best + len(narration)], narration), 1),
     )
+
+
+def over_rest_db(reel: "Sound", narration: "Sound") -> float:
+    """Return by how much a narration is louder than all else in the part of a reel that it speaks in, in dB.
+
+    Of each short spectrum of the reel as much is the voice as the narration explains: through one filter for all of it,
+    which the mix's high-pass and parts of a sample are, and one gain for each 16 ms, which its compressor is. What is
+    left is music, and what the codec and the limiter add, some 17 to 22 dB below. Pauses don't count. 8 kHz, from
+    125 Hz on: a telephone speaks no lower.
+    """
+    import numpy as np  # noqa: PLC0415 - heavy, and only the gate listens
+
+    said, got = (_spectra(sound) for sound in (narration[: len(reel)], reel[: len(narration)]))
+    if not len(said):
+        return 0.0
+    strength = (np.abs(said) ** 2).sum(axis=1)
+    gain, voice = np.ones((len(said), 1)), said
+    for _ in range(2):
+        through = said * gain
+        voice = said * ((through.conj() * got).sum(axis=0) / np.maximum((np.abs(through) ** 2).sum(axis=0), 1e-12))
+        gain = (voice.conj() * got).real.sum(axis=1, keepdims=True)
+        gain /= np.maximum((np.abs(voice) ** 2).sum(axis=1, keepdims=True), 1e-12)
+    voice = voice * gain
+    speaking = strength > strength.mean() * _PAUSE
+    loud, rest = (float((np.abs(part[speaking]) ** 2).sum()) for part in (voice, got - voice))
+    return 10 * float(np.log10(max(loud, 1e-12) / max(rest, 1e-12)))
+
+
+def _spectra(sound: "Sound") -> "NDArray[np.complexfloating[Any]]":
+    """Return a sound's short spectra, from 125 Hz on: 32 ms each, every 16 ms, of shape (n, 125)."""
+    import numpy as np  # noqa: PLC0415 - heavy, and only the gate listens
+
+    if len(sound) < _SPAN:
+        return np.zeros((0, _SPAN // 2 + 1 - _LOWEST), np.complex128)
+    parts = np.lib.stride_tricks.sliding_window_view(sound, _SPAN)[:: _SPAN // 2]
+    return np.fft.rfft(parts * np.hanning(_SPAN), axis=1)[:, _LOWEST:]
 
 
 def _weakest(wanted: "Sound", found: "Sound") -> float:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from reelwright.rendering import hearing
+from tests.rooms.rendering import fixture
 
 SECONDS, RATE = 3, 48_000
 
@@ -61,3 +62,31 @@ def test_a_file_without_sound_says_so(tmp_path: Path) -> None:
         container.mux(stream.encode(None))
     with pytest.raises(ValueError, match="the file has no sound"):
         hearing.sound(silent)
+
+
+def told(wav: bytes) -> np.ndarray:
+    """Return a WAV's sound at 8 kHz, as what is decoded of a file."""
+    samples = np.frombuffer(wav[44:], "<i2").astype(np.float32) / 32768
+    return samples[: len(samples) // 6 * 6].reshape(-1, 6).mean(axis=1)
+
+
+@pytest.mark.parametrize("below_db", [20, 12, 6, 0])
+def test_how_far_music_lies_below_a_voice_is_heard_through_filter_and_compressor(below_db: int) -> None:
+    """The voice is delayed by part of a sample, and its loudness swings by 6 dB twice a second, as it is in a mix."""
+    voice = told(fixture.speech(8)[0])
+    time = np.arange(len(voice)) / hearing.RATE
+    treated = np.interp(np.arange(len(voice)) - 0.4, np.arange(len(voice)), voice) * 10 ** (
+        0.15 * np.sin(4 * np.pi * time)
+    )
+    music = 0.5 * np.sin(2 * np.pi * 300 * time) + 0.5 * np.sin(2 * np.pi * 900 * time)
+    music *= np.sqrt(np.mean(treated[np.abs(treated) > 0.01] ** 2) / np.mean(music**2)) / 10 ** (below_db / 20)
+
+    assert hearing.over_rest_db(treated + music, voice) == pytest.approx(below_db, abs=2.5)
+    assert hearing.over_rest_db(treated, voice) > 15
+
+
+def test_a_voice_that_is_not_there_is_not_over_anything() -> None:
+    voice = told(fixture.speech(8)[0])
+    music = 0.1 * np.sin(np.arange(len(voice)))
+    assert hearing.over_rest_db(music, voice) < 0
+    assert hearing.over_rest_db(music[:100], voice) == 0.0
