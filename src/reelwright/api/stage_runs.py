@@ -14,19 +14,32 @@ from reelwright.admission import Gate
 from reelwright.api.cursors import Cursors
 from reelwright.api.idempotency import Repeatable
 from reelwright.api.views import FailureView
-from reelwright.generations import RunState, Stage
+from reelwright.generations import Judged, RunState, Stage
 from reelwright.ground.ids import GenerationId, StageRunId
 from reelwright.ground.postgres import Database
 from reelwright.journeys import stages
 from reelwright.journeys.stages import ShownRun
 
 
+class PictureCheckView(msgspec.Struct, frozen=True, kw_only=True):
+    """What a look at a scene's picture found: `scores` for relevance, quality, consistency and safety, each 0..100.
+
+    `score` is the worst of them: below 60 the picture is drawn again, three times at most in all. `kept` marks the try
+    that the reel shows, the best of the scene's so far. `reasons` say what is wrong, and why no further try was made.
+    """
+
+    score: int
+    scores: dict[str, int]
+    reasons: tuple[str, ...]
+    kept: bool
+
+
 class StageRunView(msgspec.Struct, frozen=True, kw_only=True):
     """One step. `round`: which try of a scene's picture; `chunk`: which part of the film; null: not of one.
 
     `error` is the last attempt's; with status `queued` it is tried again at `next_attempt_at`. `credits` is what it
-    cost. `attempt` 0 with status `succeeded`: it was taken over from an earlier generation. `paused_at` is its
-    generation's.
+    cost. `attempt` 0 with status `succeeded`: it was taken over from an earlier generation. `check` is what a finished
+    VISUAL_VERIFICATION found. `paused_at` is its generation's.
     """
 
     id: StageRunId
@@ -41,6 +54,7 @@ class StageRunView(msgspec.Struct, frozen=True, kw_only=True):
     max_attempts: int
     error: FailureView | None
     credits: float
+    check: PictureCheckView | None
     queued_at: datetime
     next_attempt_at: datetime | None
     started_at: datetime | None
@@ -126,9 +140,14 @@ def _view(shown: ShownRun) -> StageRunView:
         max_attempts=run.max_attempts,
         error=FailureView(code=run.error_code, detail=shown.sentence or "") if run.error_code else None,
         credits=shown.micro / 1_000_000,
+        check=shown.verdict and _check(shown.verdict, kept=shown.kept),
         queued_at=run.queued_at,
         next_attempt_at=run.next_attempt_at if run.state is RunState.QUEUED else None,
         started_at=run.started_at,
         finished_at=run.finished_at,
         paused_at=shown.generation.paused_at,
     )
+
+
+def _check(verdict: Judged, *, kept: bool) -> PictureCheckView:
+    return PictureCheckView(score=verdict.score, scores=verdict.scores, reasons=verdict.reasons, kept=kept)

@@ -1,9 +1,11 @@
 """A draft's pipeline and its runs: seen stage by stage, started at one, called off at one."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+
+import msgspec
 
 from reelwright import ledger
 from reelwright.accounts import Account
@@ -14,11 +16,13 @@ from reelwright.generations import (
     Generation,
     GenerationKind,
     Generations,
+    Judged,
     Pipelines,
     Run,
     Runs,
     RunState,
     Stage,
+    Unit,
     pipeline,
 )
 from reelwright.ground import clock
@@ -116,12 +120,17 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownRun:
-    """A run as its owner sees it. `sentence` says what went wrong, where something did."""
+    """A run as its owner sees it. `sentence` says what went wrong, where something did.
+
+    `verdict` is what a finished check of a picture found, and `kept` says whether that picture is its scene's best.
+    """
 
     run: Run
     generation: Generation
     micro: int
     sentence: str | None
+    verdict: Judged | None = None
+    kept: bool = False
 
 
 async def standing(account: AccountId, draft: DraftId, *, db: Database) -> Standing:
@@ -254,7 +263,8 @@ async def runs(
         every = sorted(await Runs(session=tx).of(generation), key=_when, reverse=True)
         micro = await ledger.metered_by_run(tx, generation=generation)
     behind = [run for run in every if before is None or _when(run) < before]
-    return [_shown(run, found, micro) for run in behind[:limit]]
+    verdicts = _verdicts(every)
+    return [_shown(run, found, micro, verdicts) for run in behind[:limit]]
 
 
 async def run(account: AccountId, wanted: StageRunId, *, db: Database) -> ShownRun:
@@ -264,7 +274,9 @@ async def run(account: AccountId, wanted: StageRunId, *, db: Database) -> ShownR
         generation = found and await Generations(session=tx).get(account, found.generation_id)
         if found is None or generation is None:
             raise _no_such_run()
-        return _shown(found, generation, await ledger.metered_by_run(tx, generation=generation.id))
+        judges = found.unit.stage is Stage.VISUAL_VERIFICATION
+        verdicts = _verdicts(await Runs(session=tx).of(generation.id)) if judges else {}
+        return _shown(found, generation, await ledger.metered_by_run(tx, generation=generation.id), verdicts)
 
 
 async def call_off(account: AccountId, wanted: StageRunId, *, db: Database, gate: Gate) -> ShownRun:
@@ -296,14 +308,30 @@ def _when(run: Run) -> tuple[datetime, StageRunId]:
     return run.queued_at, run.id
 
 
-def _shown(run: Run, generation: Generation, micro: Mapping[StageRunId, int]) -> ShownRun:
+def _verdicts(runs: Iterable[Run]) -> dict[Unit, Judged]:
+    """Return what the finished checks of pictures found."""
+    checks = (run for run in runs if run.unit.stage is Stage.VISUAL_VERIFICATION and run.state is RunState.SUCCEEDED)
+    return {run.unit: msgspec.convert(run.result, Judged) for run in checks}
+
+
+def _shown(
+    run: Run, generation: Generation, micro: Mapping[StageRunId, int], verdicts: Mapping[Unit, Judged]
+) -> ShownRun:
     sentence = None
     if run.error_code is not None:
         waits = run.state is RunState.QUEUED
         sentence = "It is tried again by itself." if waits else "It could not be done; nothing was charged for it."
         if run.state is RunState.FAILED and run.error_code == generation.failure_code:
             sentence = generation.failure_sentence
-    return ShownRun(run=run, generation=generation, micro=micro.get(run.id, 0), sentence=sentence)
+    verdict, scene = verdicts.get(run.unit), run.unit.scene
+    return ShownRun(
+        run=run,
+        generation=generation,
+        micro=micro.get(run.id, 0),
+        sentence=sentence,
+        verdict=verdict,
+        kept=verdict is not None and scene is not None and pipeline.best_round(verdicts, scene) == run.unit.round,
+    )
 
 
 def _no_such_run() -> NotFound:

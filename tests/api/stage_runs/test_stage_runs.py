@@ -1,6 +1,7 @@
 """Single runs over HTTP: listed page by page, read with what they cost, and called off before they cost anything."""
 
 import asyncio
+import json
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -55,6 +56,7 @@ async def test_runs_are_listed_from_the_last_and_read_one_by_one(api: httpx.Asyn
     assert read["credits"] > 0
     assert read["started_at"] <= read["finished_at"]
     assert not [name for name in read if any(word in name for word in INNER)]
+    assert read["check"] is None
     charged = (await api.get(f"/v1/generations/{generation}")).json()["credits"]
     assert sum(run["credits"] for run in every) < charged["held"]
 
@@ -181,3 +183,31 @@ async def test_nobody_elses_and_nothing_hostile(api: httpx.AsyncClient, stranger
 async def test_400_for_what_is_no_page(query: dict[str, str], api: httpx.AsyncClient) -> None:
     known = {} if not query or "generation_id" in query else {"generation_id": str(uuid4())}
     assert (await api.get("/v1/stage-runs", params=known | query)).status_code == 400
+
+
+async def test_a_check_tells_its_scores_its_reasons_and_which_try_was_kept(
+    api: httpx.AsyncClient, db: Database, room: Workroom
+) -> None:
+    """Of two tries the better one is the reel's, though it isn't the last."""
+    generation = await created(api, pause_after="VISUAL_VERIFICATION")
+    await work(room)
+    scores = {"relevance": 90, "quality": 7, "consistency": 80, "safety": 99}
+    worse = {"type": "judged", "score": 7, "scores": scores, "reasons": ["It is dark."], "kept": False}
+    again = """
+        INSERT INTO stage_runs
+        SELECT (jsonb_populate_record(r, jsonb_build_object(
+                'id', gen_random_uuid(), 'round', 1, 'result', CAST(:worse AS jsonb)))).*
+          FROM stage_runs r WHERE stage = 'VISUAL_VERIFICATION' AND scene = 0
+        """
+    async with db.begin() as tx:
+        await tx.execute(text(again), {"worse": json.dumps(worse)})
+    every = await listed(api, generation)
+    checks = {(run["scene"], run["round"]): run for run in every if run["stage"] == "VISUAL_VERIFICATION"}
+    assert checks[0, 1]["check"] == {"score": 7, "scores": scores, "reasons": ["It is dark."], "kept": False}
+    for place in ((0, 0), (1, 0)):
+        first = checks[place]["check"]
+        assert first["scores"].keys() <= scores.keys()
+        assert first["score"] == min(first["scores"].values())
+        assert (first["score"] > 7, first["kept"]) == (True, True)
+    for run in checks.values():
+        assert (await api.get(f"/v1/stage-runs/{run['id']}")).json() == run
