@@ -48,10 +48,14 @@ class Encoder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, tag="manifest/1"):
-    """What a reel's file was made from. `correction_db` is the gain with which its sound was joined to its picture."""
+    """What a reel's file was made from. `correction_db` is the gain with which its sound was joined to its picture.
+
+    `packets` is the SHA-256 of what is coded in it, as the release gate's `reproducible` tells it.
+    """
 
     video_sha256: str
     video_bytes: int
+    packets: str = ""
     recipes: dict[str, str]
     encoder: Encoder
     timeline: rendering.Timeline
@@ -69,7 +73,14 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, tag="manifest/1"):
 
 
 async def manifest(
-    task: Assignment, video: Path, timeline: rendering.Timeline, style: rendering.Style, *, profile: str, gain: float
+    task: Assignment,
+    video: Path,
+    timeline: rendering.Timeline,
+    style: rendering.Style,
+    *,
+    profile: str,
+    gain: float,
+    packets: str,
 ) -> Manifest:
     """Return the manifest of a file that was joined from a task's artefacts. Raises Outage."""
     command = graph.encode("ffmpeg", Path("chunk.mp4"), width=timeline.width, height=timeline.height, profile=profile)
@@ -79,6 +90,7 @@ async def manifest(
     return Manifest(
         video_sha256=digest,
         video_bytes=size,
+        packets=packets,
         recipes={stage.value: recipe for stage, recipe in generations.RECIPES.items()},
         encoder=Encoder(version=await _version(video.parent), profile=profile, command=tuple(command)),
         timeline=timeline,
@@ -153,6 +165,9 @@ async def reproduce(told: Manifest, files: Mapping[str, Path], out: Path) -> lis
         samples, gain = told.timeline.samples, told.correction_db
         joining = graph.join(ffmpeg.program(), listing, mix, out, samples=samples, gain=gain)
         await ffmpeg.run(joining, cwd=out.parent, deadline=_DEADLINE)
+        await asyncio.to_thread(rendering.disclosure.mark, out)
+    made = await asyncio.to_thread(rendering.probe, out)
+    other += ["packets"] if told.packets not in {"", made.packets} else []
     return other + (["video"] if await asyncio.to_thread(_digest, out) != told.video_sha256 else [])
 
 

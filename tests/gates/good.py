@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reelwright import rendering
-from reelwright.rendering import captions, gate, graph, hearing, wording
+from reelwright.rendering import captions, gate, graph, hearing, making, variety, wording
 from tests.rooms.rendering import fixture
 from worker import ffmpeg, measuring
 
@@ -14,13 +14,14 @@ WIDTH, HEIGHT, SECONDS = 360, 640, 4
 
 @dataclass(frozen=True)
 class Good:
-    """The reel, its plan, its narrations by scene with their own words, and its subtitles."""
+    """The reel, its plan, its narrations by scene with their own words, its subtitles, and how it was made."""
 
     video: Path
     timeline: rendering.Timeline
     narrations: dict[int, Path]
     voices: dict[int, tuple[rendering.Word, ...]]
     subtitles: str
+    made: making.Making
 
 
 async def make(folder: Path) -> Good:
@@ -38,19 +39,22 @@ async def make(folder: Path) -> Good:
         spoken.append(graph.Spoken(narrations[shot.scene], shot.start * rendering.SAMPLES_A_FRAME))
     music = folder / "music.wav"
     music.write_bytes(fixture.music(SECONDS * 1000 + 500))
-    video = await _joined(folder, timeline, spoken, music)
-    return Good(video, timeline, narrations, voices, captions.srt(timeline))
+    video, made = await _joined(folder, timeline, spoken, music)
+    return Good(video, timeline, narrations, voices, captions.srt(timeline), made)
 
 
-async def _joined(folder: Path, timeline: rendering.Timeline, spoken: list[graph.Spoken], music: Path) -> Path:
+async def _joined(
+    folder: Path, timeline: rendering.Timeline, spoken: list[graph.Spoken], music: Path
+) -> tuple[Path, making.Making]:
     program, samples = ffmpeg.program(), timeline.samples
     chunk, mix, mastered, video = (folder / n for n in ("chunk_0000.mp4", "mix.wav", "mix.flac", "reel.mp4"))
     painted = graph.encode(program, chunk, width=WIDTH, height=HEIGHT, profile="fast")
     tagged = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
-    source = f"testsrc2=s={WIDTH}x{HEIGHT}:r=30:d={SECONDS},{tagged}"
+    cut = timeline.shots[1].start
+    source = f"testsrc2=s={WIDTH}x{HEIGHT}:r=30:d={SECONDS},negate=enable='gte(n,{cut})',{tagged}"
     first, last = painted.index("-f"), painted.index("pipe:0")
     picture = [*painted[:first], "-f", "lavfi", "-i", source, *painted[last + 1 :]]
-    await ffmpeg.run(picture, cwd=folder)
+    told = graph.encoded((await ffmpeg.run(picture, cwd=folder)).report)
     gains = {"voice_gain_db": 6.0, "music_gain_db": -12.0}
     await ffmpeg.run(graph.mix(program, mix, voices=spoken, music=music, samples=samples, **gains), cwd=folder)
     loud = graph.loudness((await ffmpeg.run(graph.measure_loudness(program, mix), cwd=folder)).report)
@@ -59,7 +63,17 @@ async def _joined(folder: Path, timeline: rendering.Timeline, spoken: list[graph
     listing = folder / "chunks.txt"
     listing.write_text(graph.listing([chunk.name]))
     await ffmpeg.run(graph.join(program, listing, mastered, video, samples=samples), cwd=folder)
-    return video
+    rendering.disclosure.mark(video)
+    kept = making.Chunk(
+        first=0,
+        last=told.frames,
+        pictures=making.digest(rendering.probe(chunk), 0, told.frames),
+        ssim=told.ssim,
+        quantiser=told.quantiser,
+        painted=True,
+    )
+    still = making.Still(name="cover", form="JPEG", width=WIDTH, height=HEIGHT, size_bytes=90_000, at_ms=1200)
+    return video, making.Making(chunks=(kept,), mix_codec=hearing.codec(mastered), stills=(still,), unlike=())
 
 
 @dataclass(frozen=True)
@@ -70,8 +84,10 @@ class Verdicts:
     inspect: set[str]
 
 
-async def failed(good: Good, video: Path, timeline: rendering.Timeline, subtitles: str) -> Verdicts:
-    """Judge a file by the plan and with the side file that are said to be its own."""
+async def failed(
+    good: Good, video: Path, timeline: rendering.Timeline, subtitles: str, made: making.Making
+) -> Verdicts:
+    """Judge a file by the plan, with the side file and by the notes of its making that are said to be its own."""
     workspace = video.parent / f"measured_{video.stem}"
     workspace.mkdir()
     found = await measuring.measured(video, workspace, covered=wording.covered(timeline))
@@ -79,9 +95,11 @@ async def failed(good: Good, video: Path, timeline: rendering.Timeline, subtitle
     heard = None
     if found.sound:
         heard = hearing.timing(found.sound, [(cue.start_ms, cue.end_ms) for cue in cues])
-    alone = gate.judge_alone(replace(gate.ordered(timeline), cues=cues, heard=heard), found.evidence, timeline)
+    seen = replace(found.evidence, variety=variety.variety(timeline, found.tiles))
+    alone = gate.judge_alone(replace(gate.ordered(timeline), cues=cues, heard=heard), seen, timeline)
     evidence = replace(
-        found.evidence,
+        seen,
+        made=made,
         heard=await asyncio.to_thread(_heard, good, video, timeline) if found.sound else {},
         voices=good.voices,
         subtitles={"srt": cues, "vtt": wording.written(timeline, "vtt")},

@@ -1,12 +1,14 @@
 """What is done to the good reel, its plan or its subtitles, and exactly which gates then fail, and in whose verdict."""
 
+import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
 from reelwright import rendering
+from reelwright.rendering import making
 
 H264 = "-c:v libx264 -preset ultrafast -x264-params cabac=1:8x8dct=1 -profile:v high -pix_fmt yuv420p -g 60"
 TAGS = "-color_range tv -colorspace bt709 -color_primaries bt709 -color_trc bt709"
@@ -21,6 +23,7 @@ Plan = Callable[[rendering.Timeline], rendering.Timeline]
 class Spoiling:
     """What fails, and why: ffmpeg's words on the good file, or another plan, other subtitles, bytes cut off or added.
 
+    `made` changes what is kept of its making, `path` how the camera eases a move.
     `before` are words before the picture is read a second time. `breaks` fail in both verdicts, `worker` only in that
     of the worker, who knows the narrations, and `inspect` only in that of `reelwright inspect`, who listens for them.
     """
@@ -32,6 +35,8 @@ class Spoiling:
     before: str = ""
     plan: Plan = field(default=lambda timeline: timeline)
     subtitles: Callable[[str], str] = field(default=lambda text: text)
+    made: Callable[[making.Making], making.Making] = field(default=lambda made: made)
+    path: Callable[[float], float] | None = None
     damaged: bool = False
     cut: float = 1.0
     grown_to: int | None = None
@@ -89,6 +94,14 @@ def _tiny(timeline: rendering.Timeline) -> rendering.Timeline:
     return msgspec.structs.replace(_words("W" * 24)(timeline), width=64, height=114)
 
 
+def _chunks(**changes: object) -> Callable[[making.Making], making.Making]:
+    return lambda made: replace(made, chunks=tuple(msgspec.structs.replace(c, **changes) for c in made.chunks))
+
+
+def _stills(**changes: object) -> Callable[[making.Making], making.Making]:
+    return lambda made: replace(made, stills=tuple(replace(still, **changes) for still in made.stills))  # type: ignore[arg-type]
+
+
 def spoil(*breaks: str, worker: str = "", inspect: str = "", **how: object) -> Spoiling:
     """Say which gates fail: in both verdicts, and, apart from each other by blanks, in one of them alone."""
     return Spoiling(frozenset(breaks), frozenset(worker.split()), frozenset(inspect.split()), **how)  # type: ignore[arg-type]
@@ -96,7 +109,7 @@ def spoil(*breaks: str, worker: str = "", inspect: str = "", **how: object) -> S
 
 SPOILED: dict[str, Spoiling] = {
     "a second sound": spoil("streams", options=f"-map 0 -map 0:a {COPY} {FAST}"),
-    "half the size": spoil("size", options=f"-vf scale=180:320 {PICTURE}"),
+    "half the size": spoil("size", worker="thumbnails", options=f"-vf scale=180:320 {PICTURE}"),
     "wide pixels": spoil("square_pixels", options=f"-vf setsar=4/3 {PICTURE}"),
     "another codec": spoil(
         "video_codec",
@@ -134,7 +147,7 @@ SPOILED: dict[str, Spoiling] = {
         "frozen", options=f"-vf loop=loop=120:size=1:start=62,trim=end=4,fps=30,{CAPTIONED} {PICTURE}"
     ),
     "a camera that pauses under captions that go on": spoil(
-        "frozen", options=f"-vf loop=loop=45:size=1:start=40,trim=end=4,fps=30,{CAPTIONED} {PICTURE}"
+        *("frozen", "scenes_alike"), options=f"-vf loop=loop=45:size=1:start=40,trim=end=4,fps=30,{CAPTIONED} {PICTURE}"
     ),
     "black under captions that go on": spoil(
         "black_s", options=rf"-vf drawbox=t=fill:c=black:enable='between(t\,1\,1.5)',{CAPTIONED} {PICTURE}"
@@ -168,17 +181,38 @@ SPOILED: dict[str, Spoiling] = {
     ),
     "interlaced": spoil("progressive", options=f"-vf setfield=tff -flags +ildct+ilme {PICTURE}"),
     "one key frame in all": spoil("key_frames_s", options=PICTURE.replace("-g 60", "-g 600 -sc_threshold 0")),
-    "too large": spoil("size_mb", "bit_rate_mbit_s", grown_to=301_000_000),
+    "too large": spoil("size_mb", "bit_rate_mbit_s", worker="mb_a_minute", grown_to=301_000_000),
     "too short for the app": spoil(
         *("platform_length_s", "frames", "duration_s", "caption_overlaps"),
-        worker="speech_in_each_scene",
+        worker="speech_in_each_scene lossy_generations",
         options=f"-t 2.5 {COPY} {FAST}",
     ),
-    "damaged in the middle": spoil("decodes", damaged=True),
-    "cut off": spoil("decodes", "frames", cut=0.96),
+    "damaged in the middle": spoil("decodes", worker="lossy_generations", damaged=True),
+    "cut off": spoil("decodes", "frames", worker="lossy_generations", cut=0.96),
     "an edit list": spoil(options=f"{COPY} {FAST}"),
     "open groups": spoil("open_groups", options=PICTURE.replace("8x8dct=1", "8x8dct=1:open-gop=1:bframes=2")),
-    "too many bits": spoil("bit_rate_mbit_s", grown_to=14_000_000),
+    "too many bits": spoil("bit_rate_mbit_s", worker="mb_a_minute", grown_to=14_000_000),
+    "music as loud as the voice": spoil(
+        worker="voice_over_music_db",
+        options=rf"-af aeval=0.8*val(0)+0.12*sin(2000*t)|0.8*val(1)+0.12*sin(2000*t):c=same {SOUND}",
+    ),
+    "a camera that jerks": spoil("motion", path=lambda p: round(p * 20) / 20),
+    "a camera that steps back": spoil("motion", path=lambda p: p + 0.001 * math.sin(100 * p)),
+    "a camera that rushes in": spoil("motion", path=lambda p: min(1.0, 2 * p)),
+    "one picture in two scenes": spoil("scenes_alike", options=f"-vf negate=enable='gte(n\\,60)' {PICTURE}"),
+    "encoded a second time": spoil(options=f"-c:a copy {H264} {TAGS} {FAST}"),
+    "chunks from a lossy source": spoil(worker="lossy_generations", made=_chunks(painted=False)),
+    "a mix in AAC": spoil(worker="lossy_generations", made=lambda made: replace(made, mix_codec="aac")),
+    "a picture unlike the painted one": spoil(worker="fidelity", made=_chunks(ssim=0.89)),
+    "a coarse picture": spoil(worker="fidelity", made=_chunks(quantiser=31.0)),
+    "a wasteful file": spoil(worker="mb_a_minute", made=_chunks(quantiser=12.0), grown_to=1_000_000),
+    "no thumbnail": spoil(worker="thumbnails", made=lambda made: replace(made, stills=())),
+    **{
+        f"a thumbnail with another {what}": spoil(worker="thumbnails", made=_stills(**{what: value}))
+        for what, value in (("form", "PNG"), ("width", 1280), ("size_bytes", 2_000_001), ("at_ms", 60_000))
+    },
+    "another mix than the manifest's": spoil(worker="reproducible", made=lambda made: replace(made, unlike=("mix",))),
+    "no word of AI": spoil("disclosure", options=f"{COPY} {FAST} -map_metadata -1"),
     "captions that nobody can read": spoil("caption_reading", worker="caption_words", subtitles=_much),
 }
 FIRST = (
@@ -187,4 +221,7 @@ FIRST = (
     "words 110 ms late",
     "early captions",
     "damaged in the middle",
+    "music as loud as the voice",
+    "one picture in two scenes",
+    "no word of AI",
 )

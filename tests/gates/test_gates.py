@@ -6,28 +6,31 @@ from pathlib import Path
 import av
 import pytest
 
-from reelwright.rendering import captions
+from reelwright.rendering import captions, motion
 from reelwright.rendering.gates import GATES
 from tests.gates import good
 from tests.gates.spoiled import FAST, FIRST, SPOILED, Spoiling
 from worker import ffmpeg
 
 WRITTEN_ANEW = {"edit_lists"}  # what ffmpeg writes, unless it is told otherwise, needs edit lists
+ENCODED_ANEW = {"lossy_generations"}
 ALL = os.environ.get("REELWRIGHT_GATES") == "all"
 
 
 def test_every_gate_has_a_spoiling_that_breaks_it() -> None:
     assert {gate for how in SPOILED.values() for gate in how.breaks | how.worker} | WRITTEN_ANEW == set(GATES)
+    assert {gate.number for gate in GATES.values()} == set(range(1, 26))
 
 
 async def test_the_untouched_reel_holds_every_gate(reel: good.Good) -> None:
-    assert await good.failed(reel, reel.video, reel.timeline, captions.srt(reel.timeline)) == good.Verdicts(
-        set(), set()
-    )
+    verdicts = await good.failed(reel, reel.video, reel.timeline, captions.srt(reel.timeline), reel.made)
+    assert verdicts == good.Verdicts(set(), set())
 
 
 @pytest.mark.parametrize("name", SPOILED if ALL else FIRST)
-async def test_a_spoiled_reel_fails_exactly_these_gates(reel: good.Good, tmp_path: Path, name: str) -> None:
+async def test_a_spoiled_reel_fails_exactly_these_gates(
+    reel: good.Good, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     how, bad = SPOILED[name], tmp_path / "bad.mp4"
     if how.options or how.before:
         argv = [ffmpeg.program(), "-v", "error", *_inputs(how, reel.video), *how.options.replace("'", "").split()]
@@ -36,10 +39,13 @@ async def test_a_spoiled_reel_fails_exactly_these_gates(reel: good.Good, tmp_pat
         _resized(reel.video, bad, how)
 
     plan = how.plan(reel.timeline)
-    failed = await good.failed(reel, bad, plan, how.subtitles(captions.srt(plan)))
+    if how.path:
+        monkeypatch.setattr(motion, "eased", lambda p, _: how.path(p))
+    failed = await good.failed(reel, bad, plan, how.subtitles(captions.srt(plan)), how.made(reel.made))
 
     breaks = how.breaks | (WRITTEN_ANEW if how.options or how.before else set())
-    assert failed == good.Verdicts(worker={*breaks, *how.worker}, inspect={*breaks, *how.inspect})
+    again = ENCODED_ANEW if "libx264" in how.options else set()
+    assert failed == good.Verdicts(worker={*breaks, *how.worker, *again}, inspect={*breaks, *how.inspect})
 
 
 def _inputs(how: Spoiling, video: Path) -> list[str]:

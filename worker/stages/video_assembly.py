@@ -2,7 +2,8 @@
 
 import asyncio
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -27,10 +28,10 @@ from reelwright.ground import png
 from reelwright.ground.metering import Action, Use
 from reelwright.providers import Toolset
 from reelwright.rendering import gate, graph, sheet, wording
-from worker import ffmpeg, measuring, reproduction, thumbnails
+from worker import ffmpeg, making, measuring, reproduction, thumbnails
 from worker.chunk import Spec
 
-_CHUNK_RECIPE, _REEL_RECIPE = generations.RECIPES[generations.Stage.VIDEO_ASSEMBLY], "reel/3"
+_CHUNK_RECIPE, _REEL_RECIPE = generations.RECIPES[generations.Stage.VIDEO_ASSEMBLY], "reel/4"
 _CLOSE_LU, _PEAK_DBTP = 0.5, -1.2
 _DEADLINE = timedelta(minutes=5)
 _SHEET, _MANIFEST = "inspection.png", "manifest.json"
@@ -94,14 +95,20 @@ async def _chunk(task: Assignment, bench: Bench, timeline: rendering.Timeline, n
     def tell(line: str) -> None:
         bench.progress(int(line) / (last - first))
 
+    probes: list[rendering.Probe] = []
     finished = await ffmpeg.produce(
-        command, out, check=lambda part: _whole(part, last - first), deadline=_DEADLINE, on_line=tell
+        command,
+        out,
+        check=lambda part: probes.append(_probed(part, last - first)),
+        deadline=_DEADLINE,
+        on_line=tell,
     )
     shown, *_ = rendering.looks(timeline)[number]
     name = generations.inputs_hash(
         _CHUNK_RECIPE, profile, shown, [clips[shot.scene].sha256 for shot in shots], style.named()
     )
-    meta: dict[str, object] = {"first": first, "last": last}
+    clip_files = {scene: Path(path) for scene, path in sources.items()}
+    meta = await asyncio.to_thread(making.chunk, probes[0], finished.report, first=first, last=last, clips=clip_files)
     file = NewArtefact(kind=ArtefactKind.CHUNK, path=out, media_type="video/mp4", inputs_hash=name, meta=meta)
     length_ms = round((last - first) * 1000 / rendering.FPS)
     use = Use(
@@ -115,10 +122,15 @@ async def _chunk(task: Assignment, bench: Bench, timeline: rendering.Timeline, n
 
 
 def _whole(path: Path, frames: int) -> None:
+    _probed(path, frames)
+
+
+def _probed(path: Path, frames: int) -> rendering.Probe:
     made = rendering.probe(path)
     if made.frames != frames:
         msg = f"{made.frames} frames instead of {frames}"
         raise ValueError(msg)
+    return made
 
 
 async def _nothing(value: _T) -> _T:
@@ -162,20 +174,52 @@ class _Assembly:
         listing.write_text(graph.listing(names))
         self._subtitle()
         video, measured, gain = await self._joined(listing, await self.bench.fetch(mix))
+        self.bench.progress(0.8)
         style = await styled(self.task, self.bench)
-        report = gate.judge(self.timeline, measured.evidence, style)
-        self.bench.progress(0.9)
         name = generations.inputs_hash(_REEL_RECIPE, [c.sha256 for c in chunks], mix.sha256)
-        gate_report: dict[str, object] = msgspec.json.decode(msgspec.json.encode(report))
-        outcome = Released(duration_ms=self.timeline.duration_ms, gate=gate_report)
-        folder = self.bench.workspace
-        stills, told, _ = await asyncio.gather(
-            thumbnails.taken(video, self.timeline, measured.tiles, style, folder=folder, name=name),
-            reproduction.manifest(self.task, video, self.timeline, style, profile=self.task.brand.profile, gain=gain),
-            asyncio.to_thread(self._draw, measured, report, style),
+        profile, packets = self.task.brand.profile, measured.evidence.probe.packets
+        stills, told = await asyncio.gather(
+            thumbnails.taken(video, self.timeline, measured.tiles, style, folder=self.bench.workspace, name=name),
+            reproduction.manifest(self.task, video, self.timeline, style, profile=profile, gain=gain, packets=packets),
         )
         self._file(_MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(told)))
+        measured = await self._with_making(measured, told, stills, style)
+        report = gate.judge(self.timeline, measured.evidence, style)
+        self.bench.progress(0.9)
+        await asyncio.to_thread(self._draw, measured, report, style)
+        gate_report: dict[str, object] = msgspec.json.decode(msgspec.json.encode(report))
+        outcome = Released(duration_ms=self.timeline.duration_ms, gate=gate_report)
         return Made(outcome=outcome, artefacts=(*self._files(video, report, name), *stills))
+
+    async def _with_making(
+        self,
+        measured: measuring.Measured,
+        told: reproduction.Manifest,
+        stills: Sequence[NewArtefact],
+        style: rendering.Style,
+    ) -> measuring.Measured:
+        """Return what was measured, with how it was made and whether its scenes differ."""
+        made = await asyncio.to_thread(making.read, told, await self._used(), stills)
+        variety = await self._variety(measured, style)
+        return replace(measured, evidence=replace(measured.evidence, made=made, variety=variety))
+
+    async def _used(self) -> list[tuple[Artefact, Path]]:
+        """Return what was joined and listened for, with its files."""
+        kinds = (ArtefactKind.CHUNK, ArtefactKind.MIX)
+        used = [artefact for kind in kinds for artefact in in_order(self.task.artefacts, kind)]
+        used += [_must(self.task, ArtefactKind.NARRATION, scene=n) for n in self._speaking()]
+        return [(artefact, await self.bench.fetch(artefact)) for artefact in used]
+
+    async def _variety(self, measured: measuring.Measured, style: rendering.Style) -> rendering.Variety:
+        """Compare the delivered scenes. Where two whose pictures were let pass as twins look alike, that is meant."""
+        found = await asyncio.to_thread(rendering.variety.variety, self.timeline, measured.tiles, style)
+        prints: dict[int, int] = {}
+        for scene in {scene for pair in found.twins for scene in pair}:
+            picture = await self.bench.fetch(_must(self.task, ArtefactKind.IMAGE, scene=scene))
+            prints[scene] = await asyncio.to_thread(rendering.variety.print_of, picture)
+        return found.without(
+            [pair for pair in found.twins if rendering.variety.alike(*(prints[scene] for scene in pair))]
+        )
 
     def _file(self, name: str) -> Path:
         return self.bench.workspace / name
@@ -214,6 +258,7 @@ class _Assembly:
             check=lambda part: _whole(part, self.timeline.frames),
             deadline=_DEADLINE,
         )
+        await asyncio.to_thread(rendering.disclosure.mark, video)
 
     async def _loudness(self, video: Path) -> graph.Loudness:
         argv = graph.measure_loudness(ffmpeg.program(), video, by_time=True)
@@ -265,12 +310,14 @@ class _Assembly:
 
     def _voices(self) -> dict[int, tuple[rendering.Word, ...]]:
         """Return each narration's own words, as the voice timed them."""
-        speaking = [shot.scene for shot in self.timeline.shots if shot.speech_ms is not None]
-        told = {n: _must(self.task, ArtefactKind.NARRATION, scene=n).meta for n in speaking}
+        told = {n: _must(self.task, ArtefactKind.NARRATION, scene=n).meta for n in self._speaking()}
         return {
             n: tuple(rendering.Word(*word) for word in msgspec.convert(meta, _Narration).words)
             for n, meta in told.items()
         }
+
+    def _speaking(self) -> list[int]:
+        return [shot.scene for shot in self.timeline.shots if shot.speech_ms is not None]
 
     def _subtitle(self) -> None:
         for form, write in wording.FORMS.items():

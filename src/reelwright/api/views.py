@@ -151,14 +151,16 @@ Measure = _Plain | list[_Plain | list[_Plain]] | dict[str, _Plain | list[_Plain]
 class GateCheckView(msgspec.Struct, frozen=True, kw_only=True):
     """One measure of the finished file. `passed` is null where it could not be judged.
 
-    `value` is what was measured and `limit` what it is held against: a number, a text, a list or an object by scene, as
-    the check's name asks; its unit is in the name.
+    `gate` is the number, 1 to 25, of the quality that it holds; one gate may have several checks, and an old report
+    tells none. `value` is what was measured and `limit` what it is held against: a number, a text, a list or an object
+    by scene, as the check's name asks; its unit is in the name.
     """
 
     name: str
     passed: bool | None
     value: Measure = None
     limit: Measure = None
+    gate: int | None = None
 
 
 class GateReportView(msgspec.Struct, frozen=True, kw_only=True):

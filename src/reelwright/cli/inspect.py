@@ -3,7 +3,7 @@
 import asyncio
 import math
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -178,7 +178,10 @@ def _judged(measured: measuring.Measured, told: Told) -> rendering.Report:
         cues=told.cues,
         heard=heard,
     )
-    return gate.judge_alone(wanted, measured.evidence, told.timeline)
+    evidence = measured.evidence
+    if told.timeline:
+        evidence = replace(evidence, variety=rendering.variety.variety(told.timeline, measured.tiles))
+    return gate.judge_alone(wanted, evidence, told.timeline)
 
 
 def _draw(file: Path, measured: measuring.Measured, told: Told, report: rendering.Report, out: Path) -> None:
@@ -212,7 +215,7 @@ def _summary(
     p, loud = measured.evidence.probe, measured.evidence.loudness
     checks = [
         {
-            "number": gates.GATES[c.name].number,
+            "gate": c.gate,
             "name": c.name,
             "passed": c.passed,
             "value": c.value,
@@ -239,20 +242,18 @@ def _summary(
 
 def _tell(file: Path, report: rendering.Report, console: Console, sheet: Path | None) -> None:
     """Print the checks, then what failed and what to do, then what was not judged and what it needs."""
-    table = Table("", "gate", "measured", "wanted", show_edge=False)
+    table = Table("gate", "check", "measured", "wanted", show_edge=False)
     signs = {True: "[green]✓", False: "[red]✗", None: "[dim]·"}
     for check in report.checks:
-        number = f"{signs[check.passed]} {gates.GATES[check.name].number}"
+        number = f"{signs[check.passed]} {check.gate}"
         table.add_row(number, check.name, escape(gates.measured(check)), escape(gates.wanted(check)))
     console.print(table)
     failed = [c for c in report.checks if c.passed is False]
-    held = sum(c.passed is True for c in report.checks)
     for check in failed:
         console.print(f"[red]✗[/red] {escape(gates.sentence(check))}", soft_wrap=True)
     asked = sorted({gates.GATES[c.name].needs for c in report.checks if c.passed is None} - {""})
     if asked:
         console.print(f"Not judged without {', '.join(asked)}.", soft_wrap=True)
-    verdict = f"{len(failed)} of {held + len(failed)} gates failed" if failed else f"all {held} judged gates hold"
-    console.print(f"[bold]{escape(str(file))}[/bold]: {verdict}", soft_wrap=True)
+    console.print(f"[bold]{escape(str(file))}[/bold]: {gates.verdict(report)}", soft_wrap=True)
     if sheet is not None:
         console.print(f"contact sheet {escape(str(sheet))}", soft_wrap=True)

@@ -210,9 +210,10 @@ def tell(made: dict[str, Any], console: Console, *, seconds: float) -> None:
     """Print what was made, for a person."""
     gate = made["gate"] or {}
     checks = gate.get("checks", [])
-    passed = sum(bool(check.get("passed")) for check in checks)
+    judged = {check.get("gate") for check in checks if check.get("passed") is not None}
+    failed = {check.get("gate") for check in checks if check.get("passed") is False}
     console.print(f"[bold]{made['video']}[/bold]  {made['duration_s']:.1f} s, made in {seconds:.0f} s")
-    console.print(f"checked: {passed} of {len(checks)} gates passed · {made['credits']:.1f} credits")
+    console.print(f"checked: {len(judged - failed)} of {len(judged)} gates hold · {made['credits']:.1f} credits")
     console.print(f"captions {made['captions']} · thumbnail {made['thumbnail']}")
     if made["attribution"]:
         credit = made["attribution"]

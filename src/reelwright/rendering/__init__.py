@@ -1,8 +1,9 @@
 """The rendering room: narrations and pictures to a plan, its frames, its command lines, and verdicts on the result."""
 
-from reelwright.rendering import captions, gate, graph, hearing, planes, shaping, tempo
+from reelwright.rendering import captions, disclosure, gate, graph, hearing, making, planes, shaping, tempo, variety
 from reelwright.rendering.frames import Painter
-from reelwright.rendering.gate import Check, Evidence, Report, Seen
+from reelwright.rendering.gate import Evidence, Seen
+from reelwright.rendering.gates import Check, Report
 from reelwright.rendering.looks import looks
 from reelwright.rendering.planes import BadPicture
 from reelwright.rendering.probe import Probe, probe
@@ -22,6 +23,7 @@ from reelwright.rendering.timeline import (
     preview,
     sized,
 )
+from reelwright.rendering.variety import Variety
 
 __all__ = [
     "FONTS",
@@ -43,13 +45,16 @@ __all__ = [
     "Style",
     "Take",
     "Timeline",
+    "Variety",
     "Word",
     "captions",
     "contrast",
+    "disclosure",
     "gate",
     "graph",
     "hearing",
     "looks",
+    "making",
     "on_beats",
     "plan",
     "planes",
@@ -59,4 +64,5 @@ __all__ = [
     "shaping",
     "sized",
     "tempo",
+    "variety",
 ]

@@ -5,16 +5,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise, zip_longest
 
-import msgspec
-
-from reelwright.rendering import wording
+from reelwright.rendering import making, motion, wording
 from reelwright.rendering.captions import CUE_MS, Cue, coverage, groups, letters
+from reelwright.rendering.gates import Check, Report, reported
 from reelwright.rendering.graph import GROUP_FRAMES, Loudness
 from reelwright.rendering.hearing import Heard
 from reelwright.rendering.probe import Probe
 from reelwright.rendering.safearea import LENGTHS_S, safe_area
 from reelwright.rendering.style import CLASSIC, Style
 from reelwright.rendering.timeline import FPS, SAMPLE_RATE, Timeline, Word
+from reelwright.rendering.variety import Variety
 
 LUFS, LUFS_OFF, PEAK_DBTP = -14.0, 1.0, -1.0
 RANGE_LU = 11.0  # the range loudness normalisation aims at (EBU Tech 3341; ffmpeg's loudnorm)
@@ -24,6 +24,7 @@ UNPLANNED_BLACK_S = 0.3  # where nobody told which fades are meant
 FRAME_MS = 1000 / FPS
 FULL_FRAME = 0.97
 LIKENESS, LAG_MS = 0.35, 40.0
+OVER_MUSIC_DB = 12.0  # the least by which music lies below who speaks; 20 is what WCAG 2.2, 1.4.7 asks
 WORDS_VOICED, LETTERS_DRAWN = 0.8, 0.9
 CAPTION_SYNC_MS, CAPTION_WORST_MS = 100.0, 200.0  # 19 in 20 within three frames (Netflix's timed text guide), and all
 MEGABYTES, MEGABITS_S = 300.0, 25.0  # the least that the apps' upload interfaces take (Instagram's)
@@ -53,7 +54,8 @@ class Evidence:
     """All measurements of one file. `audio_ms` is its decoded sound; `heard` by scene that speaks.
 
     `voices` are the narrations' own words by scene, their times from its start, and `subtitles` the delivered side
-    files by their form: where a file comes from elsewhere, nobody has them.
+    files by their form; `made` is how it was made: where a file comes from elsewhere, nobody has them. `variety` is
+    known where it is known which scene is seen when.
     """
 
     probe: Probe
@@ -63,6 +65,8 @@ class Evidence:
     heard: Mapping[int, Heard]
     voices: Mapping[int, tuple[Word, ...]] = field(default_factory=dict[int, tuple[Word, ...]])
     subtitles: Mapping[str, tuple[Cue, ...]] = field(default_factory=dict[str, tuple[Cue, ...]])
+    made: making.Making | None = None
+    variety: Variety | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,22 +84,6 @@ class Wanted:
     cues: tuple[Cue, ...] | None = None
     heard: Heard | None = None
     fades: tuple[tuple[float, float], ...] | None = None
-
-
-class Check(msgspec.Struct, frozen=True):
-    """One measure of a file. `passed` is None where it could not be judged: nobody told what was ordered."""
-
-    name: str
-    passed: bool | None
-    value: object
-    limit: object
-
-
-class Report(msgspec.Struct, frozen=True):
-    """All checks in their order; it passed when none failed."""
-
-    passed: bool
-    checks: tuple[Check, ...]
 
 
 def seen(report: str, *, width: int, height: int, length_ms: float) -> Seen:
@@ -135,7 +123,7 @@ def judge(timeline: Timeline, evidence: Evidence, style: Style = CLASSIC) -> Rep
     speech = (*_speech(timeline, evidence), *_captions(timeline, evidence, late, style))
     quicker = max(1.0, wording.letters_a_second(said) / SPOKEN_CPS)
     beside = (_reading([c for cues in evidence.subtitles.values() for c in cues], quicker), _words(late))
-    return _reported(ordered(timeline), evidence, speech, beside)
+    return _reported(ordered(timeline), evidence, (*speech, *beside), timeline)
 
 
 def ordered(timeline: Timeline) -> Wanted:
@@ -164,23 +152,32 @@ def judge_alone(wanted: Wanted, evidence: Evidence, timeline: Timeline | None = 
 
     Where captions stand in the picture only a plan can tell.
     """
-    unheard = (Check("speech_in_each_scene", None, None, LIKENESS), Check("speech_sync_ms", None, None, LAG_MS))
-    return _reported(
-        wanted, evidence, (*unheard, *_subtitles(wanted, evidence, timeline)), (_reading(wanted.cues), _words(None))
-    )
+    unheard = [
+        Check(name, None, None, limit)
+        for name, limit in (
+            ("speech_in_each_scene", LIKENESS),
+            ("speech_sync_ms", LAG_MS),
+            ("voice_over_music_db", OVER_MUSIC_DB),
+        )
+    ]
+    subtitles = (*_subtitles(wanted, evidence, timeline), _reading(wanted.cues), _words(None))
+    return _reported(wanted, evidence, (*unheard, *subtitles), timeline)
 
 
-def _reported(wanted: Wanted, evidence: Evidence, speech: tuple[Check, ...], beside: tuple[Check, ...]) -> Report:
-    checks = (*_streams(wanted, evidence.probe), *_times(wanted, evidence), *_sound(evidence))
-    every = (
-        *checks,
-        *_picture(wanted, evidence.seen),
-        *speech,
-        *_delivery(wanted, evidence),
-        *beside,
-        *_container(evidence),
+def _reported(wanted: Wanted, evidence: Evidence, words: tuple[Check, ...], timeline: Timeline | None) -> Report:
+    return reported(
+        (
+            *_streams(wanted, evidence.probe),
+            *_times(wanted, evidence),
+            *_sound(evidence),
+            *_picture(wanted, evidence.seen),
+            *words,
+            *_delivery(wanted, evidence),
+            *_container(evidence),
+            *_scenes(evidence.variety, timeline),
+            *making.checks(evidence.made, evidence.probe, ours=timeline is not None),
+        )
     )
-    return Report(all(c.passed is not False for c in every), every)
 
 
 def _equal(name: str, value: object, limit: object) -> Check:
@@ -240,6 +237,8 @@ def _speech(timeline: Timeline, evidence: Evidence) -> Iterator[Check]:
     lags = {str(scene): heard.lag_ms for scene, heard in _found(evidence).items()}
     yield Check("speech_in_each_scene", all(v >= LIKENESS for v in likeness.values()), likeness, LIKENESS)
     yield Check("speech_sync_ms", all(abs(v) <= LAG_MS for v in lags.values()), lags, LAG_MS)
+    over = {str(n): h.over_rest_db for n, h in _found(evidence).items() if h.over_rest_db is not None}
+    yield Check("voice_over_music_db", all(v >= OVER_MUSIC_DB for v in over.values()), over, OVER_MUSIC_DB)
 
 
 def _found(evidence: Evidence) -> dict[int, Heard]:
@@ -311,6 +310,24 @@ def _container(evidence: Evidence) -> Iterator[Check]:
     yield Check("bit_rate_mbit_s", rate <= MEGABITS_S, rate, MEGABITS_S)
     black = any(start == 0.0 for start, _ in evidence.seen.black)
     yield Check("first_frame", not black, "black" if black else "a picture", "a picture")
+
+
+def _scenes(variety: Variety | None, timeline: Timeline | None) -> Iterator[Check]:
+    """Judge how the camera goes in each scene, as it is painted, and whether scenes show different pictures."""
+    limit = [motion.JERK_PX, 0, motion.ZOOM_A_S * 100]
+    if timeline is None:
+        yield Check("motion", None, None, limit)
+    else:
+        size = {"width": timeline.width, "height": timeline.height}
+        ways = ([shot.window(frame, **size) for frame in shot.seen] for shot in timeline.shots)
+        found = [motion.smoothness(way, **size) for way in ways]
+        back, zoom = max(one.back for one in found), max(one.zoom_a_s for one in found) * 100
+        worst = [round(max(one.jerk_px for one in found), 3), back, round(zoom, 2)]
+        yield Check("motion", all(a <= b for a, b in zip(worst, limit, strict=True)), worst, limit)
+    if variety is None:
+        yield Check("scenes_alike", None, None, [])
+    else:
+        yield _equal("scenes_alike", [f"{one + 1} and {other + 1}" for one, other in variety.twins], [])
 
 
 def _reading(cues: Sequence[Cue] | None, quicker: float = 1.0) -> Check:

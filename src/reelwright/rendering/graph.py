@@ -9,6 +9,7 @@ from typing import Any
 
 import ffmpeg
 
+from reelwright.rendering.disclosure import COMMENT
 from reelwright.rendering.probe import FORMATS
 from reelwright.rendering.safearea import Area
 from reelwright.rendering.timeline import FPS, SAMPLE_RATE
@@ -57,6 +58,7 @@ _JOINED: dict[str, str | int] = {
     "movflags": "+faststart+negative_cts_offsets",  # pictures are shown from 0 on, so that no edit list needs to say so
     "use_editlist": 0,
     "map_metadata": -1,
+    "metadata": f"comment={COMMENT}",
     "format": "mp4",
 }
 PRIMING = 1024
@@ -111,7 +113,11 @@ def sound_file(path: Path, formats: str, **options: Any) -> Any:
 
 
 def encode(program: str, out: Path, *, width: int, height: int, profile: str = "normal") -> list[str]:
-    """Encode raw YUV 4:2:0 frames from standard input to one closed-GOP H.264 chunk, on one thread."""
+    """Encode raw YUV 4:2:0 frames from standard input to one closed-GOP H.264 chunk, on one thread.
+
+    How like its input it came out lands on standard error, for `encoded`: that costs next to nothing, and no bit is
+    another one for it.
+    """
     frames = ffmpeg.input(
         "pipe:0",
         format="rawvideo",
@@ -124,9 +130,29 @@ def encode(program: str, out: Path, *, width: int, height: int, profile: str = "
     stream = ffmpeg.output(
         frames,
         str(out),
-        **(_H264 | _TAGS | PROFILES[profile]),
+        **(_H264 | _TAGS | PROFILES[profile] | {"x264-params": f"{PROFILES[profile]['x264-params']}:ssim=1"}),
     )
-    return compiled(stream, program)
+    return compiled(stream, program, verbosity="info")
+
+
+@dataclass(frozen=True, slots=True)
+class Encode:
+    """What x264 said of one chunk: its frames, the SSIM of their luma to its input, 0..1, and their mean quantiser."""
+
+    frames: int
+    ssim: float
+    quantiser: float
+
+
+def encoded(report: str) -> Encode:
+    """Read what x264 prints last. Raises ValueError."""
+    kinds = [(int(n), float(qp)) for n, qp in re.findall(r"frame [IPB]:\s*(\d+)\s+Avg QP:\s*([\d.]+)", report)]
+    like = re.search(r"SSIM Mean Y:([\d.]+)", report)
+    if like is None or not kinds:
+        msg = "the encoder printed no summary"
+        raise ValueError(msg)
+    frames = sum(n for n, _ in kinds)
+    return Encode(frames, float(like[1]), round(sum(n * qp for n, qp in kinds) / frames, 2))
 
 
 def measure_loudness(program: str, source: Path, *, by_time: bool = False) -> list[str]:

@@ -1,7 +1,9 @@
 """What a finished file is made of, read from itself: streams, tags, the time of every frame, the order of its parts."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b, sha256
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +13,12 @@ _LIMITED = 1  # FFmpeg's AVCOL_RANGE_MPEG
 _IDR = 5  # ITU-T H.264, table 7-1: a coded slice of a picture before which nothing is remembered
 _ATOM_HEADER = 8
 _LONG_ATOM = 1
+_SLICES = {1, 5}
+PRINT_BYTES = 8
+_XMP = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
+"""Whose `uuid` box holds an XMP packet (Adobe, XMP Specification Part 3, 1.2.7.1)."""
+_SOURCE_TYPE = re.compile(r"http://cv\.iptc\.org/newscodes/digitalsourcetype/(\w+)")
+_LONGEST_XMP = 1 << 20
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv"  # files that hold themselves: no playlist, no URL
 
 
@@ -20,6 +28,8 @@ class Probe:
 
     `uneven_ms` is how far the worst frame stands from its step, `longest_group_ms` the most between two key frames.
     A cover picture counts as one of `other_streams`. `open_groups` are key frames at which decoding can't begin.
+    `pictures` are 8 bytes for each coded picture, in their order, alike where its bits are; `packets` is the SHA-256
+    of all sound and picture. `source_type` is the term of IPTC's vocabulary that says how it was made, if it is told.
     """
 
     video_streams: int
@@ -48,6 +58,9 @@ class Probe:
     size_bytes: int = 0
     edit_lists: int = 0
     open_groups: int = 0
+    pictures: bytes = b""
+    packets: str = ""
+    source_type: str = ""
 
     @property
     def megabits_a_second(self) -> float:
@@ -78,7 +91,8 @@ def probe(path: Path) -> Probe:
 
 def _read(container: Any, moving: Sequence[Any], path: Path) -> Probe:
     video, sounds = moving[0], container.streams.audio
-    times, keys, open_groups = _times(container, video)
+    read = _packets(container, video, sounds)
+    times, keys = read.times, read.keys
     steps = [b - a for a, b in pairwise(times)]
     rate = float(video.average_rate or 0)
     step = 1000 / rate if rate else 0.0
@@ -116,35 +130,54 @@ def _read(container: Any, moving: Sequence[Any], path: Path) -> Probe:
         longest_group_ms=max((b - a for a, b in pairwise([*keys, times[-1] + step])), default=0.0) if times else 0.0,
         size_bytes=path.stat().st_size,
         edit_lists=_edit_lists(path),
-        open_groups=open_groups,
+        open_groups=read.open_groups,
+        pictures=read.pictures,
+        packets=read.packets,
+        source_type=_source_type(container.metadata, path),
     )
 
 
-def _times(container: Any, video: Any) -> tuple[list[float], list[float], int]:
-    """Return when each frame is shown, and each key frame, in milliseconds, in order; and how many groups are open.
+@dataclass(frozen=True, slots=True)
+class _Packets:
+    """When each frame is shown, and each key frame, in milliseconds, in order; open groups; and two digests."""
 
-    No packet is held.
-    """
-    times: list[float] = []
-    keys: list[float] = []
-    shut = 0
-    for packet in container.demux(video):
-        if packet.pts is not None:
-            times.append(float(packet.pts * packet.time_base) * 1000)
-            if packet.is_keyframe:
-                keys.append(times[-1])
-                shut += _IDR in _units(bytes(packet))
+    times: list[float]
+    keys: list[float]
+    open_groups: int
+    pictures: bytes
+    packets: str
+
+
+def _packets(container: Any, video: Any, sounds: Sequence[Any]) -> _Packets:
+    """Read all packets of the picture and the first sound, and hold none."""
     known = video.codec_context.name == "h264" and (video.codec_context.extradata or b"\0")[:1] == b"\1"
-    return sorted(times), sorted(keys), len(keys) - shut if known else 0
+    times, keys, shut = list[float](), list[float](), 0
+    pictures, every = bytearray(), sha256()
+    for packet in container.demux(video, *sounds[:1]):
+        data = bytes(packet)
+        every.update(data)
+        if packet.stream is not video or packet.pts is None:
+            continue
+        times.append(float(packet.pts * packet.time_base) * 1000)
+        units = list(_units(data)) if known else [(_IDR, 0, len(data))]
+        coded = blake2b(digest_size=PRINT_BYTES)
+        for kind, start, end in units:
+            if kind in _SLICES:
+                coded.update(data[start:end])
+        pictures += coded.digest()
+        if packet.is_keyframe:
+            keys.append(times[-1])
+            shut += any(kind == _IDR for kind, *_ in units)
+    return _Packets(sorted(times), sorted(keys), len(keys) - shut if known else 0, bytes(pictures), every.hexdigest())
 
 
-def _units(packet: bytes) -> set[int]:
-    """Return the kinds of a coded picture's NAL units, each of which has its length before it (ISO/IEC 14496-15)."""
-    found, at = set[int](), 0
+def _units(packet: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yield kind, start and end of a coded picture's NAL units, each with its length before it (ISO/IEC 14496-15)."""
+    at = 0
     while at + 4 < len(packet):
-        found.add(packet[at + 4] & 31)
-        at += 4 + int.from_bytes(packet[at : at + 4], "big")
-    return found
+        end = at + 4 + int.from_bytes(packet[at : at + 4], "big")
+        yield packet[at + 4] & 31, at + 4, end
+        at = end
 
 
 def _first(container: Any, video: Any) -> Any:
@@ -190,3 +223,20 @@ def _edit_lists(path: Path) -> int:
     """Return how many tracks of an MP4 need an edit list to be shown on time (ISO/IEC 14496-12, 8.6.6)."""
     tracks = (track for movie in _boxes(path) if movie.name == b"moov" for track in _boxes(path, movie))
     return sum(part.name == b"edts" for track in tracks if track.name == b"trak" for part in _boxes(path, track))
+
+
+def _source_type(metadata: Mapping[str, str], path: Path) -> str:
+    """Return how a file says that it was made, by its XMP packet or, where there is none, by any of its tags."""
+    said = " ".join((*_xmp(path), *metadata.values()))
+    found = _SOURCE_TYPE.search(said)
+    return found[1] if found else ""
+
+
+def _xmp(path: Path) -> Iterator[str]:
+    with path.open("rb") as file:
+        for box in _boxes(path):
+            if box.name == b"uuid" and box.end - box.start < _LONGEST_XMP:
+                file.seek(box.start)
+                held = file.read(box.end - box.start)
+                if held.startswith(_XMP):
+                    yield held[len(_XMP) :].decode("utf-8", errors="replace")

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from reelwright.rendering import gate, lines
 from reelwright.rendering.captions import Cue, Group, groups
 from reelwright.rendering.fonts import FONT_FILE
-from reelwright.rendering.gates import GATES, measured, sentence, wanted
+from reelwright.rendering.gates import measured, sentence, verdict, wanted
 from reelwright.rendering.safearea import Area, safe_area
 from reelwright.rendering.style import CLASSIC, Style
 from reelwright.rendering.timeline import FPS, Timeline
@@ -68,12 +68,14 @@ def _header(subject: Subject) -> Image.Image:
     checks, p = subject.report.checks, subject.evidence.probe
     failed = [c for c in checks if c.passed is False]
     image, pen = _band(126 + 28 * len(failed))
-    lines.fitted(subject.name, 34, 1050).draw(pen, (MARGIN, 24), _INK)
-    held = sum(c.passed is True for c in checks)
-    idle = len(checks) - held - len(failed)
-    verdict = f"{len(failed)} of {held + len(failed)} gates failed" if failed else f"all {held} gates hold"
-    verdict += f" · {idle} not judged" if idle else ""
-    pen.text((WIDTH - MARGIN, 32), verdict, font=_font(26, "SemiBold"), fill=_BAD if failed else _GOOD, anchor="ra")
+    lines.fitted(subject.name, 34, 900).draw(pen, (MARGIN, 24), _INK)
+    pen.text(
+        (WIDTH - MARGIN, 32),
+        verdict(subject.report),
+        font=_font(26, "SemiBold"),
+        fill=_BAD if failed else _GOOD,
+        anchor="ra",
+    )
     loud = subject.evidence.loudness
     facts = f"{p.width}×{p.height} · {p.fps:g} fps · {p.video_ms / 1000:.2f} s · {p.codec} {p.profile}"
     heard = f"{p.audio_codec} {p.audio_rate / 1000:g} kHz · {loud.lufs:.1f} LUFS · {loud.peak_dbtp:.1f} dBTP"
@@ -238,7 +240,7 @@ def _seconds(pen: ImageDraw.ImageDraw, seconds: float, left: int, per_s: float, 
 
 
 def _table(subject: Subject) -> Image.Image:
-    """Draw all checks in two columns: number, verdict, name, value, what is wanted."""
+    """Draw all checks in two columns: verdict, gate, name, value, what is wanted."""
     checks, high = subject.report.checks, 30
     rows = -(-len(checks) // 2)
     image, pen = _band(rows * high + 44)
@@ -247,13 +249,13 @@ def _table(subject: Subject) -> Image.Image:
         x, y = MARGIN + i // rows * (column + 40), 40 + i % rows * high
         colour = {True: _GOOD, False: _BAD, None: _IDLE}[check.passed]
         pen.ellipse((x, y + 5, x + 14, y + 19), fill=colour if check.passed is not None else None, outline=colour)
-        pen.text((x + 24, y), f"{GATES[check.name].number}", font=_font(_SMALL), fill=_FAINT)
+        pen.text((x + 24, y), f"{check.gate}", font=_font(_SMALL), fill=_FAINT)
         ink = _IDLE if check.passed is None else _BAD if check.passed is False else _INK
         pen.text((x + 56, y), check.name, font=_font(_SMALL), fill=ink)
         value = measured(check)
         lines.fitted(value, _SMALL, 225).draw(pen, (x + 290, y), ink)
         lines.fitted(wanted(check), _SMALL, 210).draw(pen, (x + 530, y), _FAINT)
     for x in (MARGIN, MARGIN + column + 40):
-        for off, title in ((56, "gate"), (290, "measured"), (530, "wanted")):
+        for off, title in ((0, "gate"), (56, "check"), (290, "measured"), (530, "wanted")):
             pen.text((x + off, 8), title, font=_font(14), fill=_FAINT)
     return image

@@ -22,7 +22,7 @@ _WEIGHTS = {"sharpness": 0.25, "contrast": 0.2, "colour": 0.15, "saliency": 0.25
 _STEADY_FRAMES = 4  # a caption that has just come or is about to go reads badly
 _FLAT = 0.02  # of full contrast: an empty picture
 _CONTRAST, _COLOUR = 0.25, 0.25  # as clear and as colourful as a good photograph: more counts no more
-_APART_BITS, _APART_SHARE = 12, 0.25  # of 64 bits of the picture's hash; of all pixels in other colours
+_APART_BITS, APART_SHARE = 12, 0.25  # of 64 bits of the picture's hash; of all pixels in other colours
 _SIDE = 64
 
 
@@ -103,9 +103,7 @@ def _seen(timeline: Timeline, frame: int, path: Path, shown: Sequence[Group]) ->
         "saliency": _middle(small),
         "caption": _legible(group, frame),
     }
-    coarse = np.asarray(picture.resize((_SIDE, _SIDE), Image.Resampling.BOX), np.int64) // 64
-    colours = np.bincount((coarse @ np.array([16, 4, 1])).ravel(), minlength=64) / _SIDE**2
-    return _Seen(frame, parts, _bits(picture), colours)
+    return _Seen(frame, parts, bits(picture), colours(picture))
 
 
 def _without(picture: Image.Image, group: Group, timeline: Timeline) -> Image.Image:
@@ -151,7 +149,20 @@ def _legible(group: Group | None, frame: int) -> float:
     return 1.0 if steady else 0.5
 
 
-def _bits(picture: Image.Image) -> int:
+def colours(picture: Image.Image) -> "Pixels":
+    """Return which share of an RGB picture has each of 64 colours."""
+    import numpy as np  # noqa: PLC0415 - heavy, and only where thumbnails are chosen
+
+    coarse = np.asarray(picture.resize((_SIDE, _SIDE), Image.Resampling.BOX), np.int64) // 64
+    return np.bincount((coarse @ np.array([16, 4, 1])).ravel(), minlength=64) / _SIDE**2
+
+
+def apart(one: "Pixels", other: "Pixels") -> float:
+    """Return which share of two pictures, given by their `colours`, is in other colours, 0..1."""
+    return float(abs(one - other).sum()) / 2
+
+
+def bits(picture: Image.Image) -> int:
     """Return 64 bits of which neighbouring parts are brighter (N. Krawetz's difference hash)."""
     small = picture.convert("L").resize((9, 8), Image.Resampling.BOX).tobytes()
     rows = [small[at : at + 9] for at in range(0, 72, 9)]
@@ -160,4 +171,4 @@ def _bits(picture: Image.Image) -> int:
 
 def _differ(one: _Seen, other: _Seen) -> bool:
     moved = (one.bits ^ other.bits).bit_count() >= _APART_BITS
-    return moved or float(abs(one.colours - other.colours).sum()) / 2 >= _APART_SHARE
+    return moved or apart(one.colours, other.colours) >= APART_SHARE
