@@ -104,40 +104,40 @@ def test_dev_tells_where_everything_is_and_ctrl_c_ends_it_all(folder: Path) -> N
     block_until(lambda: naming(folder) == [])
 
 
-def test_commands_share_a_stack_and_its_owner_waits_for_the_others(folder: Path) -> None:
-    with running("use", str(folder)) as owner:
+def test_commands_share_a_stack_and_its_owner_waits_for_the_others(furnished: Path) -> None:
+    with running("use", str(furnished)) as owner:
         base_url = line_of(owner).strip()
-        with running("use", str(folder)) as guest:
+        with running("use", str(furnished)) as guest:
             assert line_of(guest).strip() == base_url
             assert owner.stdin is not None
             owner.stdin.close()
             assert owner.stderr is not None
             assert "waiting for another command" in owner.stderr.readline()
-            there = endpoints.running(folder)
+            there = endpoints.running(furnished)
             assert there is not None
             assert all(is_alive(pid) for pid in there.pids.values())
             guest.communicate(timeout=30)
         assert guest.returncode == 0
         assert owner.wait(30) == 0
         owner.stdin = None
-    assert naming(folder) == []
-    assert endpoints.running(folder) is None
+    assert naming(furnished) == []
+    assert endpoints.running(furnished) is None
 
 
-def test_an_interrupted_command_takes_its_stack_with_it(folder: Path) -> None:
-    with running("use", str(folder)) as owner:
+def test_an_interrupted_command_takes_its_stack_with_it(furnished: Path) -> None:
+    with running("use", str(furnished)) as owner:
         line_of(owner)
-        there = endpoints.running(folder)
+        there = endpoints.running(furnished)
         assert there is not None
         owner.send_signal(signal.SIGTERM)
         owner.communicate(timeout=30)
     block_until(lambda: not any(is_alive(pid) for pid in there.pids.values()))
-    assert naming(folder) == []
+    assert naming(furnished) == []
 
 
-def test_one_in_the_background_leaves_ignored_what_was_and_ends_when_it_is_told(folder: Path) -> None:
+def test_one_in_the_background_leaves_ignored_what_was_and_ends_when_it_is_told(furnished: Path) -> None:
     """Ctrl-C is for what runs in front, and `nohup` means that a closed terminal is no reason to end."""
-    with running("dev", "--data", str(folder), by=IN_BACKGROUND) as process:
+    with running("dev", "--data", str(furnished), by=IN_BACKGROUND) as process:
         told = [line_of(process) for _ in range(6)]
         assert told[-1] == f"kill {process.pid} stops it.\n"
         assert ignored(process.pid) >= {signal.SIGINT, signal.SIGHUP}
@@ -146,7 +146,7 @@ def test_one_in_the_background_leaves_ignored_what_was_and_ends_when_it_is_told(
         process.terminate()
         rest, stopping = process.communicate(timeout=30)
     assert (process.returncode, rest, stopping) == (0, "", "Stopping.\n")
-    assert naming(folder) == []
+    assert naming(furnished) == []
 
 
 def ignored(pid: int) -> set[int]:

@@ -49,8 +49,8 @@ def connected(url: str) -> Iterator[redis_py.Redis]:
 
 
 @pytest.fixture
-def cluster(folder: Path) -> Iterator[Postgres]:
-    server = Postgres(folder / "pg")
+def cluster(furnished: Path) -> Iterator[Postgres]:
+    server = Postgres(furnished / "postgres")
     server.start()
     yield server
     server.stop()

@@ -39,10 +39,10 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture
-def supervised(folder: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+def supervised(furnished: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
     """A supervisor in a process of its own."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    process = subprocess.Popen([*SUPERVISE, str(folder)], stdout=subprocess.PIPE, text=True, env=environment)
+    process = subprocess.Popen([*SUPERVISE, str(furnished)], stdout=subprocess.PIPE, text=True, env=environment)
     assert process.stdout is not None
     try:
         yield process, json.loads(process.stdout.readline())
@@ -202,14 +202,14 @@ def test_an_incomplete_queue_setting_is_refused(folder: Path) -> None:
         stack(folder, QSTASH_URL="http://127.0.0.1:9", DATABASE_URL="x", REDIS_URL="x").start()
 
 
-def test_a_program_that_will_not_start_says_why_and_leaves_nothing(folder: Path) -> None:
+def test_a_program_that_will_not_start_says_why_and_leaves_nothing(furnished: Path) -> None:
     broken = (sys.executable, "-c", "import sys; sys.exit('PICTURES are not set')")
-    failing = Stack(folder, prepare=prepare, environment=os.environ, programs={"api": STANDIN, "worker": broken})
+    failing = Stack(furnished, prepare=prepare, environment=os.environ, programs={"api": STANDIN, "worker": broken})
     with pytest.raises(Outage, match="The worker process did not start: PICTURES are not set"):
         failing.start()
-    assert naming(folder) == []
-    assert is_free(folder / "postgres" / "lock")
-    assert endpoints.running(folder) is None
+    assert naming(furnished) == []
+    assert is_free(furnished / "postgres" / "lock")
+    assert endpoints.running(furnished) is None
 
 
 def test_a_taken_port_is_refused(folder: Path, up: Stack) -> None:
@@ -218,7 +218,7 @@ def test_a_taken_port_is_refused(folder: Path, up: Stack) -> None:
         stack(folder, port=port).start()
 
 
-def test_several_workers_have_a_port_each(folder: Path) -> None:
-    with stack(folder, port=(port := child.free_port()), workers=2) as two:
+def test_several_workers_have_a_port_each(furnished: Path) -> None:
+    with stack(furnished, port=(port := child.free_port()), workers=2) as two:
         assert {"worker", "worker-2"} < set(two.endpoints.pids)
         assert two.endpoints.base_url == f"http://127.0.0.1:{port}"
