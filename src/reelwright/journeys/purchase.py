@@ -16,6 +16,7 @@ from reelwright.billing import (
     Item,
     ItemKind,
     NewCheckout,
+    PaymentRefused,
     Plan,
     Purchase,
     Purchases,
@@ -31,6 +32,10 @@ from reelwright.journeys import plans, settlement
 
 _OPEN_FOR = timedelta(hours=23)
 """Counted from the purchase's own beginning, so that a repeat asks Stripe for the same. Stripe's most is 24 hours."""
+_UNPAID = (
+    "The month under way has not been paid, and an upgrade would bill only what it adds: pay the open invoice in"
+    " the portal (POST /v1/payments/portal), or wait until the next month is paid. Then change the plan."
+)
 _log = log.logger("journeys.purchase")
 
 
@@ -150,6 +155,8 @@ async def change_plan(
             raise PlanHeld(f"This account's subscription is on {item.name} already.", field="plan")
         changed = await stripe.cancel_at_end(found, cancel=False)
     elif plans.rank(plan) > plans.rank(has.name):
+        if found.given_up or found.status == "past_due":
+            raise PaymentRefused(_UNPAID, field="plan")
         changed = await stripe.upgrade(found, item.key)
     else:
         changed = await stripe.downgrade(found, item.key)
