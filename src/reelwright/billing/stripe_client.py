@@ -3,19 +3,20 @@
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property, partial
 from typing import Any
 
 from reelwright.billing import told
 from reelwright.billing.told import Charged, CheckoutSession, Invoiced, Subscribed, Told
-from reelwright.ground import log
+from reelwright.ground import log, telemetry
 from reelwright.ground.errors import Kind, Outage, Refusal
 
 API_VERSION = "2026-10-28.endive"  # of stripe 16.1, and of the webhook endpoint that sends to us
 _TIMEOUT_S = 10
 _RETRIES = 2
 _PAGE = 100  # the most that Stripe lists at once
+_RESTOCKED = timedelta(minutes=5)
 _WHOLE = ["schedule", "latest_invoice"]  # of a subscription
 _log = log.logger("billing.stripe")
 
@@ -245,6 +246,11 @@ class StripeDoor:
         disputes = await self._rows(self._v1.disputes.list_async, {"charge": charge})
         return told.charge(found, refunds, disputes)
 
+    async def warned(self, warning: str) -> str:
+        """Return the charge that an early fraud warning is about."""
+        found = await self._told(self._v1.radar.early_fraud_warnings.retrieve_async(warning))
+        return told.name_of(found["charge"]) or ""
+
     async def refund(self, payment_intent: str, *, why: str) -> None:
         """Give a payment back whole, once for each reason."""
         params = {"payment_intent": payment_intent, "metadata": {"why": why}}
@@ -262,8 +268,7 @@ class StripeDoor:
     async def _price(self, item: str) -> str:
         found = await self.item_prices([item])
         if item not in found:
-            _log.error("stripe.item_missing", item=item)
-            raise Outage("This is not for sale just now.", code="payments.item_missing")
+            raise _unsold(item, found="no active price")
         return found[item]
 
     async def _item(self, price: str) -> str | None:
@@ -310,6 +315,8 @@ class StripeDoor:
         except (errors.CardError, errors.IdempotencyError) as refused:
             raise PaymentRefused(refused.user_message or "Stripe refused this payment: try again.") from refused
         except errors.InvalidRequestError as wrong:
+            if (wrong.param or "").endswith("[price]"):  # found a moment ago, and archived or deleted since
+                raise _unsold(wrong.param or "", found=wrong.code or "inactive") from wrong
             if wrong.code == "resource_missing":
                 raise Unknown(wrong.param or "") from wrong
             if wrong.code == "charge_already_refunded":
@@ -321,6 +328,18 @@ class StripeDoor:
         except errors.StripeError as away:
             _log.warning("stripe.away", error=type(away).__name__, status=away.http_status)
             raise Outage("Stripe is not answering: try again.", code="payments.unavailable") from away
+
+
+def _unsold(item: str, *, found: str) -> Outage:
+    """Tell the operator that Stripe doesn't have what we sell, and return what the buyer is told."""
+    telemetry.STRIPE_ITEM_MISSING.inc()
+    _log.error("stripe.item_missing", item=item, found=found)
+    return Outage(
+        "This is not for sale just now, and nothing was charged: the operator has been told."
+        " Try again later, with a new Idempotency-Key.",
+        code="payments.item_missing",
+        wait=_RESTOCKED,
+    )
 
 
 def _once(key: str) -> dict[str, str]:

@@ -63,6 +63,13 @@ STRIPE_OTHER_VERSION = Counter(
     "reelwright_stripe_other_version", "Events that Stripe wrote in another API version than the one we read."
 )
 
+STRIPE_ITEM_MISSING = Counter(
+    "reelwright_stripe_item_missing", "Purchases refused because Stripe has no active price of the item; alarm on any."
+)
+STRIPE_REVIEWS = Counter(
+    "reelwright_stripe_reviews", "Payments that a bank has warned of as stolen: a person decides about each."
+)
+
 OUTBOX_PUBLISHED = Counter("reelwright_outbox_published", "Messages handed to the queue.")
 OUTBOX_PARKED = Counter("reelwright_outbox_parked", "Messages that can never be published.")
 OUTBOX_WAITING = Gauge("reelwright_outbox_waiting", "Messages not yet published.")

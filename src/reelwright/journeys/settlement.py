@@ -28,7 +28,7 @@ from reelwright.billing import (
     StripeDoor,
     Subscribed,
 )
-from reelwright.ground import log
+from reelwright.ground import log, telemetry
 from reelwright.ground.ids import AccountId
 from reelwright.ground.postgres import Database
 from reelwright.journeys import allowances, plans
@@ -137,9 +137,29 @@ async def customer(heard: Heard) -> Settle:
 
 
 async def review(heard: Heard) -> Settle:
-    """Say that a payment looks stolen; a person decides."""
-    _log.error("settlement.early_fraud_warning", warning=heard.object_id)
-    return nothing
+    """Flag a payment that a bank calls stolen for review: a person decides, and nothing is taken by the warning alone.
+
+    Raises EventUnusable.
+    """
+    name = await heard.stripe.warned(heard.object_id)
+    found = await heard.stripe.charge(name)
+    check(found.livemode, found.currency, heard.stripe)
+
+    async def settle(tx: AsyncConnection) -> Written:
+        brought = await Purchases(session=tx).paid_by(found.payment_intent) if found.payment_intent else []
+        owner = await Subscriptions(session=tx).owner(found.customer) if found.customer else None
+        telemetry.STRIPE_REVIEWS.inc()
+        _log.error(
+            "settlement.payment_flagged",
+            warning=heard.object_id,
+            charge=name,
+            account_id=str(owner),
+            payments=[payment.source for payment in brought],
+            returned_cents=found.returned,
+        )
+        return ()
+
+    return settle
 
 
 async def nothing(_tx: AsyncConnection) -> Written:

@@ -1,8 +1,11 @@
 """/v1/payments: pages to pay on, opened once a key, and what payments change, from the outside."""
 
+from collections.abc import Sequence
+
 import httpx
 import pytest
 
+from reelwright.billing import StripeDoor
 from reelwright.ground.postgres import Database
 from tests.api.conftest import Person
 from tests.simulators.stripe import SimulatedStripe
@@ -46,6 +49,24 @@ async def test_a_pack_is_bought_once_a_key(shop: httpx.AsyncClient, stripe: Simu
     await tell(shop, stripe, session)
     await tell(shop, stripe, session)
     assert (await shop.get("/v1/credits/balance")).json()["balance"] == before + 500
+
+
+async def test_a_price_that_vanished_is_a_problem_with_a_next_step(
+    shop: httpx.AsyncClient, stripe: SimulatedStripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def listed(_: StripeDoor, items: Sequence[str]) -> dict[str, str]:
+        return dict.fromkeys(items, "price_gone")
+
+    before = len(stripe.all("checkout.session"))
+    monkeypatch.setattr(StripeDoor, "item_prices", listed)
+    for path in ("buy-credits", "subscribe", "boost"):
+        answer = await ask(shop, path, key=path)
+        assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
+        problem = answer.json()
+        assert (problem["code"], answer.headers["Retry-After"]) == ("payments.item_missing", "300")
+        assert "nothing was charged" in problem["detail"]
+        assert "with a new Idempotency-Key" in problem["detail"]
+    assert len(stripe.all("checkout.session")) == before
 
 
 async def test_a_subscription_from_start_to_end(shop: httpx.AsyncClient, stripe: SimulatedStripe) -> None:

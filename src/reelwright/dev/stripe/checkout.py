@@ -67,6 +67,9 @@ def _checked(book: Book, wish: SessionWish) -> tuple[list[Json], int]:
     """Return the prices that are asked for, and when the offer ends. Raises Refused."""
     prices = [book.get("price", each.price, param="line_items[0][price]") for each in wish.line_items]
     kind = "recurring" if wish.mode == "subscription" else "one_time"
+    if not all(price["active"] for price in prices):
+        inactive = "The price specified is inactive. This field only accepts active prices."
+        raise Refused(inactive, param="line_items[0][price]")
     if not prices or any(price["type"] != kind for price in prices):
         raise Refused(f"In `{wish.mode}` mode, line items must have {kind} prices.", param="line_items")
     if wish.customer and wish.customer_email:

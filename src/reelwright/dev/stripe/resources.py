@@ -90,6 +90,7 @@ LISTS: Mapping[str, tuple[str, Mapping[str, Filter]]] = {
         },
     ),
     "products": ("product", {"active": _true("active")}),
+    "radar/early_fraud_warnings": ("radar.early_fraud_warning", {"charge": _same("charge")}),
     "refunds": ("refund", {"charge": _same("charge"), "payment_intent": _same("payment_intent")}),
     "subscription_schedules": ("subscription_schedule", {"customer": _same("customer")}),
     "subscriptions": (

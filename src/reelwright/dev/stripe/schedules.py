@@ -84,9 +84,9 @@ def _phase(items: list[ItemWish], begins: int, ends: int) -> Json:
 def _update(book: Book, wish: UpdateWish, name: str) -> Json:
     schedule = _living(book, name)
     phases, after = list[Json](), schedule["current_phase"]["start_date"]
-    for each in wish.phases:
-        for item in each.items:
-            book.get("price", item.price, param="phases")
+    for number, each in enumerate(wish.phases):
+        for place, item in enumerate(each.items):
+            book.get("price", item.price, param=f"phases[{number}][items][{place}][price]")
         begins = each.start_date if isinstance(each.start_date, int) else after
         if begins != after:
             raise Refused("A phase must begin where the one before it ends.", param="phases")
