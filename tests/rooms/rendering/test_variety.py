@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from reelwright.generations import verdicts
 from reelwright.rendering import Timeline, Word, plan, variety, wording
@@ -18,18 +18,20 @@ def timeline(*kinds: str) -> Timeline:
     return plan(takes, target_ms=3000 * len(takes), width=1080, height=1920, platform="tiktok")
 
 
-def tiles(folder: Path, reel: Timeline, pictures: list[Path], *, captions: str = "white") -> list[tuple[float, Path]]:
-    """Small pictures of a reel, one a second, as its camera sees them, with a box where its captions stand."""
+def tiles(folder: Path, reel: Timeline, pictures: list[Path]) -> list[tuple[float, Path]]:
+    """Small pictures of a reel, one a second, as its camera sees them, with other stripes for captions in each half."""
     made: list[tuple[float, Path]] = []
     covered = wording.covered(reel)
     assert covered is not None
-    box = [edge * SIZE[0] / 1080 for edge in (covered.left, covered.top, covered.right, covered.bottom)]
+    top, bottom = (round(edge * SIZE[1] / 1920) for edge in (covered.top, covered.bottom))
+    stripes = Image.linear_gradient("L").rotate(90).resize((SIZE[0], bottom - top))
     for second in range(reel.frames // 30):
         shot = reel.seen(second * 30, second * 30 + 1)[-1]
         with Image.open(pictures[shot.scene]) as source:
             window = shot.window(second * 30, width=source.width, height=source.height)
             shown = source.convert("RGB").resize(SIZE, box=window)
-        ImageDraw.Draw(shown).rectangle(box, fill=captions if second % 2 else "black")
+        late = shot.scene * 2 >= len(reel.shots)
+        shown.paste(stripes.rotate(180) if late else stripes, (0, top))
         made.append((float(second), folder / f"tile_{second}.png"))
         shown.save(made[-1][1])
     return made
@@ -54,8 +56,8 @@ def test_scenes_that_differ_are_not_alike_for_sharing_their_captions(tmp_path: P
 def test_a_scene_that_no_small_picture_shows_alone_is_not_compared(tmp_path: Path) -> None:
     reel = timeline("push_in", "pan_left")
     one = picture(tmp_path / "one.png", size=SOURCE)
-    shown = tiles(tmp_path, reel, [one, one])
-    assert variety.variety(reel, shown[:2]) == variety.Variety(1, ())
+    shown = tiles(tmp_path, reel, [one, one])  # the fourth stands in the transition
+    assert variety.variety(reel, shown[:4]) == variety.Variety(1, ())
 
 
 def test_twins_are_those_that_their_check_calls_so(tmp_path: Path) -> None:
