@@ -72,7 +72,7 @@ class Servers:
 
 
 SERVERS = pytest.StashKey[Servers]()
-BYTECODE = Path(__file__).parents[1] / ".pytest_cache" / "bytecode"
+BYTECODE = pytest.StashKey[str]()
 
 
 def _servers(config: pytest.Config) -> Servers:
@@ -87,22 +87,22 @@ def pytest_configure_node(node) -> None:
     node.workerinput["server_urls"] = _servers(node.config).urls
 
 
-def pytest_configure() -> None:
-    """Let all processes of all runs compile a module once, where nothing may be written beside the sources.
+def pytest_configure(config: pytest.Config) -> None:
+    """Let all processes of a run compile a module once, where nothing may be written beside the sources.
 
     Half of a program's start is that, and tests start hundreds. Workers come here with what the controller has set.
     """
     if sys.dont_write_bytecode:
-        sys.pycache_prefix, sys.dont_write_bytecode = str(BYTECODE), False
-        os.environ["PYTHONPYCACHEPREFIX"] = str(BYTECODE)
-        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        config.stash[BYTECODE] = tempfile.mkdtemp(prefix="reelwright-bytecode-")
+        os.environ["PYTHONPYCACHEPREFIX"] = config.stash[BYTECODE]
+        del os.environ["PYTHONDONTWRITEBYTECODE"]
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     if SERVERS in config.stash:
         config.stash[SERVERS].stop()
-    if not hasattr(config, "workerinput"):  # what tests have made is never started again
-        shutil.rmtree(BYTECODE / Path(tempfile.gettempdir()).relative_to("/"), ignore_errors=True)
+    if BYTECODE in config.stash:
+        shutil.rmtree(config.stash[BYTECODE], ignore_errors=True)  # whoever is ending still may write there
 
 
 @pytest.fixture(scope="session")
