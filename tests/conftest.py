@@ -1,9 +1,7 @@
 """Real servers for every test: one PostgreSQL and one Valkey a run, a database of its own for each xdist worker."""
 
-import os
 import shutil
 import signal
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -72,7 +70,6 @@ class Servers:
 
 
 SERVERS = pytest.StashKey[Servers]()
-BYTECODE = pytest.StashKey[str]()
 
 
 def _servers(config: pytest.Config) -> Servers:
@@ -87,22 +84,9 @@ def pytest_configure_node(node) -> None:
     node.workerinput["server_urls"] = _servers(node.config).urls
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Let all processes of a run compile a module once, where nothing may be written beside the sources.
-
-    Half of a program's start is that, and tests start hundreds. Workers come here with what the controller has set.
-    """
-    if sys.dont_write_bytecode:
-        config.stash[BYTECODE] = tempfile.mkdtemp(prefix="reelwright-bytecode-")
-        os.environ["PYTHONPYCACHEPREFIX"] = config.stash[BYTECODE]
-        del os.environ["PYTHONDONTWRITEBYTECODE"]
-
-
 def pytest_unconfigure(config: pytest.Config) -> None:
     if SERVERS in config.stash:
         config.stash[SERVERS].stop()
-    if BYTECODE in config.stash:
-        shutil.rmtree(config.stash[BYTECODE], ignore_errors=True)  # whoever is ending still may write there
 
 
 @pytest.fixture(scope="session")
