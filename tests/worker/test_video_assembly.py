@@ -280,6 +280,7 @@ ALONGSIDE: dict[str, set[str]] = {
         "audio_video_length_ms",
         "loudness_lufs",
         "true_peak_dbtp",
+        "thumbnails",
     },
     "25 frames a second": {"constant_frame_rate"},
     "late sound": {"speech_in_each_scene"},
