@@ -10,7 +10,10 @@ from worker import ffmpeg
 
 
 class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Frames [first, last) of a timeline, painted from its scenes' motion sources, into `out`."""
+    """Frames [first, last) of a timeline, painted from its scenes' motion sources, into `out`.
+
+    Where it is `compared`, the encoder says how like them it came out.
+    """
 
     ffmpeg: str
     timeline: rendering.Timeline
@@ -20,13 +23,19 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     out: str
     profile: str = "normal"
     style: rendering.Style = rendering.Style()
+    compared: bool = False
 
 
 def encode(spec: Spec) -> int:
     """Paint and encode; tell each finished frame on standard output. Return the encoder's exit code."""
     timeline = spec.timeline
     argv = rendering.graph.encode(
-        spec.ffmpeg, Path(spec.out), width=timeline.width, height=timeline.height, profile=spec.profile
+        spec.ffmpeg,
+        Path(spec.out),
+        width=timeline.width,
+        height=timeline.height,
+        profile=spec.profile,
+        compared=spec.compared,
     )
     encoder = ffmpeg.Pipe(argv)
     painter = rendering.Painter(timeline, {scene: Path(path) for scene, path in spec.sources.items()}, spec.style)

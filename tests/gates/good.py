@@ -48,7 +48,7 @@ async def _joined(
 ) -> tuple[Path, making.Making]:
     program, samples = ffmpeg.program(), timeline.samples
     chunk, mix, mastered, video = (folder / n for n in ("chunk_0000.mp4", "mix.wav", "mix.flac", "reel.mp4"))
-    painted = graph.encode(program, chunk, width=WIDTH, height=HEIGHT, profile="fast")
+    painted = graph.encode(program, chunk, width=WIDTH, height=HEIGHT, profile="fast", compared=True)
     tagged = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
     cut = timeline.shots[1].start
     source = f"testsrc2=s={WIDTH}x{HEIGHT}:r=30:d={SECONDS},negate=enable='gte(n,{cut})',{tagged}"

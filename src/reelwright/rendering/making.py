@@ -1,6 +1,6 @@
 """How a reel was made, as its maker knows it, and what the gate asks of that: its encodes, its files, its mark."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -35,8 +35,9 @@ class Still:
 class Chunk(msgspec.Struct, frozen=True):
     """What is kept of a chunk's encoding: its frames [first, last), and the SHA-256 of its pictures.
 
-    `ssim` is how like its luma is to what was painted, 0..1, `quantiser` the mean of its frames, None where that wasn't
-    kept. `painted` is whether all its sources were without loss, `clips` their SHA-256 by scene.
+    `ssim` is how like its luma is to what was painted, 0..1, None where it wasn't compared; `quantiser` the mean of its
+    frames, None where that wasn't kept. `painted` is whether all its sources were without loss, `clips` their SHA-256
+    by scene.
     """
 
     first: int
@@ -92,18 +93,24 @@ def _generations(made: Making | None, p: Probe) -> Check:
 def _fidelity(made: Making | None, p: Probe) -> Iterator[Check]:
     limit = [SSIM, SSIM_WORST, QUANTISER]
     rate = round(p.size_bytes / 1e6 / (p.video_ms / 60_000), 1) if p.video_ms else 0.0
-    told = [(c.last - c.first, c.ssim, c.quantiser) for c in made.chunks if c.ssim and c.quantiser] if made else []
-    if not told:
+    chunks = made.chunks if made else ()
+    compared = [(c.last - c.first, c.ssim) for c in chunks if c.ssim is not None]
+    coarse = _mean([(c.last - c.first, c.quantiser) for c in chunks if c.quantiser is not None])
+    if not compared or coarse is None:
         yield Check("fidelity", None, None, limit)
         yield Check("mb_a_minute", None, rate, MEGABYTES)
         return
-    frames = sum(n for n, *_ in told)
-    like, coarse = sum(n * ssim for n, ssim, _ in told) / frames, sum(n * qp for n, _, qp in told) / frames
-    worst = min(ssim for _, ssim, _ in told)
+    like, worst = _mean(compared) or 0.0, min(ssim for _, ssim in compared)
     holds = like >= SSIM and worst >= SSIM_WORST and coarse <= QUANTISER
     yield Check("fidelity", holds, [round(like, 4), round(worst, 4), round(coarse, 1)], limit)
     most = MEGABYTES if coarse < COARSE else MOST_MEGABYTES
     yield Check("mb_a_minute", rate <= most, rate, most)
+
+
+def _mean(told: Sequence[tuple[int, float]]) -> float | None:
+    """Return the mean of values that so many frames have each."""
+    frames = sum(n for n, _ in told)
+    return sum(n * value for n, value in told) / frames if frames else None
 
 
 def _thumbnails(made: Making | None, p: Probe) -> Check:
