@@ -7,13 +7,14 @@ import msgspec
 from litestar import Request, Response, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, HeaderParameter, JSONBody
-from litestar.status_codes import HTTP_201_CREATED
+from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED
 from msgspec import Meta
 
 from reelwright.accounts import Account
 from reelwright.admission import Gate
 from reelwright.api.caller import admin_only
 from reelwright.api.creations import key_of
+from reelwright.api.versions import IfMatch, etag, expected
 from reelwright.billing import BOOST_DAYS, Plan, effective_plan
 from reelwright.ground import clock
 from reelwright.ground.ids import AccountId
@@ -51,9 +52,14 @@ async def set_plan(
     account: NamedDependency[Account],
     db: NamedDependency[Database],
     gate: NamedDependency[Gate],
-) -> UserPlan:
+    if_match: IfMatch = None,
+) -> Response[UserPlan]:
     """Give an account another plan at once; what it used this month stays used. 409 where a subscription decides."""
-    return user_plan(await administration.set_plan(user_id, data.plan, by=account, db=db, gate=gate, now=clock.now()))
+    version = expected(if_match)
+    changed = await administration.set_plan(
+        user_id, data.plan, by=account, db=db, gate=gate, now=clock.now(), expected_version=version
+    )
+    return Response(user_plan(changed), status_code=HTTP_200_OK, headers=etag(administration.version_of(changed)))
 
 
 @post(

@@ -4,12 +4,14 @@ from itertools import groupby
 from typing import Annotated
 
 import msgspec
-from litestar import get, patch
+from litestar import Response, get, patch
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, PathParameter
+from litestar.status_codes import HTTP_200_OK
 
 from reelwright.accounts import Account
 from reelwright.api.caller import admin_only
+from reelwright.api.versions import IfMatch, etag, expected
 from reelwright.ground.postgres import Database
 from reelwright.journeys import offering
 from reelwright.journeys.offering import Offered
@@ -107,12 +109,17 @@ async def switch_provider(
     account: NamedDependency[Account],
     db: NamedDependency[Database],
     terms: NamedDependency[Terms],
-) -> ProviderView:
-    """Give it no new calls, or let it have them again.
+    if_match: IfMatch = None,
+) -> Response[ProviderView]:
+    """Give it no new calls, or let it have them again. Its ETag is `"1"` while it is enabled, `"0"` while it isn't.
 
     Accepted work that needs it waits, and goes on by itself; new work is refused with 503.
     """
-    return _provider(await offering.switch(provider, None, on=data.enabled, by=account, db=db, terms=terms))
+    version = expected(if_match)
+    found = await offering.switch(
+        provider, None, on=data.enabled, by=account, db=db, terms=terms, expected_version=version
+    )
+    return Response(_provider(found), status_code=HTTP_200_OK, headers=_version(found))
 
 
 @patch(
@@ -128,10 +135,19 @@ async def switch_model(
     account: NamedDependency[Account],
     db: NamedDependency[Database],
     terms: NamedDependency[Terms],
-) -> ModelView:
-    """Give one model no new calls, or let it have them again."""
-    found = await offering.switch(provider, model, on=data.enabled, by=account, db=db, terms=terms)
-    return _model(next(each for each in found if each.offer.model == model))
+    if_match: IfMatch = None,
+) -> Response[ModelView]:
+    """Give one model no new calls, or let it have them again. Its ETag is as a provider's."""
+    version = expected(if_match)
+    found = await offering.switch(
+        provider, model, on=data.enabled, by=account, db=db, terms=terms, expected_version=version
+    )
+    its = [each for each in found if each.offer.model == model]
+    return Response(_model(its[0]), status_code=HTTP_200_OK, headers=_version(its))
+
+
+def _version(models: list[Offered]) -> dict[str, str]:
+    return etag(offering.version_of(each.offer for each in models))
 
 
 def _provider(models: list[Offered]) -> ProviderView:

@@ -5,7 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 import msgspec
-from litestar import delete, get, put
+from litestar import Response, delete, get, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.status_codes import HTTP_200_OK
@@ -16,6 +16,7 @@ from reelwright.api.admin import UserPlan, user_plan
 from reelwright.api.caller import admin_only
 from reelwright.api.creations import plain
 from reelwright.api.cursors import Cursors
+from reelwright.api.versions import IfMatch, etag, expected
 from reelwright.billing import MICRO, Plan, effective_plan
 from reelwright.ground import clock
 from reelwright.ground.ids import AccountId
@@ -116,10 +117,12 @@ async def list_users(
 @get("/admin/users/{user_id:uuid}", guards=[admin_only], summary="Read an account", tags=["admin"])
 async def read_user(
     user_id: FromPath[AccountId], account: NamedDependency[Account], db: NamedDependency[Database]
-) -> UserDetailsView:
-    """Return an account with its subscriptions, its boosts and its credits."""
+) -> Response[UserDetailsView]:
+    """Return an account with its subscriptions, its boosts and its credits. Its ETag is that of plan and demo flag."""
     now = clock.now()
-    return _details(await administration.user(user_id, by=account, db=db, now=now), now=now)
+    found = await administration.user(user_id, by=account, db=db, now=now)
+    version = etag(administration.version_of(found.account))
+    return Response(_details(found, now=now), status_code=HTTP_200_OK, headers=version)
 
 
 @put("/admin/users/{user_id:uuid}/demo", guards=[admin_only], summary="Make an account a demo, or not", tags=["admin"])
@@ -128,9 +131,12 @@ async def set_demo(
     data: JSONBody[DemoChange],
     account: NamedDependency[Account],
     db: NamedDependency[Database],
-) -> UserView:
+    if_match: IfMatch = None,
+) -> Response[UserView]:
     """Set the flag for what the account does from now on; what it has done stays as it was charged."""
-    return _user(await administration.set_demo(user_id, demo=data.demo, by=account, db=db))
+    version = expected(if_match)
+    changed = await administration.set_demo(user_id, demo=data.demo, by=account, db=db, expected_version=version)
+    return Response(_user(changed), status_code=HTTP_200_OK, headers=etag(administration.version_of(changed)))
 
 
 @delete(

@@ -200,9 +200,11 @@ async def set_default_voice(
     account: NamedDependency[Account],
     db: NamedDependency[Database],
     terms: NamedDependency[Terms],
-) -> VoiceView:
+    if_match: IfMatch = None,
+) -> Response[VoiceView]:
     """Let `default` in your drafts mean this voice from now on."""
-    return _view(await voices.make_default(account.id, voice_id, _speech(terms), db=db))
+    version = expected(if_match)
+    return _answer(await voices.make_default(account.id, voice_id, _speech(terms), expected_version=version, db=db))
 
 
 @post("/voices/{voice_id:uuid}/preview", status_code=HTTP_202_ACCEPTED, summary="Hear a voice", tags=["voices"])
@@ -289,8 +291,7 @@ def _speech(terms: Terms) -> Place | None:
 
 
 def _answer(shown: Shown, *, status: int = HTTP_200_OK, headers: dict[str, str] | None = None) -> Response[VoiceView]:
-    version = {} if shown.profile is None else etag(shown.profile.version)
-    return Response(_view(shown), status_code=status, headers={**version, **(headers or {})})
+    return Response(_view(shown), status_code=status, headers={**etag(shown.version), **(headers or {})})
 
 
 def _view(shown: Shown) -> VoiceView:

@@ -7,7 +7,16 @@ from datetime import datetime
 from uuid import UUID
 
 from reelwright import ledger
-from reelwright.accounts import Account, Accounts, Boost, Boosts, SourceUsed, Subscription, Subscriptions
+from reelwright.accounts import (
+    Account,
+    AccountChanged,
+    Accounts,
+    Boost,
+    Boosts,
+    SourceUsed,
+    Subscription,
+    Subscriptions,
+)
 from reelwright.admission import Gate, KeyReused
 from reelwright.billing import BOOST_DAYS, Plan
 from reelwright.ground import log
@@ -54,17 +63,29 @@ class Dossier:
     allowance: Allowance
 
 
+def version_of(account: Account) -> int:
+    """Return a number that tells each state of what administrators set from the one before: plan, boosts, demo flag."""
+    return 2 * account.plan_version + account.demo
+
+
 async def set_plan(
-    account_id: AccountId, plan: Plan, *, by: Account, db: Database, gate: Gate, now: datetime
+    account_id: AccountId,
+    plan: Plan,
+    *,
+    by: Account,
+    db: Database,
+    gate: Gate,
+    now: datetime,
+    expected_version: int | None = None,
 ) -> Account:
     """Give an account another plan of its own, and what it allows this month more; what it used stays used.
 
-    The plan that it was given before changes nothing. Raises NotFound, PlanPaidFor where a live subscription decides,
-    Outage.
+    The plan that it was given before changes nothing. Raises NotFound, AccountChanged, PlanPaidFor where a live
+    subscription decides, Outage.
     """
     async with db.begin() as tx:
         accounts = Accounts(session=tx)
-        before = await accounts.locked(account_id)
+        before = _as_expected(await accounts.locked(account_id), expected_version)
         if plans.best(await Subscriptions(session=tx).of(account_id), now=now) is not None:
             raise PlanPaidFor("This account pays for its plan: change its subscription, or boost it.", field="plan")
         account = before
@@ -114,12 +135,24 @@ async def grant_boost(
     return Boosted(account=account, repeated=repeated)
 
 
-async def set_demo(account_id: AccountId, *, demo: bool, by: Account, db: Database) -> Account:
-    """Make an account a demo, never charged, granted or tracked, or one no longer. Raises NotFound, Outage."""
+async def set_demo(
+    account_id: AccountId, *, demo: bool, by: Account, db: Database, expected_version: int | None = None
+) -> Account:
+    """Make an account a demo, never charged, granted or tracked, or one no longer.
+
+    Raises NotFound, AccountChanged, Outage.
+    """
     async with db.begin() as tx:
+        _as_expected(await Accounts(session=tx).locked(account_id), expected_version)
         account = await Accounts(session=tx).set_demo(account_id, demo=demo)
         await audited(tx, "demo.set", by=by, target=account_id, demo=demo)
     _log.info("administration.demo_set", by=str(by.id), account_id=str(account_id), demo=demo)
+    return account
+
+
+def _as_expected(account: Account, version: int | None) -> Account:
+    if version not in {None, version_of(account)}:
+        raise AccountChanged("Somebody changed this account since you read it: read it again.")
     return account
 
 

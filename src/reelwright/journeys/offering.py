@@ -8,7 +8,7 @@ from datetime import timedelta
 from reelwright import providers
 from reelwright.accounts import Account
 from reelwright.admission import Place
-from reelwright.ground.errors import NotFound, Outage
+from reelwright.ground.errors import Kind, NotFound, Outage, Refusal
 from reelwright.ground.postgres import Database
 from reelwright.journeys.auditing import audited
 from reelwright.journeys.ordering import Terms
@@ -21,6 +21,13 @@ class SwitchedOff(Outage):
     """An operator has switched off who would do the work."""
 
     code = "provider.off"
+
+
+class ProviderChanged(Refusal):
+    """Somebody switched it since it was read."""
+
+    kind = Kind.STALE
+    code = "provider.changed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,14 +60,23 @@ async def check_on(places: Iterable[Place], *, db: Database) -> None:
 
 
 async def switch(
-    provider: str, model: str | None, *, on: bool, by: Account, db: Database, terms: Terms
+    provider: str,
+    model: str | None,
+    *,
+    on: bool,
+    by: Account,
+    db: Database,
+    terms: Terms,
+    expected_version: int | None = None,
 ) -> list[Offered]:
     """Switch a provider, or one model of it, on or off for new calls, and return the provider's models as they are now.
 
     Calls under way go on; accepted work that needs it waits, and new work is refused. Other processes know it within
-    two seconds. Raises NotFound, Outage.
+    two seconds. Raises NotFound, ProviderChanged, Outage.
     """
     async with db.begin() as tx:
+        await providers.lock(tx, provider)
+        _as_expected(await providers.offers(tx), provider, model, expected_version)
         if not await providers.switch(tx, provider, model, on=on):
             raise NotFound(
                 "There is no such provider or model: see GET /v1/providers/models.", code="provider.not_found"
@@ -68,3 +84,14 @@ async def switch(
         await audited(tx, "provider.switched", by=by, target=f"{provider}:{model or '*'}", enabled=on)
     providers.forget_switches(db)
     return [each for each in await offered(db=db, terms=terms) if each.offer.provider == provider]
+
+
+def version_of(models: Iterable[Offer]) -> int:
+    """Return 1 where one of these models gets new calls, else 0: whoever switches knows all that there is to change."""
+    return int(any(offer.enabled for offer in models))
+
+
+def _as_expected(offers: Iterable[Offer], provider: str, model: str | None, version: int | None) -> None:
+    its = [offer for offer in offers if offer.provider == provider and model in {None, offer.model}]
+    if its and version not in {None, version_of(its)}:
+        raise ProviderChanged("Somebody switched it since you read it: read it again.")

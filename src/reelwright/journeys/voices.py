@@ -14,7 +14,7 @@ from reelwright.ground.errors import Kind, NotFound, Refusal
 from reelwright.ground.ids import AccountId, derived, fresh
 from reelwright.ground.postgres import Database
 from reelwright.journeys import sounds
-from reelwright.library import SoundJob, SoundJobs, Voiced, VoiceProfile, Voices
+from reelwright.library import SoundJob, SoundJobs, VoiceChanged, Voiced, VoiceProfile, Voices
 from reelwright.providers import BuiltInVoice
 
 SAMPLE = "This is how I sound. Every reel begins with one good idea, and ends when it has been told."
@@ -41,6 +41,11 @@ class Shown:
     default: bool
     sample: bool
     place: tuple[datetime, UUID]
+
+    @property
+    def version(self) -> int:
+        """How often it was changed; 0 for one that comes with the provider, which nobody changes."""
+        return 0 if self.profile is None else self.profile.version
 
 
 async def page(
@@ -104,10 +109,17 @@ async def remove(account: AccountId, voice_id: UUID, *, db: Database) -> None:
         await Voices(tx, account).remove(voice_id)
 
 
-async def make_default(account: AccountId, voice_id: UUID, speech: Place | None, *, db: Database) -> Shown:
-    """Let `default` mean this voice from now on. Raises NotFound, Outage."""
+async def make_default(
+    account: AccountId, voice_id: UUID, speech: Place | None, *, expected_version: int | None, db: Database
+) -> Shown:
+    """Let `default` mean this voice from now on. One that comes with the provider has the version 0.
+
+    Raises NotFound, VoiceChanged, Outage.
+    """
     async with db.begin() as tx:
         found = await _read(tx, account, voice_id, speech)
+        if expected_version not in {None, found.version}:
+            raise VoiceChanged("Somebody changed this voice since you read it: read it again.")
         if found.profile is not None:
             await Voices(tx, account).make_default(profile=found.profile.id)
         elif found.built_in is not None:

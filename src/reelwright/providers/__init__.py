@@ -49,7 +49,7 @@ from reelwright.providers.model import (
     Word,
     WordTimes,
 )
-from reelwright.providers.offers import Doing, Offer, forget_switches, offers, switch, switched_off
+from reelwright.providers.offers import Doing, Offer, forget_switches, lock, offers, switch, switched_off
 from reelwright.providers.offline.language import spoken_s
 from reelwright.providers.publications import Publication, Publications
 from reelwright.providers.services import SERVICES, Access, Service, providers_of
@@ -132,6 +132,7 @@ __all__ = [
     "journaled",
     "lane_places",
     "line_of",
+    "lock",
     "model_of",
     "offers",
     "opening_of",

@@ -38,6 +38,7 @@ _SWITCH = text(
     "UPDATE provider_models SET enabled = :on, updated_at = now() WHERE provider = :provider AND model = :model"
     " RETURNING model"
 )
+_LOCK = text("SELECT FROM providers WHERE name = :provider FOR UPDATE")
 _KNOWN_FOR_S = 2.0
 _known = WeakKeyDictionary[Database, tuple[float, frozenset[tuple[str, str]]]]()
 
@@ -88,6 +89,11 @@ async def offers(tx: AsyncConnection) -> list[Offer]:
         )
         for row in await tx.execute(_OFFERS)
     ]
+
+
+async def lock(tx: AsyncConnection, provider: str) -> None:
+    """Let whoever switches this provider, or a model of it, wait until the transaction ends."""
+    await tx.execute(_LOCK, {"provider": provider})
 
 
 async def switch(tx: AsyncConnection, provider: str, model: str | None, *, on: bool) -> bool:
