@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from reelwright.ground.cleaning import line_of, opening_of, paragraphs_of, visible, words_in
 from reelwright.providers.calls import CallJournal, CallState, charged, deadline, journaled
 from reelwright.providers.catalogue import (
     DEFAULT_MODELS,
@@ -15,7 +16,6 @@ from reelwright.providers.catalogue import (
     model_of,
     places,
 )
-from reelwright.providers.cleaning import line_of, opening_of, paragraphs_of, visible, words_in
 from reelwright.providers.fuses import PROCESS, Health
 from reelwright.providers.guard import checked_url
 from reelwright.providers.journal import Intent, PaidCall, PaidCalls

@@ -1,6 +1,7 @@
 """Finds the article in a page's HTML. Run as a process of its own, so that a hostile page can only end that process.
 
 Standard input: one JSON object {"html", "url"}. Standard output: one JSON `Article`, or `null` where there is none.
+Run by its path and importing next to nothing of ours, it is up in a quarter of the time that its package would take.
 """
 
 import math
@@ -11,7 +12,7 @@ import msgspec
 import trafilatura
 from lxml.etree import _Element
 
-from reelwright.providers.cleaning import line_of
+from reelwright.ground.cleaning import line_of
 
 _CPU_S = 5
 _MEMORY_BYTES = 1_500_000_000

@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 from PIL import Image, UnidentifiedImageError
 
+from reelwright.ground.cleaning import line_of
 from reelwright.ground.metering import Action, Use
 from reelwright.providers import openai_prompts as prompts
 from reelwright.providers.calls import charged
 from reelwright.providers.catalogue import Craft, Model
-from reelwright.providers.cleaning import line_of
 from reelwright.providers.model import Look, Picture, SceneText
 from reelwright.providers.openai_connection import Method, OpenAIConnection, Order, decoded
 from reelwright.providers.openai_failures import away

@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
+from reelwright.ground.cleaning import line_of, words_in
 from reelwright.providers import openai_prompts as prompts
 from reelwright.providers import platforms
 from reelwright.providers.answers import Message
-from reelwright.providers.cleaning import line_of, words_in
 from reelwright.providers.model import Part, Reworded, Rewrite
 from reelwright.providers.openai_chat import Reply
 from reelwright.providers.openai_stories import (

@@ -5,10 +5,10 @@ import secrets
 
 import msgspec
 
+from reelwright.ground.cleaning import line_of, visible, words_in
 from reelwright.providers import openai_prompts as prompts
 from reelwright.providers import platforms
 from reelwright.providers.answers import Message
-from reelwright.providers.cleaning import line_of, visible, words_in
 from reelwright.providers.model import Brief, Look, ProposedBeat, ProposedStory
 from reelwright.providers.openai_chat import FENCE, Reply
 from reelwright.providers.story_checks import HOOK_WORDS, Told, doubts, speaks

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from reelwright.ground.cleaning import line_of
 from reelwright.ground.metering import Action, Use
 from reelwright.providers.calls import charged
 from reelwright.providers.catalogue import Craft, Model
-from reelwright.providers.cleaning import line_of
 from reelwright.providers.model import ProviderRefused, Speech, Word, WordTimes
 from reelwright.providers.openai_connection import Method, OpenAIConnection, Order
 from reelwright.providers.openai_failures import away

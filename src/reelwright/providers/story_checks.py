@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from reelwright.ground.cleaning import line_of, words_in
 from reelwright.providers import likeness
 from reelwright.providers import openai_prompts as prompts
-from reelwright.providers.cleaning import line_of, words_in
 from reelwright.providers.tongue import speaks
 
 __all__ = ["HOOK_WORDS", "Told", "doubts", "hook_doubts", "speaks"]

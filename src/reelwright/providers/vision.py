@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 from PIL import Image, ImageStat
 
+from reelwright.ground.cleaning import line_of
 from reelwright.ground.metering import Action, Use
 from reelwright.providers import openai_prompts as prompts
 from reelwright.providers.answers import Message
 from reelwright.providers.catalogue import Model
-from reelwright.providers.cleaning import line_of
 from reelwright.providers.model import Judgement, Picture
 from reelwright.providers.openai_chat import Reply, complete
 from reelwright.providers.openai_connection import OpenAIConnection

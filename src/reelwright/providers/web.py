@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Generic, TypeVar
 
 import ada_url
@@ -15,18 +16,19 @@ import httpx
 import msgspec
 
 from reelwright.ground import clock, pinned
+from reelwright.ground.cleaning import words_in
 from reelwright.ground.errors import Outage, Refusal
 from reelwright.ground.log import logger
 from reelwright.ground.surroundings import surroundings
 from reelwright.providers import web_body, youtube
 from reelwright.providers.calls import retry_after_s, time_left
-from reelwright.providers.cleaning import words_in
 from reelwright.providers.guard import Target, blocked, blocking, inspected
 from reelwright.providers.model import Page, Transcript
 
 _log = logger(__name__)
 
 FEWEST_WORDS = 50
+_EXTRACTOR = Path(__file__).with_name("article.py")
 _REDIRECTS = {301, 302, 303, 307, 308}
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
@@ -213,7 +215,7 @@ class PageFetcher:
 
 
 class _Article(msgspec.Struct, frozen=True):
-    """What the extracting process answers; `reelwright.providers.article` writes it."""
+    """What the extracting process answers; `article.py` writes it."""
 
     title: str
     paragraphs: tuple[str, ...]
@@ -228,7 +230,7 @@ async def _article(html: str, url: str, *, most_s: float) -> _Article | None:
     """
     seconds = time_left(most_s)
     child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "reelwright.providers.article"),
+        *(sys.executable, "-P", _EXTRACTOR),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,

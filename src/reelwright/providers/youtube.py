@@ -14,9 +14,9 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 import ada_url
 import msgspec
 
+from reelwright.ground.cleaning import line_of, words_in
 from reelwright.ground.errors import Refusal
 from reelwright.ground.log import logger
-from reelwright.providers.cleaning import line_of, words_in
 from reelwright.providers.guard import inspected
 from reelwright.providers.model import Transcript
 

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from reelwright.ground.cleaning import line_of, opening_of, paragraphs_of, visible, words_in
 from reelwright.ground.errors import Outage, Refusal
 from reelwright.providers.article import extract
-from reelwright.providers.cleaning import line_of, opening_of, paragraphs_of, visible, words_in
 from reelwright.providers.web import Budget, PageFetcher
 from reelwright.providers.web_body import html_text
 from tests.simulators.pages import PARAGRAPHS, Pages, answer, article, serving
