@@ -24,6 +24,7 @@ from reelwright.accounts.passwords import PasswordRefused, Passwords
 from reelwright.accounts.proofs import Proofs, Proven, Purpose
 from reelwright.accounts.replays import KeyReused, Replays, RequestKey
 from reelwright.accounts.repository import (
+    HELD,
     Accounts,
     BoostNotNeeded,
     EmailInvalid,
@@ -39,6 +40,7 @@ from reelwright.accounts.tickets import Tickets
 
 __all__ = [
     "GRACE",
+    "HELD",
     "Account",
     "AccountChanged",
     "Accounts",

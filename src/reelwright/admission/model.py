@@ -75,7 +75,8 @@ class Order:
 class Facts:
     """What PostgreSQL knows of an account in two periods, refunded generations left out of the month.
 
-    `leases` are live generations with their deadlines, `cooldowns` drafts with the generation that cools them.
+    `leases` are live generations with their deadlines, `cooldowns` drafts with the generation that cools them; `held`
+    is the plan, where it was read along.
     """
 
     generations_month: int
@@ -83,6 +84,7 @@ class Facts:
     full_month: int
     leases: Sequence[tuple[GenerationId, datetime]] = ()
     cooldowns: Sequence[tuple[DraftId, GenerationId, datetime]] = ()
+    held: Held | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,7 +60,8 @@ class Rebuilding:
             held = await self._held(order.account)
             await self.remember(order.account, held)
         else:
-            held, facts = await asyncio.gather(self._held(order.account), self._facts(order.account, periods))
+            facts = await self._facts(order.account, periods)
+            held = facts.held or await self._held(order.account)
             await asyncio.gather(self.remember(order.account, held), self._hydrate(order.account, periods, facts))
         return replace(order, held=held)
 

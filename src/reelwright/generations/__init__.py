@@ -23,7 +23,14 @@ from reelwright.generations.edits import (
     with_scene,
     with_story,
 )
-from reelwright.generations.generations import FINGERPRINT, LONGEST_PAUSE, Generations
+from reelwright.generations.generations import (
+    ADMISSION_FACTS,
+    FINGERPRINT,
+    LONGEST_PAUSE,
+    Generations,
+    asked_facts,
+    told_facts,
+)
 from reelwright.generations.inputs import RECIPES, Makers
 from reelwright.generations.model import (
     THUMBNAILS,
@@ -101,6 +108,7 @@ from reelwright.generations.uploads import Uploads
 __all__ = [
     "ACCEPTED",
     "ACCEPTED_WITH_DRAFT",
+    "ADMISSION_FACTS",
     "FINGERPRINT",
     "FIRST_RUNS",
     "LONGEST_PAUSE",
@@ -201,6 +209,7 @@ __all__ = [
     "Written",
     "accept",
     "accepted",
+    "asked_facts",
     "first_runs",
     "in_order",
     "inputs",
@@ -211,6 +220,7 @@ __all__ = [
     "reordered",
     "showing",
     "shown",
+    "told_facts",
     "verdicts",
     "wanted_scenes",
     "wanted_words",

@@ -19,8 +19,7 @@ from reelwright.ground.postgres import Statement, rows
 LONGEST_PAUSE = timedelta(days=7)  # then the sweep cancels it
 _COLUMNS = [column for column in GENERATIONS.c if column.name != "fingerprint"]
 
-_FACTS = Statement(
-    """
+ADMISSION_FACTS = """
     SELECT (SELECT coalesce(sum(generation_units), 0) FROM generations
              WHERE account_id = :account AND admitted_at >= :month_start AND units_returned_at IS NULL) AS month,
            (SELECT coalesce(sum(generation_units), 0) FROM generations
@@ -39,8 +38,9 @@ _FACTS = Statement(
               FROM generations
              WHERE account_id = :account AND admitted_at > :cooled_since AND units_returned_at IS NULL
                AND kind IN ('regenerate_targeted', 'regenerate_full')) AS cooling
-    """
-)
+"""
+"""What admission counts, for a statement that reads more, `asked_facts` and `told_facts`."""
+_FACTS = Statement(ADMISSION_FACTS)
 FINGERPRINT = "(SELECT fingerprint FROM generations WHERE id = :generation)"
 """For a statement that reads more; NULL where there is no such generation."""
 _FINGERPRINT = Statement(f"SELECT {FINGERPRINT} AS fingerprint")
@@ -77,6 +77,31 @@ _CANCEL_REST = Statement(
      WHERE generation_id = :generation AND state IN ('queued', 'running')
     """
 )
+
+
+def asked_facts(
+    account_id: AccountId, month_start: datetime, hour_start: datetime, cooled_since: datetime
+) -> dict[str, object]:
+    """Return the values of `ADMISSION_FACTS`."""
+    return {
+        "account": account_id,
+        "month_start": month_start,
+        "hour_start": hour_start,
+        "longest_pause": LONGEST_PAUSE,
+        "cooled_since": cooled_since,
+    }
+
+
+def told_facts(row: Any) -> AdmissionFacts:
+    """Read what `ADMISSION_FACTS` has found."""
+    cooling = zip(*(row[name] or () for name in ("drafts", "by", "plans", "instants")), strict=True)
+    return AdmissionFacts(
+        generations_month=row["month"],
+        generations_hour=row["hour"],
+        full_month=row["full_month"],
+        live=tuple(zip(row["ids"], row["deadlines"], strict=True)),
+        regenerated=tuple(Regenerated(*one) for one in cooling),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,17 +250,8 @@ class Generations:
 
         A paused generation holds its place for as long as it may rest.
         """
-        values = {"account": account_id, "month_start": month_start, "hour_start": hour_start}
-        values |= {"longest_pause": LONGEST_PAUSE, "cooled_since": cooled_since}
-        [row] = await rows(self.session, _FACTS, values)
-        cooling = zip(*(row[name] or () for name in ("drafts", "by", "plans", "instants")), strict=True)
-        return AdmissionFacts(
-            generations_month=row["month"],
-            generations_hour=row["hour"],
-            full_month=row["full_month"],
-            live=tuple(zip(row["ids"], row["deadlines"], strict=True)),
-            regenerated=tuple(Regenerated(*one) for one in cooling),
-        )
+        [row] = await rows(self.session, _FACTS, asked_facts(account_id, month_start, hour_start, cooled_since))
+        return told_facts(row)
 
     async def counted(
         self,

@@ -3,13 +3,13 @@
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from types import MappingProxyType
+from typing import Any
 
-from reelwright import billing
-from reelwright.accounts import Accounts
+from reelwright import accounts, billing, generations
 from reelwright.admission import Facts, Held, Limits, Periods
-from reelwright.generations import Generations, Regenerated
+from reelwright.generations import Regenerated
 from reelwright.ground.ids import AccountId
-from reelwright.ground.postgres import Database
+from reelwright.ground.postgres import Database, Statement, rows
 
 LIMITS: Mapping[str, Limits] = MappingProxyType(
     {
@@ -25,6 +25,14 @@ LIMITS: Mapping[str, Limits] = MappingProxyType(
 )
 """Every plan's limits in admission's words, by the plan's name."""
 
+_HELD = Statement(accounts.HELD)
+_KNOWN = Statement(
+    f"""
+    SELECT facts.*, held.plan, held.plan_version, held.boost_until
+      FROM ({generations.ADMISSION_FACTS}) AS facts LEFT JOIN ({accounts.HELD}) AS held ON true
+    """  # noqa: S608 - put together from constants
+)
+_NOBODYS = Held(plan=billing.Plan.BASIC.value, version=0)
 _PLAN_OF = {limits: plan for plan, limits in LIMITS.items()}
 
 
@@ -43,9 +51,9 @@ def reader(db: Database) -> Callable[[AccountId, Periods], Awaitable[Facts]]:
         async with db.single() as tx:  # it tells what was so when it was asked: the last word counts once more
             # The periods may be a moment behind Redis's clock; what has ended since is left out by the script.
             cooled_since = periods.hour_start - LONGEST_COOLDOWN
-            found = await Generations(session=tx).admission_facts(
-                account, periods.month_start, periods.hour_start, cooled_since
-            )
+            asked = generations.asked_facts(account, periods.month_start, periods.hour_start, cooled_since)
+            [row] = await rows(tx, _KNOWN, asked)
+        found = generations.told_facts(row)
         latest = {done.draft_id: done for done in found.regenerated}
         return Facts(
             generations_month=found.generations_month,
@@ -53,6 +61,7 @@ def reader(db: Database) -> Callable[[AccountId, Periods], Awaitable[Facts]]:
             full_month=found.full_month,
             leases=found.live,
             cooldowns=tuple((draft, done.generation_id, cooled_at(done)) for draft, done in latest.items()),
+            held=_held(row),
         )
 
     return facts
@@ -68,9 +77,13 @@ def held(db: Database) -> Callable[[AccountId], Awaitable[Held]]:
 
     async def plan_of(account: AccountId) -> Held:
         async with db.single() as tx:
-            found = await Accounts(session=tx).get(account)
-        if found is None:
-            return Held(plan=billing.Plan.BASIC.value, version=0)
-        return Held(plan=found.plan, version=found.plan_version, boost_until=found.boost_until)
+            found = await rows(tx, _HELD, {"account": account})
+        return _held(found[0]) if found else _NOBODYS
 
     return plan_of
+
+
+def _held(row: Any) -> Held:
+    if row["plan"] is None:
+        return _NOBODYS
+    return Held(plan=row["plan"], version=row["plan_version"], boost_until=row["boost_until"])
