@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
@@ -295,7 +296,12 @@ class Unit:
 
     def run_id(self, generation: GenerationId) -> StageRunId:
         """Return the run's id, always the same for the same unit of the same generation."""
-        return StageRunId(derived(generation, self.stage, self.scene, self.chunk, self.round))
+        return _run_id(generation, self)
+
+
+@lru_cache(maxsize=1024)  # it is asked for twice: for the run's row and for its message
+def _run_id(generation: GenerationId, unit: Unit) -> StageRunId:
+    return StageRunId(derived(generation, unit.stage, unit.scene, unit.chunk, unit.round))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ A targeted regeneration is one run that rewrites or speaks, or one scene's pictu
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import msgspec
 
@@ -80,6 +81,7 @@ def stages(kind: GenerationKind) -> tuple[Stage, ...]:
             return ()
 
 
+@lru_cache(maxsize=256)  # an order asks for the same several times
 def first(kind: GenerationKind, *, scenes: int, part: Part | None = None, scene: int | None = None) -> tuple[Unit, ...]:
     """Return the units that a new generation starts with."""
     return due(kind, {}, scenes=scenes, part=part, scene=scene).units
