@@ -12,7 +12,8 @@ Give a topic, an article or a web page; get a polished, captioned, narrated shor
 not there.
 
 **Repeating.** Every POST takes an `Idempotency-Key`, any new text of up to 200 characters. The same key with the same
-body does nothing again: the first answer comes, with `Idempotency-Replayed: true`. With another body it is refused.
+body does nothing again: the answer tells what the first one made, as it is now, with `Idempotency-Replayed: true`. With
+another body it is refused.
 
 **Lists** come in pages: send `next_cursor` as `cursor`, with the same filters, for the next one, until it is null.
 
