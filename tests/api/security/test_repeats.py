@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncGenerator, Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -17,6 +18,7 @@ from tests.api.callers import Callers, everybody
 from tests.api.security.objects import MUSIC, a_media, objects
 from tests.builders import a_written_draft
 
+ROOT = Path(__file__).parents[3]
 UNKEPT = {
     "calculate_cost": "nothing is written",
     "ticket": "each is of use once",
@@ -29,9 +31,9 @@ ELSEWHERE = {
     "restore_account": "tests/api/account/test_account.py",
     "delete_user": "tests/api/account/test_account.py",
     "redrive": "tests/api/admin/test_dead_letters.py",
-    "refund_generation": "tests/api/credits/test_refunds.py",
+    "refund_generation": "tests/api/credits/test_corrections.py",
     "replay_stripe_event": "tests/api/webhooks_in/test_stripe.py",
-    "retry_ingestion": "tests/api/ingestion",
+    "retry_ingestion": "tests/api/ingestion/test_ingestion.py",
     "upload_media": "tests/api/media/test_uploads.py",
     "subscribe": "tests/api/payments/test_buying.py",
     "buy_credits": "tests/api/payments/test_buying.py",
@@ -110,6 +112,11 @@ async def test_every_repeat_is_told_as_one(
     assert len(seen) > 30
     assert {*seen, *ELSEWHERE, *UNKEPT} == {name for name, _ in posts(app)}
     assert {name for name, one in posts(app) if unkept(one.handler)} == set(UNKEPT)
+
+
+def test_what_is_asked_elsewhere_is_asked_there() -> None:
+    for file in {place for place in ELSEWHERE.values() if place.startswith("tests/")}:
+        assert re.search(r"Idempotency-Replayed|REPLAYED", (ROOT / file).read_text()), file
 
 
 async def test_a_repeat_does_nothing_though_much_has_happened_since(

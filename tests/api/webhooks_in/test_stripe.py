@@ -82,6 +82,17 @@ async def test_administrators_see_what_failed_and_replay_it(
     async with db.begin() as tx:
         row = (await tx.execute(text("SELECT status, attempts FROM stripe_events WHERE event_id = 'evt_1'"))).one()
     assert tuple(row) == ("received", 0)
+    keyed = {"Idempotency-Key": "again"}
+    first = await office.post(f"{EVENTS}/evt_2/replay", headers=keyed)
+    async with db.begin() as tx:  # it has failed once more since
+        await tx.execute(text("UPDATE stripe_events SET status = 'failed' WHERE event_id = 'evt_2'"))
+    repeat = await office.post(f"{EVENTS}/evt_2/replay", headers=keyed)
+    assert [(one.status_code, one.headers.get("Idempotency-Replayed")) for one in (first, repeat)] == [
+        (202, None),
+        (202, "true"),
+    ]
+    async with db.begin() as tx:
+        assert await tx.scalar(text("SELECT status FROM stripe_events WHERE event_id = 'evt_2'")) == "failed"
     assert (await office.post(f"{EVENTS}/evt_none/replay")).status_code == 404
     assert (await office.get(EVENTS, params={"status": "odd"})).status_code == 400
 
