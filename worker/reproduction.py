@@ -1,17 +1,10 @@
-"""A reel's manifest: all that its file is made of; and the file made again from it, to the last bit.
+"""A reel's manifest: all that its file is made of; and the file made again from it, to the last bit."""
 
-    python -m worker.reproduction manifest.json FOLDER -o again.mp4
-
-FOLDER holds the files that the manifest names, under any names: they are known by their SHA-256. Exit code 0: the same
-file came out; 1: another did, and what differs is named.
-"""
-
-import argparse
 import asyncio
 import os
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from hashlib import file_digest
 from pathlib import Path
@@ -145,12 +138,14 @@ async def reproduce(told: Manifest, files: Mapping[str, Path], out: Path) -> lis
         folder = Path(made)
         places = asyncio.Semaphore(os.cpu_count() or 1)
         ranges = told.timeline.chunks()
+        named = {one.sha256 for one in told.inputs} | {told.style.logo.sha256 if told.style.logo else ""}
+        reads = [files[sha256] for sha256 in named & files.keys()]
 
         async def chunk(number: int) -> str:
             async with places:
                 name = f"chunk_{number:04d}.mp4"
                 encoding = _encoding(told, number, files, folder / name)
-                await ffmpeg.run(encoding, cwd=folder, deadline=_DEADLINE, reads=files.values())
+                await ffmpeg.run(encoding, cwd=folder, deadline=_DEADLINE, reads=reads)
                 return name
 
         names = await asyncio.gather(*(chunk(number) for number in range(len(ranges))))
@@ -195,20 +190,3 @@ def _found(files: Mapping[str, Path], sha256: str) -> Path:
 def by_digest(files: Iterable[Path]) -> dict[str, Path]:
     """Return files by their SHA-256."""
     return {_digest(file): file.resolve() for file in files if file.is_file()}
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit code. Raises NotFound, Outage."""
-    asked = argparse.ArgumentParser(prog="python -m worker.reproduction", description="Render a manifest's reel again.")
-    asked.add_argument("manifest", type=Path)
-    asked.add_argument("folder", type=Path, help="where its files lie, under any names")
-    asked.add_argument("-o", "--out", type=Path, required=True)
-    wish = asked.parse_args(arguments)
-    told = msgspec.json.decode(wish.manifest.read_bytes(), type=Manifest)
-    other = asyncio.run(reproduce(told, by_digest(wish.folder.rglob("*")), wish.out.resolve()))
-    sys.stdout.write("the same file\n" if not other else f"other: {', '.join(other)}\n")
-    return 1 if other else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

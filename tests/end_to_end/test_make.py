@@ -32,7 +32,7 @@ def checked(printed: str, *, seconds: int, size: tuple[int, int]) -> dict[str, o
     assert abs(made["duration_s"] - seconds) <= seconds / 10
     assert set(made["timings"]) >= {"INGESTION", "TTS_GENERATION", "VIDEO_ASSEMBLY"}
     assert made["credits"] > 0
-    for name in ("video", "thumbnail", "captions", "captions_vtt"):
+    for name in ("video", "thumbnail", "captions", "captions_vtt", "manifest"):
         assert Path(made[name]).stat().st_size > 100, name
     with av.open(made["video"]) as file:
         picture, sound = file.streams.video[0], file.streams.audio[0]
@@ -51,6 +51,9 @@ def test_a_bare_topic_becomes_a_checked_reel_with_its_source_named(tmp_path: Pat
     made = checked(run.stdout, seconds=10, size=(1080, 1920))
     assert "CC BY-SA" in str(made["attribution"])
     assert "CC BY-SA" in str(made["caption"])
+    again = reelwright("reproduce", str(made["manifest"]), str(data / "artefacts"), "-o", str(tmp_path / "again.mp4"))
+    assert (again.returncode, again.stdout) == (0, f"{tmp_path / 'again.mp4'}: the same file\n"), again.stderr
+    assert (tmp_path / "again.mp4").read_bytes() == out.read_bytes()
     assert processes_that_name(data) == []
     assert not (data / "stripe").exists(), "a shop was opened for a command that buys nothing"
 

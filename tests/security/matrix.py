@@ -86,6 +86,7 @@ PERSONAL = """
     GET /v1/generations/{generation_id:uuid}/events
     POST /v1/generations/{generation_id:uuid}/events/ticket
     GET /v1/generations/{generation_id:uuid}/inspection.png
+    GET /v1/generations/{generation_id:uuid}/manifest.json
     POST /v1/generations/{generation_id:uuid}/pause
     POST /v1/generations/{generation_id:uuid}/resume
     GET /v1/generations/{generation_id:uuid}/thumbnail

@@ -85,6 +85,7 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "thumbnail": ("file.not_ready", "request.range", "storage.not_found", "storage.unavailable"),
     "captions": ("file.not_ready", "request.range", "storage.not_found", "storage.unavailable"),
     "inspection": ("file.not_ready", "request.range", "storage.not_found", "storage.unavailable"),
+    "manifest": ("file.not_ready", "request.range", "storage.not_found", "storage.unavailable"),
     "events_by_ticket": (
         *("events.ticket_refused", "events.too_many_streams", "auth.cross_site"),
         *("database.unavailable", "database.conflict"),
@@ -267,6 +268,7 @@ FILES: Mapping[str, File] = {
     "thumbnail": File("image/jpeg", ranged=True),
     "ranked_thumbnail": File("image/jpeg", ranged=True),
     "inspection": File("image/png", ranged=True),
+    "manifest": File("application/json", text=True, ranged=True),
     "captions_srt": File("application/x-subrip", text=True, ranged=True),
     "captions_vtt": File("text/vtt", text=True, ranged=True),
     "events": File("text/event-stream", text=True),

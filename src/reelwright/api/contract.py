@@ -153,11 +153,14 @@ def _successes(one: Operation, schemas: Mapping[str, Schema]) -> Iterator[tuple[
 def _files(one: Operation, file: answers.File, headers: Schema) -> Iterator[tuple[int, Schema]]:
     """Yield what a file is answered with: whole, in part, or not again."""
     schema: Schema = {"type": "string"} if file.text else {"type": "string", "format": "binary"}
-    content: Schema = {} if one.method == HttpMethod.HEAD else {"content": {file.media: {"schema": schema}}}
+    whole, part = ({"type": "object"}, {}) if file.media == JSON else (schema, schema)  # half an object is nothing
+    content, parts = ({"content": {file.media: {"schema": each}}} for each in (whole, part))
+    if one.method == HttpMethod.HEAD:
+        content, parts = {}, {}
     if file.ranged:
         headers = headers | _headers("ETag", "Accept-Ranges")
         partial = headers | _headers("Content-Range")
-        yield 206, {"description": "The bytes that `Range` asks for.", "headers": partial} | content
+        yield 206, {"description": "The bytes that `Range` asks for.", "headers": partial} | parts
         yield 304, {"description": "It is what `If-None-Match` names.", "headers": headers}
     yield 200, {"description": _first(one.handler), "headers": headers} | content
 

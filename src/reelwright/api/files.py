@@ -137,6 +137,19 @@ async def inspection(
     return served(request, file, storage, name=f"{generation_id}-inspection.png")
 
 
+@get("/generations/{generation_id:uuid}/manifest.json", summary="Get a reel's manifest", tags=["core"])
+async def manifest(
+    request: Request[Any, Any, Any],
+    generation_id: FromPath[GenerationId],
+    account: NamedDependency[Account],
+    db: NamedDependency[Database],
+    storage: NamedDependency[Storage],
+) -> Response[Any]:
+    """Return what the file was made of: plan, style, encoder, recipes, and every input by its SHA-256."""
+    file = await reading.file(account.id, generation_id, ArtefactKind.MANIFEST, db=db)
+    return served(request, file, storage, name=f"{generation_id}-manifest.json")
+
+
 @get("/generations/{generation_id:uuid}/thumbnails/{rank:int}", tags=["core"])
 async def ranked_thumbnail(
     request: Request[Any, Any, Any],

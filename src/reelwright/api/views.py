@@ -116,7 +116,8 @@ class ThumbnailView(msgspec.Struct, frozen=True, kw_only=True):
 class VideoView(msgspec.Struct, frozen=True, kw_only=True):
     """The finished files, each fetched with the same API key; the video answers byte ranges.
 
-    `inspection_url` shows what was measured, as a picture; null for reels of before there was one.
+    `inspection_url` shows what was measured, as a picture, `manifest_url` tells what the file was made of; null for
+    reels of before there was one.
 
     `thumbnails` are three at most that differ, the best first: that is the one of `thumbnail_url`.
     """
@@ -127,6 +128,7 @@ class VideoView(msgspec.Struct, frozen=True, kw_only=True):
     captions_srt_url: str
     captions_vtt_url: str
     inspection_url: str | None
+    manifest_url: str | None
     duration_ms: int
     size_bytes: int
     sha256: str
@@ -335,7 +337,7 @@ def scene_view(scene: Scene) -> SceneView:
 
 
 def _video(generation: GenerationId, artefacts: list[Artefact]) -> VideoView | None:
-    drawn = any(artefact.kind is ArtefactKind.INSPECTION for artefact in artefacts)
+    kinds = {artefact.kind for artefact in artefacts}
     for artefact in artefacts:
         if artefact.kind is ArtefactKind.VIDEO:
             base = f"/v1/generations/{generation}"
@@ -345,7 +347,8 @@ def _video(generation: GenerationId, artefacts: list[Artefact]) -> VideoView | N
                 thumbnails=_thumbnails(base, artefacts),
                 captions_srt_url=f"{base}/captions.srt",
                 captions_vtt_url=f"{base}/captions.vtt",
-                inspection_url=f"{base}/inspection.png" if drawn else None,
+                inspection_url=f"{base}/inspection.png" if ArtefactKind.INSPECTION in kinds else None,
+                manifest_url=f"{base}/manifest.json" if ArtefactKind.MANIFEST in kinds else None,
                 duration_ms=msgspec.convert(artefact.meta.get("duration_ms", 0), int),
                 size_bytes=artefact.size_bytes,
                 sha256=artefact.sha256,

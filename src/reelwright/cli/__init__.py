@@ -24,6 +24,10 @@ COMMANDS = {
         "reelwright.cli.inspect:inspect",
         "Check any video file by the gates of a release, and draw what was found.",
     ),
+    "reproduce": (
+        "reelwright.cli.reproduce:reproduce",
+        "Render a reel again from its manifest, and say whether the same file came out.",
+    ),
     "publish": (
         "reelwright.dev.publishing:publish",
         "Put a finished reel on the operator's YouTube channel, once.",

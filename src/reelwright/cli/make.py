@@ -161,7 +161,7 @@ def _events(client: httpx.Client, location: str, last: str) -> Iterator[tuple[st
 
 
 def _save(client: httpx.Client, shown: dict[str, Any], out: Path) -> dict[str, str]:
-    """Write video, captions and thumbnail beside each other; nothing half-written keeps a final name."""
+    """Write video, captions, thumbnail and manifest beside each other; nothing half-written keeps a final name."""
     video = shown["video"]
     places = {
         "video": (video["url"], out),
@@ -169,6 +169,8 @@ def _save(client: httpx.Client, shown: dict[str, Any], out: Path) -> dict[str, s
         "captions": (video["captions_srt_url"], out.with_suffix(".srt")),
         "captions_vtt": (video["captions_vtt_url"], out.with_suffix(".vtt")),
     }
+    if manifest := video.get("manifest_url"):  # a server of before may be running
+        places["manifest"] = (manifest, out.with_suffix(".manifest.json"))
     for url, place in places.values():
         part = place.with_name(f".{place.name}.part")
         try:
@@ -195,6 +197,7 @@ def _summary(shown: dict[str, Any], saved: dict[str, str]) -> dict[str, object]:
         "captions": saved["captions"],
         "captions_vtt": saved["captions_vtt"],
         "thumbnail": saved["thumbnail"],
+        "manifest": saved.get("manifest"),
         "title": variant.get("title"),
         "caption": variant.get("caption"),
         "hashtags": variant.get("hashtags"),
@@ -214,7 +217,7 @@ def tell(made: dict[str, Any], console: Console, *, seconds: float) -> None:
     failed = {check.get("gate") for check in checks if check.get("passed") is False}
     console.print(f"[bold]{made['video']}[/bold]  {made['duration_s']:.1f} s, made in {seconds:.0f} s")
     console.print(f"checked: {len(judged - failed)} of {len(judged)} gates hold · {made['credits']:.1f} credits")
-    console.print(f"captions {made['captions']} · thumbnail {made['thumbnail']}")
+    console.print(f"captions {made['captions']} · thumbnail {made['thumbnail']} · manifest {made['manifest']}")
     if made["attribution"]:
         credit = made["attribution"]
         licence = f" ({credit['licence']})" if credit.get("licence") else ""

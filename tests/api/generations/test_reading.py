@@ -28,7 +28,7 @@ async def test_a_new_generation_shows_its_first_stage_queued_and_its_credits_hel
     assert (body["video"], body["failure"], body["variants"]) == (None, None, [])
 
 
-FILES = ["/video", "/thumbnail", "/captions.srt", "/captions.vtt", "/inspection.png"]
+FILES = ["/video", "/thumbnail", "/captions.srt", "/captions.vtt", "/inspection.png", "/manifest.json"]
 
 
 @pytest.mark.parametrize("path", ["", *FILES, "/events"])
