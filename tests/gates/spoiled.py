@@ -153,6 +153,9 @@ SPOILED: dict[str, Spoiling] = {
         "black_s", options=rf"-vf drawbox=t=fill:c=black:enable='between(t\,1\,1.5)',{CAPTIONED} {PICTURE}"
     ),
     "bars above and below": spoil("full_frame", options=f"-vf scale=360:560,pad=360:640:0:40,setsar=1 {PICTURE}"),
+    "bars in one scene": spoil(
+        "full_frame", options=rf"-vf drawbox=y=0:h=30:t=fill:c=black:enable='gte(t\,2)' {PICTURE}"
+    ),
     "a scene without its voice": spoil(
         worker="speech_in_each_scene",
         inspect="words_on_speech",

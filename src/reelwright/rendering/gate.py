@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise, zip_longest
 
-from reelwright.rendering import making, motion, wording
+from reelwright.rendering import edges, making, motion, wording
 from reelwright.rendering.captions import CUE_MS, Cue, coverage, groups, letters
 from reelwright.rendering.gates import Check, Report, reported
 from reelwright.rendering.graph import GROUP_FRAMES, Loudness
@@ -22,7 +22,6 @@ DURATION_OFF = 0.10
 BLACK_S, FADE_S, FROZEN_S = 0.1, 0.5, 1.0
 UNPLANNED_BLACK_S = 0.3  # where nobody told which fades are meant
 FRAME_MS = 1000 / FPS
-FULL_FRAME = 0.97
 LIKENESS, LAG_MS = 0.35, 40.0
 OVER_MUSIC_DB = 12.0  # the least by which music lies below who speaks; 20 is what WCAG 2.2, 1.4.7 asks
 WORDS_VOICED, LETTERS_DRAWN = 0.8, 0.9
@@ -36,7 +35,7 @@ _QUARTER = 4
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What looking at every frame found: black and frozen spans in seconds, and the share of the frame in use.
+    """What looking at every frame found: black and frozen spans in seconds, and bars in some of them.
 
     `decoded` is how many frames were shown, `damaged` how often the decoder had to guess or gave up. Of a frozen span
     only the start is kept: where it lasts to the end, no end of it is told.
@@ -44,7 +43,7 @@ class Seen:
 
     black: tuple[tuple[float, float], ...]
     frozen: tuple[float, ...]
-    used: tuple[float, float]
+    framed: tuple[edges.Sample, ...]
     decoded: int
     damaged: int
 
@@ -87,18 +86,16 @@ class Wanted:
 
 
 def seen(report: str, *, width: int, height: int, length_ms: float) -> Seen:
-    """Read what `graph.measure_picture` printed about a file of that size. No crop line: it is all black.
+    """Read what `graph.measure_picture` printed about a file of that size.
 
     Rests that follow on each other are one: a key frame, written anew, moves even a picture that stands still.
     """
     black = re.findall(r"black_start:\s*([\d.]+)\s+black_end:\s*([\d.]+)", report)
-    crops = re.findall(r"crop=(-?\d+):(-?\d+):", report)
     decoded = re.findall(r"frame=\s*(\d+)", report)
-    wide, high = (int(n) for n in crops[-1]) if crops else (0, 0)
     return Seen(
         black=tuple((float(a), float(b)) for a, b in black),
         frozen=tuple(start for start, end in _rests(report, length_ms / 1000) if end - start >= FROZEN_S),
-        used=(max(0, wide) * _QUARTER / width, max(0, high) * _QUARTER / height),
+        framed=edges.samples(report, width=width // _QUARTER, height=height // _QUARTER),
         decoded=int(decoded[-1]) if decoded else 0,
         damaged=len(re.findall(r"concealing \d+ DC|Error submitting packet to decoder|Invalid NAL unit size", report)),
     )
@@ -223,8 +220,8 @@ def _picture(wanted: Wanted, found: Seen) -> Iterator[Check]:
     longest = max((b - a for a, b in found.black if b - a > FADE_S or not _faded(a, b, wanted.fades)), default=0.0)
     yield Check("black_s", longest < most, round(longest, 3), most)
     yield Check("frozen", not found.frozen, list(found.frozen), f"no picture still for {FROZEN_S} s")
-    used = [round(share, 3) for share in found.used]
-    yield Check("full_frame", min(found.used) >= FULL_FRAME, used, FULL_FRAME)
+    used = [round(share, 3) for share in edges.narrowest(found.framed, fades=wanted.fades, black=found.black)]
+    yield Check("full_frame", min(used) >= edges.FULL, used, edges.FULL)
 
 
 def _faded(start: float, end: float, fades: tuple[tuple[float, float], ...] | None) -> bool:
