@@ -1,7 +1,7 @@
 """/v1/providers: who does the work, with which models, and how they do; and for administrators, on or off."""
 
 from itertools import groupby
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from litestar import Response, get, patch
@@ -29,12 +29,27 @@ class ProviderView(msgspec.Struct, frozen=True, kw_only=True):
     crafts: tuple[Craft, ...]
 
 
+class SizeView(msgspec.Struct, frozen=True, kw_only=True):
+    """In pixels."""
+
+    width: int
+    height: int
+
+
 class ModelView(msgspec.Struct, frozen=True, kw_only=True):
-    """One model and what it does: text, picture, vision, speech, music."""
+    """One model and what it does: text, picture, vision, speech, music; null is what isn't its craft, or has no bound.
+
+    `structured`: it holds its answers to a schema by itself. `sizes` are those of its pictures. `word_times`: exact, or
+    estimated from the sound. `most_characters`: of a text that it speaks at once.
+    """
 
     provider: str
     model: str
     crafts: tuple[Craft, ...]
+    structured: bool | None
+    sizes: tuple[SizeView, ...] | None
+    word_times: Literal["exact", "estimated"] | None
+    most_characters: int | None
     enabled: bool
     in_use: bool
 
@@ -161,10 +176,17 @@ def _provider(models: list[Offered]) -> ProviderView:
 
 
 def _model(each: Offered) -> ModelView:
+    crafts, known = each.offer.crafts, each.offer.known
+    speaks = Craft.SPEECH in crafts
+    sizes = tuple(SizeView(width=width, height=height) for width, height in known.sizes)
     return ModelView(
         provider=each.offer.provider,
         model=each.offer.model,
-        crafts=each.offer.crafts,
+        crafts=crafts,
+        structured=known.structured if Craft.TEXT in crafts else None,
+        sizes=(sizes or None) if Craft.PICTURE in crafts else None,
+        word_times=("exact" if known.exact_times else "estimated") if speaks else None,
+        most_characters=(known.most_characters or None) if speaks else None,
         enabled=each.offer.enabled,
         in_use=each.in_use,
     )

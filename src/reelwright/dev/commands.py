@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import rich_click as click
 from rich.console import Console
@@ -54,14 +55,29 @@ def _text_of(file: Path | None) -> str | None:
     help="The mood of pictures and music.",
 )
 @click.option("--language", default="en", show_default=True, help="The language of the narration.")
-@click.option("--music", type=click.Choice(["auto", "none"]), default="auto", show_default=True, help="Music bed.")
+@click.option("--music", default="auto", show_default=True, help="auto, none, a mood or a track's id.")
 @click.option(
     "--profile",
-    type=click.Choice(["normal", "fast"]),
+    type=click.Choice(["normal", "fast", "preview"]),
     default="normal",
     show_default=True,
-    help="fast: sooner, in a file twice as large.",
+    help="fast: sooner, in a file twice as large; preview: 360 pixels, for a look.",
 )
+@click.option(
+    "--platform",
+    type=click.Choice(["tiktok", "reels", "shorts"]),
+    default="tiktok",
+    show_default=True,
+    help="Whose buttons the captions keep clear of.",
+)
+@click.option(
+    "--caption-style",
+    type=click.Choice(["classic", "box", "karaoke", "pop", "subtitle"]),
+    default="classic",
+    show_default=True,
+    help="How captions look.",
+)
+@click.option("--brand-kit", type=click.UUID, help="A brand kit's id: its font, colours, logo, intro and outro.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 @DATA
 def make(
@@ -76,6 +92,9 @@ def make(
     language: str,
     music: str,
     profile: str,
+    platform: str,
+    caption_style: str,
+    brand_kit: UUID | None,
     as_json: bool,  # noqa: FBT001 - a flag
     data: Path,
 ) -> None:
@@ -97,6 +116,9 @@ def make(
         "language": language,
         "music": music,
         "profile": profile,
+        "platform": platform,
+        "caption_style": caption_style,
+        "brand_kit_id": brand_kit and str(brand_kit),
     }
     begun = time.monotonic()
     with endpoints(data) as api:

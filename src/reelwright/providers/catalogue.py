@@ -70,7 +70,8 @@ class Model:
 
     `protocol`: OpenAI's chat completions, or Anthropic's messages. `structured`: answers are held to a JSON schema;
     where not, the schema stands in the prompt. `thinking_tokens`: what may be thought before the answer, and counts as
-    output. `most_characters`: of a text to speak, or of a picture's prompt. `voice_ids`: a voice's name there.
+    output. `most_characters`: of a text to speak, or of a picture's prompt; 0 and no `sizes` are no
+    bounds. `voice_ids`: a voice's name there.
     """
 
     provider: str
@@ -243,6 +244,8 @@ MODELS = (
             name=name,
             crafts=frozenset({craft}),
             lanes=_OFFLINE_LANES,
+            most_characters=0,
+            sizes=(),
             voices=OFFLINE_VOICES if craft is Craft.SPEECH else (),
             exact_times=craft is Craft.SPEECH,
         )

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.ground.postgres import Database
-from reelwright.providers.catalogue import Craft
+from reelwright.providers.catalogue import Craft, Model, model_of
 from reelwright.providers.circuit import Rules, State
 from reelwright.providers.fuses import Health
 
@@ -63,6 +63,11 @@ class Offer:
     enabled: bool
     calls: int
     failed: int
+
+    @property
+    def known(self) -> Model:
+        """What the catalogue tells of it."""
+        return model_of(self.provider, self.crafts[0], self.model)
 
     def doing(self, health: Mapping[tuple[str, str], Health]) -> Doing:
         """Return how the model does; failing: of ten calls or more at least half failed, as for the circuit."""

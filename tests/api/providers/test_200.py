@@ -36,6 +36,25 @@ async def test_providers_and_models_say_what_is_in_use(api: httpx.AsyncClient) -
     assert (await api.get("/v1/providers/status")).json()["status"] == "ok"
 
 
+NOTHING = {"structured": None, "sizes": None, "word_times": None, "most_characters": None}
+ABLE = {
+    "gpt-4.1": {"structured": True},
+    "MiniMax-M3": {"structured": False},
+    "gpt-image-2": {"sizes": [{"width": w, "height": h} for w, h in ((1088, 1920), (1088, 1088), (1920, 1088))]},
+    "drawing-1": {},
+    "speech-2.8-hd": {"word_times": "estimated", "most_characters": 3_000},
+    "eleven_flash_v2_5": {"word_times": "exact", "most_characters": 10_000},
+    "hibari-heart": {"word_times": "exact"},
+}
+
+
+async def test_models_say_what_they_are_able_to(api: httpx.AsyncClient) -> None:
+    models = {each["model"]: each for each in (await api.get("/v1/providers/models")).json()["models"]}
+    assert {name: {trait: models[name][trait] for trait in NOTHING} for name in ABLE} == {
+        name: NOTHING | able for name, able in ABLE.items()
+    }
+
+
 @pytest.mark.parametrize(
     ("failed", "ago", "status"), [(5, "1 min", "failing"), (4, "1 min", "ok"), (10, "6 min", "ok")]
 )
