@@ -177,6 +177,9 @@ SPOILED: dict[str, Spoiling] = {
     "late captions": spoil("caption_sync_ms", subtitles=_shifted(200)),
     "early captions": spoil(worker="caption_sync_ms", subtitles=_shifted(-300)),
     "letters that the font lacks": spoil("caption_letters", worker="caption_words", plan=_words("ⵜⵉⴼⵉⵏⴰⵖ")),
+    "one word of many in letters that the font lacks": spoil(
+        "caption_letters", worker="caption_words", plan=_words("", "", "", "wordⵣ", "", "", "", "")
+    ),
     "whispers and shouts": spoil(
         *("loudness_range_lu", "frames", "duration_s"),
         options=f"-vf loop=loop=3:size=120,setpts=N/30/TB -af aloop=loop=3:size=192000,"

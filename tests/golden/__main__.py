@@ -21,10 +21,7 @@ from tests.conftest import FAST, new_database
 from tests.golden.inputs import Golden, inputs, site
 from tests.golden.making import Kitchen, Told, opened
 
-HEAD = (
-    f"{'input':<20}{'length':>8}{'scenes':>7}{'gates':>8}{'drawn':>7}{'spoken':>7}{'words/s':>8}{'told':>11}"
-    f"  {'took':>6}  wrong"
-)
+HEAD = f"{'input':<20}{'length':>8}{'scenes':>7}{'gates':>8}{'spoken':>7}{'words/s':>8}{'told':>11}  {'took':>6}  wrong"
 
 
 @contextlib.contextmanager
@@ -61,7 +58,7 @@ def line(told: Told) -> str:
     """Return an input's line of the table."""
     shown = f"{told.said}/{told.given}" if told.given else str(told.said)
     return (
-        f"{told.name:<20}{told.length_s:>7.1f}s{told.scenes:>7}{told.gates:>8}{told.drawn:>6.0%}{told.spoken:>7.0%}{told.pace:>8.2f}"
+        f"{told.name:<20}{told.length_s:>7.1f}s{told.scenes:>7}{told.gates:>8}{told.spoken:>7.0%}{told.pace:>8.2f}"
         f"{shown:>11}  {told.took_s:>5.0f}s  {'; '.join(told.wrong) or '-'}"
     )
 

@@ -54,7 +54,7 @@ _FILES = {
 
 @dataclass(kw_only=True)
 class Told:
-    """What became of an input. `drawn` is the share of words whose letters are all there; words are counted spoken.
+    """What became of an input. Words are counted spoken.
 
     `spoken` is the share of the time in which someone speaks.
     """
@@ -63,7 +63,6 @@ class Told:
     length_s: float = 0.0
     scenes: int = 0
     gates: str = "-"
-    drawn: float = 0.0
     pace: float = 0.0
     spoken: float = 0.0
     said: int = 0
@@ -168,7 +167,6 @@ def _judged(told: Told, gate: Mapping[str, Any]) -> None:
     failed = [check["name"] for check in checks if check["passed"] is False]
     told.gates = f"{sum(check['passed'] is True for check in checks)}/{len(checks)}"
     told.wrong += [f"gate {name}" for name in failed]
-    told.drawn = next((check["value"] for check in checks if check["name"] == "caption_letters"), 0.0)
 
 
 def _counted(told: Told, one: Golden, variant: Variant) -> None:

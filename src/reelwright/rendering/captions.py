@@ -2,13 +2,13 @@
 
 import html
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from msgspec import structs
 
 from reelwright.ground.errors import Refusal
-from reelwright.rendering.fonts import Chain, covered
+from reelwright.rendering.fonts import Chain, lacking
 from reelwright.rendering.lettering import Block, Page, lay_out
 from reelwright.rendering.safearea import Area, safe_area
 from reelwright.rendering.scripts import (
@@ -26,7 +26,7 @@ from reelwright.rendering.timeline import FPS, Shot, Timeline, Word
 
 COLUMNS_A_WORD = 24  # a longer one, an address say, is cut: it would be too small to read
 LONGEST_TOKEN = 200
-LETTERS_DRAWN = 0.9
+_NAMED = 8
 LINGER_MS = 350
 CUE_CHARACTERS, CUE_MS, LINE_CHARACTERS = 64, 6000, 32
 _ENDS = re.compile(r"[.,!?;:…。、，！？；：،؛؟।][\"'”’)\]」』）]*$")
@@ -181,20 +181,19 @@ def _pieces(timeline: Timeline, shown: Callable[[str], str]) -> list[Piece]:
     return made
 
 
-def coverage(timeline: Timeline, style: Style = CLASSIC) -> float:  # noqa: ARG001 - behind each font stand all others
-    """Return the share of words whose letters and digits the caption fonts all have, whichever is chosen."""
-    return letters([word.text for word in timeline.words])
-
-
-def letters(words: Sequence[str]) -> float:
-    """Return the share of these words whose letters and digits the caption fonts all have."""
-    return covered([cleaned(word[:LONGEST_TOKEN]) for word in words])
+def undrawn(words: Iterable[str]) -> list[str]:
+    """Return the letters, digits and marks of these words that no caption font has, whichever is chosen."""
+    return lacking(" ".join(cleaned(word[:LONGEST_TOKEN]) for word in words))
 
 
 def require_letters(timeline: Timeline) -> None:
-    """Raise NoLetters before anything is rendered where fewer than nine words in ten can be drawn."""
-    if coverage(timeline) < LETTERS_DRAWN:
-        raise NoLetters("No caption font has this script's letters: choose another language.", field="language")
+    """Raise NoLetters before anything is rendered where a letter can't be drawn: a word without it misleads."""
+    if letters := undrawn(word.text for word in timeline.words):
+        named = " ".join(letters[:_NAMED]) + (" …" if len(letters) > _NAMED else "")
+        raise NoLetters(
+            f"No caption font has {named}: write these words in other letters, or choose another language.",
+            field="language",
+        )
 
 
 def _short(text: str) -> str:

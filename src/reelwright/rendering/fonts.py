@@ -1,5 +1,6 @@
 """The caption fonts, and which of them draws a letter that the chosen one lacks."""
 
+import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,8 @@ from PIL import Image, ImageDraw, ImageFont
 from reelwright.rendering.scripts import joins
 
 _NOWHERE = "\U0010fffd"  # a private-use code point that no text font draws: it shows as the font's "missing" box
-_PROBED_AT = 40
+_PROBED_AT, _PLAIN = 40, ImageFont.Layout.BASIC
+_CHOOSES = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")  # a mark that only picks one of a sign's pictures
 _LACKING = 0.1  # of a reel's words: fewer odd names are drawn in another font
 
 
@@ -94,28 +96,33 @@ FACES = {face.name: face for face in _FACES}
 
 
 @lru_cache(maxsize=256)
-def _missing(name: str) -> bytes:
-    return _drawn(FACES[name], _NOWHERE)
+def _missing(name: str, *, mark: bool) -> bytes:
+    return _drawn(FACES[name], _NOWHERE, mark=mark)
 
 
-def _drawn(face: Face, character: str) -> bytes:
+def _drawn(face: Face, character: str, *, mark: bool) -> bytes:
+    """Draw a character alone. A mark isn't shaped: that would move its box for a missing one, too."""
     canvas = Image.new("L", (_PROBED_AT * 3, _PROBED_AT * 3))
-    ImageDraw.Draw(canvas).text(
-        (_PROBED_AT, 2 * _PROBED_AT), character, font=face.loud.at(_PROBED_AT), fill=255, anchor="ls"
+    font = (
+        ImageFont.truetype(str(face.loud.file), _PROBED_AT, layout_engine=_PLAIN) if mark else face.loud.at(_PROBED_AT)
     )
+    ImageDraw.Draw(canvas).text((_PROBED_AT, 2 * _PROBED_AT), character, font=font, fill=255, anchor="ls")
     return canvas.tobytes()
 
 
 @lru_cache(maxsize=16_384)
 def has_glyph(character: str, name: str = "poppins") -> bool:
     """Return whether a family draws this character, and not its box for missing ones."""
-    return character.isspace() or joins(character) or _drawn(FACES[name], character) != _missing(name)
+    if character.isspace() or joins(character):
+        return True
+    mark = unicodedata.category(character).startswith("M")
+    return _drawn(FACES[name], character, mark=mark) != _missing(name, mark=mark)
 
 
 def fallen_back(text: str, has: Callable[[str], bool]) -> tuple[str, bool]:
-    """Return a cleaned text in letters that can be drawn, and whether no letter or digit was lost.
+    """Return a cleaned text in letters that can be drawn, and whether no letter, digit or mark on one was lost.
 
-    What can't falls back to its plain form (NFKD without marks), and is else left out.
+    What can't falls back to its plain form (NFKD without marks), and is else left out. Emoji and other symbols may be.
     """
     out: list[str] = []
     whole = True
@@ -123,10 +130,16 @@ def fallen_back(text: str, has: Callable[[str], bool]) -> tuple[str, bool]:
         if has(character):
             out.append(character)
             continue
-        plain = [c for c in unicodedata.normalize("NFKD", character) if not unicodedata.combining(c) and has(c)]
+        parts = unicodedata.normalize("NFKD", character)
+        plain = [c for c in parts if not unicodedata.combining(c) and has(c)]
         out += plain
-        whole = whole and (bool(plain) or unicodedata.category(character)[0] not in "LN")
+        spells = unicodedata.category(character)[0] in "LN" and not plain
+        whole = whole and not spells and not any(_spells(c) for c in parts)
     return " ".join("".join(out).split()), whole
+
+
+def _spells(mark: str) -> bool:
+    return unicodedata.category(mark) in {"Mn", "Mc"} and not _CHOOSES.match(mark)
 
 
 @dataclass(frozen=True)
@@ -172,8 +185,7 @@ class Chain:
         return next((name for name in self.names if has_glyph(character, name)), self.chosen)
 
 
-def covered(words: Sequence[str]) -> float:
-    """Return the share of cleaned words whose letters and digits the fonts all have; 1 without words."""
+def lacking(text: str) -> list[str]:
+    """Return the letters, digits and marks of a cleaned text that no font has, in their order."""
     chain = Chain("poppins")
-    whole = [chain.drawable(word)[1] for word in words]
-    return sum(whole) / len(whole) if whole else 1.0
+    return [character for character in dict.fromkeys(text) if not chain.drawable(character)[1]]

@@ -130,7 +130,7 @@ _TOLD: tuple[tuple[int, str, str, str, str], ...] = (
     (17, "frozen", "seconds at which the picture stops", "give the scene motion, or replace the stuck clip", ""),
     (18, "motion", "jerks, steps back, and speed of the zoom", "ease the camera, or give a slower move", _PLAN),
     (19, "scenes_alike", "scenes that look like another", "give each scene a picture of its own", _PLAN),
-    (20, "caption_letters", "share of words the font can draw", "choose a font that has these letters", _CAPTIONS),
+    (20, "caption_letters", "letters that no font draws", "write these words in other letters", _CAPTIONS),
     (
         21,
         "lossy_generations",
@@ -212,7 +212,7 @@ _UNITS = {
     "mb_a_minute": " MB",
     "rate": " fps",
 }
-_AT_LEAST = {"full_frame", "speech_in_each_scene", "words_on_speech", "caption_letters", "voice_over_music_db"}
+_AT_LEAST = {"full_frame", "speech_in_each_scene", "words_on_speech", "voice_over_music_db"}
 _WITHIN = {"speech_sync_ms", "caption_sync_ms"}
 _AT_MOST = {
     *("constant_frame_rate", "audio_video_length_ms", "audio_video_start_ms", "true_peak_dbtp", "black_s"),
