@@ -21,6 +21,7 @@ from tests.builders import a_generation, an_account
 from tests.journeys.conftest import a_story, one
 from tests.simulators.youtube import TOKEN, SimulatedYouTube, simulated_youtube
 
+KEY = "a secret of tests that is long enough"
 PIECE = 256 * 1024
 REEL = bytes(range(251)) * 3_000  # three pieces, the last one short
 
@@ -53,7 +54,7 @@ class Channel:
             youtube=replace(self.youtube, **change),  # type: ignore[arg-type] - texts, every one
             db=self.room.db,
             storage=self.room.storage,
-            seal=Seal("a secret of tests that is long enough"),
+            seal=Seal(KEY),
         )
 
     async def row(self) -> dict[str, object]:
@@ -151,7 +152,7 @@ async def _stopped_midway(channel: Channel) -> None:
             youtube=Lapsing(token=TOKEN, url=channel.server.url, pause_s=0.001, piece=PIECE),
             db=channel.room.db,
             storage=channel.room.storage,
-            seal=Seal("a secret of tests that is long enough"),
+            seal=Seal(KEY),
         )
     assert channel.server.videos == {}
 
@@ -188,6 +189,27 @@ async def test_a_session_that_is_gone_is_begun_anew_while_nothing_can_be_there(c
     channel.server.sessions.clear()
     assert (await channel.publish()).video == "video-1"
     assert channel.server.videos == {"video-1": REEL}
+
+
+async def test_a_session_that_a_key_of_before_sealed_is_begun_anew(
+    channel: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _stopped_midway(channel)
+    monkeypatch.setattr("tests.journeys.test_publishing.KEY", "another secret, and the one before is gone")
+    assert (await channel.publish()).video == "video-1"
+    assert channel.server.videos == {"video-1": REEL}
+
+
+async def test_one_that_a_key_of_before_sealed_may_be_there_too(
+    channel: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _stopped_midway(channel)
+    async with channel.room.db.begin() as tx:
+        await tx.execute(text("UPDATE publications SET whole = true"))
+    monkeypatch.setattr("tests.journeys.test_publishing.KEY", "another secret, and the one before is gone")
+    with pytest.raises(MayBeThere):
+        await channel.publish()
+    assert (await channel.row())["state"] == "unknown"
 
 
 async def test_one_that_may_be_there_is_left_to_a_person(channel: Channel) -> None:

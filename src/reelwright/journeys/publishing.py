@@ -11,7 +11,7 @@ from reelwright.ground import log
 from reelwright.ground.errors import Kind, NotFound, Outage, Refusal
 from reelwright.ground.ids import GenerationId
 from reelwright.ground.postgres import Database
-from reelwright.ground.sealing import Seal
+from reelwright.ground.sealing import BrokenSealError, Seal
 from reelwright.ground.storage import Storage
 from reelwright.providers import Arrived, Notice, Publication, Publications, SessionGone, YouTube
 
@@ -138,7 +138,7 @@ async def _found(generation: GenerationId, privacy: str, db: Database) -> tuple[
 
 async def _uploaded(upload: _Upload, begun: Publication) -> str:
     """Send what isn't there yet, and return the video's id. Raises MayBeThere, UploadRefused, Outage."""
-    session, whole = _opened(begun, upload.seal), begun.whole
+    session, whole = await _taken_up(upload, begun), begun.whole
     arrived: Arrived | None = None
     tries = 0
     while True:
@@ -159,9 +159,7 @@ async def _uploaded(upload: _Upload, begun: Publication) -> str:
             tries = 0 if arrived.size > before else tries + 1
         except SessionGone:
             if whole:
-                async with upload.db.begin() as tx:
-                    await Publications(tx, upload.generation, PLATFORM).lost()
-                raise _may_be_there() from None
+                raise await _lost(upload) from None
             session = None
             tries += 1
             if not await upload.youtube.rest(tries, timedelta(0)):
@@ -195,10 +193,25 @@ async def _settled(upload: _Upload, video: str) -> None:
         await Publications(tx, upload.generation, PLATFORM).published(video)
 
 
-def _opened(begun: Publication, seal: Seal) -> str | None:
+async def _taken_up(upload: _Upload, begun: Publication) -> str | None:
+    """Return the session that was begun; None for none, or one that a key we have no more has sealed.
+
+    Raises MayBeThere.
+    """
     if begun.session is None:
         return None
-    return seal.decrypted(_SEAL, begun.session).decode()
+    try:
+        return upload.seal.decrypted(_SEAL, begun.session).decode()
+    except BrokenSealError:
+        if begun.whole:
+            raise await _lost(upload) from None
+        return None
+
+
+async def _lost(upload: _Upload) -> MayBeThere:
+    async with upload.db.begin() as tx:
+        await Publications(tx, upload.generation, PLATFORM).lost()
+    return _may_be_there()
 
 
 def _may_be_there() -> MayBeThere:
