@@ -70,10 +70,19 @@ class Seal:
 
     def decrypted(self, purpose: str, sealed: bytes) -> bytes:
         """Return what was encrypted. Raises BrokenSealError."""
+        return self._decrypted(purpose, sealed)[0]
+
+    def renewed(self, purpose: str, sealed: bytes, *, nonce: bytes) -> bytes | None:
+        """Return it encrypted anew, where the previous secret made it; else None. Raises BrokenSealError."""
+        plain, age = self._decrypted(purpose, sealed)
+        return self.encrypted(purpose, plain, nonce=nonce) if age else None
+
+    def _decrypted(self, purpose: str, sealed: bytes) -> tuple[bytes, int]:
+        """Return what was encrypted, and by which of the secrets."""
         nonce, rest = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
-        for key in self._of(purpose):
+        for age, key in enumerate(self._of(purpose)):
             try:
-                return AESGCM(key).decrypt(nonce, rest, purpose.encode())
+                return AESGCM(key).decrypt(nonce, rest, purpose.encode()), age
             except (InvalidTag, ValueError):
                 continue
         raise BrokenSealError(purpose)

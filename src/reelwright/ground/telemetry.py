@@ -102,6 +102,12 @@ WEBHOOKS = Counter(
     "Webhooks tried; outcome is delivered, waiting, given_up or lost.",
     ["type", "outcome"],
 )
+WEBHOOK_SECRETS = Gauge(
+    "reelwright_webhook_secrets",
+    "Endpoints whose secret, when this process last looked, the present key hadn't sealed (old), or no key opened"
+    " (unreadable; alarm on any).",
+    ["state"],
+)
 
 _TICK_S = 0.1
 _WINDOW_S = 10.0

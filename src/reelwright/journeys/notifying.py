@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from uuid import UUID
 
 from reelwright import notices
 from reelwright.accounts import Account, Accounts
@@ -11,6 +12,7 @@ from reelwright.ground.sealing import BrokenSealError, Seal
 
 _log = log.logger("journeys.notifying")
 _MAILS, _DELIVERIES = 10, 16
+_SECRETS, _SHOWN = 500, 10
 _ROUND_S = 20.0
 """No batch, and no e-mail of a batch, is begun after so long: other chores wait behind this one."""
 
@@ -101,6 +103,21 @@ async def _verdict(
 
 
 async def seal_secrets(*, db: Database, seal: Seal) -> int:
-    """Encrypt secrets that were stored before they were; return how many. Raises Outage."""
-    async with db.begin() as tx:
-        return await notices.seal_old(tx, seal, limit=200)
+    """Look through all webhooks' secrets and seal by the present key what it hasn't sealed; return how many had such.
+
+    Each page is a transaction of its own, so a stop in the middle loses nothing. Raises Outage.
+    """
+    after: UUID | None = UUID(int=0)
+    old, unreadable = 0, list[str]()
+    while after is not None:
+        async with db.begin() as tx:
+            page = await notices.seal_anew(tx, seal, after=after, limit=_SECRETS)
+        old, after = old + page.old, page.last
+        unreadable += map(str, page.unreadable)
+    telemetry.WEBHOOK_SECRETS.labels("old").set(old)
+    telemetry.WEBHOOK_SECRETS.labels("unreadable").set(len(unreadable))
+    if old:
+        _log.info("webhook_secrets.sealed_anew", endpoints=old)
+    if unreadable:
+        _log.error("webhook_secrets.unreadable", endpoints=len(unreadable), first=unreadable[:_SHOWN])
+    return old

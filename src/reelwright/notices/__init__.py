@@ -22,7 +22,7 @@ from reelwright.notices.endpoints import (
 from reelwright.notices.mailbox import Mail, Outcome, Verdict, claim_mails, put_back, settle_mail, unwanted
 from reelwright.notices.model import CHOOSABLE, EVENTS, LETTERS, Delivery, Endpoint, Kind, Try, Wanted, message_id
 from reelwright.notices.post import MailSettingRefused, Post, SendMail
-from reelwright.notices.secrecy import opened, seal_old, sealed
+from reelwright.notices.secrecy import opened, seal_anew, sealed
 from reelwright.notices.telling import (
     PreferencesChanged,
     choose,
@@ -73,7 +73,7 @@ __all__ = [
     "proof_in",
     "put_back",
     "replay",
-    "seal_old",
+    "seal_anew",
     "sealed",
     "settle_delivery",
     "settle_mail",
