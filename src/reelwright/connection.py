@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from reelwright import api
 
 HEAD_BYTES = 32 * 1024
 HEAD_LINES = 100
@@ -20,12 +22,22 @@ AT_ONCE = 1000
 """Requests that a process answers at a time, open streams among them; more are told to come back."""
 _WATCHED = b"/health/"  # who is asked whether he lives must not seem dead for being busy
 
-_SAID = {
-    400: ("request.malformed", "This is no HTTP/1.1 request."),
-    408: ("request.too_slow", "The request took too long to arrive."),
-    503: ("service.busy", "Too many requests at once: send it again in a moment."),
-    431: ("request.head_too_large", f"Send at most {HEAD_LINES} headers and {HEAD_BYTES} bytes of them."),
-}
+_SHOWN_BYTES = 1024  # of an address that may be without end
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    status: int
+    code: str
+    detail: str
+
+
+_MALFORMED = _Said(400, code="request.malformed", detail="This is no HTTP/1.1 request.")
+_SLOW = _Said(408, code="request.too_slow", detail="The request took too long to arrive.")
+_LARGE = _Said(
+    431, code="request.head_too_large", detail=f"Send at most {HEAD_LINES} headers and {HEAD_BYTES} bytes of them."
+)
+_BUSY = _Said(503, code="service.busy", detail="Too many requests at once: send it again in a moment.")
 
 
 class _Turned(Exception):  # noqa: N818 - it turns somebody away
@@ -43,7 +55,8 @@ class Bounded(HttpToolsProtocol):
     _in_head = True
     _head_bytes = 0
     _unread_bytes = 0
-    _refusal = 400
+    _refusal = _MALFORMED
+    url = b""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] - as uvicorn itself has it
         super().connection_made(transport)
@@ -59,7 +72,7 @@ class Bounded(HttpToolsProtocol):
             self._head_bytes += len(data)
         super().data_received(data)
         if self._in_head and self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
-            self._refusal = 431
+            self._refusal = _LARGE
             self.send_400_response("")
 
     def on_message_begin(self) -> None:
@@ -73,10 +86,10 @@ class Bounded(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > HEAD_BYTES or len(self.headers) > HEAD_LINES:
-            self._refusal = 431
+            self._refusal = _LARGE
             raise _Turned
         if len(self.tasks) >= AT_ONCE and not self.url.startswith(_WATCHED):
-            self._refusal = 503
+            self._refusal = _BUSY
             raise _Turned
         self._in_head = False
         self._unread_bytes = 0
@@ -95,16 +108,20 @@ class Bounded(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self._in_head, self._head_bytes, self._late_at = True, 0, None
+        self.url, self.headers = b"", []  # they are not the next one's
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's one sentence for everything
-        code, detail = _SAID[self._refusal]
-        problem: dict[str, Any] = {"status": self._refusal, "code": code, "detail": detail}
-        content = json.dumps({"type": "about:blank", "title": HTTPStatus(self._refusal).phrase, **problem}).encode()
+        said = self._refusal
+        known = None if self._in_head else self.scope.get("request_id")  # by then the gatehouse has chosen it
+        request_id = str(known or api.request_id_of(self.headers or []))
+        path = self.url.partition(b"?")[0][:_SHOWN_BYTES].decode("latin-1")
+        problem = api.problem(said.status, said.code, detail=said.detail, instance=path, request_id=request_id)
+        content = json.dumps(problem).encode()
         head = b"content-type: application/problem+json\r\nx-content-type-options: nosniff\r\nconnection: close\r\n"
-        head += b"retry-after: 1\r\n" if self._refusal == HTTPStatus.SERVICE_UNAVAILABLE else b""
-        length = f"content-length: {len(content)}\r\n\r\n".encode()
+        head += b"retry-after: 1\r\n" if said.status == HTTPStatus.SERVICE_UNAVAILABLE else b""
+        head += f"x-request-id: {request_id}\r\ncontent-length: {len(content)}\r\n\r\n".encode()
         if self._may_answer():
-            self.transport.write(STATUS_LINE[self._refusal] + head + length + content)
+            self.transport.write(STATUS_LINE[said.status] + head + content)
         self.transport.close()
 
     def _may_answer(self) -> bool:
@@ -128,5 +145,5 @@ class Bounded(HttpToolsProtocol):
         if self.loop.time() < self._late_at:
             self._watch = self.loop.call_at(self._late_at, self._look)
             return
-        self._refusal = 408
+        self._refusal = _SLOW
         self.send_400_response("")

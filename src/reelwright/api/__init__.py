@@ -39,7 +39,7 @@ from reelwright.api.drafts import add_draft, change_draft, delete_draft, list_dr
 from reelwright.api.files import captions, inspection, manifest, ranked_thumbnail, thumbnail, video
 from reelwright.api.following import events, events_by_ticket, ticket
 from reelwright.api.generations import cancel, list_generations, pause, read_generation
-from reelwright.api.guarding import Gatehouse, guard
+from reelwright.api.guarding import Gatehouse, guard, request_id_of
 from reelwright.api.health import live, metrics, ready
 from reelwright.api.idempotency import again_of
 from reelwright.api.ingestion import ingest, read_ingestion, retry_ingestion
@@ -64,7 +64,7 @@ from reelwright.api.payments import (
     subscribe,
 )
 from reelwright.api.pipeline import pause_pipeline, read_pipeline, resume_pipeline, start_stage
-from reelwright.api.problems import HANDLERS
+from reelwright.api.problems import HANDLERS, problem
 from reelwright.api.providers import list_models, list_providers, provider_status, switch_model, switch_provider
 from reelwright.api.regenerations import regenerate
 from reelwright.api.resumptions import resume
@@ -120,7 +120,9 @@ __all__ = [
     "account_of",
     "guard",
     "operator_routes",
+    "problem",
     "public_routes",
+    "request_id_of",
     "track_request",
     "v1",
 ]

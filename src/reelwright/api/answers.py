@@ -289,6 +289,9 @@ def codes(one: Operation) -> set[str]:
 def _shaped(one: Operation) -> Iterator[str]:
     """Yield what follows from guards, path, body and parameters."""
     yield from ("request.invalid", "request.host", "service.bug")
+    yield from ("request.malformed", "request.too_slow", "request.head_too_large")
+    if not one.path.startswith("/health/"):
+        yield "service.busy"
     if one.signed_in:
         yield from ("auth.required", "auth.insufficient_scope", "database.unavailable", "database.conflict")
         if one.method not in {"GET", "HEAD"}:
@@ -301,8 +304,8 @@ def _shaped(one: Operation) -> Iterator[str]:
         yield "idempotency.key_reused"
     if one.method in {"POST", "PUT", "PATCH"}:
         yield "request.content_type"
-        if one.body is not None:
-            yield "request.too_large"
+    if one.method not in {"GET", "HEAD"}:
+        yield "request.too_large"
 
 
 def headers(one: Operation) -> Iterator[str]:

@@ -83,6 +83,12 @@ def guard(app: Litestar, house: Gatehouse) -> None:
     app.asgi_handler = _guarded(app.asgi_handler, house)
 
 
+def request_id_of(headers: Headers) -> str:
+    """Return the caller's id, where it is a plain token, else a new one."""
+    given = next((value for name, value in headers if name == b"x-request-id"), b"")
+    return given.decode() if _GIVEN.fullmatch(given) else secrets.token_hex(16)
+
+
 def _guarded(inner: ASGIApp, house: Gatehouse) -> ASGIApp:
     async def handler(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
@@ -90,7 +96,7 @@ def _guarded(inner: ASGIApp, house: Gatehouse) -> ASGIApp:
             return
         began = time.perf_counter()
         headers: Headers = list(scope["headers"])
-        chosen = _request_id(headers)
+        chosen = request_id_of(headers)
         scope["request_id"] = chosen  # type: ignore[typeddict-unknown-key]  # ASGI scopes carry extensions
         origin = _listed_origin(headers, house)
         status = 0
@@ -156,12 +162,6 @@ def _check(scope: HTTPScope, headers: Headers, house: Gatehouse) -> None:
         raise _Turned(
             "Send the body as it is, without a Content-Encoding.", field="Content-Encoding", code="request.content_type"
         )
-
-
-def _request_id(headers: Headers) -> str:
-    """Return the caller's id, where it is a plain token, else a new one."""
-    given = next((value for name, value in headers if name == b"x-request-id"), b"")
-    return given.decode() if _GIVEN.fullmatch(given) else secrets.token_hex(16)
 
 
 def _listed_origin(headers: Headers, house: Gatehouse) -> bytes | None:

@@ -15,6 +15,7 @@ _TITLES: Mapping[int, str] = {
     404: "Not found",
     405: "Method not allowed",
     406: "Not acceptable",
+    408: "Too slow",
     409: "In conflict with the present state",
     412: "Changed in the meantime",
     413: "Too large",
@@ -22,6 +23,7 @@ _TITLES: Mapping[int, str] = {
     416: "No such range",
     422: "This Idempotency-Key belongs to another request",
     429: "A limit is reached",
+    431: "Too large a head",
     500: "Something broke on our side",
     503: "Not available right now",
 }

@@ -43,6 +43,19 @@ _CODES: Mapping[int, str] = {
 }
 
 
+def problem(status: int, code: str, *, detail: str, instance: str, request_id: str | None) -> dict[str, object]:
+    """Return what every problem document says."""
+    return {
+        "type": uri_of(code),
+        "title": title_of(status),
+        "status": status,
+        "detail": detail,
+        "instance": instance,
+        "code": code,
+        "request_id": request_id,
+    }
+
+
 def document(
     request: Request[Any, Any, Any],
     *,
@@ -56,15 +69,8 @@ def document(
 ) -> Response[dict[str, object]]:
     """Return the problem document with its headers: `Retry-After` in whole seconds, at least 1, where waiting helps."""
     body: dict[str, object] = dict(extra or {})  # first, so that none of it stands in for a name of RFC 9457
-    body |= {
-        "type": uri_of(code),
-        "title": title_of(status),
-        "status": status,
-        "detail": detail,
-        "instance": request.url.path,
-        "code": code,
-        "request_id": request.scope.get("request_id"),
-    }
+    asked_as: Any = request.scope.get("request_id")
+    body |= problem(status, code, detail=detail, instance=request.url.path, request_id=asked_as)
     if field is not None:
         body["field"] = field
     headers = {} if wait is None else {"Retry-After": str(max(1, math.ceil(wait.total_seconds())))}

@@ -2,16 +2,22 @@
 
 import asyncio
 import contextlib
+import json
+import re
 import socket
 from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
 import uvicorn
 from litestar import Litestar
 
 from reelwright import connection, serving
+from reelwright.api.contract_schemas import PROBLEM
+from reelwright.api.problem_types import TYPES
 from tests.api.conftest import Person
 from tests.ground.test_log import lines
 from tests.waiting import wait_until
@@ -49,6 +55,19 @@ class Line:
         parts = [part for part in heard.split(b"HTTP/1.1 ") if part[:3].isdigit()]
         return [int(part[:3]) for part in parts], reset
 
+    async def heard(self, sent: bytes, *, then: bytes = b"") -> tuple[dict[str, str], dict[str, Any]]:
+        """Send, and more once that is answered; return the last answer's headers, status among them, and its JSON."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(sent)
+        if then:
+            await reader.readuntil(b"}")
+            writer.write(then)
+        answers = (await asyncio.wait_for(reader.read(), 20)).decode()
+        writer.close()
+        head, _, body = re.split(r"HTTP/1\.1 (?=\d{3} )", answers)[-1].partition("\r\n\r\n")
+        first, *lines = head.split("\r\n")
+        return dict(one.split(": ", 1) for one in lines) | {"status": first[:3]}, json.loads(body)
+
 
 @pytest.fixture
 async def line(app: Litestar, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Line]:
@@ -76,17 +95,40 @@ async def test_s38_one_request_too_many_is_told_to_come_back_and_health_is_not(
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "AT_ONCE", 0)
-    reader, writer = await asyncio.open_connection("127.0.0.1", line.port)
-    writer.write(b"GET /v1/limits HTTP/1.1\r\n" + HOST + b"\r\n")
-    answer = (await asyncio.wait_for(reader.read(), 20)).decode()
-    writer.close()
-    head, _, body = answer.partition("\r\n\r\n")
-    assert head.startswith("HTTP/1.1 503 ")
-    assert {"retry-after: 1", "content-type: application/problem+json"} <= set(head.split("\r\n"))
-    assert '"code": "service.busy"' in body
+    head, problem = await line.heard(b"GET /v1/limits HTTP/1.1\r\n" + HOST + b"\r\n")
+    assert (head["status"], head["retry-after"], problem["code"]) == ("503", "1", "service.busy")
     assert await line.said(LIVE + b"Connection: close\r\n\r\n") == ([200], False)
     monkeypatch.setattr(connection, "AT_ONCE", 1)
     assert await line.said(b"GET /v1/limits HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n") == ([401], False)
+
+
+async def test_what_the_wire_refuses_is_a_problem_of_the_contract(
+    line: Line, user: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who gets it can read it as any other, look it up, and quote its id, which a log line has, where there is one."""
+    ours, key = b"X-Request-Id: ours-12345\r\n", f"Authorization: Bearer {user.secret}\r\n".encode()
+    late = CREATE + JSON + key + b"Content-Length: 500\r\n"
+    asked = {
+        "request.malformed": (b"GET /v1/limits HTTP/1.1\r\n" + HOST + ours + b"X-A: \x00\r\n\r\n", "/v1/limits"),
+        "request.too_slow": (late + ours + b"\r\n{", "/v1/create"),
+        "request.head_too_large": (LIVE + ours + b"X: y\r\n" * 101 + b"\r\n", "/health/live"),
+        "service.busy": (b"GET /v1/limits?cursor=x HTTP/1.1\r\n" + HOST + ours + b"\r\n", "/v1/limits"),
+    }
+    for code, (sent, path) in asked.items():
+        monkeypatch.setattr(connection, "AT_ONCE", 0 if code == "service.busy" else 1000)
+        head, problem = await line.heard(sent)
+        jsonschema.validate(problem, PROBLEM)
+        assert (problem["code"], problem["instance"], problem["request_id"]) == (code, path, "ours-12345")
+        assert (problem["type"], problem["status"]) == (f"/problems/{code}", TYPES[code].status)
+        assert (head["status"], head["x-request-id"]) == (str(problem["status"]), "ours-12345")
+    monkeypatch.setattr(connection, "AT_ONCE", 1000)
+    with lines() as told:
+        _, late_one = await line.heard(late + b"\r\n{")
+        await wait_until(lambda: not line.server.server_state.tasks)
+    assert [each["request_id"] for each in told if each["event"] == "request"] == [late_one["request_id"]]
+    _, second = await line.heard(LIVE + ours + b"\r\n", then=b"\r\n" * 20_000)
+    assert (second["code"], second["instance"]) == ("request.head_too_large", "")
+    assert second["request_id"] != "ours-12345"
 
 
 SMUGGLED = {
