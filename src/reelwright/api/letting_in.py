@@ -5,6 +5,7 @@ A middleware and no guard: Litestar copies the route's handler for each guard of
 
 from typing import Any
 
+import msgspec
 from litestar.connection import ASGIConnection
 from litestar.types import ASGIApp, Receive, Scope, Send
 
@@ -26,9 +27,20 @@ def let_in(app: ASGIApp) -> ASGIApp:
             query_understood(connection, handler)
         key_understood(connection)
         generation_named(connection)
-        if marked(handler) and "idempotency-key" in connection.headers and b"dry_run" not in scope["query_string"]:
+        if marked(handler) and "idempotency-key" in connection.headers and not _dry(connection):
             await marking(app, scope, receive, send)
         else:
             await app(scope, receive, send)
 
     return entered
+
+
+def _dry(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
+    """Return whether nothing is to be done, as the handler will read it; what it can't read it refuses."""
+    if not connection.scope["query_string"]:
+        return False
+    said = connection.query_params.get("dry_run", "false")
+    try:
+        return msgspec.convert(said, bool, strict=False)
+    except msgspec.ValidationError:
+        return True

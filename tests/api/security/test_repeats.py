@@ -9,12 +9,15 @@ from uuid import uuid4
 import httpx
 import pytest
 from litestar import Litestar
+from redis.asyncio import Redis
 
 from reelwright.api.contract_text import EXAMPLES
 from reelwright.api.idempotency import unkept
 from reelwright.api.operations import Operation, operations
+from reelwright.generations import GenerationState
 from reelwright.ground.postgres import Database
 from tests.api.callers import Callers, everybody
+from tests.api.resume.test_resume import ended
 from tests.api.security.objects import MUSIC, a_media, objects
 from tests.builders import a_written_draft
 
@@ -137,6 +140,37 @@ async def test_a_repeat_does_nothing_though_much_has_happened_since(
     assert (await client.get(place, headers=callers.user)).json()["paused_at"]
     assert (await ask("cancel", "four")).json()["status"] == "cancelled"
     assert told(await ask("pause", "five")) == told(await ask("pause", "five")) == (409, None)
+
+
+@pytest.mark.parametrize("query", ["?dry_run=false", "?dry_run=0", "?%64ry_run=False"])
+async def test_a_repeat_that_says_it_is_no_dry_run_does_nothing_again(
+    query: str, client: httpx.AsyncClient, callers: Callers, ids: dict[str, str]
+) -> None:
+    """What was paused again meanwhile stays so, however the query spells that this is meant."""
+    place = f"/v1/generations/{ids['generation_id']}"
+
+    async def ask(what: str, key: str) -> httpx.Response:
+        return await client.post(f"{place}/{what}", json={}, headers={**callers.user, "Idempotency-Key": key})
+
+    assert (await ask("pause", "one")).json()["paused_at"]
+    assert told(await ask(f"resume{query}", "two")) == (202, None)
+    assert (await ask("pause", "three")).json()["paused_at"]
+    assert told(await ask(f"resume{query}", "two")) == (202, "true")
+    assert (await client.get(place, headers=callers.user)).json()["paused_at"]
+
+
+@pytest.mark.parametrize("query", ["?dry_run=true", "?dry_run=1", "?%64ry_run=true", "?dry_run=%74rue"])
+async def test_a_dry_run_leaves_its_key_to_what_is_done(
+    query: str, client: httpx.AsyncClient, callers: Callers, ids: dict[str, str], db: Database, redis: Redis
+) -> None:
+    """Who looks first and orders then, with one key, gets what he ordered, and no repeat of having looked."""
+    place, sent = f"/v1/generations/{ids['generation_id']}", {**callers.user, "Idempotency-Key": "one"}
+    await ended(db, ids["generation_id"], GenerationState.FAILED, redis)
+    seen = await client.post(f"{place}/resume{query}", json={}, headers=sent)
+    assert (told(seen), seen.json()["would_admit"]) == ((200, None), True)
+    assert told(await client.post(f"{place}/resume", json={}, headers=sent)) == (202, None)
+    assert told(await client.post(f"{place}/resume{query}", json={}, headers=sent))[1] is None
+    assert told(await client.post(f"{place}/resume", json={}, headers=sent)) == (202, "true")
 
 
 async def test_a_key_of_one_request_is_refused_for_another(
