@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Row as Record
-from sqlalchemy import and_, delete, func, or_, select, tuple_, update
+from sqlalchemy import any_, delete, false, func, literal, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -205,15 +205,21 @@ class Variants:
         """Return so many variants of the draft, those behind one of them; and the selected one, wherever it is."""
         query = select(VARIANTS.c.id).where(VARIANTS.c.draft_id == draft_id)
         if after is not None:
-            last = VARIANTS.alias("last")
-            here, there = (tuple_(t.c.generation_id, t.c.position) for t in (VARIANTS, last))
-            same = and_(VARIANTS.c.created_at == last.c.created_at, here > there)
-            behind = or_(VARIANTS.c.created_at < last.c.created_at, same)
-            query = query.join(last, and_(last.c.id == after, last.c.draft_id == draft_id)).where(behind)
-        wanted = query.order_by(*_newest_first()).limit(limit).scalar_subquery()
-        return await self._with_scenes(
-            select(*VARIANTS.c).where(or_(VARIANTS.c.id.in_(wanted), VARIANTS.c.id == selected))
-        )
+            query = query.where(*await self._behind(draft_id, after))
+        wanted = func.array(query.order_by(*_newest_first()).limit(limit).scalar_subquery())
+        # An OR beside a subquery would read the table whole; an array's members are looked up in the index.
+        ids = func.array_append(wanted, literal(selected, VARIANTS.c.id.type))
+        return await self._with_scenes(select(*VARIANTS.c).where(VARIANTS.c.id == any_(ids)))
+
+    async def _behind(self, draft_id: DraftId, after: VariantId) -> tuple[Any, ...]:
+        """Return what is true of the draft's variants that stand behind one of them: of none, where there is none."""
+        c = VARIANTS.c
+        place = select(c.created_at, c.generation_id, c.position).where(c.id == after, c.draft_id == draft_id)
+        last = (await self.session.execute(place)).one_or_none()
+        if last is None:
+            return (false(),)
+        same = tuple_(c.generation_id, c.position) > tuple_(literal(last.generation_id), literal(last.position))
+        return c.created_at <= last.created_at, or_(c.created_at < last.created_at, same)
 
     async def of_generation(self, generation_id: GenerationId) -> list[Variant]:
         """Return the variants that this generation works on: those it wrote, or the draft's if it writes none."""
