@@ -94,8 +94,8 @@ async def test_every_check_of_the_models_is_in_the_database_word_for_word(newest
     async with engine_of(newest).connect() as connection:
         migrated = await connection.run_sync(checks)
         await connection.execute(text("CREATE SCHEMA models"))
-        await connection.execute(text("SET search_path = models"))
-        await connection.run_sync(Row.metadata.create_all)
+        await connection.execute(text("SET search_path = models, public"))  # the latter has the extension
+        await connection.run_sync(Row.metadata.create_all, checkfirst=False)
         modelled = await connection.run_sync(checks)
         named = {c.name for t in Row.metadata.tables.values() for c in t.constraints if isinstance(c, CheckConstraint)}
     assert migrated == modelled

@@ -5,6 +5,7 @@ from reelwright.accounts.boosts import Boosts
 from reelwright.accounts.departures import Departure, Departures
 from reelwright.accounts.exports import Export, Exports, ExportTooSoon
 from reelwright.accounts.keys import well_formed
+from reelwright.accounts.listing import listed
 from reelwright.accounts.model import (
     GRACE,
     Account,
@@ -84,5 +85,6 @@ __all__ = [
     "Tickets",
     "address_of",
     "covers",
+    "listed",
     "well_formed",
 ]

@@ -90,15 +90,6 @@ _SET_DEMO = text(
     "UPDATE users SET demo = :demo, updated_at = now(), allowance_due_at = 'epoch'"
     " WHERE id = :id AND deleted_at IS NULL RETURNING id"
 )
-_LIST = text(
-    f"""
-    {_ACCOUNT}
-     WHERE u.deleted_at IS NULL AND u.id < :before
-       AND (CAST(:q AS text) IS NULL OR strpos(lower(u.email), lower(:q)) > 0)
-       AND (CAST(:plan AS text) IS NULL OR u.plan = :plan)
-     ORDER BY u.id DESC LIMIT :limit
-    """
-)
 _ALLOWANCE_DUE = text(
     """
     SELECT allowance_due_at, id FROM users
@@ -294,13 +285,6 @@ class Accounts:
         if await self.session.scalar(_SET_DEMO, {"id": account_id, "demo": demo}) is None:
             raise _no_such_account()
         return await self._present(account_id)
-
-    async def listed(
-        self, *, limit: int, before: UUID | None = None, q: str | None = None, plan: str | None = None
-    ) -> list[Account]:
-        """Return accounts, the newest first, behind this id; `q` is part of their address, `plan` their own."""
-        values = {"before": before or _NO_ID, "q": q, "plan": plan, "limit": limit}
-        return [Account(**dict(row)) for row in (await self.session.execute(_LIST, values)).mappings()]
 
     async def allowances_due(
         self, *, now: datetime, limit: int, after: tuple[datetime, UUID]

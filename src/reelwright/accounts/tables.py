@@ -32,6 +32,14 @@ class UserRow(Row):
         Index("uq_users_external_customer_id", "external_customer_id", unique=True),
         Index("ix_users_allowance_due_at", "allowance_due_at", "id", postgresql_where=text(_GIVEN)),
         Index("ix_users_unverified", "created_at", postgresql_where=text(_UNVERIFIED)),
+        Index("ix_users_plan", "plan", "id", postgresql_where=text("deleted_at IS NULL")),
+        Index(
+            "ix_users_email",
+            func.lower(text("email")).label("letters"),
+            postgresql_using="gin",
+            postgresql_ops={"letters": "gin_trgm_ops"},
+            postgresql_where=text("deleted_at IS NULL"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

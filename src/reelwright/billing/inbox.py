@@ -51,16 +51,16 @@ _POSTPONE = text(
      WHERE event_id = :id AND status = 'processing' AND attempts = :attempt
     """
 )
-_PAGE = text(
-    """
+_PAGE = """
     SELECT event_id AS id, type, created, livemode, object_id, received_at, status, attempts, next_attempt_at, error
       FROM stripe_events
-     WHERE (CAST(:status AS text) IS NULL OR status = :status)
-       AND (CAST(:after AS text) IS NULL OR (received_at, event_id) <
-            (SELECT last.received_at, last.event_id FROM stripe_events last WHERE last.event_id = :after))
+     WHERE {narrowed}(received_at, event_id) <
+           (CASE WHEN CAST(:after AS text) IS NULL THEN 'infinity'
+                 ELSE (SELECT last.received_at FROM stripe_events last WHERE last.event_id = :after) END,
+            coalesce(:after, ''))
      ORDER BY received_at DESC, event_id DESC LIMIT :limit
-    """
-)
+"""
+_ALL, _IN_STATUS = text(_PAGE.format(narrowed="")), text(_PAGE.format(narrowed="status = :status AND "))
 _REPLAY = text(
     """
     UPDATE stripe_events SET status = 'received', attempts = 0, next_attempt_at = now(), done_at = NULL, error = ''
@@ -169,8 +169,9 @@ class Inbox:
 
     async def page(self, *, status: str | None, after: str | None, limit: int) -> list[StoredEvent]:
         """Return events, the latest received first, behind the one with this id."""
-        values = {"status": status, "after": after, "limit": limit}
-        return [StoredEvent(**row) for row in (await self.session.execute(_PAGE, values)).mappings()]
+        values = {"after": after, "limit": limit} | ({} if status is None else {"status": status})
+        found = await self.session.execute(_ALL if status is None else _IN_STATUS, values)
+        return [StoredEvent(**row) for row in found.mappings()]
 
     async def replay(self, event: str) -> bool:
         """Have an event handled again, however it ended; False where there is none such, or it is being handled."""

@@ -27,10 +27,13 @@ class PriceVersionRow(Row):
     """One price list. The newest that is in force prices new work; running work keeps the one it was quoted by."""
 
     __tablename__ = "price_versions"
-    __table_args__ = (Index("uq_price_versions_source", "source", unique=True),)
+    __table_args__ = (
+        Index("uq_price_versions_source", "source", unique=True),
+        Index("ix_price_versions_effective_from", "effective_from", "version"),
+    )
 
     version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    effective_from: Mapped[datetime] = mapped_column(index=True, server_default=func.now())
+    effective_from: Mapped[datetime] = mapped_column(server_default=func.now())
     note: Mapped[str] = mapped_column(Text, server_default="")
     source: Mapped[str | None] = mapped_column(Text)
     actor: Mapped[UUID | None] = mapped_column()
@@ -62,6 +65,7 @@ class StripeEventRow(Row):
         Index("ix_stripe_events_due", "next_attempt_at", postgresql_where=text("status IN ('received', 'processing')")),
         Index("ix_stripe_events_processing", "serial", postgresql_where=text("status = 'processing'")),
         Index("ix_stripe_events_status", "status", "received_at", "event_id"),
+        Index("ix_stripe_events_received_at", "received_at", "event_id"),
     )
 
     event_id: Mapped[str] = mapped_column(Text, primary_key=True)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,14 +23,15 @@ _ADD = text(
 _COLUMNS = (
     "id, generation_id, run_id, stage, scene, chunk, reason, code, attempts, at, redriven_at, redriven_by, successor"
 )
-_LIST = text(
-    f"""
+_PAGE = f"""
     SELECT {_COLUMNS} FROM dead_letters
-     WHERE (CAST(:after AS uuid) IS NULL OR (at, id) < (SELECT at, id FROM dead_letters WHERE id = :after))
-       AND (NOT :open_only OR redriven_at IS NULL) AND (CAST(:code AS text) IS NULL OR code = :code)
+     WHERE {{narrowed}}(at, id) <
+           (CASE WHEN CAST(:after AS uuid) IS NULL THEN 'infinity'
+                 ELSE (SELECT last.at FROM dead_letters last WHERE last.id = :after) END,
+            coalesce(:after, CAST('{UUID(int=0)}' AS uuid)))
      ORDER BY at DESC, id DESC LIMIT :limit
-    """  # noqa: S608 - put together from constants
-)
+"""  # noqa: S608 - put together from constants
+_ALL, _OPEN = text(_PAGE.format(narrowed="")), text(_PAGE.format(narrowed="redriven_at IS NULL AND "))
 _GET = text(f"SELECT {_COLUMNS} FROM dead_letters WHERE id = :id")  # noqa: S608 - put together from constants
 _ANSWERED = """
     UPDATE dead_letters SET redriven_at = clock_timestamp(), redriven_by = :by, successor = :successor
@@ -98,12 +100,10 @@ class DeadLetters:
         telemetry.DEAD_LETTERS.labels(code).inc()
         return True
 
-    async def list(
-        self, limit: int, *, after: DeadLetterId | None = None, open_only: bool = True, code: str | None = None
-    ) -> list[DeadLetter]:
-        """Return letters, newest first, from behind the given one: open ones alone, of one code alone, where asked."""
-        values = {"limit": limit, "after": after, "open_only": open_only, "code": code}
-        return [_letter(row) for row in (await self.session.execute(_LIST, values)).mappings()]
+    async def list(self, limit: int, *, after: DeadLetterId | None = None, open_only: bool = True) -> list[DeadLetter]:
+        """Return letters, newest first, from behind the given one: open ones alone, where asked."""
+        found = await self.session.execute(_OPEN if open_only else _ALL, {"limit": limit, "after": after})
+        return [_letter(row) for row in found.mappings()]
 
     async def get(self, letter_id: DeadLetterId) -> DeadLetter | None:
         """Return one letter, or None."""

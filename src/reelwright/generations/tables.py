@@ -39,6 +39,7 @@ def _shaped(columns: str, *shapes: str) -> str:
     return _one_of(f"concat({columns})", *shapes)
 
 
+_NEWEST_FIRST = (text("created_at DESC"), text("id DESC"))
 _STAGES = (
     "INGESTION", "STORY_WRITING", "SCENE_GENERATION", "VISUAL_GENERATION", "VISUAL_VERIFICATION", "VIDEO_GENERATION",
     "TTS_GENERATION", "AUDIO_MIXING", "VIDEO_ASSEMBLY",
@@ -61,10 +62,7 @@ class DraftRow(Row):
             ["selected_variant", "id"], ["variants.id", "variants.draft_id"],
             name="fk_drafts_selected_variant_variants", use_alter=True,
         ),
-        Index(
-            "ix_drafts_account_id", "account_id", text("created_at DESC"), text("id DESC"),
-            postgresql_where=text("deleted_at IS NULL"),
-        ),
+        Index("ix_drafts_account_id", "account_id", *_NEWEST_FIRST, postgresql_where=text("deleted_at IS NULL")),
         Index("ix_drafts_brand_kit_id", "brand_kit_id", postgresql_where=text("brand_kit_id IS NOT NULL")),
         Index("ix_drafts_selected_variant", "selected_variant", postgresql_where=text("selected_variant IS NOT NULL")),
     )  # fmt: skip
@@ -124,7 +122,8 @@ class GenerationRow(Row):
             name="fk_generations_variant_id_variants", use_alter=True,
         ),
         Index("ix_generations_variant_id", "variant_id", postgresql_where=text("variant_id IS NOT NULL")),
-        Index("ix_generations_account_id", "account_id", text("created_at DESC"), text("id DESC")),
+        Index("ix_generations_account_id", "account_id", *_NEWEST_FIRST),
+        Index("ix_generations_failed", "account_id", *_NEWEST_FIRST, postgresql_where=text("failure_code IS NOT NULL")),
         Index(
             "ix_generations_admitted", "account_id", "admitted_at",
             postgresql_include=["generation_units", "full_units", "units_returned_at"],

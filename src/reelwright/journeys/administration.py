@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from reelwright import ledger
+from reelwright import accounts, ledger
 from reelwright.accounts import (
     Account,
     AccountChanged,
@@ -161,9 +161,9 @@ async def users(
 ) -> list[Account]:
     """Return so many accounts behind this id, the newest first; `q` is part of their address. Raises Outage."""
     async with db.begin() as tx:
-        listed = await Accounts(session=tx).listed(limit=limit, before=before, q=q, plan=plan and plan.value)
-    _log.info("administration.users_listed", by=str(by.id), found=len(listed))
-    return listed
+        found = await accounts.listed(tx, limit=limit, before=before, q=q, plan=plan and plan.value)
+    _log.info("administration.users_listed", by=str(by.id), found=len(found))
+    return found
 
 
 async def user(account_id: AccountId, *, by: Account | None, db: Database, now: datetime) -> Dossier:

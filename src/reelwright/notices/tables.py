@@ -76,7 +76,7 @@ class EndpointRow(Row):
         CheckConstraint("(secret_before IS NULL) = (secret_before_until IS NULL)", name="secret_before"),
         CheckConstraint("disabled_reason IN ('owner', 'gone', 'failing')", name="disabled_reason"),
         CheckConstraint("(disabled_at IS NULL) = (disabled_reason IS NULL)", name="disabled_at"),
-        Index("ix_webhook_endpoints_account_id", "account_id", "created_at"),
+        Index("ix_webhook_endpoints_account_id", "account_id", "created_at", "id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

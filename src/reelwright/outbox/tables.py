@@ -28,6 +28,7 @@ class OutboxRow(Row):
         CheckConstraint("(parked_at IS NULL) = (parked_reason IS NULL)", name="parked_has_reason"),
         Index("ix_outbox_waiting", "deliver_at", "id", postgresql_where="published_at IS NULL AND parked_at IS NULL"),
         Index("ix_outbox_run_id_unsent", "run_id", postgresql_where="published_at IS NULL AND parked_at IS NULL"),
+        Index("ix_outbox_parked", "id", postgresql_where="parked_at IS NOT NULL"),
         Index("ix_outbox_published_at", "published_at", postgresql_where="published_at IS NOT NULL"),
         {"postgresql_with": {"fillfactor": 80}},  # a relay's claim updates in place
     )
