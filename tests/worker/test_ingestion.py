@@ -144,6 +144,13 @@ async def test_what_nobody_sees_is_taken_out_of_a_text() -> None:
     assert source.attribution is None
 
 
+async def test_a_text_is_in_its_own_language_whatever_the_reel_is_ordered_in() -> None:
+    """A model is told what it translates from, and whoever can't translate knows that it can't."""
+    asked = {language: replace(DRAFT, source_text=BODY, language=language) for language in ("en", "de", "ja", "en-GB")}
+    found = {language: (await ingest(draft, tools()))[0].language for language, draft in asked.items()}
+    assert found == {"en": "en", "de": "en", "ja": "en", "en-GB": "en-GB"}
+
+
 @pytest.mark.parametrize("text", ["\x00", " \n\n ", "Too short to tell a story.", "\u200b" * 500])
 async def test_an_empty_text_is_refused(text: str) -> None:
     with pytest.raises(Refusal) as refusal:

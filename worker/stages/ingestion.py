@@ -6,7 +6,7 @@ from reelwright import schedules
 from reelwright.generations import Assignment, Attribution, Bench, Draft, Ingested, Made, Source, SourceForm
 from reelwright.ground.errors import Outage, Refusal
 from reelwright.ground.metering import Action, Use
-from reelwright.providers import Toolset, line_of, opening_of, paragraphs_of, visible, words_in
+from reelwright.providers import Toolset, heard, line_of, opening_of, paragraphs_of, speaks, visible, words_in
 
 LAST_ATTEMPT = 3
 FEWEST_WORDS = 20
@@ -99,7 +99,8 @@ def _from_text(draft: Draft) -> Source:
             code="source.empty",
         )
     title = title or line_of(draft.topic or "") or opening_of(body, longest=_LONGEST_TITLE)
-    return Source(kind="text", title=title, body=body, summary=opening_of(body), language=draft.language)
+    language = draft.language if speaks(body, draft.language) else heard(body) or draft.language
+    return Source(kind="text", title=title, body=body, summary=opening_of(body), language=language)
 
 
 def _headed(text: str) -> tuple[str, str]:

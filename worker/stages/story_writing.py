@@ -1,16 +1,32 @@
 """STORY_WRITING: has the source told as stories, as many and as long as the draft wants, or one part told anew."""
 
 from reelwright import providers
-from reelwright.generations import Assignment, Beat, Bench, GenerationKind, Look, Made, Source, Story, Written
+from reelwright.generations import (
+    Assignment,
+    Beat,
+    Bench,
+    GenerationKind,
+    Look,
+    Made,
+    Rewritten,
+    Source,
+    Story,
+    Written,
+)
 from worker.stages.briefing import brief_of, rewritten, source_of
+from worker.stages.telling import hold_to_language
 
 
 async def perform(task: Assignment, tools: providers.Toolset, bench: Bench) -> Made:
-    """Write the variants, or a targeted part. Raises Refusal (source.too_short), ProviderRefused, ProviderAway."""
+    """Write the variants, or a targeted part.
+
+    Raises Refusal (source.too_short), ProviderRefused (source.language among others), ProviderAway.
+    """
     source = source_of(task)
     bench.progress(0.1)
     if task.kind is GenerationKind.REGENERATE_TARGETED:
         made = await rewritten(task, tools)
+        hold_to_language(made.outcome.text if isinstance(made.outcome, Rewritten) else "", task, made.uses)
     else:
         made = await _written(task, source, tools)
     bench.progress(1.0)
@@ -21,6 +37,8 @@ async def _written(task: Assignment, source: Source, tools: providers.Toolset) -
     proposed, uses = await tools.text.write(brief_of(task))
     if not proposed or not all(story.beats for story in proposed):
         raise providers.ProviderAway("The text provider returned no story.")
+    for story in proposed:
+        hold_to_language(" ".join(beat.narration for beat in story.beats), task, uses)
     return Made(outcome=Written(stories=tuple(_story(story, source) for story in proposed)), uses=uses)
 
 

@@ -54,6 +54,8 @@ from reelwright.providers.offline.language import spoken_s
 from reelwright.providers.publications import Publication, Publications
 from reelwright.providers.services import SERVICES, Access, Service, providers_of
 from reelwright.providers.speech_pacing import paced
+from reelwright.providers.tongue import heard, speaks
+from reelwright.providers.tongue import name_of as language_name
 from reelwright.providers.toolsets import toolset
 from reelwright.providers.tracks import GENRES, MOODS, TRACKS, BuiltInTrack
 from reelwright.providers.voices import DEFAULT_VOICE, BuiltInVoice, voices_of
@@ -129,8 +131,10 @@ __all__ = [
     "deadline",
     "forget_switches",
     "health",
+    "heard",
     "journaled",
     "lane_places",
+    "language_name",
     "line_of",
     "lock",
     "model_of",
@@ -140,6 +144,7 @@ __all__ = [
     "paragraphs_of",
     "places",
     "providers_of",
+    "speaks",
     "spoken_s",
     "switch",
     "switched_off",

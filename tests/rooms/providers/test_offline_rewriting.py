@@ -19,7 +19,7 @@ from reelwright.providers.offline.writing import write
 from reelwright.providers.offline.writing_material import material_of
 from reelwright.providers.offline.writing_openings import every_opening
 from reelwright.providers.offline.writing_sentences import plain, split
-from tests.rooms.providers.test_offline_text import LEANING, article, brief, length, narration, said_in_order
+from tests.rooms.providers.test_offline_text import LEANING, OUTLINES, article, brief, length, narration, said_in_order
 
 TOPICS = ["Why do cats purr?", "volcanoes", "Leonardo da Vinci", "penguins", "Why is the sky blue?", None]
 
@@ -196,7 +196,7 @@ def test_any_run_of_rewritings_leaves_a_true_story(steps):
     assert all(spoken_words(beat.narration) <= 36 for beat in story.beats)
 
 
-@pytest.mark.parametrize(("language", "says"), [("en", "outline"), ("es", "esquema"), ("fr", "plan")])
+@pytest.mark.parametrize(("language", "says"), OUTLINES.items())
 async def test_an_outline_stays_one_in_every_part(language, says):
     asked = brief(Facts(kind="none", title="Zorblax 9", body=""), topic="The Zorblax 9 launch", language=language)
     (story,) = write(asked)

@@ -12,6 +12,7 @@ from reelwright.providers.offline.facts import Encyclopaedia
 from reelwright.providers.offline.language import ENGLISH, spoken_words, words_of
 from reelwright.providers.offline.text import OfflineText
 from reelwright.providers.offline.writing_sentences import plain, split
+from reelwright.providers.tongue import speaks
 
 LIGHTHOUSE = """
 A lighthouse is a tower that guides ships at night. The oldest one still at work stands in Spain, and it was built by
@@ -188,9 +189,13 @@ async def test_the_caption_names_source_and_licence():
     assert not any("#" in tag or " " in tag for tag in story.hashtags)
 
 
-@pytest.mark.parametrize(
-    ("language", "says"), [("en", "outline"), ("es", "esquema"), ("fr", "plan"), ("de", "outline")]
-)
+OUTLINES = {
+    "en": "outline", "es": "esquema", "fr": "plan", "de": "Entwurf", "it": "schema", "pt-BR": "esboço", "ja": "構成案",
+    "ar": "مخطط", "pl": "outline",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("language", "says"), OUTLINES.items())
 async def test_no_facts_make_an_outline_that_says_so(language, says):
     order = brief(Facts(kind="none", title="Zorblax 9", body=""), topic="The Zorblax 9 launch", language=language)
     (story,) = await written(order)
@@ -202,6 +207,7 @@ async def test_no_facts_make_an_outline_that_says_so(language, says):
     assert not re.search(r"\d", narration(story).replace("Zorblax 9", ""))
     assert len(story.beats) == 6
     assert abs(length(story) - 70) <= 0.07 * 70
+    assert speaks(narration(story), language) is (language != "pl"), "no words of ours in Polish: the stage refuses it"
 
 
 async def test_hostile_text_is_only_text():

@@ -5,13 +5,20 @@ from itertools import combinations
 from reelwright.providers.model import Brief, ProposedBeat, ProposedStory
 from reelwright.providers.offline import writing_frame as frame
 from reelwright.providers.offline.language import Language, known_language, spoken_words, words_of
+from reelwright.providers.offline.writing_abroad import ABROAD
 from reelwright.providers.offline.writing_openings import clipped
 from reelwright.providers.offline.writing_sentences import plain
+from reelwright.providers.tongue import small_words
+
+_LONGEST_SUBJECT = 60  # characters: a script without spaces has no words to count
 
 
 def spoken_language(brief: Brief) -> Language:
     """Return the language of an outline's own sentences: the brief's where it is ours to speak, else English."""
-    wanted = known_language(brief.language)
+    code = brief.language[:2].lower()
+    if code in ABROAD:
+        return Language(code=code, small=small_words(code))
+    wanted = known_language(code)
     return wanted if wanted.code else known_language("en")
 
 
@@ -22,7 +29,7 @@ def subject_words(brief: Brief) -> list[str]:
 
 def quoted(brief: Brief) -> str:
     """Return the topic in quotation marks, as an outline names it."""
-    return f"“{' '.join(subject_words(brief)) or '…'}”"
+    return f"“{' '.join(subject_words(brief))[:_LONGEST_SUBJECT].rstrip() or '…'}”"
 
 
 def outline(brief: Brief, turn: int) -> ProposedStory:

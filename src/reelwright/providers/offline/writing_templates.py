@@ -3,6 +3,8 @@
 
 from typing import Final
 
+from reelwright.providers.offline.writing_abroad import ABROAD, SEEN
+
 TEMPLATES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "en": {
         "what": ("What exactly {is} {subject}?",),
@@ -58,6 +60,7 @@ TEMPLATES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "tags": ("apprendre", "lesaviezvous", "culture"),
         "outline_tags": ("plan", "idee", "brouillon"),
     },
+    **ABROAD,
 }  # fmt: skip
 
 OUTLINES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
@@ -97,6 +100,10 @@ OUTLINES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("Terminez par l'idée que votre public doit retenir.", "une ampoule dans une main ouverte"),
         ("Donnez à ce plan un article ou un lien, et il devient une histoire vraie.", "un livre fini avec un signet"),
     ),
+    **{
+        code: tuple(zip((own["first"][0], own["second"][0], *own["middle"], own["last"][0]), SEEN, strict=True))
+        for code, own in ABROAD.items()
+    },
 }  # fmt: skip
 
 # Other wordings of an outline's first, second and last sentence: they say the same and promise no more.
@@ -116,6 +123,7 @@ OUTLINE_WAYS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
         ("Il n'y avait aucune source à trouver, donc ceci n'affirme aucun fait.", "Sans source, rien de ce qui suit ne prétend être un fait."),
         ("Ajoutez un article ou un lien, et ce plan devient une histoire vraie.", "Avec un article ou un lien de vous, ce plan devient une histoire vraie."),
     ),
+    **{code: tuple(own[part][1:] for part in ("first", "second", "last")) for code, own in ABROAD.items()},
 }  # fmt: skip
 
 PLATFORM_TAGS: Final = {"tiktok": "learnontiktok", "reels": "reels", "shorts": "shorts"}
