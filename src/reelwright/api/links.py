@@ -31,6 +31,7 @@ _GUARDED = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+_ANY_PAGE = {"Cross-Origin-Resource-Policy": "cross-origin"}  # may show it; an export is for its owner alone
 
 LastingS = Annotated[
     int, QueryParameter(name="lasting_s", ge=1, le=LONGEST_S, description="For how many seconds it is of use.")
@@ -124,4 +125,5 @@ async def file_by_link(
     until = datetime.fromtimestamp(int.from_bytes(payload[1 : 1 + _TIME_BYTES], "big"), UTC)
     found = await media.linked(what, UUID(bytes=payload[1 + _TIME_BYTES :]), db=db)
     lasting = {"Cache-Control": f"private, max-age={max(0, int((until - now).total_seconds()))}"}
-    return served(request, found.file, storage, name=found.name, more_headers=_GUARDED | lasting)
+    shown = {} if what == "export" else _ANY_PAGE
+    return served(request, found.file, storage, name=found.name, more_headers=_GUARDED | lasting | shown)

@@ -163,6 +163,7 @@ async def test_the_archive_has_everything_and_no_secret(
     answer = await api.get(path, headers={"Authorization": ""})
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/zip")
     assert len(answer.content) == ready["size_bytes"]
+    assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin", "nobody's page has a use for it"
     archive = zipfile.ZipFile(io.BytesIO(answer.content))
     kinds = {name: archive.read(f"{name}.jsonl").decode().splitlines() for name in exporting.KINDS}
     empty = {

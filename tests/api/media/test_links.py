@@ -46,11 +46,15 @@ async def test_a_link_needs_no_key_and_says_how_long(
         "content-type": "image/png",
         "referrer-policy": "no-referrer",
         "x-content-type-options": "nosniff",
+        "cross-origin-resource-policy": "cross-origin",
         "content-disposition": 'inline; filename="_ber _uns_.png"; '
         "filename*=UTF-8''%C3%9Cber%20%E2%80%9Cuns%E2%80%9D.png",
     }.items():
         assert whole.headers[name] == value
     assert whole.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
+    part = await nobody.get(link, headers={"Range": "bytes=4-7"})
+    assert part.headers["cross-origin-resource-policy"] == "cross-origin", "a page anywhere may play it"
+    assert (await nobody.get(f"{link}x")).headers["cross-origin-resource-policy"] == "same-origin"
 
 
 async def test_a_link_answers_ranges_conditions_and_heads(
