@@ -14,6 +14,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from reelwright.api.arriving import whole_bodies
+from reelwright.api.contract_text import HEADERS
 from reelwright.api.problems import document
 from reelwright.api.tracking import track_request
 from reelwright.ground import clock, log
@@ -44,12 +45,12 @@ _ALWAYS = (
 _HTTPS_ONLY = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 _VARY = b"Authorization, Cookie"
 
-_MAY_SEND = b"Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, Range, X-Request-Id"
-_MAY_ASK = b"GET, HEAD, POST, PUT, PATCH, DELETE"
-_MAY_READ = (
-    b"Content-Disposition, Content-Range, ETag, Idempotency-Replayed, Location, RateLimit, RateLimit-Policy, "
-    b"Retry-After, X-Request-Id"
+_MAY_SEND = (
+    b"Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, If-Range, Last-Event-ID, Range, "
+    b"X-CSRF-Token, X-Request-Id"
 )
+_MAY_ASK = b"GET, HEAD, POST, PUT, PATCH, DELETE"
+_MAY_READ = ", ".join(sorted({*HEADERS, "Content-Disposition"} - {"Set-Cookie"})).encode()
 _PREFLIGHT_S = b"600"
 
 Headers = list[tuple[bytes, bytes]]

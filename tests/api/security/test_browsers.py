@@ -12,6 +12,7 @@ from reelwright.ground.errors import Refusal
 from reelwright.serving import guarded
 from reelwright.settings import Settings
 from tests.api.conftest import Person, living
+from tests.api.snapshot import present
 from worker import app as worker_app
 
 OURS = "https://app.example.com"
@@ -89,6 +90,32 @@ async def test_s69_a_listed_origin_may_ask_and_read(production: httpx.AsyncClien
     assert (refused.status_code, refused.headers["Access-Control-Allow-Origin"]) == (401, OURS)
     assert refused.headers["Access-Control-Allow-Credentials"] == "true"
     assert "RateLimit" in refused.headers["Access-Control-Expose-Headers"]
+
+
+async def test_s69_a_listed_origin_may_send_and_read_every_header_of_the_contract(
+    production: httpx.AsyncClient,
+) -> None:
+    """A page that can't send a session's token, or read where the reel is, can do nothing with the answer."""
+    contract = present()
+    told = [one for item in contract["paths"].values() for one in item.values()]
+    schemes = contract["components"]["securitySchemes"].values()
+    sent = {each["name"] for one in told for each in one.get("parameters", ()) if each["in"] == "header"}
+    sent |= {scheme["name"] for scheme in schemes if scheme.get("in") == "header"}
+    answers = [each for one in told for each in one["responses"].values()] + [
+        *contract["components"]["responses"].values()
+    ]
+    read = {name for each in answers for name in each.get("headers", ())} - {"Set-Cookie"}  # which no script may read
+
+    asked = await production.options("/v1/me", headers={"Origin": OURS, "Access-Control-Request-Method": "PATCH"})
+    got = await production.get("/v1/limits", headers={"Origin": OURS})
+    assert {*sent, "Authorization", "Content-Type", "X-Request-Id"} == listed(asked, "Access-Control-Allow-Headers")
+    assert {*read, "Content-Disposition"} == listed(got, "Access-Control-Expose-Headers")
+    methods = {method.upper() for item in contract["paths"].values() for method in item}
+    assert methods == listed(asked, "Access-Control-Allow-Methods")
+
+
+def listed(answer: httpx.Response, name: str) -> set[str]:
+    return set(answer.headers[name].split(", "))
 
 
 def test_s69_an_origin_that_means_many_cannot_be_listed(settings: Settings) -> None:
