@@ -66,9 +66,9 @@ class Callers:
         return await a_key(self.db, self.user_account, scopes=others)
 
 
-async def everybody(app: Litestar, db: Database) -> Callers:
+async def everybody(app: Litestar, db: Database, *, called: str = "matrix") -> Callers:
     """Make them all."""
-    user, other, admin = [await an_account(db, name, role) for name, role in _PEOPLE]
+    user, other, admin = [await an_account(db, f"{called}-{name}", role) for name, role in _PEOPLE]
     browsers = [await a_browser(app, db, owner) for owner in (user, user, admin, admin)]
     async with db.begin() as tx:
         revoked, secret = await Accounts(session=tx).issue_key(user.id, name="revoked", live=False)
@@ -94,7 +94,7 @@ async def everybody(app: Litestar, db: Database) -> Callers:
     )
 
 
-_PEOPLE = (("matrix-user", "user"), ("matrix-other", "user"), ("matrix-admin", "admin"))
+_PEOPLE = (("user", "user"), ("other", "user"), ("admin", "admin"))
 
 
 async def an_account(db: Database, name: str, role: str = "user") -> Account:

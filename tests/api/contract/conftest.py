@@ -1,23 +1,21 @@
-"""People of every role, and a thing of each kind that paths name."""
+"""The fuzz with whom and what it asks, everybody who may knock, and somebody without a key."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from litestar import Litestar
-from sqlalchemy import text
 
 from reelwright.ground.postgres import Database
-from tests.api.conftest import Person, person
+from tests.api.callers import Callers, everybody
+from tests.api.contract import asked
 from tests.api.fuzzing import Fuzz
+from tests.api.payments.conftest import paying_app, stripe
 from tests.api.snapshot import present
 
-DAILY = {
-    "name": "Daily",
-    "cron": "0 9 * * *",
-    "source": {"kind": "template", "template": "Fact of {date}"},
-}
+__all__ = ["paying_app", "stripe"]
 
 
 @pytest.fixture(scope="session")
@@ -26,46 +24,39 @@ def document() -> dict[str, Any]:
 
 
 @pytest.fixture
-async def admin(db: Database) -> Person:
-    found = await person(db, "admin@example.com")
-    async with db.begin() as tx:
-        await tx.execute(text("UPDATE users SET role = 'admin' WHERE id = :id"), {"id": found.account_id})
-    return found
-
-
-async def things(api: httpx.AsyncClient, user: Person) -> dict[str, str]:
-    """Make what can be made by one request, and return the ids by the names that paths have for them."""
-    asked = {
-        "/v1/create": {"topic": "Why do cats purr?", "kind": "script"},
-        "/v1/drafts": {"topic": "Why do dogs bark?"},
-        "/v1/brand-kits": {"name": "House style"},
-        "/v1/schedules": DAILY,
-        "/v1/webhooks": {"url": "https://example.com/reels"},
-    }
-    made: dict[str, Any] = {}
-    for path, body in asked.items():
-        answer = await api.post(path, json=body, headers={"Idempotency-Key": path})
-        assert answer.status_code in {201, 202}, answer.text
-        made |= answer.json() if "generation_id" in answer.json() else {path: answer.json()}
-    return {
-        "user_id": user.account_id,
-        "generation_id": made["generation_id"],
-        "draft_id": made["/v1/drafts"]["id"],
-        "brand_kit_id": made["/v1/brand-kits"]["id"],
-        "schedule_id": made["/v1/schedules"]["id"],
-        "webhook_id": made["/v1/webhooks"]["endpoint"]["id"],
-        "code": "request.invalid",
-    }
+async def anyone(app: Litestar) -> AsyncGenerator[httpx.AsyncClient]:
+    """A client that says nothing about itself."""
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+        yield client
 
 
 @pytest.fixture
-async def fuzz(
-    api: httpx.AsyncClient, app: Litestar, user: Person, admin: Person, document: dict[str, Any]
-) -> AsyncGenerator[Fuzz]:
-    roles = {"user": user.headers, "admin": admin.headers, "nobody": {}}
-    made = Fuzz(app, document, roles, await things(api, user))
+async def callers(app: Litestar, db: Database) -> Callers:
+    return await everybody(app, db)
+
+
+@pytest.fixture
+async def fuzz(paying_app: Litestar, app: Litestar, document: dict[str, Any], redis: Any) -> AsyncGenerator[Fuzz]:
+    """Nobody is there yet. `app` empties rows and Redis after the test."""
+    made = Fuzz(paying_app, document, redis)
     yield made
     await made.client.aclose()
+
+
+@pytest.fixture
+def meet(
+    fuzz: Fuzz, anyone: httpx.AsyncClient, db: Database, redis: Any, tmp_path: Path
+) -> Callable[[int], Awaitable[None]]:
+    """Give the fuzz people of its own for this turn, and one of everything that paths name."""
+
+    async def met(turn: int) -> None:
+        callers = await everybody(fuzz.app, db, called=f"turn-{turn}")
+        ids = await asked.things(anyone, callers, db, fuzz.app, redis, tmp_path)
+        fuzz.roles, fuzz.known = await asked.roles(callers, fuzz.app), ids
+        fuzz.instead, fuzz.bodies = asked.instead(ids), asked.bodies(callers, ids)
+
+    return met
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from reelwright.api.contract_text import EXAMPLES
-from tests.api.conftest import Person
-from tests.api.contract.conftest import things
+from tests.api.callers import Callers
+from tests.api.security.objects import objects
 from tests.api.snapshot import present
 
 REFUSED_HERE = {"buy_credits", "subscribe", "buy_boost", "log_in", "resume", "refund_generation"}
@@ -29,12 +29,11 @@ def test_every_example_is_of_an_operation_and_most_bodies_have_one() -> None:
 
 
 @pytest.mark.parametrize(("name", "label"), [(name, label) for name in sorted(EXAMPLES) for label in EXAMPLES[name]])
-async def test_an_example_runs(api: httpx.AsyncClient, user: Person, admin: Person, name: str, label: str) -> None:
+async def test_an_example_runs(anyone: httpx.AsyncClient, callers: Callers, name: str, label: str) -> None:
     method, path, one = told()[name]
-    known = await things(api, user) if "{" in path else {}
-    known |= {"user_id": user.account_id, "provider": "openai", "model": "gpt-4.1"}
-    who = admin.headers if path.startswith("/v1/admin") else user.headers
+    known = await objects(anyone, callers, callers.db) if "{" in path else {}
+    who = callers.admin if path.startswith("/v1/admin") else callers.user
     headers = {**who, "Idempotency-Key": label}
-    answer = await api.request(method, path.format(**known), json=EXAMPLES[name][label], headers=headers)
+    answer = await anyone.request(method, path.format(**known), json=EXAMPLES[name][label], headers=headers)
     assert str(answer.status_code) in one["responses"], answer.text
     assert (answer.status_code < 400) == (name not in REFUSED_HERE), answer.text

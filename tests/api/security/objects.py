@@ -49,6 +49,7 @@ async def objects(client: httpx.AsyncClient, callers: Callers, db: Database) -> 
         "stage_run_id": await a_run(db, order["generation_id"]),
         "asset_id": (await made("/v1/library/assets", variant_id=str(written.variant)))["id"],
         "media_id": str(await a_media(db, callers.user_account.id, kind="picture")),
+        "sound_id": str(await a_media(db, callers.user_account.id, kind="audio")),
         "schedule_id": (await made("/v1/schedules", **SCHEDULE))["id"],
         "webhook_id": webhook["id"],
         "delivery_id": (await made(f"/v1/webhooks/{webhook['id']}/test"))["delivery_id"],
