@@ -23,7 +23,7 @@ Plan = Callable[[rendering.Timeline], rendering.Timeline]
 class Spoiling:
     """What fails, and why: ffmpeg's words on the good file, or another plan, other subtitles, bytes cut off or added.
 
-    `made` changes what is kept of its making, `path` how the camera eases a move.
+    `made` changes what is kept of its making, `path` how the camera eases a move; `unjoined` draws short clauses alone.
     `before` are words before the picture is read a second time. `breaks` fail in both verdicts, `worker` only in that
     of the worker, who knows the narrations, and `inspect` only in that of `reelwright inspect`, who listens for them.
     """
@@ -37,6 +37,7 @@ class Spoiling:
     subtitles: Callable[[str], str] = field(default=lambda text: text)
     made: Callable[[making.Making], making.Making] = field(default=lambda made: made)
     path: Callable[[float], float] | None = None
+    unjoined: bool = False
     damaged: bool = False
     cut: float = 1.0
     grown_to: int | None = None
@@ -82,8 +83,8 @@ def _much(text: str) -> str:
     return text.replace("word0 word1 word2 word3", "one line\nand another\nand a third that nobody can read in time", 1)
 
 
-def _overlong(text: str) -> str:
-    return text.replace("01,770", "02,900")
+def _replaced(old: str, new: str) -> Callable[[str], str]:
+    return lambda text: text.replace(old, new)
 
 
 def _an_hour(timeline: rendering.Timeline) -> rendering.Timeline:
@@ -168,9 +169,9 @@ SPOILED: dict[str, Spoiling] = {
         "caption_boxes", "size", "caption_reading", worker="caption_words", plan=_tiny
     ),
     "words that nobody says": spoil(worker="caption_words", plan=_words("other", "words")),
-    "captions over each other": spoil("caption_overlaps", subtitles=_overlong),
+    "captions over each other": spoil("caption_overlaps", subtitles=_replaced("01,770", "02,900")),
     "words where nobody speaks": spoil(
-        "words_on_speech", "caption_sync_ms", "caption_reading", plan=_words(at_ms=1780)
+        *("words_on_speech", "caption_sync_ms", "caption_reading", "caption_stays"), plan=_words(at_ms=1780)
     ),
     **{f"words {ms} ms late": spoil("caption_sync_ms", plan=_later(ms)) for ms in (110, 150, 200)},
     **{f"a scene's words {ms} ms early": spoil(worker="caption_sync_ms", plan=_later(-ms, 1)) for ms in (150, 400)},
@@ -219,6 +220,13 @@ SPOILED: dict[str, Spoiling] = {
     },
     "another mix than the manifest's": spoil(worker="reproducible", made=lambda made: replace(made, unlike=("mix",))),
     "no word of AI": spoil("disclosure", options=f"{COPY} {FAST} -map_metadata -1"),
+    "a subtitle that is gone at once": spoil(
+        "caption_stays", "caption_reading", subtitles=_replaced("01,770", "00,800")
+    ),
+    "two subtitles with nothing between them": spoil("caption_stays", subtitles=_replaced("01,770", "02,000")),
+    "clauses that flash by": spoil(
+        "caption_stays", worker="caption_words", plan=_words("yes,", "no,", "why,", "so."), unjoined=True
+    ),
     "captions that nobody can read": spoil("caption_reading", worker="caption_words", subtitles=_much),
 }
 FIRST = (

@@ -6,7 +6,7 @@ from pathlib import Path
 import av
 import pytest
 
-from reelwright.rendering import captions, motion
+from reelwright.rendering import captions, motion, paging
 from reelwright.rendering.gates import GATES
 from tests.gates import good
 from tests.gates.spoiled import FAST, FIRST, SPOILED, Spoiling
@@ -41,6 +41,8 @@ async def test_a_spoiled_reel_fails_exactly_these_gates(
     plan = how.plan(reel.timeline)
     if how.path:
         monkeypatch.setattr(motion, "eased", lambda p, _: how.path(p))
+    if how.unjoined:
+        monkeypatch.setattr(paging.Lasting, "of", lambda _, runs: list(runs))
     failed = await good.failed(reel, bad, plan, how.subtitles(captions.srt(plan)), how.made(reel.made))
 
     breaks = how.breaks | (WRITTEN_ANEW if how.options or how.before else set())

@@ -31,7 +31,7 @@ from reelwright.rendering import gate, graph, sheet, wording
 from worker import ffmpeg, making, measuring, reproduction, thumbnails
 from worker.chunk import Spec
 
-_CHUNK_RECIPE, _REEL_RECIPE = generations.RECIPES[generations.Stage.VIDEO_ASSEMBLY], "reel/4"
+_CHUNK_RECIPE, _REEL_RECIPE = generations.RECIPES[generations.Stage.VIDEO_ASSEMBLY], "reel/5"
 _CLOSE_LU, _PEAK_DBTP = 0.5, -1.2
 _COMPARED = 6  # one chunk in six, 5 s in 30, is compared with what was painted: all would cost 0.3 s a reel
 _DEADLINE = timedelta(minutes=5)

@@ -19,8 +19,8 @@ RECIPES: Mapping[Stage, str] = {
     Stage.VISUAL_VERIFICATION: "check-3",
     Stage.VIDEO_GENERATION: "clip/2",
     Stage.TTS_GENERATION: "speech-2",
-    Stage.AUDIO_MIXING: "mix/4",
-    Stage.VIDEO_ASSEMBLY: "chunk/6",
+    Stage.AUDIO_MIXING: "mix/5",
+    Stage.VIDEO_ASSEMBLY: "chunk/7",
 }
 """The version of how each stage works. A stage that would make something else of the same inputs needs a new one."""
 

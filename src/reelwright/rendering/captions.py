@@ -4,12 +4,15 @@ import html
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from msgspec import structs
 
 from reelwright.ground.errors import Refusal
+from reelwright.rendering import paging
 from reelwright.rendering.fonts import Chain, lacking
 from reelwright.rendering.lettering import Block, Page, lay_out
+from reelwright.rendering.paging import SENTENCE_ENDS, SHORTEST_FRAMES, Lasting, Piece, Run, frame, length, widest
 from reelwright.rendering.safearea import Area, safe_area
 from reelwright.rendering.scripts import (
     capitals,
@@ -22,15 +25,14 @@ from reelwright.rendering.scripts import (
     spaceless,
 )
 from reelwright.rendering.style import CLASSIC, MANNERS, Manner, Style
-from reelwright.rendering.timeline import FPS, Shot, Timeline, Word
+from reelwright.rendering.timeline import Shot, Timeline, Word
 
 COLUMNS_A_WORD = 24  # a longer one, an address say, is cut: it would be too small to read
 LONGEST_TOKEN = 200
 _NAMED = 8
 LINGER_MS = 350
-CUE_CHARACTERS, CUE_MS, LINE_CHARACTERS = 64, 6000, 32
-_ENDS = re.compile(r"[.,!?;:…。、，！？；：،؛؟।][\"'”’)\]」』）]*$")
-_SENTENCE_ENDS = re.compile(r"[.!?…。！？؟।][\"'”’)\]」』）]*$")
+CUE_CHARACTERS, LINE_CHARACTERS = 64, 32
+CUE_SHORTEST_MS, CUE_GAP_MS = 834, 67  # 5/6 s and two frames (Netflix's timed text guide)
 _WORD_JOINER = "\u2060"
 
 
@@ -38,12 +40,6 @@ class NoLetters(Refusal):
     """The words are in a script that no caption font draws."""
 
     code = "captions.no_letters"
-
-
-class Piece(Word, frozen=True, array_like=True):
-    """A spoken word as it is shown, or a phrase of one that has no spaces: `glued` to the piece before it."""
-
-    glued: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,29 +115,24 @@ def _room(timeline: Timeline, style: Style) -> Area:
 
 def parts(timeline: Timeline, manner: Manner) -> tuple[Part, ...]:
     """Cut a reel's words into groups of at most so many words and columns; nothing is measured."""
-    cut = _cut([structs.replace(p, text=_short(p.text)) for p in _pieces(timeline, _drawable)], manner)
-    cut = _apart(cut, lambda piece: min(_frame(piece.start_ms), timeline.frames - 1))
+    cut = paging.cut([structs.replace(p, text=_short(p.text)) for p in _pieces(timeline, _drawable)], manner)
+    cut = paging.apart(cut, lambda piece: min(frame(piece.start_ms), timeline.frames - 1))
+    cut = Lasting(widest(manner), lambda one, after: _frames(timeline, one, after) >= SHORTEST_FRAMES).of(cut)
     unheard = {shot.scene for shot in timeline.shots if shot.by_sentence}
     made: list[Part] = []
     for i, part in enumerate(cut):
-        following = _frame(cut[i + 1][0].start_ms) if i + 1 < len(cut) else timeline.frames
+        following = frame(cut[i + 1][0].start_ms) if i + 1 < len(cut) else timeline.frames
         turns = _turns([piece.start_ms for piece in part], timeline.frames - 1)
-        end = max(min(following, _frame(part[-1].end_ms + LINGER_MS), timeline.frames), turns[0] + 1)
+        lingers = max(frame(part[-1].end_ms + LINGER_MS), turns[0] + SHORTEST_FRAMES)
+        end = max(min(following, lingers, timeline.frames), turns[0] + 1)
         nexts = (*turns[1:], end)
-        ends = (min(after, max(turn + 1, _frame(p.end_ms))) for p, turn, after in zip(part, turns, nexts, strict=True))
+        ends = (min(after, max(turn + 1, frame(p.end_ms))) for p, turn, after in zip(part, turns, nexts, strict=True))
         made.append(Part(tuple(part), turns, tuple(ends), end, part[0].scene not in unheard))
     return tuple(made)
 
 
-def _apart(runs: Sequence[list[Piece]], begins: Callable[[Piece], int]) -> list[list[Piece]]:
-    """Join runs that would begin at the same moment: the first of them would never be seen, or stand in the way."""
-    made: list[list[Piece]] = []
-    for run in runs:
-        if made and begins(run[0]) <= begins(made[-1][0]):
-            made[-1] = [*made[-1], *run]
-        else:
-            made.append(run)
-    return made
+def _frames(timeline: Timeline, one: Piece, after: Piece | None) -> int:
+    return (timeline.frames if after is None else frame(after.start_ms)) - frame(one.start_ms)
 
 
 def audible(timeline: Timeline, shot: Shot) -> tuple[Word, ...]:
@@ -152,7 +143,7 @@ def audible(timeline: Timeline, shot: Shot) -> tuple[Word, ...]:
     sentences: list[list[Word]] = [[]]
     for word in words:
         sentences[-1].append(word)
-        if _SENTENCE_ENDS.search(word.text):
+        if SENTENCE_ENDS.search(word.text):
             sentences.append([])
     return tuple(
         Word(" ".join(word.text for word in said), said[0].start_ms, said[-1].end_ms, shot.scene)
@@ -202,51 +193,11 @@ def _short(text: str) -> str:
     return text
 
 
-def _frame(ms: int) -> int:
-    return round(ms * FPS / 1000)
-
-
 def _turns(starts_ms: Sequence[int], last: int) -> tuple[int, ...]:
     turns: list[int] = []
     for start in starts_ms:
-        turns.append(max(min(_frame(start), last), turns[-1] if turns else 0))
+        turns.append(max(min(frame(start), last), turns[-1] if turns else 0))
     return tuple(turns)
-
-
-def _cut(shown: Sequence[Piece], manner: Manner) -> list[list[Piece]]:
-    cut: list[list[Piece]] = []
-    for piece in shown:
-        last = cut[-1] if cut else None
-        if last is None or last[-1].scene != piece.scene or _full(last, piece, manner):
-            cut.append([])
-        cut[-1].append(piece)
-    return [half for part in cut for half in (_even(part, manner.columns) if manner.quiet else [part])]
-
-
-def _full(part: Sequence[Piece], following: Piece, manner: Manner) -> bool:
-    if manner.quiet:
-        return bool(_SENTENCE_ENDS.search(part[-1].text))
-    words = sum(not piece.glued for piece in part)
-    too_many = words >= manner.words and not following.glued
-    return too_many or _length([*part, following]) > manner.columns or bool(_ENDS.search(part[-1].text))
-
-
-def _length(part: Sequence[Piece]) -> int:
-    return sum(columns(piece.text) + (not piece.glued) for piece in part) - (not part[0].glued)
-
-
-def _even(sentence: list[Piece], most: int) -> list[list[Piece]]:
-    """Cut a sentence that is too long in two, at a clause's end near its middle if there is one, until all fits."""
-    lasts = sentence[-1].end_ms - sentence[0].start_ms
-    if len(sentence) == 1 or (_length(sentence) <= most and lasts <= CUE_MS):
-        return [sentence]
-
-    def uneven(cut: int) -> float:
-        apart = abs(_length(sentence[:cut]) - _length(sentence[cut:])) / _length(sentence)
-        return apart - (0.3 if _ENDS.search(sentence[cut - 1].text) else 0)
-
-    at = min(range(1, len(sentence)), key=uneven)
-    return [*_even(sentence[:at], most), *_even(sentence[at:], most)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,32 +214,44 @@ class Cue:
         return tuple(" ".join(self.lines).split())
 
 
-def cues(timeline: Timeline) -> tuple[Cue, ...]:
+def cues(timeline: Timeline, like: Timeline | None = None) -> tuple[Cue, ...]:
     """Return the words as subtitles: by sentence, at most 64 columns and 6 s each, in order, none past the end.
 
-    Ideographs take two columns. A longer sentence is cut in like parts, so that its last word isn't left alone.
+    Ideographs take two columns. A longer sentence is cut in like parts, so that its last word isn't left alone. One
+    that would stand for less than 5/6 s is joined to one beside it, and two frames are between two. They are cut
+    `like` those of another plan of the same words: times that differ a little change no cut.
     """
-    sentences: list[list[Piece]] = []
-    for piece in _pieces(timeline, cleaned):
-        last = sentences[-1][-1] if sentences else None
-        if last is None or last.scene != piece.scene or _SENTENCE_ENDS.search(last.text):
-            sentences.append([])
-        sentences[-1].append(piece)
-    runs = [run for sentence in sentences for run in _even(sentence, CUE_CHARACTERS)]
-    runs = _apart(runs, lambda piece: min(piece.start_ms, timeline.duration_ms - 1))
+    runs = _runs(timeline)
+    if like is not None:
+        counts, pieces = [len(run) for run in _runs(like)], [piece for run in runs for piece in run]
+        ends = [*accumulate(counts)]
+        if ends[-1:] == [len(pieces)]:
+            runs = [pieces[end - n : end] for n, end in zip(counts, ends, strict=True)]
     made: list[Cue] = []
     for i, run in enumerate(runs):
-        following = runs[i + 1][0].start_ms if i + 1 < len(runs) else timeline.duration_ms
+        following = runs[i + 1][0].start_ms - CUE_GAP_MS if i + 1 < len(runs) else timeline.duration_ms
         start = min(run[0].start_ms, timeline.duration_ms - 1)
-        end = max(start + 1, min(run[-1].end_ms + LINGER_MS, following, timeline.duration_ms))
-        made.append(Cue(start, end, _lines(run)))
+        lingers = max(run[-1].end_ms + LINGER_MS, start + CUE_SHORTEST_MS)
+        made.append(Cue(start, max(start + 1, min(lingers, following, timeline.duration_ms)), _lines(run)))
     return tuple(made)
 
 
+def _runs(timeline: Timeline) -> list[Run]:
+    sentences = paging.sentences(_pieces(timeline, cleaned))
+    runs = [run for sentence in sentences for run in paging.even(sentence, CUE_CHARACTERS)]
+    runs = paging.apart(runs, lambda piece: min(piece.start_ms, timeline.duration_ms - 1))
+
+    def stands(one: Piece, after: Piece | None) -> bool:
+        end_ms = timeline.duration_ms if after is None else after.start_ms - CUE_GAP_MS
+        return end_ms - one.start_ms >= CUE_SHORTEST_MS
+
+    return Lasting(CUE_CHARACTERS, stands).of(runs)
+
+
 def _lines(run: Sequence[Piece]) -> tuple[str, ...]:
-    if _length(run) <= LINE_CHARACTERS or len(run) == 1:
+    if length(run) <= LINE_CHARACTERS or len(run) == 1:
         return (_joined(run),)
-    best = min(range(1, len(run)), key=lambda cut: max(_length(run[:cut]), _length(run[cut:])))
+    best = min(range(1, len(run)), key=lambda cut: max(length(run[:cut]), length(run[cut:])))
     return (_joined(run[:best]), _joined(run[best:]))
 
 
@@ -296,19 +259,25 @@ def _joined(run: Sequence[Piece]) -> str:
     return "".join(piece.text if piece.glued or not i else f" {piece.text}" for i, piece in enumerate(run))
 
 
-def srt(timeline: Timeline) -> str:
-    """Return the captions as SubRip. It knows no escapes: a word joiner keeps `<`, `{` and `-->` from being markup."""
+def srt(timeline: Timeline, like: Timeline | None = None) -> str:
+    """Return the captions as SubRip, cut as in `cues`.
+
+    It knows no escapes: a word joiner keeps `<`, `{` and `-->` from being markup.
+    """
     out: list[str] = []
-    for number, cue in enumerate(cues(timeline), start=1):
+    for number, cue in enumerate(cues(timeline, like), start=1):
         text = re.sub(r"([<{\\])", rf"\1{_WORD_JOINER}", "\n".join(cue.lines)).replace("-->", f"--{_WORD_JOINER}>")
         out.append(f"{number}\n{_clock(cue.start_ms, ',')} --> {_clock(cue.end_ms, ',')}\n{text}\n")
     return "\n".join(out)
 
 
-def vtt(timeline: Timeline) -> str:
-    """Return the captions as WebVTT (W3C, section 4.2): `&`, `<` and `>` are escaped, so no text can be markup."""
+def vtt(timeline: Timeline, like: Timeline | None = None) -> str:
+    """Return the captions as WebVTT (W3C, section 4.2), cut as in `cues`.
+
+    `&`, `<` and `>` are escaped, so no text can be markup.
+    """
     out = ["WEBVTT\n"]
-    for cue in cues(timeline):
+    for cue in cues(timeline, like):
         text = html.escape("\n".join(cue.lines), quote=False)
         out.append(f"{_clock(cue.start_ms, '.')} --> {_clock(cue.end_ms, '.')}\n{text}\n")
     return "\n".join(out)

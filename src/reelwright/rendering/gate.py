@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise, zip_longest
 
-from reelwright.rendering import edges, making, motion, wording
-from reelwright.rendering.captions import CUE_MS, Cue, groups, undrawn
+from reelwright.rendering import edges, making, motion, reading, wording
+from reelwright.rendering.captions import Cue, groups, undrawn
 from reelwright.rendering.gates import Check, Report, reported
 from reelwright.rendering.graph import GROUP_FRAMES, Loudness
 from reelwright.rendering.hearing import Heard
@@ -27,8 +27,6 @@ OVER_MUSIC_DB = 12.0  # the least by which music lies below who speaks; 20 is wh
 WORDS_VOICED = 0.8
 CAPTION_SYNC_MS, CAPTION_WORST_MS = 100.0, 200.0  # 19 in 20 within three frames (Netflix's timed text guide), and all
 MEGABYTES, MEGABITS_S = 300.0, 25.0  # the least that the apps' upload interfaces take (Instagram's)
-READ_LINES, READ_CHARACTERS, READ_CPS = 2, 42, 20.0  # Netflix's timed text guide: lines, letters a line and a second
-SPOKEN_CPS = 15.0  # letters a second: who speaks quicker than this is read so much quicker, word for word
 SIZES = ((1080, 1920), (1080, 1080), (1920, 1080))
 _QUARTER = 4
 
@@ -118,8 +116,9 @@ def judge(timeline: Timeline, evidence: Evidence, style: Style = CLASSIC) -> Rep
     said = wording.as_said(timeline, evidence.voices, lags_ms)
     late = wording.lateness(timeline, said, evidence.subtitles, style)
     speech = (*_speech(timeline, evidence), *_captions(timeline, evidence, late, style))
-    quicker = max(1.0, wording.letters_a_second(said) / SPOKEN_CPS)
-    beside = (_reading([c for cues in evidence.subtitles.values() for c in cues], quicker), _words(late))
+    cues = tuple(evidence.subtitles.values())
+    read = (reading.letters(cues, wording.letters_a_second(said)), reading.stays(cues, timeline, style))
+    beside = (*read, _words(late))
     return _reported(ordered(timeline), evidence, (*speech, *beside), timeline)
 
 
@@ -144,7 +143,7 @@ def _fades(timeline: Timeline) -> Iterator[tuple[float, float]]:
     yield timeline.shots[-1].end / FPS, timeline.frames / FPS
 
 
-def judge_alone(wanted: Wanted, evidence: Evidence, timeline: Timeline | None = None) -> Report:
+def judge_alone(wanted: Wanted, evidence: Evidence, timeline: Timeline | None = None, style: Style = CLASSIC) -> Report:
     """Check a file from anywhere against what is told about it; it passes when nothing that can be judged fails.
 
     Where captions stand in the picture only a plan can tell.
@@ -157,7 +156,9 @@ def judge_alone(wanted: Wanted, evidence: Evidence, timeline: Timeline | None = 
             ("voice_over_music_db", OVER_MUSIC_DB),
         )
     ]
-    subtitles = (*_subtitles(wanted, evidence, timeline), _reading(wanted.cues), _words(None))
+    cues = () if wanted.cues is None else (wanted.cues,)
+    read = (reading.letters(cues), reading.stays(cues, timeline, style))
+    subtitles = (*_subtitles(wanted, evidence, timeline, style), *read, _words(None))
     return _reported(wanted, evidence, (*unheard, *subtitles), timeline)
 
 
@@ -267,8 +268,8 @@ def _words(late: wording.Lateness | None) -> Check:
     return Check("caption_words", None, None, []) if late is None else _equal("caption_words", list(late.other), [])
 
 
-def _subtitles(wanted: Wanted, evidence: Evidence, timeline: Timeline | None) -> Iterator[Check]:
-    yield Check("caption_boxes", None, None, None) if timeline is None else _boxes(timeline)
+def _subtitles(wanted: Wanted, evidence: Evidence, timeline: Timeline | None, style: Style) -> Iterator[Check]:
+    yield Check("caption_boxes", None, None, None) if timeline is None else _boxes(timeline, style)
     if wanted.cues is None:
         yield Check("caption_overlaps", None, None, 0)
     else:
@@ -328,26 +329,7 @@ def _scenes(variety: Variety | None, timeline: Timeline | None) -> Iterator[Chec
         yield _equal("scenes_alike", [f"{one + 1} and {other + 1}" for one, other in variety.twins], [])
 
 
-def _reading(cues: Sequence[Cue] | None, quicker: float = 1.0) -> Check:
-    """Judge whether the subtitles can be read: by the worst of their lines, letters a line, letters a second, seconds.
-
-    A line of one word, an address say, may be longer. What is spoken so many times `quicker` is read so.
-    """
-    limit = [READ_LINES, READ_CHARACTERS, round(READ_CPS * quicker, 1), CUE_MS / 1000 + 1]
-    if not cues:
-        return Check("caption_reading", None, None, limit)
-    lines, longest = max(len(c.lines) for c in cues), max(_breakable(line) for c in cues for line in c.lines)
-    speed = max(sum(map(len, c.lines)) * 1000 / max(1, c.end_ms - c.start_ms) for c in cues)
-    stays = max(c.end_ms - c.start_ms for c in cues) / 1000
-    worst = [lines, longest, round(speed, 1), round(stays, 2)]
-    return Check("caption_reading", all(a <= b for a, b in zip(worst, limit, strict=True)), worst, limit)
-
-
-def _breakable(line: str) -> int:
-    return len(line) if " " in line else min(len(line), READ_CHARACTERS)
-
-
-def _boxes(timeline: Timeline, style: Style = CLASSIC) -> Check:
+def _boxes(timeline: Timeline, style: Style) -> Check:
     shown = groups(timeline, style)
     area = safe_area(timeline.platform, width=timeline.width, height=timeline.height)
     outside = [i for i, group in enumerate(shown) if not area.holds(group.block.ink)]

@@ -124,6 +124,13 @@ _TOLD: tuple[tuple[int, str, str, str, str], ...] = (
         "cut the captions into shorter ones",
         _CAPTIONS,
     ),
+    (
+        15,
+        "caption_stays",
+        "shortest subtitle, least between two, shortest page",
+        "join what is shown too shortly to what is beside it, and leave two frames between subtitles",
+        _CAPTIONS,
+    ),
     (16, "caption_boxes", "captions inside the safe area", "move captions away from the app's own buttons", _PLAN),
     (17, "black_s", "longest black span in seconds", "remove the black frames, or shorten the fade", ""),
     (17, "first_frame", "what is seen before it plays", "begin with a picture: cut the black away", ""),
@@ -191,6 +198,7 @@ _WORDS: dict[str, str] = {
     "full_frame": "{} × {}",
     "decodes": "{} frames, {} damaged",
     "caption_reading": "{} lines, {} letters, {}/s, {} s",
+    "caption_stays": "{} s, {} ms, {} s",
     "motion": "{} px, {} back, {} %/s",
     "lossy_generations": "video {}, sound {}",
     "fidelity": "SSIM {}, {}, quantiser {}",
@@ -212,7 +220,7 @@ _UNITS = {
     "mb_a_minute": " MB",
     "rate": " fps",
 }
-_AT_LEAST = {"full_frame", "speech_in_each_scene", "words_on_speech", "voice_over_music_db"}
+_AT_LEAST = {"full_frame", "speech_in_each_scene", "words_on_speech", "voice_over_music_db", "caption_stays"}
 _WITHIN = {"speech_sync_ms", "caption_sync_ms"}
 _AT_MOST = {
     *("constant_frame_rate", "audio_video_length_ms", "audio_video_start_ms", "true_peak_dbtp", "black_s"),
@@ -264,6 +272,8 @@ def _unit(name: str) -> str:
 
 def _plain(value: object) -> str:
     match value:
+        case None:
+            return "-"
         case bool():
             return "yes" if value else "no"
         case float():

@@ -66,7 +66,7 @@ def lateness(
     else:
         late += [turn * 1000 / FPS - start_ms for (_, turn, _), (_, _, start_ms) in zip(drawn, spoken, strict=True)]
     for form in FORMS:
-        shown, wanted = subtitles.get(form, ()), written(said, form)
+        shown, wanted = subtitles.get(form, ()), written(said, form, like=timeline)
         if [cue.lines for cue in shown] != [cue.lines for cue in wanted]:
             other.append(form)
         else:
@@ -79,9 +79,9 @@ def _pieces(parts: tuple[Part, ...]) -> list[tuple[str, int, int]]:
     return [(p.text, turn, p.start_ms) for part in parts for p, turn in zip(part.pieces, part.turns, strict=True)]
 
 
-def written(timeline: Timeline, form: str) -> tuple[Cue, ...]:
-    """Return a reel's subtitles as they read once they are written in that form."""
-    return read(FORMS[form](timeline))
+def written(timeline: Timeline, form: str, *, like: Timeline | None = None) -> tuple[Cue, ...]:
+    """Return a reel's subtitles as they read once they are written in that form, cut `like` another plan's."""
+    return read(FORMS[form](timeline, like))
 
 
 def covered(timeline: Timeline, style: Style = CLASSIC) -> Area | None:
