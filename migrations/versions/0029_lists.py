@@ -14,7 +14,10 @@ depends_on = None
 UPGRADE: tuple[str, ...] = (
     # A trusted extension: who owns the database may add it.
     "CREATE EXTENSION IF NOT EXISTS pg_trgm",
-    "CREATE INDEX ix_users_email ON users USING gin (lower(email) gin_trgm_ops) WHERE deleted_at IS NULL",
+    """
+    CREATE INDEX ix_users_email ON users USING gin (lower(email) gin_trgm_ops) WITH (fastupdate = off)
+     WHERE deleted_at IS NULL
+    """,
     "CREATE INDEX ix_users_plan ON users (plan, id) WHERE deleted_at IS NULL",
     """
     CREATE INDEX ix_generations_failed ON generations (account_id, created_at DESC, id DESC)

@@ -38,6 +38,7 @@ class UserRow(Row):
             func.lower(text("email")).label("letters"),
             postgresql_using="gin",
             postgresql_ops={"letters": "gin_trgm_ops"},
+            postgresql_with={"fastupdate": "off"},
             postgresql_where=text("deleted_at IS NULL"),
         ),
     )
