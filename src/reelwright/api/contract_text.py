@@ -16,6 +16,8 @@ body does nothing again: the answer tells what the first one made, as it is now,
 another body it is refused.
 
 **Lists** come in pages: send `next_cursor` as `cursor`, with the same filters, for the next one, until it is null.
+What can't grow long comes whole: a story's scenes (at most 100), the providers with their models, a report's lines for
+the days that are asked for.
 
 **Editing.** What has an `ETag` can be changed with `If-Match`: 412 where somebody changed it first.
 

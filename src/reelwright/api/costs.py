@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from litestar import Request, get, post
 from litestar.di import NamedDependency
-from litestar.params import JSONBody
+from litestar.params import JSONBody, QueryParameter
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED
 from msgspec import Meta
 
@@ -15,6 +15,7 @@ from reelwright.accounts import Account
 from reelwright.api.caller import admin_only
 from reelwright.api.creations import BadField, Encoding, Worn, key_of
 from reelwright.api.credits import whole_micro
+from reelwright.api.cursors import Cursors
 from reelwright.api.idempotency import Needed, Unkept
 from reelwright.billing import MICRO, PublishedList
 from reelwright.generations import GenerationKind, Part, Profile
@@ -28,6 +29,7 @@ from reelwright.journeys.ordering import Terms
 _REGENERATING = {GenerationKind.REGENERATE_TARGETED, GenerationKind.REGENERATE_FULL}
 _REWORKING = {GenerationKind.RENDER} | _REGENERATING
 _MOST_A_UNIT = 100_000
+_VERSION_BYTES = 4
 
 
 class CostQuestion(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -89,9 +91,10 @@ class PriceListView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PriceListsView(msgspec.Struct, frozen=True, kw_only=True):
-    """Every list, the one that comes into force last first."""
+    """The one that comes into force last first. `next_cursor` is null where none came before."""
 
     price_lists: list[PriceListView]
+    next_cursor: str | None
 
 
 class NewPriceList(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -146,12 +149,21 @@ async def calculate_cost(
 
 
 @get("/admin/action-costs", guards=[admin_only], summary="List the price lists", tags=["admin"])
-async def list_action_costs(db: NamedDependency[Database]) -> PriceListsView:
-    """Return every price list there was, is and will be."""
-    lists = await pricing.lists(db=db)
-    now = clock.now()
-    current = next((known.version for known in lists if known.effective_from <= now), None)
-    return PriceListsView(price_lists=[_view(known, current=current) for known in lists])
+async def list_action_costs(
+    db: NamedDependency[Database],
+    cursors: NamedDependency[Cursors],
+    *,
+    cursor: Annotated[str | None, QueryParameter(description="`next_cursor` of the page before.")] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=100)] = 25,
+) -> PriceListsView:
+    """Return a page of the price lists that there were, are and will be."""
+    after = None if cursor is None else int.from_bytes(cursors.place(cursor), "big")
+    found, current = await pricing.lists(limit=limit + 1, after=after, db=db)
+    page, more = found[:limit], len(found) > limit
+    return PriceListsView(
+        price_lists=[_view(known, current=current) for known in page],
+        next_cursor=cursors.behind(page[-1].version.to_bytes(_VERSION_BYTES, "big")) if more else None,
+    )
 
 
 @post(

@@ -167,9 +167,10 @@ class ScheduleView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SchedulesView(msgspec.Struct, frozen=True, kw_only=True):
-    """Newest first; there are never more than 50."""
+    """Newest first; there are never more than 50. `next_cursor` is null where nothing is older."""
 
     schedules: list[ScheduleView]
+    next_cursor: str | None
 
 
 class RunView(msgspec.Struct, frozen=True, kw_only=True):
@@ -225,9 +226,22 @@ async def create_schedule(
 
 
 @get("/schedules", summary="List your schedules", tags=["schedules"])
-async def list_schedules(account: NamedDependency[Account], db: NamedDependency[Database]) -> SchedulesView:
-    """Return all your schedules, newest first."""
-    return SchedulesView(schedules=[_view(one) for one in await planning.every(account.id, db=db)])
+async def list_schedules(
+    account: NamedDependency[Account],
+    db: NamedDependency[Database],
+    cursors: NamedDependency[Cursors],
+    *,
+    cursor: Annotated[str | None, QueryParameter(description="`next_cursor` of the page before.")] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=100)] = 50,
+) -> SchedulesView:
+    """Return a page of your schedules, newest first."""
+    before = None if cursor is None else cursors.opened(cursor)
+    found = await planning.listed(account.id, before=before, limit=limit + 1, db=db)
+    more = found[limit - 1] if len(found) > limit else None
+    return SchedulesView(
+        schedules=[_view(one) for one in found[:limit]],
+        next_cursor=more and cursors.after(more.created_at, more.id),
+    )
 
 
 @get("/schedules/{schedule_id:uuid}", summary="Read a schedule", tags=["schedules"])
@@ -312,10 +326,7 @@ async def list_schedule_runs(
     limit: Annotated[int, QueryParameter(ge=1, le=100)] = 20,
 ) -> RunsView:
     """Return a page of due times and what came of each, the latest first."""
-    before = None
-    if cursor is not None:
-        at, last = cursors.opened(cursor)
-        before = at, GenerationId(last)
+    before = None if cursor is None else cursors.opened(cursor)
     found = await planning.runs(account.id, schedule_id, before=before, limit=limit + 1, db=db)
     more = found[limit - 1] if len(found) > limit else None
     return RunsView(

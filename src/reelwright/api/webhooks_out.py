@@ -74,7 +74,10 @@ class EndpointSecretView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EndpointsView(msgspec.Struct, frozen=True, kw_only=True):
+    """Oldest first; there are never more than 10. `next_cursor` is null where nothing is newer."""
+
     webhooks: list[EndpointView]
+    next_cursor: str | None
 
 
 class TryView(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,9 +142,22 @@ async def add_webhook(
 
 
 @get("/webhooks", summary="List your webhook endpoints", tags=["webhooks"])
-async def list_webhooks(account: NamedDependency[Account], db: NamedDependency[Database]) -> EndpointsView:
-    """Return your endpoints, oldest first."""
-    return EndpointsView(webhooks=[_endpoint(one) for one in await webhooks.endpoints(account.id, db=db)])
+async def list_webhooks(
+    account: NamedDependency[Account],
+    db: NamedDependency[Database],
+    cursors: NamedDependency[Cursors],
+    *,
+    limit: Annotated[int, QueryParameter(ge=1, le=100)] = 25,
+    cursor: Annotated[str | None, QueryParameter(max_length=64)] = None,
+) -> EndpointsView:
+    """Return a page of your endpoints, oldest first."""
+    after = None if cursor is None else cursors.opened(cursor)
+    found = await webhooks.endpoints(account.id, after=after, limit=limit + 1, db=db)
+    page, more = found[:limit], len(found) > limit
+    return EndpointsView(
+        webhooks=[_endpoint(one) for one in page],
+        next_cursor=cursors.after(page[-1].created_at, page[-1].id) if more else None,
+    )
 
 
 @get("/webhooks/{webhook_id:uuid}", summary="Read a webhook endpoint", tags=["webhooks"])

@@ -8,7 +8,7 @@ from itertools import groupby
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.ground.metering import Action, Use
@@ -21,13 +21,22 @@ PRICED_BY = """
 """What names the list that prices new work, for a statement that reads more and `Catalogue.named`."""
 _CURRENT = Statement(f"SELECT {PRICED_BY} AS name")
 _AT = Statement("SELECT version, action, unit_micro FROM action_costs WHERE version = :version")
-_LISTS = text(
-    """
-    SELECT v.version, v.effective_from, v.note, v.actor, v.source, action, unit_micro
-      FROM price_versions v JOIN action_costs c ON c.version = v.version
+_LISTS = """
+    SELECT v.version, v.effective_from, v.note, v.actor, action, unit_micro
+      FROM (SELECT * FROM price_versions WHERE {which}) AS v JOIN action_costs c ON c.version = v.version
      ORDER BY v.effective_from DESC, v.version DESC, action
-    """
+"""
+_PAGE = text(
+    _LISTS.format(
+        which="""
+        (effective_from, version) <
+            (CASE WHEN CAST(:after AS integer) IS NULL THEN 'infinity'
+                  ELSE (SELECT last.effective_from FROM price_versions last WHERE last.version = :after) END,
+             coalesce(:after, 0))
+        ORDER BY effective_from DESC, version DESC LIMIT :limit"""
+    )
 )
+_OF_SOURCE = text(_LISTS.format(which="source = :source"))
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended('price lists', 0))")
 _ADD = text(
     """
@@ -129,7 +138,6 @@ class PublishedList:
     effective_from: datetime
     note: str
     actor: UUID | None
-    source: str | None
     costs: Mapping[str, int]
 
 
@@ -184,16 +192,22 @@ class Catalogue:
         """Return the list that running work was quoted by. Raises LookupError."""
         return self._list(await rows(self.session, _AT, {"version": version}))
 
-    async def lists(self) -> list[PublishedList]:
-        """Return every list, the one that comes into force last first."""
-        rows = (await self.session.execute(_LISTS)).all()
+    async def lists(self, *, limit: int, after: int | None = None) -> list[PublishedList]:
+        """Return so many lists, the one that comes into force last first, from behind the one of this version."""
+        return await self._published(_PAGE, {"after": after, "limit": limit})
+
+    async def from_source(self, source: str) -> PublishedList | None:
+        """Return the list that was added for this source, None where there is none."""
+        return next(iter(await self._published(_OF_SOURCE, {"source": source})), None)
+
+    async def _published(self, statement: TextClause, values: Mapping[str, object]) -> list[PublishedList]:
+        rows = (await self.session.execute(statement, values)).all()
         return [
             PublishedList(
                 version=version,
                 effective_from=rows[0].effective_from,
                 note=rows[0].note,
                 actor=rows[0].actor,
-                source=rows[0].source,
                 costs={row.action: row.unit_micro for row in rows},
             )
             for version, rows in ((version, list(group)) for version, group in groupby(rows, lambda row: row.version))
@@ -208,8 +222,7 @@ class Catalogue:
         they would undo the change else. A repeat returns what was added then; compare it.
         """
         await self.session.execute(_ONE_AT_A_TIME)
-        found = next((known for known in await self.lists() if known.source == source), None)
-        if found is not None:
+        if (found := await self.from_source(source)) is not None:
             return found
         values = {"effective_from": effective_from, "note": note, "source": source, "actor": actor}
         added = (await self.session.execute(_ADD, values)).one()
@@ -218,7 +231,8 @@ class Catalogue:
         rows = [values | {"action": name.value, "micro": micro} for name, micro in changes.items()]
         await self.session.execute(_CARRY, rows)
         await self.session.execute(_CHANGE, rows)
-        return next(known for known in await self.lists() if known.version == added.version)
+        [published] = await self._published(_OF_SOURCE, {"source": source})
+        return published
 
     @staticmethod
     def _list(found: Sequence[asyncpg.Record]) -> PriceList:

@@ -54,8 +54,13 @@ def group(reach: Reach, data: Callable[[Any], Any]) -> click.RichGroup:
     @data
     def list_(as_json: bool, data: Path) -> None:  # noqa: FBT001 - a flag
         """List your schedules, newest first."""
-        found = _asked(reach, data, "GET", "/v1/schedules")
-        _print_json(found) if as_json else _table(found["schedules"])
+        found: list[dict[str, Any]] = []
+        asked: dict[str, Any] = {"limit": 100}
+        while asked.get("cursor", "") is not None:
+            page = _asked(reach, data, "GET", "/v1/schedules", params=asked)
+            found += page["schedules"]
+            asked["cursor"] = page["next_cursor"]
+        _print_json({"schedules": found}) if as_json else _table(found)
 
     @commands.command("runs")
     @_ID

@@ -152,7 +152,7 @@ async def _closed(account: Account, *, by: Account | None, db: Database, reason:
                 await schedules.lock(account.id, one.id)
                 await schedules.pause(one.id, code="schedule.paused", sentence="The account is being deleted.")
         hooks = Endpoints(tx, account.id)
-        for hook in await hooks.all():
+        for hook in await hooks.listed():
             await hooks.change(hook.id, EndpointChange(enabled=False), reach=Reach())
         await Accounts(session=tx).lock(account.id)
         departures = Departures(session=tx)

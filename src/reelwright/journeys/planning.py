@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -64,10 +64,12 @@ async def create(
         return await kept.get(account.id, wished), repeated
 
 
-async def every(account: AccountId, *, db: Database) -> list[Schedule]:
-    """Return an account's schedules, newest first. Raises Outage."""
+async def listed(
+    account: AccountId, *, before: tuple[datetime, UUID] | None, limit: int, db: Database
+) -> list[Schedule]:
+    """Return so many of an account's schedules, newest first. Raises Outage."""
     async with db.begin() as tx:
-        return await Schedules(session=tx).of_account(account)
+        return await Schedules(session=tx).of_account(account, before=before, limit=limit)
 
 
 async def read(account: AccountId, wished: ScheduleId, *, db: Database) -> Schedule:
@@ -80,7 +82,7 @@ async def runs(
     account: AccountId,
     wished: ScheduleId,
     *,
-    before: tuple[datetime, GenerationId] | None,
+    before: tuple[datetime, UUID] | None,
     limit: int,
     db: Database,
 ) -> list[ScheduleRun]:

@@ -68,10 +68,11 @@ async def calculate(
         return (await prepare(tx, order, account, now, places=places)).price
 
 
-async def lists(*, db: Database) -> list[billing.PublishedList]:
-    """Return every price list, the one that comes into force last first. Raises Outage."""
+async def lists(*, limit: int, after: int | None, db: Database) -> tuple[list[billing.PublishedList], int]:
+    """Return so many price lists, the one that comes into force last first, and the version in force. Raises Outage."""
     async with db.begin() as tx:
-        return await billing.Catalogue(session=tx).lists()
+        catalogue = billing.Catalogue(session=tx)
+        return await catalogue.lists(limit=limit, after=after), (await catalogue.current()).version
 
 
 async def publish(
@@ -97,11 +98,10 @@ async def publish(
         )
     async with db.begin() as tx:
         catalogue = billing.Catalogue(session=tx)
-        known = {one.version for one in await catalogue.lists()}
-        added = await catalogue.publish(
-            changes, source=f"{by.id}:{key}", actor=by.id, note=note, effective_from=effective_from
-        )
-        if added.version not in known:
+        source = f"{by.id}:{key}"
+        repeated = await catalogue.from_source(source) is not None
+        added = await catalogue.publish(changes, source=source, actor=by.id, note=note, effective_from=effective_from)
+        if not repeated:
             costs = {action.value: micro for action, micro in changes.items()}
             await audited(tx, "costs.published", by=by, target=added.version, costs=costs)
     same = all(added.costs.get(action.value) == micro for action, micro in changes.items())

@@ -50,10 +50,12 @@ async def add(
     return added
 
 
-async def endpoints(account: AccountId, *, db: Database) -> list[Endpoint]:
-    """Return the account's endpoints. Raises Outage."""
+async def endpoints(
+    account: AccountId, *, after: tuple[datetime, UUID] | None, limit: int, db: Database
+) -> list[Endpoint]:
+    """Return so many of the account's endpoints, oldest first. Raises Outage."""
     async with db.begin() as tx:
-        return await Endpoints(tx, account).all()
+        return await Endpoints(tx, account).listed(after=after, limit=limit)
 
 
 async def endpoint(account: AccountId, endpoint_id: UUID, *, db: Database) -> Endpoint:

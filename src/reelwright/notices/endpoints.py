@@ -4,7 +4,7 @@ import secrets
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -38,8 +38,12 @@ _ADD = text(
 _LOCKED = text("SELECT pg_advisory_xact_lock(hashtextextended('webhook_endpoints:' || CAST(:account AS text), 0))")
 _COUNT = text("SELECT count(*) FROM webhook_endpoints WHERE account_id = :account")
 _LIST = text(
-    f"SELECT {_COLUMNS} FROM webhook_endpoints WHERE account_id = :account ORDER BY created_at, id"  # noqa: S608 - constants
+    f"""
+    SELECT {_COLUMNS} FROM webhook_endpoints WHERE account_id = :account AND (created_at, id) > (:at, :id)
+     ORDER BY created_at, id LIMIT :limit
+    """  # noqa: S608 - assembled from constants
 )
+_START = datetime(1970, 1, 1, tzinfo=UTC), UUID(int=0)
 _GET = text(
     f"SELECT {_COLUMNS} FROM webhook_endpoints WHERE id = :id AND account_id = :account"  # noqa: S608 - constants
 )
@@ -164,10 +168,13 @@ class Endpoints:
         }
         return _endpoint((await self.session.execute(_ADD, values)).mappings().one()), shown(secret)
 
-    async def all(self) -> list[Endpoint]:
-        """Return them, oldest first."""
-        rows = (await self.session.execute(_LIST, {"account": self.account})).mappings()
-        return [_endpoint(row) for row in rows]
+    async def listed(
+        self, *, after: tuple[datetime, UUID] | None = None, limit: int = MOST_ENDPOINTS
+    ) -> list[Endpoint]:
+        """Return them, oldest first, from behind the one made then with that id; else all."""
+        at, last = after or _START
+        values = {"account": self.account, "at": at, "id": last, "limit": limit}
+        return [_endpoint(row) for row in (await self.session.execute(_LIST, values)).mappings()]
 
     async def get(self, endpoint: UUID) -> Endpoint:
         """Return one. Raises NotFound, for another account's too."""

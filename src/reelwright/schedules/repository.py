@@ -7,7 +7,7 @@ from typing import Any, cast
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Table, delete, func, select, text, update
+from sqlalchemy import Table, delete, func, literal, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -86,10 +86,15 @@ class Schedules:
         """Return a schedule, whosever it is, with its row locked where asked; None where it was deleted."""
         return await self._one(schedule, lock=lock)
 
-    async def of_account(self, account: AccountId) -> list[Schedule]:
-        """Return all schedules of an account, newest first."""
+    async def of_account(
+        self, account: AccountId, *, before: tuple[datetime, UUID] | None = None, limit: int = MOST_SCHEDULES
+    ) -> list[Schedule]:
+        """Return schedules of an account, newest first, from behind the one made then with that id; else all."""
+        place = _SCHEDULES.c.created_at, _SCHEDULES.c.id
         query = select(_SCHEDULES).where(_SCHEDULES.c.account_id == account, _SCHEDULES.c.deleted_at.is_(None))
-        ordered = query.order_by(_SCHEDULES.c.created_at.desc(), _SCHEDULES.c.id.desc())
+        if before is not None:
+            query = query.where(tuple_(*place) < tuple_(*map(literal, before)))
+        ordered = query.order_by(*(column.desc() for column in place)).limit(limit)
         return [_schedule(row) for row in (await self.session.execute(ordered)).mappings()]
 
     async def claim_due(self, now: datetime, *, besides: Collection[ScheduleId]) -> ScheduleId | None:

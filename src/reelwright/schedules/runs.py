@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
+from uuid import UUID
 
 from sqlalchemy import Table, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
@@ -96,7 +97,7 @@ class ScheduleRuns:
         return Spent(runs=row.runs, micro=row.micro)
 
     async def of(
-        self, schedule: ScheduleId, *, before: tuple[datetime, GenerationId] | None, limit: int
+        self, schedule: ScheduleId, *, before: tuple[datetime, UUID] | None, limit: int
     ) -> list[ScheduleRun]:
         """Return so many runs of a schedule, the latest due time first, from behind that one."""
         query = select(_RUNS).where(_RUNS.c.schedule_id == schedule)

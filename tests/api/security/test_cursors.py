@@ -17,7 +17,7 @@ from reelwright.settings import Settings
 from tests.api.callers import Callers, everybody
 from tests.api.security.objects import objects
 
-LISTS = 17
+LISTS = 22
 """Fewer would mean that a list has lost its cursor, or that this looks in the wrong place."""
 
 

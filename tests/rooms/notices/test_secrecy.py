@@ -132,7 +132,7 @@ async def test_a_key_is_replaced_without_losing_a_delivery(db: Database, receive
         account, receiver.url, description="", events=[], reach=reach_of(receiver), seal=SEAL, db=db
     )
     async with db.begin() as tx:
-        (one,) = await Endpoints(tx, account.id).all()
+        (one,) = await Endpoints(tx, account.id).listed()
     _, second = await webhooks.rotate(account.id, one.id, seal=SEAL, db=db)
     for step in (SEAL, LEARNT, SWAPPED):
         assert await arrives(db, account, receiver, [str(first), second], by=step)
@@ -154,7 +154,7 @@ async def test_a_key_that_was_dropped_too_early_is_seen_and_its_owner_can_go_on(
     assert (left("old"), left("unreadable")) == (0, 1)
     assert not await arrives(db, account, receiver, [secret], by=OTHER)
     async with db.begin() as tx:
-        (one,) = await Endpoints(tx, account.id).all()
+        (one,) = await Endpoints(tx, account.id).listed()
     _, fresh = await webhooks.rotate(account.id, one.id, seal=OTHER, db=db)
     await change(db, "UPDATE webhook_endpoints SET paused_until = NULL")
     assert await arrives(db, account, receiver, [fresh], by=OTHER)
