@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reelwright import rendering
+from reelwright.cli import inspect
 from reelwright.rendering import captions, gate, graph, hearing, making, variety, wording
 from tests.rooms.rendering import fixture
 from worker import ffmpeg, measuring
@@ -92,19 +93,16 @@ async def failed(
     workspace.mkdir()
     found = await measuring.measured(video, workspace, covered=wording.covered(timeline))
     cues = captions.read(subtitles)
-    heard = None
-    if found.sound:
-        heard = hearing.timing(found.sound, [(cue.start_ms, cue.end_ms) for cue in cues])
-    seen = replace(found.evidence, variety=variety.variety(timeline, found.tiles))
-    alone = gate.judge_alone(replace(gate.ordered(timeline), cues=cues, heard=heard), seen, timeline)
+    told = inspect.Told(duration_s=None, platform=timeline.platform, cues=cues, timeline=timeline)
     evidence = replace(
-        seen,
+        found.evidence,
+        variety=variety.variety(timeline, found.tiles),
         made=made,
         heard=await asyncio.to_thread(_heard, good, video, timeline) if found.sound else {},
         voices=good.voices,
         subtitles={"srt": cues, "vtt": wording.written(timeline, "vtt")},
     )
-    return Verdicts(worker=_red(gate.judge(timeline, evidence)), inspect=_red(alone))
+    return Verdicts(worker=_red(gate.judge(timeline, evidence)), inspect=_red(inspect.judged(found, told)))
 
 
 def _red(report: rendering.Report) -> set[str]:

@@ -68,6 +68,17 @@ def _later(ms: int, *scenes: int) -> Plan:
     return lambda timeline: msgspec.structs.replace(timeline, words=tuple(map(moved, timeline.words)))
 
 
+def _cut_later(frames: int) -> Plan:
+    """Move the cut, and no voice with it."""
+
+    def moved(timeline: rendering.Timeline) -> rendering.Timeline:
+        one, two = timeline.shots
+        later = msgspec.structs.replace(two, start=two.start + frames)
+        return msgspec.structs.replace(timeline, shots=(msgspec.structs.replace(one, end=one.end + frames), later))
+
+    return moved
+
+
 def _shifted(ms: int) -> Callable[[str], str]:
     """Show every subtitle later than it is said, or earlier."""
 
@@ -120,6 +131,8 @@ SPOILED: dict[str, Spoiling] = {
         "colour", options=f"{COPY} -bsf:v h264_metadata=matrix_coefficients=5:colour_primaries=5 {FAST}"
     ),
     "mono": spoil("audio_codec", options=f"-ac 1 {SOUND}"),
+    "thin sound": spoil("audio_kbit_s", options=f"-c:v copy {AAC.replace('192k', '80k')} {FAST}"),
+    "a cut three frames behind its voice": spoil(worker="voice_behind_cut_frames", plan=_cut_later(3)),
     "the index at the end": spoil("faststart", options=COPY),
     "25 frames a second": spoil("frame_rate", "frames", options=f"-vf fps=25 {PICTURE} -g 50"),
     "a jumping clock": spoil(
@@ -163,7 +176,9 @@ SPOILED: dict[str, Spoiling] = {
         options=rf"-af volume=0:enable='between(t\,2\,4)' {SOUND}",
     ),
     "late sound": spoil(
-        "caption_sync_ms", worker="speech_sync_ms", options=f"-af adelay=180:all=1,atrim=end=4 {SOUND}"
+        "caption_sync_ms",
+        worker="speech_sync_ms voice_behind_cut_frames",
+        options=f"-af adelay=180:all=1,atrim=end=4 {SOUND}",
     ),
     "a caption under the buttons": spoil(
         "caption_boxes", "size", "caption_reading", worker="caption_words", plan=_tiny

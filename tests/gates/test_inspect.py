@@ -13,7 +13,7 @@ from PIL import Image
 
 from reelwright.cli.inspect import InspectRefused
 from reelwright.cli.inspect import inspect as command
-from reelwright.rendering import sheet
+from reelwright.rendering import Style, captions, sheet
 from reelwright.rendering.gates import GATES
 from tests.gates import good
 from worker import ffmpeg
@@ -42,6 +42,7 @@ def test_a_good_reel_exits_with_0_as_json_and_as_a_picture(reel: good.Good, tmp_
     unjudged = {c["name"] for c in told["checks"] if c["passed"] is None}
     told_by_its_maker = {"lossy_generations", "fidelity", "mb_a_minute", "thumbnails", "reproducible"}
     unheard = {"speech_in_each_scene", "speech_sync_ms", "caption_words", "voice_over_music_db"}
+    unheard |= {"voice_behind_cut_frames"}
     assert unjudged == told_by_its_maker | unheard
     assert (told["width"], told["height"], told["duration_s"]) == (360, 640, 4.0)
     with Image.open(drawn) as image:
@@ -49,6 +50,23 @@ def test_a_good_reel_exits_with_0_as_json_and_as_a_picture(reel: good.Good, tmp_
         assert (image.format, image.width) == ("PNG", sheet.WIDTH)
     assert {"#4cc38a", "#ffd84d", "#ff9f43", "#5b84c4"} <= seen  # gates that hold, caption boxes, loudness, waveform
     assert "#ff6369" not in seen  # what is wrong
+
+
+def test_the_manifest_tells_how_the_captions_were_set_and_where_black_is_meant(reel: good.Good, tmp_path: Path) -> None:
+    """By the plan alone a reel in whole sentences was judged as if it had few words at once."""
+    manifest, drawn = tmp_path / "manifest.json", tmp_path / "drawn.png"
+    told = {"type": "manifest/1", "timeline": reel.timeline, "style": Style(name="subtitle"), "video_bytes": 1}
+    manifest.write_bytes(msgspec.json.encode(told))
+    bad, spoil = tmp_path / "bad.mp4", r"drawbox=t=fill:c=black:enable=between(t\,1\,1.15)"
+    encoding = ["-c:a", "copy", "-c:v", "libx264", "-g", "60"]
+    subprocess.run([ffmpeg.program(), "-v", "error", "-i", reel.video, "-vf", spoil, *encoding, bad], check=True)
+
+    ended = inspect(bad, "--plan", manifest, "--sheet", drawn, "--json")
+
+    checks = {check["name"]: check for check in json.loads(ended.stdout)["checks"]}
+    assert checks["black_s"]["passed"] is False
+    groups = {name: len(captions.groups(reel.timeline, Style(name=name))) for name in ("classic", "subtitle")}
+    assert groups["classic"] != groups["subtitle"] == checks["caption_boxes"]["value"]["groups"]
 
 
 def test_a_bad_one_exits_with_1_and_names_each_failed_gate_with_what_to_do(reel: good.Good, tmp_path: Path) -> None:

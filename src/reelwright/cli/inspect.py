@@ -18,6 +18,7 @@ from rich.table import Table
 from reelwright import rendering
 from reelwright.ground.errors import Refusal
 from reelwright.rendering import captions, gate, gates, hearing, safearea, wording
+from reelwright.rendering.style import CLASSIC
 from worker import ffmpeg, measuring
 
 _FILE = click.Path(path_type=Path)
@@ -38,6 +39,14 @@ class Told:
     platform: str | None
     cues: tuple[captions.Cue, ...] | None
     timeline: rendering.Timeline | None
+    style: rendering.Style = CLASSIC
+
+
+class _Manifest(msgspec.Struct, frozen=True, tag="manifest/1"):
+    """What is needed of a reel's manifest; more stands beside it."""
+
+    timeline: rendering.Timeline
+    style: rendering.Style
 
 
 @click.command()
@@ -45,7 +54,7 @@ class Told:
 @click.option("--captions", "subtitles", type=_FILE, help="Its SubRip or WebVTT file; else the .srt beside FILE.")
 @click.option("--duration", "duration_s", type=click.FloatRange(0.1, _LONGEST_S), help="Seconds that were ordered.")
 @click.option("--platform", type=click.Choice(list(safearea.PLATFORMS)), help="The app it is for.")
-@click.option("--plan", type=_FILE, help="The timeline it was rendered from: JSON, as the worker keeps it.")
+@click.option("--plan", type=_FILE, help="Its manifest, as `make` saves it, or its timeline alone.")
 @click.option("--sheet", type=_FILE, help="Write a contact sheet here, as PNG.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def inspect(
@@ -69,18 +78,19 @@ def inspect(
         raise InspectRefused("nan is no length: give seconds, such as 30.", field="--duration")
     beside = file.with_suffix(".srt")
     found = subtitles or (beside if plan is None and beside.is_file() else None)
-    timeline = _timeline(plan) if plan else None
+    timeline, style = _plan(plan) if plan else (None, CLASSIC)
     told = Told(
         duration_s=duration_s,
         platform=platform or (timeline.platform if timeline else None),
         cues=_cues(found) if found else captions.cues(timeline) if timeline else None,
         timeline=timeline,
+        style=style,
     )
     if sheet is not None and not sheet.parent.is_dir():
         raise InspectRefused(f"The folder {sheet.parent} does not exist: make it first.", field="--sheet")
     with tempfile.TemporaryDirectory(prefix="reelwright-inspect-") as folder:
-        measured = _measured(file, Path(folder), timeline, Console(stderr=True, quiet=as_json))
-        report = _judged(measured, told)
+        measured = _measured(file, Path(folder), told, Console(stderr=True, quiet=as_json))
+        report = judged(measured, told)
         if sheet is not None:
             _draw(file, measured, told, report, sheet)
     if as_json:
@@ -109,14 +119,16 @@ def _cues(file: Path) -> tuple[captions.Cue, ...]:
         raise InspectRefused(f"{file} holds no subtitles: give SubRip or WebVTT.", field="--captions") from wrong
 
 
-def _timeline(file: Path) -> rendering.Timeline:
+def _plan(file: Path) -> tuple[rendering.Timeline, rendering.Style]:
+    """Return timeline and style. Only a manifest tells the style: else it is that of who chooses none."""
     try:
-        timeline = msgspec.json.decode(_text(file, "--plan"), type=rendering.Timeline)
+        told = msgspec.json.decode(_text(file, "--plan"), type=rendering.Timeline | _Manifest)
     except msgspec.MsgspecError as wrong:
-        raise InspectRefused(f"{file} is not a reel's timeline: {wrong}.", field="--plan") from wrong
+        raise InspectRefused(f"{file} is no reel's manifest or timeline: {wrong}.", field="--plan") from wrong
+    timeline, style = (told.timeline, told.style) if isinstance(told, _Manifest) else (told, CLASSIC)
     if why := _impossible(timeline):
-        raise InspectRefused(f"{file} plans no reel: {why}. Give a timeline as the worker keeps it.", field="--plan")
-    return timeline
+        raise InspectRefused(f"{file} plans no reel: {why}. Give the manifest that `make` saved.", field="--plan")
+    return timeline, style
 
 
 def _impossible(plan: rendering.Timeline) -> str:
@@ -140,7 +152,7 @@ def _impossible(plan: rendering.Timeline) -> str:
     return next((why for why, holds in checks.items() if not holds), "")
 
 
-def _measured(file: Path, workspace: Path, timeline: rendering.Timeline | None, console: Console) -> measuring.Measured:
+def _measured(file: Path, workspace: Path, told: Told, console: Console) -> measuring.Measured:
     """Measure the file under a bar. Raises InspectRefused where it isn't a video."""
     columns = (
         TextColumn("{task.description}"),
@@ -150,7 +162,7 @@ def _measured(file: Path, workspace: Path, timeline: rendering.Timeline | None, 
     )
     with Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task("looking and listening", total=1.0)
-        covered = wording.covered(timeline) if timeline else None
+        covered = wording.covered(told.timeline, told.style) if told.timeline else None
         looking = measuring.measured(
             file.resolve(), workspace, covered=covered, tell=lambda done: progress.update(bar, completed=done)
         )
@@ -165,23 +177,18 @@ def _measured(file: Path, workspace: Path, timeline: rendering.Timeline | None, 
             ) from wrong
 
 
-def _judged(measured: measuring.Measured, told: Told) -> rendering.Report:
+def judged(measured: measuring.Measured, told: Told) -> rendering.Report:
+    """Judge what was measured by what the caller says."""
     plain = gate.ordered(told.timeline) if told.timeline else gate.Wanted()
     heard = None
     if told.cues and measured.sound:
         heard = hearing.timing(measured.sound, [(cue.start_ms, cue.end_ms) for cue in told.cues])
-    wanted = gate.Wanted(
-        sizes=plain.sizes,
-        frames=plain.frames,
-        target_s=told.duration_s or plain.target_s,
-        platform=told.platform,
-        cues=told.cues,
-        heard=heard,
-    )
+    target_s = told.duration_s or plain.target_s
+    wanted = replace(plain, target_s=target_s, platform=told.platform, cues=told.cues, heard=heard)
     evidence = measured.evidence
     if told.timeline:
-        evidence = replace(evidence, variety=rendering.variety.variety(told.timeline, measured.tiles))
-    return gate.judge_alone(wanted, evidence, told.timeline)
+        evidence = replace(evidence, variety=rendering.variety.variety(told.timeline, measured.tiles, told.style))
+    return gate.judge_alone(wanted, evidence, told.timeline, told.style)
 
 
 def _draw(file: Path, measured: measuring.Measured, told: Told, report: rendering.Report, out: Path) -> None:
@@ -198,6 +205,7 @@ def _draw(file: Path, measured: measuring.Measured, told: Told, report: renderin
         cues=told.cues or (),
         platform=told.platform,
         timeline=told.timeline,
+        style=told.style,
     )
     part = out.with_name(f".{out.name}.part")
     try:

@@ -22,10 +22,11 @@ DURATION_OFF = 0.10
 BLACK_S, FADE_S, FROZEN_S = 0.1, 0.5, 1.0
 UNPLANNED_BLACK_S = 0.3  # where nobody told which fades are meant
 FRAME_MS = 1000 / FPS
-LIKENESS, LAG_MS = 0.35, 40.0
+LIKENESS, LAG_MS, CUT_FRAMES = 0.35, 40.0, 1.0
 OVER_MUSIC_DB = 12.0  # the least by which music lies below who speaks; 20 is what WCAG 2.2, 1.4.7 asks
 WORDS_VOICED = 0.8
 CAPTION_SYNC_MS, CAPTION_WORST_MS = 100.0, 200.0  # 19 in 20 within three frames (Netflix's timed text guide), and all
+AUDIO_KBIT_S = (128, 384)  # Instagram's and YouTube's
 MEGABYTES, MEGABITS_S = 300.0, 25.0  # the least that the apps' upload interfaces take (Instagram's)
 SIZES = ((1080, 1920), (1080, 1080), (1920, 1080))
 _QUARTER = 4
@@ -153,6 +154,7 @@ def judge_alone(wanted: Wanted, evidence: Evidence, timeline: Timeline | None = 
         for name, limit in (
             ("speech_in_each_scene", LIKENESS),
             ("speech_sync_ms", LAG_MS),
+            ("voice_behind_cut_frames", CUT_FRAMES),
             ("voice_over_music_db", OVER_MUSIC_DB),
         )
     ]
@@ -189,7 +191,10 @@ def _streams(wanted: Wanted, p: Probe) -> Iterator[Check]:
     yield _equal("square_pixels", p.square_pixels, limit=True)
     yield _equal("video_codec", [p.codec, p.profile, p.pixels], ["h264", "High", "yuv420p"])
     yield _equal("colour", [p.bt709, p.limited_range], [True, True])
-    yield _equal("audio_codec", [p.audio_codec, p.audio_rate, p.audio_channels], ["aac", SAMPLE_RATE, 2])
+    heard = [p.audio_codec, p.audio_profile, p.audio_rate, p.audio_channels]
+    yield _equal("audio_codec", heard, ["aac", "LC", SAMPLE_RATE, 2])
+    (low, high), rate = AUDIO_KBIT_S, round(p.audio_kbit_s)
+    yield Check("audio_kbit_s", low <= rate <= high if p.audio_streams else None, rate, [low, high])
     yield _equal("faststart", p.faststart, limit=True)
 
 
@@ -235,6 +240,12 @@ def _speech(timeline: Timeline, evidence: Evidence) -> Iterator[Check]:
     lags = {str(scene): heard.lag_ms for scene, heard in _found(evidence).items()}
     yield Check("speech_in_each_scene", all(v >= LIKENESS for v in likeness.values()), likeness, LIKENESS)
     yield Check("speech_sync_ms", all(abs(v) <= LAG_MS for v in lags.values()), lags, LAG_MS)
+    behind = {
+        str(s.scene): round((s.speech_ms[0] + lags[str(s.scene)]) * FPS / 1000 - s.start, 2)
+        for s in timeline.shots
+        if s.speech_ms is not None and str(s.scene) in lags
+    }
+    yield Check("voice_behind_cut_frames", all(abs(v) <= CUT_FRAMES for v in behind.values()), behind, CUT_FRAMES)
     over = {str(n): h.over_rest_db for n, h in _found(evidence).items() if h.over_rest_db is not None}
     yield Check("voice_over_music_db", all(v >= OVER_MUSIC_DB for v in over.values()), over, OVER_MUSIC_DB)
 

@@ -73,7 +73,14 @@ _TOLD: tuple[tuple[int, str, str, str, str], ...] = (
         "encode with a constant frame rate: -fps_mode cfr",
         "",
     ),
-    (5, "audio_codec", "AAC, 48 kHz, stereo", "encode the sound with -c:a aac -ar 48000 -ac 2", ""),
+    (
+        5,
+        "audio_codec",
+        "AAC-LC, 48 kHz, stereo",
+        "encode the sound with -c:a aac -profile:a aac_low -ar 48000 -ac 2",
+        "",
+    ),
+    (5, "audio_kbit_s", "the sound's bit rate at its densest", "encode the sound with -b:a 192k", ""),
     (5, "bit_rate_mbit_s", "bit rate", "encode it at a lower bit rate: apps take 25 Mbit/s at most", ""),
     (5, "size_mb", "size in megabytes", "encode it at a lower bit rate", ""),
     (
@@ -100,6 +107,13 @@ _TOLD: tuple[tuple[int, str, str, str, str], ...] = (
     ),
     (12, "speech_in_each_scene", "each narration is heard", "mix the missing narration in again", _VOICES),
     (13, "speech_sync_ms", "how late each narration is", "put the narration at its scene's start", _VOICES),
+    (
+        13,
+        "voice_behind_cut_frames",
+        "frames from each cut to its voice",
+        "move the cut to where its voice begins",
+        _VOICES,
+    ),
     (13, "audio_video_start_ms", "sound and picture begin together", "remove the offset between the streams", ""),
     (14, "caption_sync_ms", "how far captions are off the speech", "shift the captions by this much", _CAPTIONS),
     (
@@ -194,7 +208,7 @@ _WORDS: dict[str, str] = {
     "size": "{}×{}",
     "video_codec": "{} {} {}",
     "colour": "bt709 {}, limited {}",
-    "audio_codec": "{} {} Hz, {} channels",
+    "audio_codec": "{} {} {} Hz, {} channels",
     "full_frame": "{} × {}",
     "decodes": "{} frames, {} damaged",
     "caption_reading": "{} lines, {} letters, {}/s, {} s",
@@ -210,6 +224,7 @@ _PARTS: dict[str, str] = {
 }
 _UNITS = {
     "_mbit_s": " Mbit/s",
+    "_kbit_s": " kbit/s",
     "_ms": " ms",
     "_s": " s",
     "_lufs": " LUFS",
@@ -221,7 +236,7 @@ _UNITS = {
     "rate": " fps",
 }
 _AT_LEAST = {"full_frame", "speech_in_each_scene", "words_on_speech", "voice_over_music_db", "caption_stays"}
-_WITHIN = {"speech_sync_ms", "caption_sync_ms"}
+_WITHIN = {"speech_sync_ms", "voice_behind_cut_frames", "caption_sync_ms"}
 _AT_MOST = {
     *("constant_frame_rate", "audio_video_length_ms", "audio_video_start_ms", "true_peak_dbtp", "black_s"),
     *("loudness_range_lu", "key_frames_s", "size_mb", "caption_reading", "bit_rate_mbit_s", "motion", "mb_a_minute"),
@@ -244,7 +259,7 @@ def wanted(check: Check) -> str:
         return ""
     if isinstance(limit, list) and limit and isinstance(limit[0], list):
         return " or ".join(_said(name, one) for one in limit)  # type: ignore[reportUnknownVariableType] - JSON
-    if name in {"duration_s", "loudness_lufs", "platform_length_s"} and isinstance(limit, list):
+    if name in {"duration_s", "loudness_lufs", "platform_length_s", "audio_kbit_s"} and isinstance(limit, list):
         low, high = (_plain(one) for one in limit)  # type: ignore[reportUnknownVariableType] - JSON
         return f"{low} to {high}{_unit(name)}"
     if name == "caption_boxes":

@@ -1,6 +1,7 @@
 """What a finished file is made of, read from itself: streams, tags, the time of every frame, the order of its parts."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
@@ -27,7 +28,8 @@ class Probe:
     """A file's make. Times are milliseconds; width and height are as shown, so after any rotation.
 
     `uneven_ms` is how far the worst frame stands from its step, `longest_group_ms` the most between two key frames.
-    A cover picture counts as one of `other_streams`. `open_groups` are key frames at which decoding can't begin.
+    A cover picture counts as one of `other_streams`. `audio_kbit_s` is that of the densest second: silence takes hardly
+    any. `open_groups` are key frames at which decoding can't begin.
     `pictures` are 8 bytes for each coded picture, in their order, alike where its bits are; `packets` is the SHA-256
     of all sound and picture. `source_type` is the term of IPTC's vocabulary that says how it was made, if it is told.
     """
@@ -51,6 +53,8 @@ class Probe:
     audio_codec: str = ""
     audio_rate: int = 0
     audio_channels: int = 0
+    audio_profile: str = ""
+    audio_kbit_s: float = 0.0
     audio_start_ms: float = 0.0
     faststart: bool = False
     progressive: bool = True
@@ -124,6 +128,8 @@ def _read(container: Any, moving: Sequence[Any], path: Path) -> Probe:
         audio_codec=sound.codec_context.name if sound else "",
         audio_rate=sound.codec_context.sample_rate if sound else 0,
         audio_channels=sound.codec_context.channels if sound else 0,
+        audio_profile=str(sound.codec_context.profile or "") if sound else "",
+        audio_kbit_s=read.densest_bytes * 8 / 1000,
         audio_start_ms=float((sound.start_time or 0) * sound.time_base) * 1000 if sound else 0.0,
         faststart=_index_first(path),
         progressive=not first.interlaced_frame,
@@ -139,23 +145,29 @@ def _read(container: Any, moving: Sequence[Any], path: Path) -> Probe:
 
 @dataclass(frozen=True, slots=True)
 class _Packets:
-    """When each frame is shown, and each key frame, in milliseconds, in order; open groups; and two digests."""
+    """When each frame is shown, and each key frame, in milliseconds, in order; open groups; and two digests.
+
+    `densest_bytes` is what the sound has in the second that has most.
+    """
 
     times: list[float]
     keys: list[float]
     open_groups: int
     pictures: bytes
     packets: str
+    densest_bytes: int
 
 
 def _packets(container: Any, video: Any, sounds: Sequence[Any]) -> _Packets:
     """Read all packets of the picture and the first sound, and hold none."""
     known = video.codec_context.name == "h264" and (video.codec_context.extradata or b"\0")[:1] == b"\1"
     times, keys, shut = list[float](), list[float](), 0
-    pictures, every = bytearray(), sha256()
+    pictures, every, heard = bytearray(), sha256(), Counter[int]()
     for packet in container.demux(video, *sounds[:1]):
         data = bytes(packet)
         every.update(data)
+        if packet.pts is not None and packet.stream is not video:
+            heard[int(packet.pts * packet.time_base)] += len(data)
         if packet.stream is not video or packet.pts is None:
             continue
         times.append(float(packet.pts * packet.time_base) * 1000)
@@ -168,7 +180,14 @@ def _packets(container: Any, video: Any, sounds: Sequence[Any]) -> _Packets:
         if packet.is_keyframe:
             keys.append(times[-1])
             shut += any(kind == _IDR for kind, *_ in units)
-    return _Packets(sorted(times), sorted(keys), len(keys) - shut if known else 0, bytes(pictures), every.hexdigest())
+    return _Packets(
+        sorted(times),
+        sorted(keys),
+        len(keys) - shut if known else 0,
+        bytes(pictures),
+        every.hexdigest(),
+        max(heard.values(), default=0),
+    )
 
 
 def _units(packet: bytes) -> Iterator[tuple[int, int, int]]:
