@@ -4,9 +4,12 @@ import asyncio
 import os
 import signal
 import socket
+import subprocess
 import sys
+import tempfile
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psutil
@@ -233,6 +236,23 @@ async def test_s102_a_file_without_end_is_cut_off(tmp_path: Path) -> None:
     await ffmpeg.run([sys.executable, "-c", f"{growing}(4 << 30)"], cwd=tmp_path)
     with pytest.raises(ffmpeg.MediaFailed):
         await ffmpeg.run([sys.executable, "-c", f"{growing}((4 << 30) + 1)"], cwd=tmp_path)
+
+
+@pytest.mark.parametrize("walls", ["shut in"], indirect=True)
+def test_s102_shut_in_a_fork_bomb_ends_at_512(walls: bool) -> None:  # noqa: FBT001 - a fixture that is asked for once
+    """As who is not root, whom no such limit holds: the image's user is none."""
+    bomb = "for n in $(seq 600); do sleep 60 & done 2>&1; echo all"
+    nobody: dict[str, Any] = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        argv = confinement.confined([SHELL, "-c", bomb], Path(folder))
+        for at in [n for n, word in enumerate(argv) if word == "--ro-bind-try"][::-1]:
+            if argv[at + 1].startswith("/root/"):  # where root's own Python may be, which the shell doesn't need
+                del argv[at : at + 3]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, cwd=folder, **nobody)
+    assert walls
+    assert "fork" in done.stdout, done.stderr
+    assert "all" not in done.stdout
 
 
 async def test_a_program_that_is_not_there_is_an_outage(tmp_path: Path) -> None:
