@@ -231,11 +231,12 @@ def stories(*, variants: int, scenes: int, words: int, source: str = "", **chang
         hook, told = _TOLD[variant % len(_TOLD)]
         beats = [
             {
-                "narration": _narration(hook if n == 0 else "", told.split(), variant + n, count),
+                "narration": _narration(hook if n == 0 else "", said or "", told.split(), variant + n, count),
                 "visual": f"Scene {n} of variant {variant}: a calm sea at dawn",
-                "claim": sentences[n % len(sentences)],
+                "claim": said,
             }
             for n, count in enumerate(share)
+            for said in (sentences[n % len(sentences)],)
         ]
         story = {
             "title": f"Story {variant}",
@@ -251,9 +252,11 @@ def stories(*, variants: int, scenes: int, words: int, source: str = "", **chang
     return json.dumps({"stories": made})
 
 
-def _narration(hook: str, words: Sequence[str], first: int, count: int) -> str:
-    """Return so many words, the hook's among them where there is room for it."""
+def _narration(hook: str, said: str, words: Sequence[str], first: int, count: int) -> str:
+    """Return so many words, the hook's and the claim's among them where there is room for them."""
     opening = hook if len(hook.split()) < count else ""
+    if len(f"{opening} {said}".split()) < count:
+        opening = f"{opening} {said}"
     rest = count - len(opening.split())
     return f"{opening} {' '.join(words[(first + k) % len(words)] for k in range(rest)).capitalize()}.".strip()
 

@@ -8,10 +8,10 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from reelwright.generations.claims import supports
 from reelwright.generations.model import Beat, Scene, Story, Variant
 from reelwright.generations.stories import Variants, scene_values
 from reelwright.generations.tables import DRAFTS, SCENES, VARIANTS
+from reelwright.ground.claims import supports
 from reelwright.ground.errors import Kind, NotFound, Refusal
 from reelwright.ground.ids import AccountId, DraftId, GenerationId, VariantId
 

@@ -10,6 +10,7 @@ from reelwright.ground.cleaning import line_of, words_in
 from reelwright.providers import openai_prompts as prompts
 from reelwright.providers import platforms
 from reelwright.providers.answers import Message
+from reelwright.providers.evidence import evidence_of
 from reelwright.providers.model import Part, Reworded, Rewrite
 from reelwright.providers.openai_chat import Reply
 from reelwright.providers.openai_stories import (
@@ -19,7 +20,6 @@ from reelwright.providers.openai_stories import (
     repeats_rules,
     sourced,
     spoken,
-    supported,
     unfenced,
 )
 from reelwright.providers.story_checks import hook_doubts, speaks
@@ -91,12 +91,10 @@ def _worded(said: _Text, order: Rewrite) -> tuple[Reworded | None, list[str]]:
         return None, [f"its text has more than {longest} characters"]
     if not speaks(text, order.brief.language):
         return None, [f"its text isn't in the language with the code {order.brief.language}"]
-    source = line_of(order.brief.facts.body) if order.brief.facts.kind != "none" else ""
-    claim = supported(said.claim, source)
     if order.part is Part.CAPTION:
         credit = present.removeprefix(own) if own != present else ""
         return Reworded(text=f"{text}{credit}"), []
-    faults: list[str] = []
+    claim, faults = evidence_of(order.brief).behind(said.claim, text), list[str]()
     wanted = words_in(present)
     if abs(words_in(text) - wanted) > max(_LEAST_OFF, _WORDS_OFF * wanted):
         faults.append(f"its text has {words_in(text)} words instead of {wanted}")

@@ -9,6 +9,7 @@ from reelwright.ground.cleaning import line_of, visible, words_in
 from reelwright.providers import openai_prompts as prompts
 from reelwright.providers import platforms
 from reelwright.providers.answers import Message
+from reelwright.providers.evidence import evidence_of
 from reelwright.providers.model import Brief, Look, ProposedBeat, ProposedStory
 from reelwright.providers.openai_chat import FENCE, Reply
 from reelwright.providers.story_checks import HOOK_WORDS, Told, doubts, speaks
@@ -143,8 +144,8 @@ def _faults(story: Story, brief: Brief) -> list[str]:
 
 
 def proposed(story: Story, brief: Brief) -> ProposedStory:
-    """Return a story without links, of bounded lengths, with the claims that the source supports."""
-    source = line_of(brief.facts.body)
+    """Return a story without links, of bounded lengths, with the claims that are the source's own sentences."""
+    evidence = evidence_of(brief)
     return ProposedStory(
         title=spoken(story.title)[:120],
         hook=spoken(story.hook)[:LONGEST_HOOK],
@@ -154,7 +155,7 @@ def proposed(story: Story, brief: Brief) -> ProposedStory:
             ProposedBeat(
                 narration=spoken(beat.narration),
                 visual=spoken(beat.visual)[:400],
-                claim=supported(beat.claim, source),
+                claim=evidence.behind(beat.claim, spoken(beat.narration)),
             )
             for beat in story.beats
         ),
@@ -183,12 +184,6 @@ def hashtags_of(said: tuple[str, ...], platform: str) -> tuple[str, ...]:
     """Return the model's hashtags as single lower-case words, each once, as many as the platform takes."""
     tags = (_TAG.sub("", line_of(tag)).lower()[:40] for tag in said)
     return tuple(dict.fromkeys(tag for tag in tags if tag))[: platforms.most_hashtags(platform)]
-
-
-def supported(claim: str | None, source: str) -> str | None:
-    """Return a claim that stands in the source, letter by letter but for spaces, else None."""
-    said = line_of(claim or "")
-    return said if said and said in source else None
 
 
 def spoken(text: str) -> str:

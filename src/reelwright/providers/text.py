@@ -42,7 +42,7 @@ class OpenAIText:
     async def write(self, brief: Brief) -> tuple[tuple[ProposedStory, ...], tuple[Use, ...]]:
         """Write the variants in one answer, repaired once if its shape is wrong. Raises ProviderRefused, ProviderAway.
 
-        A claim that isn't in the source, letter by letter but for spaces, is dropped.
+        A claim that is no whole sentence of the source, or says something else than its beat, is dropped.
         """
         written, uses = await self._answered(
             stories.messages(brief),

@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 
 from reelwright.generations import NotAPermutation, Variant, reordered, with_scene, with_story
-from reelwright.generations.claims import supports
+from reelwright.ground.claims import supports
 from reelwright.ground.ids import VariantId
 from tests.journeys.conftest import a_story, scenes_of
 

@@ -71,12 +71,13 @@ async def test_a_long_source_is_cut(server: SimulatedOpenAI) -> None:
 
 
 async def test_a_claim_that_the_source_does_not_hold_is_dropped(server: SimulatedOpenAI) -> None:
-    said = json.loads(stories(variants=1, scenes=5, words=75))
+    said = json.loads(stories(variants=1, scenes=5, words=50))
     for beat, claim in zip(
         said["stories"][0]["beats"],
-        ["An octopus has three hearts.", "It prefers to  crawl.", "An octopus has nine hearts.", "", None],
+        ["An octopus has three hearts.", "It prefers to  crawl.", "An octopus has nine hearts.", "t", None],
         strict=True,
     ):
+        beat["narration"] += " An octopus prefers three hearts."
         beat["claim"] = claim
     server.faults = [says(chat(json.dumps(said)))]
     (story,), _ = await writer(server).write(ONE)

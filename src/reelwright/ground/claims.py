@@ -1,4 +1,4 @@
-"""Whether a sentence that somebody has edited still says what its source said."""
+"""Whether a sentence that somebody has written or edited says what its source said."""
 
 import re
 import unicodedata
@@ -19,13 +19,28 @@ def supports(claim: str, narration: str) -> bool:
     dropped is only missing, one that is kept wrongly is false.
     """
     source, said = _plain(claim), _plain(narration)
-    if said and said in source:
-        return True
-    if not set(_NUMBER.findall(said)) <= set(_NUMBER.findall(source)) or _denies(said) is not _denies(source):
-        return False
-    known = {word[:_STEM] for word in _WORD.findall(source)}
+    return bool(said and said in source) or (not _contradicts(source, said) and _share(said, source) >= _ENOUGH)
+
+
+def retells(claim: str, sentence: str) -> bool:
+    """Say whether a sentence tells what a source's sentence says, among other things that it may add.
+
+    As `supports`, but half of the longer words of either are enough: a writer goes on where an editor corrects.
+    """
+    source, said = _plain(claim), _plain(sentence)
+    return supports(claim, sentence) or (not _contradicts(source, said) and _share(source, said) >= _ENOUGH)
+
+
+def _contradicts(source: str, said: str) -> bool:
+    """Say whether a text has a number that its source hasn't, or denies more or less."""
+    return not set(_NUMBER.findall(said)) <= set(_NUMBER.findall(source)) or _denies(said) is not _denies(source)
+
+
+def _share(said: str, known: str) -> float:
+    """Return the share of a text's longer words that another has too; 0 for a text without any."""
+    stems = {word[:_STEM] for word in _WORD.findall(known)}
     telling = [word for word in _WORD.findall(said) if len(word) > _SHORT and not word.isdecimal()]
-    return bool(telling) and sum(word[:_STEM] in known for word in telling) >= _ENOUGH * len(telling)
+    return sum(word[:_STEM] in stems for word in telling) / len(telling) if telling else 0.0
 
 
 def _plain(text: str) -> str:
