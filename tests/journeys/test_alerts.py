@@ -21,6 +21,7 @@ from reelwright.journeys.workroom import Workroom
 from reelwright.ledger import Origin
 from tests.builders import a_generation
 from tests.journeys.conftest import deliver_all, order, waiting
+from tests.promised import as_promised
 
 ENDS = datetime(2040, 2, 1, tzinfo=UTC)
 ALLOWANCE = ("allowance_80", "allowance_90", "allowance_100")
@@ -58,6 +59,8 @@ async def rows(db: Database, *, loud: bool = True) -> list[Any]:
     query = "SELECT kind, key, facts, mail_state FROM notices ORDER BY told_at, kind"
     async with db.begin() as tx:
         found = (await tx.execute(text(query))).all()
+    for row in found:
+        as_promised(row.kind, row.facts)
     return [row for row in found if not loud or row.mail_state != "none"]
 
 

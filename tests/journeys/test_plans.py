@@ -15,6 +15,7 @@ from reelwright.ground.errors import NotFound
 from reelwright.ground.postgres import Database
 from reelwright.journeys import administration, plans
 from tests.builders import a_gate, an_account, subscription_told
+from tests.promised import as_promised
 
 START, END = datetime(2027, 1, 31, 12, tzinfo=UTC), datetime(2027, 2, 28, 12, tzinfo=UTC)
 MOMENT, DAY, MONTH = timedelta(microseconds=1), timedelta(days=1), timedelta(days=30)
@@ -39,7 +40,8 @@ async def plan_of(db: Database, account: Account) -> str:
 
 async def notices_of(db: Database, kind: str) -> list[dict[str, object]]:
     async with db.begin() as tx:
-        return list(await tx.scalars(text("SELECT facts FROM notices WHERE kind = :kind ORDER BY id"), {"kind": kind}))
+        found = await tx.scalars(text("SELECT facts FROM notices WHERE kind = :kind ORDER BY id"), {"kind": kind})
+        return [dict(as_promised(kind, facts)) for facts in found]
 
 
 async def later(db: Database, by: timedelta) -> None:

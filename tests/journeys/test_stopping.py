@@ -5,7 +5,7 @@ import os
 import random
 from collections import Counter
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
@@ -35,6 +35,7 @@ from reelwright.journeys import creation, production, stopping
 from reelwright.journeys.workroom import Workroom
 from tests.builders import WrittenDraft, a_written_draft, an_account
 from tests.journeys.conftest import Studio, deliver_all, one, order, waiting
+from tests.promised import as_promised
 
 INTERLEAVINGS = int(os.environ.get("CANCEL_RACES", "100"))
 HOOK = Unit(stage=Stage.STORY_WRITING)
@@ -55,6 +56,14 @@ async def delivered(room: Workroom, *, times: int) -> None:
     for _ in range(times):
         (message, *_) = await waiting(room.db)
         await production.perform(message, room=room)
+
+
+async def told(db: Database) -> list[tuple[GenerationId, int, str | None]]:
+    """Return of which cancelled generations people were told, at which price, and why; each in as many rows."""
+    async with db.begin() as tx:
+        found = await tx.scalars(text("SELECT facts FROM notices WHERE kind = 'generation_cancelled' ORDER BY id"))
+        facts = [as_promised("generation_cancelled", each) for each in found]
+    return [(GenerationId(UUID(one["generation_id"])), one["credits_micro"], one["code"]) for one in facts]
 
 
 async def books(db: Database, account: Account) -> dict[str, int]:
@@ -97,6 +106,7 @@ async def test_cancelled_before_anything_was_used_all_comes_back(
     assert await used_this_month(gate, account) == 0
     assert (await events(db, generation)).count("cancelled") == 1
     assert await waiting(db) != []  # its message is still promised, and finds nothing to do
+    assert await told(db) == [(generation, 0, None)]
 
 
 async def test_cancelled_on_its_way_what_finished_is_charged_and_nothing_else(
@@ -129,6 +139,7 @@ async def test_cancelled_on_its_way_what_finished_is_charged_and_nothing_else(
     assert states["states"] == ["succeeded", "succeeded", "cancelled"]
     assert await stopping.cancel(account.id, generation, db=room.db, gate=room.gate) == cancelled
     assert await books(room.db, account) == seen
+    assert await told(room.db) == [(generation, seen["captured"], None)]
 
 
 async def gate_is_free(gate: Gate, account: Account) -> bool:
@@ -203,6 +214,7 @@ async def test_what_rests_too_long_is_cancelled_by_one_sweeper(
     assert ended == {"state": "cancelled", "failure_code": "generation.paused_too_long", "paused_at": None}
     assert (await books(db, account))["returned"] == 1
     assert await gate_is_free(gate, account)
+    assert await told(db) == [(generation, 0, "generation.paused_too_long")]
 
 
 async def rewordings(db: Database, account: Account, written: WrittenDraft, hold: int) -> list[GenerationId]:
@@ -285,6 +297,8 @@ async def test_of_cancel_and_completion_one_wins_and_the_money_is_the_winners(
     whole = {"succeeded": ("captured", price, False, price, 1, 1), "cancelled": ("voided", 0, True, 0, 0, 1)}
     for row in ended.values():
         assert (row.hold, row.captured, row.returned, row.metered, row.charges, row.ends) == whole[row.state]
+    cancels = [each for each, row in ended.items() if row.state == "cancelled"]
+    assert Counter(each for each, *_ in await told(db)) == Counter(cancels)
     assert len(Counter(answers.values())) == 2, "the schedule met one end only"
 
 

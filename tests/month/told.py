@@ -100,7 +100,8 @@ NEVER = {
     """,
     "nobody is told twice how a month was, or how a reel ended": """
         SELECT account_id || ' ' || kind FROM notices
-         WHERE kind IN ('monthly_summary', 'quota_reset', 'generation_succeeded', 'generation_failed')
+         WHERE kind IN ('monthly_summary', 'quota_reset', 'generation_succeeded', 'generation_failed',
+                        'generation_cancelled')
          GROUP BY account_id, kind, coalesce(facts->>'period', facts->>'generation_id') HAVING count(*) > 1
     """,
     "no letter is sent twice": """

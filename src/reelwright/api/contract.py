@@ -15,7 +15,7 @@ from litestar.typing import FieldDefinition
 from msgspec import Meta
 
 from reelwright import __version__
-from reelwright.api import answers, contract_schemas
+from reelwright.api import answers, contract_events, contract_schemas
 from reelwright.api.contract_schemas import PLACE, Schema
 from reelwright.api.contract_text import ABOUT, CONDITIONS, EXAMPLES, HEADERS, SECURITY, TAGS, UPLOAD
 from reelwright.api.operations import Operation, definition_of, operations
@@ -51,6 +51,7 @@ def document(app: Litestar) -> Schema:
         "servers": [{"url": "/", "description": "Where this document came from."}],
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": paths,
+        "webhooks": contract_events.described(),
         "components": {"schemas": named, "responses": refusals, "securitySchemes": SECURITY, "headers": HEADERS},
     }
 

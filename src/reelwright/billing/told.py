@@ -31,6 +31,7 @@ class CheckoutSession:
     reference: str | None
     metadata: Mapping[str, str]
     currency: str | None
+    amount: int | None
     livemode: bool
     expires_at: datetime | None
     bought: tuple[Bought, ...] = ()
@@ -97,6 +98,7 @@ class Invoiced:
     currency: str
     livemode: bool
     amount_due: int
+    amount_paid: int
     attempts: int
     hosted_url: str | None
     lines: tuple[InvoiceLine, ...] = ()
@@ -104,7 +106,10 @@ class Invoiced:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charged:
-    """A charge: `returned` cents of the `captured` went back or will, `disputed` may (it is open), `lost` did."""
+    """A charge: `returned` cents of the `captured` went back or will, `disputed` may (it is open), `lost` did.
+
+    `disputes` are all that there ever were, with their amounts.
+    """
 
     id: str
     customer: str | None
@@ -115,6 +120,7 @@ class Charged:
     returned: int
     disputed: int
     lost: int
+    disputes: Mapping[str, int]
 
 
 def instant(seconds: int | None) -> datetime | None:
@@ -157,6 +163,7 @@ def session(told: Told, bought: Sequence[Told] = ()) -> CheckoutSession:
         reference=told.get("client_reference_id"),
         metadata=told.get("metadata") or {},
         currency=told.get("currency"),
+        amount=told.get("amount_total"),
         livemode=told["livemode"],
         expires_at=instant(told.get("expires_at")),
         bought=tuple(Bought(item=item_of(row["price"]), quantity=row.get("quantity") or 0) for row in bought),
@@ -211,6 +218,7 @@ def invoice(told: Told, lines: Sequence[Told], items: Mapping[str, str | None]) 
         currency=told["currency"],
         livemode=told["livemode"],
         amount_due=told["amount_due"],
+        amount_paid=told["amount_paid"],
         attempts=told.get("attempt_count") or 0,
         hosted_url=told.get("hosted_invoice_url"),
         lines=tuple(_line(row, items) for row in lines),
@@ -251,4 +259,5 @@ def charge(told: Told, refunds: Sequence[Told], disputes: Sequence[Told]) -> Cha
         returned=returned,
         disputed=sum(row["amount"] for row in disputes if row["status"] in _OPEN),
         lost=sum(row["amount"] for row in disputes if row["status"] == "lost"),
+        disputes={row["id"]: row["amount"] for row in disputes},
     )

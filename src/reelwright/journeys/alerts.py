@@ -163,6 +163,12 @@ async def failed(tx: AsyncConnection, generation: Generation, *, code: str, deta
         await _tell_end(tx, generation, Kind.GENERATION_FAILED, {"code": code, "detail": detail})
 
 
+async def cancelled(tx: AsyncConnection, generation: Generation, *, micro: int, code: str | None) -> None:
+    """Tell that a generation was cancelled, for so many credits: with a code by us, else by its owner."""
+    if not generation.demo:
+        await _tell_end(tx, generation, Kind.GENERATION_CANCELLED, {"credits_micro": micro, "code": code})
+
+
 async def _tell_end(tx: AsyncConnection, generation: Generation, kind: Kind, facts: dict[str, object]) -> None:
     about = {"generation_id": generation.id, "draft_id": generation.draft_id, "kind": generation.kind.value}
     key = str(generation.id)

@@ -1,5 +1,6 @@
 """Hand over what a checkout sold, once it is paid: packs, boosts, a subscription. In any order, and once."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -66,6 +67,7 @@ async def bought(session: CheckoutSession, heard: Heard) -> Settle:
         await _tell_closed(tx, buyer, session, known)
         if not session.paid or in_vain:
             return ()
+        await _tell_completed(tx, buyer, session, sold)
         return await _hand_over(tx, buyer, session, sold)
 
     return settle
@@ -112,14 +114,29 @@ async def _unsubscribed(session: CheckoutSession, heard: Heard) -> Settle:
 
 async def _tell_closed(tx: AsyncConnection, buyer: AccountId, session: CheckoutSession, state: str | None) -> None:
     """Tell a buyer once that nothing came of a checkout."""
-    kind, account = _CLOSED.get(state or ""), await Accounts(session=tx).get(buyer)
+    kind = _CLOSED.get(state or "")
+    if kind is not None:
+        await _tell(tx, buyer, session, kind, {})
+
+
+async def _tell_completed(tx: AsyncConnection, buyer: AccountId, session: CheckoutSession, sold: "_Sold") -> None:
+    """Tell a buyer once what a paid checkout brings."""
+    facts = {"credits_micro": sold.micro, "boost_days": sold.days, "payment_intent": session.payment_intent}
+    if session.amount is not None:
+        facts["amount_cents"] = session.amount
+    await _tell(tx, buyer, session, notices.Kind.PURCHASE_COMPLETED, facts)
+
+
+async def _tell(
+    tx: AsyncConnection, buyer: AccountId, session: CheckoutSession, kind: notices.Kind, more: Mapping[str, object]
+) -> None:
+    account = await Accounts(session=tx).get(buyer)
     items = [item for line in session.bought if (item := ITEMS.get(line.item or ""))]
-    if kind is None or account is None or account.demo or not items:
+    if account is None or account.demo or not items:
         return
     facts = {"what": items[0].kind.value, "name": items[0].name, "amount_cents": items[0].price_cents}
-    await notices.tell(
-        tx, account_id=buyer, kind=kind, key=session.id, facts={**facts, "currency": session.currency or CURRENCY}
-    )
+    facts |= {"currency": session.currency or CURRENCY}
+    await notices.tell(tx, account_id=buyer, kind=kind, key=session.id, facts={**facts, **more})
 
 
 async def _undo(newer: Subscribed, stripe: StripeDoor) -> Subscribed:

@@ -7,8 +7,8 @@ plan's month only what is unused is ever taken. A boost ends when all of its pri
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from reelwright import ledger
-from reelwright.accounts import Account, BoostNotNeeded
+from reelwright import ledger, notices
+from reelwright.accounts import Account, Accounts, BoostNotNeeded, Subscriptions
 from reelwright.billing import Charged, ItemKind, Payment, Purchases
 from reelwright.ground import log
 from reelwright.journeys import plans
@@ -34,9 +34,25 @@ async def charge(heard: Heard) -> Settle:
         for payment in await Purchases(session=tx).paid_by(intent):
             account = await _return(tx, payment, found, heard)
             accounts |= {account.id: account} if account else {}
+        await _tell(tx, found)
         return tuple(accounts.values())
 
     return settle
+
+
+async def _tell(tx: AsyncConnection, found: Charged) -> None:
+    """Tell its payer once of each sum that has gone back of a charge in all, and once of each of its disputes."""
+    owner = await Subscriptions(session=tx).owner(found.customer) if found.customer else None
+    account = await Accounts(session=tx).get(owner) if owner else None
+    if account is None or account.demo:
+        return
+    about = {"amount_cents": found.captured, "currency": found.currency, "payment_intent": found.payment_intent}
+    news = [(notices.Kind.PAYMENT_DISPUTED, name, {"disputed_cents": part}) for name, part in found.disputes.items()]
+    if found.returned > 0:
+        key = f"{found.id}:{found.returned}"
+        news.append((notices.Kind.PAYMENT_REFUNDED, key, {"refunded_cents": found.returned}))
+    for kind, key, facts in news:
+        await notices.tell(tx, account_id=account.id, kind=kind, key=key, facts=about | facts)
 
 
 async def _origin(payment_intent: str, heard: Heard) -> Settle:

@@ -113,6 +113,8 @@ async def invoiced(found: Invoiced, heard: Heard) -> Settle:
                 await _give(tx, owner, line_of, line)
         # Behind the credits, whose lock comes first.
         account = await hold(tx, held, now=heard.now, asked_at=heard.asked_at)
+        if found.status == "paid":
+            await _tell_paid(tx, account, found)
         if found.status == "open" and heard.type in _WARNED and not account.demo:
             await notices.tell(
                 tx,
@@ -124,6 +126,29 @@ async def invoiced(found: Invoiced, heard: Heard) -> Settle:
         return (account,)
 
     return settle
+
+
+async def _tell_paid(tx: AsyncConnection, account: Account, found: Invoiced) -> None:
+    """Tell once that an invoice was paid, by money: what was owed to its customer may have covered it."""
+    if found.amount_paid <= 0 or account.demo:
+        return
+    latest = max((line for line in found.lines if line.amount > 0), key=lambda line: line.end, default=None)
+    item = ITEMS.get(latest.item or "") if latest else None
+    await notices.tell(
+        tx,
+        account_id=account.id,
+        kind=notices.Kind.PAYMENT_SUCCEEDED,
+        key=found.id,
+        facts={
+            "amount_cents": found.amount_paid,
+            "currency": found.currency,
+            "plan": item.name if item else None,
+            "reason": found.reason,
+            "period_ends_at": latest.end if latest else None,
+            "payment_intent": found.payment_intent,
+            "url": found.hosted_url,
+        },
+    )
 
 
 async def customer(heard: Heard) -> Settle:

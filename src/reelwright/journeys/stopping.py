@@ -199,14 +199,14 @@ async def _cancel(tx: AsyncConnection, generation: Generation, *, why: Refusal |
         failure_sentence=why and why.sentence,
         units_back=not begun,
     )
-    if not generation.demo:
-        await (
-            ledger.capture(tx, generation=generation.id, micro=used)
-            if used
-            else ledger.void(tx, generation=generation.id)
-        )
+    taken = 0
+    if used:
+        taken = (await ledger.capture(tx, generation=generation.id, micro=used)).captured_micro
+    elif not generation.demo:
+        await ledger.void(tx, generation=generation.id)
     said = {"code": why.code, "sentence": why.sentence} if why else {}
     await Generations(session=tx).note(generation.id, GenerationState.CANCELLED.value, said)
+    await alerts.cancelled(tx, generation, micro=taken, code=why and why.code)
     if used:
         await alerts.measure(tx, generation.account_id, now=clock.now())
 

@@ -26,6 +26,10 @@ class Kind(StrEnum):
     MONTHLY_SUMMARY = "monthly_summary"
     PAYMENT_FAILED = "payment_failed"
     PAYMENT_ACTION_REQUIRED = "payment_action_required"
+    PAYMENT_SUCCEEDED = "payment_succeeded"
+    PAYMENT_REFUNDED = "payment_refunded"
+    PAYMENT_DISPUTED = "payment_disputed"
+    PURCHASE_COMPLETED = "purchase_completed"
     PURCHASE_FAILED = "purchase_failed"
     PURCHASE_EXPIRED = "purchase_expired"
     TRIAL_ENDING = "trial_ending"
@@ -35,6 +39,7 @@ class Kind(StrEnum):
     SCHEDULE_PAUSED = "schedule_paused"
     GENERATION_SUCCEEDED = "generation_succeeded"
     GENERATION_FAILED = "generation_failed"
+    GENERATION_CANCELLED = "generation_cancelled"
     WEBHOOK_DISABLED = "webhook_disabled"
     WEBHOOK_TEST = "webhook_test"
     VERIFY_ADDRESS = "verify_address"
@@ -72,6 +77,10 @@ _EVENTS: Mapping[Kind, str] = MappingProxyType(
         Kind.MONTHLY_SUMMARY: "usage.monthly_summary",
         Kind.PAYMENT_FAILED: "payment.failed",
         Kind.PAYMENT_ACTION_REQUIRED: "payment.action_required",
+        Kind.PAYMENT_SUCCEEDED: "payment.succeeded",
+        Kind.PAYMENT_REFUNDED: "payment.refunded",
+        Kind.PAYMENT_DISPUTED: "payment.disputed",
+        Kind.PURCHASE_COMPLETED: "purchase.completed",
         Kind.PURCHASE_FAILED: "purchase.failed",
         Kind.PURCHASE_EXPIRED: "purchase.expired",
         Kind.TRIAL_ENDING: "trial.ending",
@@ -81,6 +90,7 @@ _EVENTS: Mapping[Kind, str] = MappingProxyType(
         Kind.SCHEDULE_PAUSED: "schedule.paused",
         Kind.GENERATION_SUCCEEDED: "generation.succeeded",
         Kind.GENERATION_FAILED: "generation.failed",
+        Kind.GENERATION_CANCELLED: "generation.cancelled",
         Kind.WEBHOOK_DISABLED: "webhook.disabled",
         Kind.WEBHOOK_TEST: "webhook.test",
     }
@@ -92,8 +102,13 @@ _NO_MAIL = frozenset(
     {
         Kind.GENERATION_SUCCEEDED,
         Kind.GENERATION_FAILED,
+        Kind.GENERATION_CANCELLED,
         Kind.QUOTA_RESET,
         Kind.PURCHASE_EXPIRED,  # who left Stripe's page knows
+        Kind.PURCHASE_COMPLETED,  # for money Stripe writes the letters: receipts, and the bank about a dispute
+        Kind.PAYMENT_SUCCEEDED,
+        Kind.PAYMENT_REFUNDED,
+        Kind.PAYMENT_DISPUTED,
         Kind.WEBHOOK_TEST,
     }
 )
