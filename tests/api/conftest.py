@@ -1,6 +1,7 @@
 """The API in this process, on the real servers; its queue is a closed port, so that nothing starts by itself."""
 
 import asyncio
+import functools
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from jsonschema import Draft202012Validator
 from litestar import Litestar, Request, Response
 
 from reelwright.api import answers, problems
@@ -19,6 +21,7 @@ from reelwright.ground import clock, migrations, postgres
 from reelwright.ground.postgres import Database
 from reelwright.journeys import onboarding
 from reelwright.settings import Settings
+from tests.api.snapshot import present
 from tests.conftest import new_database
 
 
@@ -88,7 +91,7 @@ async def running_app(settings: Settings) -> AsyncGenerator[Litestar]:
 
 @pytest.fixture(autouse=True)
 def told_refusals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Fail a test in which an operation answers with a code that the contract doesn't tell of it."""
+    """Fail a test in which an operation answers with a code, or with facts, that the contract doesn't tell of."""
     untold: set[str] = set()
 
     def watched(request: Request, *, code: str, **rest: Any) -> Response:
@@ -97,12 +100,23 @@ def told_refusals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             one = Operation(request.method, request.scope["path_template"], handler)
             if code not in answers.codes(one):
                 untold.add(f"{one.name}: {code}")
-        return document(request, code=code, **rest)
+        told = document(request, code=code, **rest)
+        untold.update(f"{code}: {wrong.message}" for wrong in problem_schema().iter_errors(told.content))
+        return told
 
     document = problems.document
     monkeypatch.setattr(problems, "document", watched)
     yield
-    assert not untold, f"say so in src/reelwright/api/answers.py: {sorted(untold)}"
+    assert not untold, f"say so in src/reelwright/api/answers.py or contract_schemas.py: {sorted(untold)}"
+
+
+@functools.cache
+def problem_schema() -> Draft202012Validator:
+    """Return what checks a problem document, which may say nothing that the contract doesn't type."""
+    whole = present()
+    return Draft202012Validator(
+        {**whole["components"]["schemas"]["Problem"], "additionalProperties": False, "components": whole["components"]}
+    )
 
 
 @pytest.fixture

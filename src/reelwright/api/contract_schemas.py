@@ -11,19 +11,55 @@ _REFERENCE = re.compile(re.escape(PLACE) + r"([A-Za-z0-9_.\-]+)")
 
 Schema = dict[str, Any]
 
+
+def _of(kind: str, description: str) -> Schema:
+    return {"type": kind, "description": description}
+
+
+_CREDITS = "In credits: "
+FACTS: Mapping[str, Schema] = {
+    "violations": {
+        "type": "array",
+        "items": {"$ref": PLACE + "Violation"},
+        "description": "Every limit that binds (`admission.limited`).",
+    },
+    "binding": _of("string", "Which of them frees last."),
+    "limit": _of("integer", "How many there may be at once."),
+    "scope": _of("string", "What the API key would have to be allowed."),
+    "version": _of("integer", "What stands there now: its ETag is this in quotes."),
+    "required": _of("number", _CREDITS + "what the order needs."),
+    "available": _of("number", _CREDITS + "what there is."),
+    "debt": _of("number", _CREDITS + "what is to be paid first."),
+    "price": _of("number", _CREDITS + "what it costs now."),
+    "refundable": _of("number", _CREDITS + "what can still be given back."),
+    "generation_id": _of("string", "The generation that is in the way, or that has gone on instead."),
+    "url": _of("string", "Where that generation is."),
+    "generation_status": _of("string", "The state of the generation that was named, or is in the way."),
+    "state": _of("string", "How the generation has ended."),
+    "ingestion_status": _of("string", "The state of the draft's ingestion."),
+    "missing": _of("string", "The stage to start first."),
+    "brand_kit_id": _of("string", "The brand kit whose logo it is."),
+    "colours": {"type": "array", "items": {"type": "string"}, "description": "The two that are too much alike."},
+    "ratio": _of("number", "Their contrast, to 1."),
+    "used_bytes": _of("integer", "What your uploads take."),
+    "limit_bytes": _of("integer", "What they may take."),
+}
+"""What some refusals tell programs besides: by the name that it has in the document."""
+
 PROBLEM: Schema = {
     "title": "Problem",
-    "description": "Why a request was refused (RFC 9457). Some codes add facts of their own, as their pages say.",
+    "description": "Why a request was refused (RFC 9457). What isn't required comes with some codes only.",
     "type": "object",
     "properties": {
         "type": {"type": "string", "format": "uri-reference", "description": "The page that explains the code."},
         "title": {"type": "string", "description": "What the status means."},
         "status": {"type": "integer", "minimum": 400, "maximum": 599},
         "detail": {"type": "string", "description": "What happened and what to do, for people."},
-        "instance": {"type": "string", "description": "The path that was asked."},
+        "instance": {"type": "string", "description": "The path that was asked; empty if none could be read."},
         "code": {"type": "string", "pattern": r"^[a-z_]+\.[a-z_]+$", "description": "What happened, for programs."},
         "request_id": {"type": ["string", "null"], "description": "Quote it when you ask us about this answer."},
         "field": {"type": "string", "description": "The part of the request to mend, where there is one."},
+        **FACTS,
     },
     "required": ["type", "title", "status", "detail", "instance", "code", "request_id"],
 }

@@ -1,9 +1,11 @@
-"""Every code that the program's sources name, with the kinds it is raised as: for the pages that explain them."""
+"""Every code that the program's sources name, the kinds it is raised as, and what it tells: for what explains them."""
 
 import ast
 import functools
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeGuard
 
 ROOT = Path(__file__).resolve().parents[3]
 OURS = ("src/reelwright", "worker")
@@ -21,7 +23,7 @@ def _sources() -> Iterator[ast.Module]:
         for file in sorted((ROOT / folder).rglob("*.py")):
             inside = str(file.relative_to(ROOT / folder))
             text = file.read_text()
-            if "code" in text and not inside.startswith(ELSEWHERE) and not inside.endswith(ELSEWHERE):
+            if re.search("code|extra", text) and not inside.startswith(ELSEWHERE) and not inside.endswith(ELSEWHERE):
                 yield ast.parse(text)
 
 
@@ -58,6 +60,20 @@ def kinds_by_code() -> dict[str, set[str]]:
                 found.setdefault(code, set()).update({kind} - {""})
     found.pop(SETTINGS, None)
     return found
+
+
+def facts_told() -> set[str]:
+    """Return the names of what refusals tell besides: the keys of every `extra`."""
+    told = [node.value for tree in _sources() for node in ast.walk(tree) if _is_extra(node)]
+    return {
+        str(key.value) for one in told if isinstance(one, ast.Dict) for key in one.keys if isinstance(key, ast.Constant)
+    }
+
+
+def _is_extra(node: ast.AST) -> TypeGuard[ast.keyword | ast.Assign]:
+    if isinstance(node, ast.Assign):
+        return _name(node.targets[0]) == "extra"
+    return isinstance(node, ast.keyword) and node.arg == "extra"
 
 
 def _name(node: ast.expr) -> str:

@@ -45,7 +45,7 @@ def references(value: Any) -> Iterator[str]:
 
 
 def test_every_route_is_told_of(told: dict[str, dict[str, Any]]) -> None:
-    """Litestar's own table of routes has nothing for programs that the contract leaves out, and the contract no more."""
+    """Litestar's own table of routes has nothing for programs that the contract leaves out, and it no more."""
     routes = [route for route in create_app(NOWHERE).routes if isinstance(route, HTTPRoute)]
     served = {f"{method} {route.path_format}" for route in routes for method in route.methods - {"OPTIONS"}}
     assert set(told) <= served

@@ -1,12 +1,13 @@
 """Every code that anybody may be answered with has a page, whose status is the one it comes with."""
 
 from reelwright.api import answers
+from reelwright.api.contract_schemas import FACTS
 from reelwright.api.operations import operations
 from reelwright.api.problem_types import TYPES
 from reelwright.api.problems import STATUS
 from reelwright.app import create_app
 from reelwright.ground.errors import Kind
-from tests.api.contract.codes import kinds_by_code
+from tests.api.contract.codes import facts_told, kinds_by_code
 from tests.api.snapshot import NOWHERE
 
 OUTAGE = 503
@@ -32,6 +33,10 @@ def test_a_page_names_the_status_that_its_code_comes_with() -> None:
         if known and known.status and statuses and code != "request.content_type" and known.status not in statuses:
             wrong[code] = known.status, kinds
     assert wrong == {}
+
+
+def test_the_contract_types_the_facts_that_refusals_tell_and_no_others() -> None:
+    assert facts_told() == set(FACTS), "describe it in src/reelwright/api/contract_schemas.py"
 
 
 def test_pages_are_sentences() -> None:
