@@ -15,7 +15,7 @@ from reelwright.accounts.model import Account, ApiKey, Caller
 from reelwright.accounts.scopes import Scope
 from reelwright.ground.errors import Kind, NotFound, Refusal
 from reelwright.ground.ids import AccountId, ApiKeyId, fresh
-from reelwright.ground.postgres import Statement, rows
+from reelwright.ground.postgres import LAZILY, Statement, rows
 
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]+\.[^@\s\x00-\x1f\x7f.]{2,}")
 _NO_ID = UUID(int=2**128 - 1)
@@ -35,7 +35,7 @@ _BY_KEY = Statement(
         SELECT id, account_id, scopes, last_used_at FROM api_keys
          WHERE secret_hash = :secret_hash AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
     ), used AS (
-        UPDATE api_keys SET last_used_at = now()
+        UPDATE api_keys SET last_used_at = CASE WHEN {LAZILY} = 'off' THEN now() END
          WHERE id = (SELECT id FROM key WHERE last_used_at IS NULL OR last_used_at < now() - interval '1 hour')
     )
     SELECT {ACCOUNT_COLUMNS}, key.id AS key_id, key.scopes

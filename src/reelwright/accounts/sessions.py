@@ -18,7 +18,7 @@ from reelwright.accounts.model import Account, Caller, Session, SessionId
 from reelwright.accounts.repository import ACCOUNT_COLUMNS
 from reelwright.accounts.scopes import Scope
 from reelwright.ground.ids import AccountId, fresh
-from reelwright.ground.postgres import Statement, rows
+from reelwright.ground.postgres import LAZILY, Statement, rows
 
 _TOKEN_BYTES = 32
 _TOKEN = re.compile(r"[A-Za-z0-9_\-]{43}")
@@ -46,7 +46,7 @@ _BY_TOKEN = Statement(
     WITH live AS (
         SELECT id, account_id, last_seen_at, authenticated_at FROM sessions WHERE token_hash = :token_hash AND {_LIVE}
     ), seen AS (
-        UPDATE sessions SET last_seen_at = now()
+        UPDATE sessions SET last_seen_at = CASE WHEN {LAZILY} = 'off' THEN now() END
          WHERE id = (SELECT id FROM live WHERE last_seen_at < now() - interval '1 minute')
     )
     SELECT {ACCOUNT_COLUMNS}, live.id AS session_id, live.authenticated_at > now() - interval '10 minutes' AS recent

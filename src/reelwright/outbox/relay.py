@@ -21,7 +21,7 @@ from qstash.message import BatchRequest, prepare_batch_message_body
 
 from reelwright.ground import failpoints, log, tasks, telemetry
 from reelwright.ground.errors import Outage
-from reelwright.ground.postgres import Database, Statement, rows
+from reelwright.ground.postgres import LAZILY, Database, Statement, rows
 from reelwright.outbox.promises import woken
 
 _log = log.logger("outbox.relay")
@@ -43,9 +43,6 @@ _LOOK_BACK_S = 5.0
 """Rows are looked for from so long ago on, since behind them may lie thousands that were sent and that no vacuum may
 clear away yet; now and then from the first, for those whose relay died or was refused."""
 
-_LAZILY = "set_config('synchronous_commit', 'off', true)"
-"""Nobody waits for the disk: what a crash of PostgreSQL undoes is sent and marked again, as after a crash of ours."""
-
 # now() is the statement's beginning, and bounds the scan of an index; clock_timestamp() is asked anew for each row.
 _CLAIM = Statement(
     f"""
@@ -59,7 +56,7 @@ _CLAIM = Statement(
              ORDER BY deliver_at, id LIMIT :batch FOR UPDATE SKIP LOCKED)
         RETURNING id, run_id, body, attempts),
     next AS (
-        SELECT extract(epoch FROM min(deliver_at) - now())::float8 AS due_s, {_LAZILY} FROM outbox
+        SELECT extract(epoch FROM min(deliver_at) - now())::float8 AS due_s, {LAZILY} FROM outbox
          WHERE published_at IS NULL AND parked_at IS NULL AND deliver_at > now())
     SELECT id, run_id, body, attempts, due_s FROM next LEFT JOIN claimed ON true
     """  # noqa: S608 - put together from constants
@@ -71,7 +68,7 @@ _SETTLE = Statement(
            parked_at = CASE WHEN said.reason IS NOT NULL THEN clock_timestamp() END, parked_reason = said.reason,
            claimed_until = clock_timestamp() + said.wait
       FROM unnest(CAST(:ids AS bigint[]), CAST(:messages AS text[]), CAST(:waits AS interval[]),
-                  CAST(:reasons AS text[])) AS said (id, message, wait, reason), (SELECT {_LAZILY}) AS lazily
+                  CAST(:reasons AS text[])) AS said (id, message, wait, reason), (SELECT {LAZILY}) AS lazily
      WHERE outbox.id = said.id AND published_at IS NULL AND parked_at IS NULL
     """  # noqa: S608 - put together from constants
 )

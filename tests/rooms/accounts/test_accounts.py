@@ -106,18 +106,20 @@ async def test_the_use_of_a_key_is_noted_once_an_hour(db: Database) -> None:
     async with db.begin() as tx:
         _, secret = await Accounts(session=tx).issue_key(made.id, name="a")
 
-    async def used() -> datetime | None:
+    async def used(*, waits: str) -> datetime | None:
         async with db.begin() as tx:
+            await tx.execute(text("SET LOCAL synchronous_commit = 'on'"))
             await Accounts(session=tx).by_api_key(secret)
+            assert await tx.scalar(text("SHOW synchronous_commit")) == waits, "nobody waits for the disk for a note"
         async with db.begin() as tx:
             return (await Accounts(session=tx).keys(made.id))[0].last_used_at
 
-    first = await used()
+    first = await used(waits="off")
     assert first is not None
-    assert await used() == first
+    assert await used(waits="on") == first
     async with db.begin() as tx:
         await tx.execute(text("UPDATE api_keys SET last_used_at = last_used_at - interval '61 minutes'"))
-    assert await used() > first
+    assert await used(waits="off") > first
 
 
 def test_a_mistyped_key_is_told_without_the_database() -> None:
