@@ -7,10 +7,12 @@ One API process (uvicorn on uvloop and httptools), real PostgreSQL and Valkey, a
 eight requests in flight, all on this machine's cores together. Two floors in the same run, in turn with ours: a bare
 Litestar route that encodes one small Struct, and a Litestar route that plays the very statements that ours sent, BEGIN
 and COMMIT included, by plain asyncpg from a prepared pool, with new ids. They check no key, limit or body. The relay
-publishes each order to a queue that says yes and delivers nothing. Eight accounts take turns, as the floor's do, until
-each has the five orders that it may have at once; in an arm of its own all five of one account come together, and wait
-for one another's COMMIT. Before all that come two thousand orders and an ANALYZE, as autovacuum does: plans of empty
-tables are not those of a database that is in use. CPU is what a process and its children used, for one
+publishes each order to a queue that says yes and delivers nothing. Each account orders the five that it may have at
+once, with forty orders of others between two of them, as the floor's two hundred accounts have: every fifth order is
+the first of an account that Redis has never heard of. In an arm of its own all five of one account come together, and
+wait for one another's COMMIT. Before all that come two thousand orders and an ANALYZE, as autovacuum does, and the log
+has segments to write over: neither plans of empty tables nor a log that first has to be laid out, 16 MB at a time,
+are those of a database that is in use. CPU is what a process and its children used, for one
 request: it says what to mend, while seconds on a shared machine don't. The floors' server has its own CPU column. The
 SQL of orders is also sent without any HTTP, so that it shows what PostgreSQL could take here at most.
 """
@@ -40,7 +42,7 @@ from rich.table import Table
 
 from reelwright.billing import Plan
 from reelwright.dev import child
-from reelwright.dev.postgres import Postgres
+from reelwright.dev.postgres import ROLE, Postgres
 from reelwright.dev.program import Program
 from reelwright.dev.valkey import Valkey
 from reelwright.ground import clock, log, migrations, postgres
@@ -51,6 +53,7 @@ RUNNING = 5  # generations that a Pro account may have at once
 FLOORS = 200  # accounts of the floor's own: what it writes counts against nobody else
 HERE = Path(__file__).parent
 LOAD = HERE / "api_load.py"
+MAY_USE_LOG = f"GRANT EXECUTE ON FUNCTION pg_switch_wal() TO {ROLE}", f"GRANT pg_checkpoint TO {ROLE}"
 BODY = json.dumps({"topic": "Why do cats purr?", "kind": "script"})
 
 
@@ -78,12 +81,14 @@ class Bench:
     tapes: dict[str, Tape] = field(default_factory=dict[str, Tape])
     found: dict[str, list[Found]] = field(default_factory=dict[str, list[Found]])
 
-    def orders(self, count: int, *, turns: int = AT_ONCE) -> list[str]:
-        """Return so many orders: five of each account, so many accounts in turn."""
-        block = turns * RUNNING
-        keys = [self.keys[self.served + n // block * turns + n % turns] for n in range(count)]
-        self.served += -(-count // block) * turns
-        return [request("POST", "/v1/create", key, body=BODY, idempotency=uuid4().hex) for key in keys]
+    def orders(self, count: int, *, together: bool = False) -> list[str]:
+        """Return so many orders, five of each account: `together`, or forty others' between two of them."""
+        accounts = -(-count // RUNNING)
+        apart = 0 if together else AT_ONCE
+        keys = self.keys[self.served : self.served + accounts]
+        self.served += accounts
+        turns = [keys[(n // RUNNING - apart * (n % RUNNING)) % accounts] for n in range(count)]
+        return [request("POST", "/v1/create", key, body=BODY, idempotency=uuid4().hex) for key in turns]
 
     async def run(self, arm: str, server: str, requests: Sequence[str], *, rate: float | None = None) -> Found:
         """Let the generator send these, and keep what it found. Every answer must be a success."""
@@ -194,18 +199,29 @@ async def people(url: str, count: int) -> tuple[list[str], list[UUID]]:
     return [secret for secret, _ in made], [account for _, account in made]
 
 
+async def use_log(url: str) -> None:
+    """Fill sixteen segments of the log, which are written over from then on."""
+    connection = await asyncpg.connect(url, database="postgres")
+    for _ in range(16):
+        await connection.execute("SELECT pg_logical_emit_message(false, '', '')")
+        await connection.execute("SELECT pg_switch_wal()")
+    await connection.execute("CHECKPOINT")
+    await connection.close()
+
+
 @contextlib.asynccontextmanager
 async def running(folder: Path, customers: int) -> AsyncGenerator[Bench]:
     """Start everything; end all of it."""
     async with contextlib.AsyncExitStack() as stack:
         servers: dict[str, Postgres | Valkey] = {
-            "postgres": Postgres(folder / "postgres"),
+            "postgres": Postgres(folder / "postgres", settings={"min_wal_size": "512MB"}, statements=MAY_USE_LOG),
             "valkey": Valkey(folder / "valkey"),
         }
         for server in servers.values():
             server.start()
             stack.callback(server.stop)
         url = servers["postgres"].url
+        await use_log(url)
         migrations.upgrade(url)
         keys, accounts = await people(url, customers + FLOORS)
         queue = await asyncio.start_server(agree, "127.0.0.1", 0)
@@ -269,7 +285,7 @@ async def compared(bench: Bench, *, rounds: int, reads: int, orders: int) -> Non
                 floor = [request("GET", f"/sql/{arm}")] * len(ours)
             await bench.run(f"{arm}, its SQL alone", "floor", floor)
             await bench.run(arm, "api", ours)
-        await bench.run(TOGETHER, "api", bench.orders(orders // part, turns=1))
+        await bench.run(TOGETHER, "api", bench.orders(orders // part, together=True))
         await bench.play(NO_HTTP, bench.tapes["create"], orders // part)
         if turn == 0:
             bench.found.clear()
@@ -332,7 +348,7 @@ async def main() -> None:
     rounds, reads, orders, lasts_s = (1, 1000, 400, 5) if chosen.short else (3, 4000, 1500, 20)
     with tempfile.TemporaryDirectory(prefix="api-") as folder:
         steady = int(RATE * lasts_s)
-        customers = (2 * (rounds + 1) * orders + steady) // RUNNING + (2 * rounds + 4) * AT_ONCE
+        customers = (2 * (rounds + 1) * orders + steady) // RUNNING + 2 * rounds + 5
         async with running(Path(folder), customers) as bench:
             await compared(bench, rounds=rounds, reads=reads, orders=orders)
             await bench.run(STEADY, "api", bench.orders(steady), rate=RATE)
