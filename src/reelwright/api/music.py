@@ -18,6 +18,7 @@ from reelwright.api.cursors import Cursors
 from reelwright.api.files import served
 from reelwright.api.idempotency import REPLAYED, request_key
 from reelwright.api.voices import SoundView, playable, sound_answer
+from reelwright.ground import clock
 from reelwright.ground.postgres import Database
 from reelwright.ground.storage import Storage
 from reelwright.journeys import music
@@ -169,7 +170,7 @@ async def preview_music(
     track_id: FromPath[UUID], account: NamedDependency[Account], db: NamedDependency[Database]
 ) -> Response[SoundView]:
     """Return how far ten seconds of a track are; asking begins it, and it is ready in seconds."""
-    job = await music.excerpt(account.id, track_id, db=db)
+    job = await music.excerpt(account.id, track_id, db=db, now=clock.now())
     place = f"/v1/music/{track_id}/preview"
     return sound_answer(job, url=f"{place}/audio", place=place)
 
@@ -182,8 +183,8 @@ async def play_music(
     db: NamedDependency[Database],
     storage: NamedDependency[Storage],
 ) -> Response[Any]:
-    """Return ten seconds of a track as MP3, or the byte range of it that is asked for."""
-    job = await music.excerpt(account.id, track_id, db=db)
+    """Return the ten seconds that were made of a track as MP3, or the byte range of them that is asked for."""
+    job = await music.heard(account.id, track_id, db=db)
     return served(request, playable(job), storage, name=f"{track_id}.mp3")
 
 

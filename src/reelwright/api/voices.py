@@ -259,9 +259,9 @@ async def play_preview(
     return served(request, playable(job), storage, name=f"{job.id}.mp3")
 
 
-def playable(job: SoundJob) -> StoredFile:
+def playable(job: SoundJob | None) -> StoredFile:
     """Return a finished sound's file. Raises SoundNotReady."""
-    if job.storage_key is None or job.sha256 is None or job.size_bytes is None:
+    if job is None or job.storage_key is None or job.sha256 is None or job.size_bytes is None:
         raise SoundNotReady("It can't be heard yet: ask how far it is, and come back.")
     return StoredFile(key=job.storage_key, media_type="audio/mpeg", size_bytes=job.size_bytes, sha256=job.sha256)
 

@@ -17,6 +17,7 @@ from reelwright.library import Filter, LooseFiles, Media, MediaKind, MediaUnknow
 from reelwright.providers import BuiltInTrack
 
 EXCERPT_MS = 10_000
+_AGAIN_AFTER = timedelta(hours=1)
 _BUILT_IN_AT = datetime(2026, 1, 1, tzinfo=UTC)
 """What comes with the composer stands behind everything that people have brought."""
 _PLACES = {track.id: _BUILT_IN_AT - timedelta(seconds=at) for at, track in enumerate(providers.TRACKS)}
@@ -114,29 +115,42 @@ async def remove(account: AccountId, track_id: UUID, *, db: Database) -> None:
             await LooseFiles(tx).add(key)
 
 
-async def excerpt(account: AccountId, track_id: UUID, *, db: Database) -> SoundJob:
+async def excerpt(account: AccountId, track_id: UUID, *, db: Database, now: datetime) -> SoundJob:
     """Return ten seconds of a track as far as they are made; asked for, they are soon.
 
-    Raises NotFound, MusicNotReady for an own track that isn't prepared yet, Outage.
+    Safe to ask for by a GET, also for somebody who was led here: it is free, each track has one for all times, and
+    what failed is begun anew once in an hour, however often it is asked for. So an account begins no more than it has
+    tracks, each of which it has brought. Raises NotFound, MusicNotReady for an own one that isn't prepared yet, Outage.
     """
     async with db.begin() as tx:
-        shown = await _read(tx, account, track_id)
-        if shown.built_in is not None:
-            track = shown.built_in
-            wish: dict[str, object] = {"mood": track.mood, "seed": track.seed}
-            return await SoundJobs(tx).ask(derived("excerpt/1", track.mood, track.seed), "excerpt", wish, account=None)
-        own = shown.own
-        if own is None or own.storage_key is None:
-            raise MusicNotReady("There is nothing to hear of this track yet: look at its status.")
-        wish = {
-            "track": str(own.id),
-            "key": own.storage_key,
-            "sha256": own.sha256,
-            "duration_ms": own.duration_ms,
-            "bpm": own.bpm,
-            "first_beat_ms": own.first_beat_ms,
-        }
-        return await SoundJobs(tx).ask(derived("excerpt/1", account, own.sha256), "excerpt", wish, account=account)
+        shown, jobs = await _read(tx, account, track_id), SoundJobs(tx)
+        job_id = _excerpt_of(shown, account)
+        known = await jobs.get(job_id)
+        if known is not None and known.state == "failed" and now - known.asked_at < _AGAIN_AFTER:
+            return known
+        return await jobs.ask(job_id, "excerpt", _wish(shown), account=None if shown.own is None else account)
+
+
+async def heard(account: AccountId, track_id: UUID, *, db: Database) -> SoundJob | None:
+    """Return them as they are, and begin nothing; None where nobody has asked for them. Raises as `excerpt` does."""
+    async with db.begin() as tx:
+        return await SoundJobs(tx).get(_excerpt_of(await _read(tx, account, track_id), account))
+
+
+def _excerpt_of(shown: Shown, account: AccountId) -> UUID:
+    """Return the id of a track's excerpt. Raises MusicNotReady."""
+    if shown.built_in is not None:
+        return derived("excerpt/1", shown.built_in.mood, shown.built_in.seed)
+    if shown.own is None or shown.own.storage_key is None:
+        raise MusicNotReady("There is nothing to hear of this track yet: look at its status.")
+    return derived("excerpt/1", account, shown.own.sha256)
+
+
+def _wish(shown: Shown) -> dict[str, object]:
+    if (own := shown.own) is not None:
+        named = ("sha256", "duration_ms", "bpm", "first_beat_ms")
+        return {"track": str(own.id), "key": own.storage_key} | {name: getattr(own, name) for name in named}
+    return {"mood": shown.built_in.mood, "seed": shown.built_in.seed} if shown.built_in else {}
 
 
 async def _read(tx: AsyncConnection, account: AccountId, track_id: UUID) -> Shown:

@@ -205,16 +205,26 @@ async def test_a_given_tempo_stays(api: httpx.AsyncClient, app: Litestar, tmp_pa
     assert (ready["status"], ready["bpm"]) == ("ready", 60.0)
 
 
-async def test_a_page_is_read_from_its_index_however_many_there_are(db: Database, user: Person) -> None:
-    async with db.begin() as tx:
-        for table, rest, values in (
-            ("tracks", "media_id, title, mood, genre, licence", "gen_random_uuid(), 'x', 'calm', 'x', 'own'"),
-            ("voice_profiles", "name, voice, speed, pitch", "'x', 'heart', 1, 0"),
-        ):
-            fill = f"INSERT INTO {table} (id, account_id, {rest}, created_at) SELECT gen_random_uuid(), :account, {values}, now() - n * interval '1 s' FROM generate_series(1, 10000) AS n"  # noqa: S608, E501 - constants
-            await tx.execute(text(fill), {"account": UUID(user.account_id)})
-            await tx.execute(text(f"ANALYZE {table}"))
-            page = f"EXPLAIN SELECT * FROM {table} WHERE account_id = :account AND (created_at, id) < (now(), :id) ORDER BY created_at DESC, id DESC LIMIT 26"  # noqa: S608, E501 - constants
-            plan = "\n".join(await tx.scalars(text(page), {"account": UUID(user.account_id), "id": uuid4()}))
-            assert f"Index Scan using ix_{table}_account_id" in plan
-            assert "Sort" not in plan
+async def test_s71_a_get_begins_one_excerpt_a_track_and_no_other_however_often(
+    api: httpx.AsyncClient, app: Litestar, db: Database, tmp_path: Path
+) -> None:
+    """Playing begins nothing; what failed is begun anew in an hour at the earliest, so nobody keeps workers busy."""
+    track = await brought(api)
+    assert await made(workroom(app, tmp_path)) == 1
+    place = f"/v1/music/{track['id']}/preview"
+
+    async def jobs(**changes: str) -> list[tuple[str, int]]:
+        told = "SELECT state, attempt FROM sound_jobs WHERE kind = 'excerpt'"
+        changed = ", ".join(f"{column} = {value}" for column, value in {"kind": "kind", **changes}.items())
+        async with db.begin() as tx:
+            await tx.execute(text(f"UPDATE sound_jobs SET {changed} WHERE kind = 'excerpt'"))  # noqa: S608 - constants
+            return [(row.state, row.attempt) for row in await tx.execute(text(told))]
+
+    silent = await api.get(f"{place}/audio")
+    assert (silent.status_code, silent.json()["code"], await jobs()) == (409, "sound.not_ready", [])
+    assert [(await api.get(place)).status_code for _ in range(3)] == [202] * 3
+    assert await jobs() == [("queued", 0)]
+    await jobs(attempt="3", failure_code="'a.b'", failure_sentence="'No.'", state="'failed'")
+    assert ((await api.get(place)).json()["status"], await jobs()) == ("failed", [("failed", 3)])
+    await jobs(asked_at="asked_at - interval '1 hour'")
+    assert ((await api.get(place)).json()["status"], await jobs()) == ("queued", [("queued", 0)])
