@@ -7,7 +7,6 @@ from dataclasses import replace
 import httpx
 import pytest
 from litestar import Litestar
-from sqlalchemy import text
 
 from reelwright.accounts import Scope
 from reelwright.ground.postgres import Database
@@ -95,28 +94,6 @@ async def test_keys_are_listed_newest_first_in_pages(api: httpx.AsyncClient, str
     assert [key["name"] for key in first["keys"] + rest["keys"]] == ["key 2", "key 1", "key 0", "first key"]
     assert rest["next_cursor"] is None
     assert told(await api.get("/v1/api-keys", params=cursor, headers=stranger.headers)) == (400, "request.invalid")
-
-
-async def test_the_list_is_read_from_its_index(db: Database, api: httpx.AsyncClient) -> None:
-    fill = """
-        INSERT INTO {} (id, account_id, created_at, {})
-        SELECT gen_random_uuid(), u.id, now() - n * interval '1 second', {} FROM users u, generate_series(1, 5000) n
-    """
-    more = {
-        "api_keys": ("name, prefix, secret_hash, scopes, live", "'n', 'p', sha256((n || email)::bytea), '{}', false"),
-        "sessions": ("token_hash, agent, expires_at", "sha256((n || email)::bytea), 'a', now() + interval '1 day'"),
-    }
-    await an_account(db, "second")
-    async with db.begin() as tx:
-        for table, (columns, values) in more.items():
-            await tx.execute(text(fill.format(table, columns, values)))
-            await tx.execute(text(f"ANALYZE {table}"))
-            where = "WHERE account_id = :a AND (created_at, id) < (now(), :a) ORDER BY created_at DESC, id DESC"
-            query = text(f"EXPLAIN SELECT * FROM {table} {where} LIMIT 26")  # noqa: S608 - constants
-            account = await tx.scalar(text("SELECT min(id::text)::uuid FROM users"))
-            plan = "\n".join((await tx.scalars(query, {"a": account})).all())
-            assert f"Index Scan Backward using ix_{table}_account_id" in plan, plan
-            assert "Sort" not in plan
 
 
 @pytest.mark.parametrize(

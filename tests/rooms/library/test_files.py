@@ -7,9 +7,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Select, text
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import text
 
 from reelwright.accounts import Account
 from reelwright.ground import storage as storages
@@ -200,39 +198,3 @@ async def test_the_second_of_two_equal_uploads_keeps_no_file(
     assert sorted(one.new for one in made) == [False, True]
     assert await media.sweep(db=db, storage=storage, older=NOW) == 1
     assert stored_in(tmp_path) == [f"{made[0].upload.id}.png"]
-
-
-async def test_each_list_of_uploads_has_its_index(db: Database, account: Account) -> None:
-    filled = text(
-        """
-        INSERT INTO media (id, account_id, kind, name, key, media_type, size_bytes, sha256, source_sha256, created_at)
-        SELECT gen_random_uuid(), :account, CASE WHEN n % 100 = 0 THEN 'audio' ELSE 'picture' END, 'a', 'k' || n,
-               'image/png', 1, repeat('0', 64), lpad(to_hex(n), 64, '0'),
-               timestamptz '2026-01-01 00:00Z' + n * interval '1 second'
-          FROM generate_series(1, 5000) AS n
-        """
-    )
-    seen: list[str] = []
-
-    class Explaining:
-        """Stands between the room and its transaction, and asks for the plan of what is sent."""
-
-        def __init__(self, tx: AsyncConnection) -> None:
-            self._tx = tx
-
-        async def execute(self, query: Select) -> object:
-            literal = query.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})
-            seen.append("\n".join(await self._tx.scalars(text(f"EXPLAIN {literal}"))))
-            return await self._tx.execute(query)
-
-    async with db.begin() as tx:
-        await tx.execute(filled, {"account": account.id})
-        await tx.execute(text("ANALYZE media"))
-        room = Media(Explaining(tx), account.id)  # type: ignore[arg-type] - it stands in for one
-        first = await room.page(None, after=None, limit=26)
-        after = first[-1].created_at, first[-1].id
-        assert len(await room.page(None, after=after, limit=26)) == 26
-        assert len(await room.page(MediaKind.AUDIO, after=after, limit=26)) == 26
-    for plan, index in zip(seen, ("ix_media_account_id", "ix_media_account_id", "ix_media_kind"), strict=True):
-        assert f"using {index}" in plan, plan
-        assert "Sort" not in plan, plan
