@@ -98,7 +98,8 @@ async def test_it_is_sent_in_pieces_with_its_words_and_its_mark(
         "selfDeclaredMadeForKids": False,
     }
     assert notice["snippet"]["title"] == "Cats"
-    assert notice["snippet"]["description"] == "Cats purr.\n\n#cats"
+    named = "Source: Cat, CC BY-SA 4.0, shortened"  # which the caption lacks
+    assert notice["snippet"]["description"] == f"Cats purr.\n\n{named}\n\n#cats"
     assert await channel.row() == {"state": "published", "session": None, "whole": True, "external_id": "video-1"}
     assert TOKEN not in caplog.text + repr(channel.youtube)
 

@@ -71,7 +71,14 @@ async def rewritten(task: Assignment, tools: providers.Toolset) -> Made:
     )
     new, uses = await tools.text.rewrite(order)
     tags = tuple(tag.lstrip("#") for tag in new.hashtags)
-    return Made(outcome=Rewritten(part=task.part, text=new.text, hashtags=tags, claim=new.claim), uses=uses)
+    sourced = task.part is Part.CAPTION and not order.story.outline
+    text = credit(new.text, order.brief, order.story.hashtags) if sourced else new.text
+    return Made(outcome=Rewritten(part=task.part, text=text, hashtags=tags, claim=new.claim), uses=uses)
+
+
+def credit(caption: str, brief: providers.Brief, hashtags: tuple[str, ...]) -> str:
+    """Return a caption that names its source, on the brief's platform."""
+    return providers.credited(caption, brief.facts, language=brief.language, platform=brief.platform, hashtags=hashtags)
 
 
 def _standing(variant: Variant) -> providers.ProposedStory:

@@ -13,7 +13,7 @@ from reelwright.generations import (
     Story,
     Written,
 )
-from worker.stages.briefing import brief_of, rewritten, source_of
+from worker.stages.briefing import brief_of, credit, rewritten, source_of
 from worker.stages.telling import hold_to_language
 
 
@@ -34,24 +34,25 @@ async def perform(task: Assignment, tools: providers.Toolset, bench: Bench) -> M
 
 
 async def _written(task: Assignment, source: Source, tools: providers.Toolset) -> Made:
-    proposed, uses = await tools.text.write(brief_of(task))
+    brief = brief_of(task)
+    proposed, uses = await tools.text.write(brief)
     if not proposed or not all(story.beats for story in proposed):
         raise providers.ProviderAway("The text provider returned no story.")
     for story in proposed:
         hold_to_language(" ".join(beat.narration for beat in story.beats), task, uses)
-    return Made(outcome=Written(stories=tuple(_story(story, source) for story in proposed)), uses=uses)
+    return Made(outcome=Written(stories=tuple(_story(story, source, brief) for story in proposed)), uses=uses)
 
 
-def _story(proposed: providers.ProposedStory, source: Source) -> Story:
-    look = proposed.look
+def _story(proposed: providers.ProposedStory, source: Source, brief: providers.Brief) -> Story:
+    look, tags = proposed.look, tuple(tag.lstrip("#") for tag in proposed.hashtags)
     return Story(
         title=proposed.title,
         hook=proposed.hook,
         synopsis=proposed.synopsis,
         arc=proposed.arc,
         beats=tuple(Beat(narration=b.narration, visual=b.visual, claim=b.claim) for b in proposed.beats),
-        caption=proposed.caption,
-        hashtags=tuple(tag.lstrip("#") for tag in proposed.hashtags),
+        caption=proposed.caption if proposed.outline else credit(proposed.caption, brief, tags),
+        hashtags=tags,
         attribution=None if proposed.outline else source.attribution,
         outline=proposed.outline,
         look=look and Look(palette=look.palette, medium=look.medium, characters=look.characters),

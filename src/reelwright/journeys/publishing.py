@@ -6,14 +6,23 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from reelwright.generations import Artefact, ArtefactKind, Artefacts, Drafts, Generations, GenerationState, Variants
+from reelwright.generations import (
+    Artefact,
+    ArtefactKind,
+    Artefacts,
+    Drafts,
+    Generations,
+    GenerationState,
+    Story,
+    Variants,
+)
 from reelwright.ground import log
 from reelwright.ground.errors import Kind, NotFound, Outage, Refusal
 from reelwright.ground.ids import GenerationId
 from reelwright.ground.postgres import Database
 from reelwright.ground.sealing import BrokenSealError, Seal
 from reelwright.ground.storage import Storage
-from reelwright.providers import Arrived, Notice, Publication, Publications, SessionGone, YouTube
+from reelwright.providers import Arrived, Facts, Notice, Publication, Publications, SessionGone, YouTube, credited
 
 _log = log.logger("journeys.publishing")
 PLATFORM = "youtube"
@@ -126,7 +135,7 @@ async def _found(generation: GenerationId, privacy: str, db: Database) -> tuple[
     if told is None:
         raise NotFinished("This reel's story was deleted: there are no words to publish it with.")
     story = told.story
-    words = [story.caption, " ".join(f"#{tag}" for tag in story.hashtags)]
+    words = [_credited(story, language=draft.language), " ".join(f"#{tag}" for tag in story.hashtags)]
     return video, Notice(
         title=story.title,
         description="\n\n".join(part for part in words if part),
@@ -134,6 +143,22 @@ async def _found(generation: GenerationId, privacy: str, db: Database) -> tuple[
         language=draft.language,
         privacy=privacy,
     )
+
+
+def _credited(story: Story, *, language: str) -> str:
+    """Return the caption, and the line that its source's licence asks for where somebody edited it away."""
+    named = story.attribution
+    if named is None:
+        return story.caption
+    facts = Facts(
+        kind="none",
+        title=named.title,
+        body="",
+        attribution_title=named.title,
+        attribution_url=named.url,
+        attribution_licence=named.licence,
+    )
+    return credited(story.caption, facts, language=language, platform="shorts", hashtags=story.hashtags)
 
 
 async def _uploaded(upload: _Upload, begun: Publication) -> str:

@@ -16,6 +16,7 @@ from reelwright.providers.catalogue import (
     model_of,
     places,
 )
+from reelwright.providers.crediting import credited
 from reelwright.providers.fuses import PROCESS, Health
 from reelwright.providers.guard import checked_url
 from reelwright.providers.journal import Intent, PaidCall, PaidCalls
@@ -128,6 +129,7 @@ __all__ = [
     "charged",
     "checked_url",
     "checked_video",
+    "credited",
     "deadline",
     "forget_switches",
     "health",

@@ -17,7 +17,7 @@ _UNTOLD = frozenset({"ja", "zh", "ko", "th"})  # what two sentences share can't 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A source's sentences, with their bare words. `compares`: the story's can be compared with them, as in one tongue."""
+    """A source's sentences, with their bare words. `compares`: a story's can be compared with them, in one tongue."""
 
     sentences: tuple[tuple[str, tuple[str, ...]], ...]
     language: Language

@@ -25,7 +25,7 @@ HEARTS, BLUE = "An octopus has three hearts.", "Its blood is blue."
 IDLE = "Dr. Smith found “two of them” idle while it swims."
 KEPT = {
     "word for word": (HEARTS, "Three hearts beat in an octopus, and that is how it lives.", HEARTS),
-    "with other marks and spaces": ('dr Smith  found "two of them"\nidle while it swims', "Two idle, found Smith.", IDLE),
+    "in other marks": ('dr Smith  found "two of them"\nidle while it swims', "Two idle, found Smith.", IDLE),
     "two that follow each other": (f"{HEARTS} {IDLE}", "An octopus has three hearts.", f"{HEARTS} {IDLE}"),
     "of one sentence of several": (BLUE, "So it would crawl. Blue blood tires.", BLUE),
     "with a number": ("It weighs 3.5 kg at most.", "At most it weighs 3.5 kg.", "It weighs 3.5 kg at most."),
