@@ -1,6 +1,7 @@
-"""Takes a reel's thumbnails: three at most, the best first, each with the score that it was chosen by."""
+"""Takes a reel's thumbnails: three at most, the best first, each with its score; and one wide picture."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,12 +20,13 @@ async def taken(
     tiles: tuple[tuple[float, Path], ...],
     style: rendering.Style,
     *,
+    picture: Callable[[int], Awaitable[Path]],
     folder: Path,
     name: str,
 ) -> tuple[NewArtefact, ...]:
     """Return the thumbnails of a finished reel, chosen among small pictures of it. `name` is the reel's inputs' hash.
 
-    There is one at least. Raises Outage.
+    There is one at least, and behind them a wide one, of the `picture` of the best one's scene. Raises Outage.
     """
     chosen = await asyncio.to_thread(thumbnails.chosen, timeline, tiles, style) or (_MIDDLE,)
 
@@ -39,4 +41,19 @@ async def taken(
         meta: dict[str, object] = {"at_ms": one.at_ms, "score": one.score, "parts": one.parts}
         return NewArtefact(kind=kind, path=out, media_type="image/jpeg", inputs_hash=name, meta=meta)
 
-    return tuple(await asyncio.gather(*(still(kind, one) for kind, one in zip(THUMBNAILS, chosen, strict=False))))
+    async def wide() -> NewArtefact:
+        out, shot = folder / f"{ArtefactKind.THUMBNAIL_WIDE.value}.jpg", _shot(timeline, chosen[0].at_ms)
+        await asyncio.to_thread(thumbnails.widen, await picture(shot.scene), out)
+        meta: dict[str, object] = {"at_ms": chosen[0].at_ms}
+        return NewArtefact(
+            kind=ArtefactKind.THUMBNAIL_WIDE, path=out, media_type="image/jpeg", inputs_hash=name, meta=meta
+        )
+
+    taken = (still(kind, one) for kind, one in zip(THUMBNAILS, chosen, strict=False))
+    return tuple(await asyncio.gather(*taken, wide()))
+
+
+def _shot(timeline: rendering.Timeline, at_ms: int) -> rendering.Shot:
+    """Return the scene that is seen then; beside a card the nearest."""
+    at = at_ms * rendering.FPS / 1000
+    return min(timeline.shots, key=lambda shot: max(shot.start - at, at - shot.end + 1, 0.0))

@@ -4,11 +4,14 @@ import asyncio
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
+
 from reelwright import rendering
 from reelwright.cli import inspect
 from reelwright.rendering import captions, gate, graph, hearing, making, variety, wording
 from tests.rooms.rendering import fixture
 from worker import ffmpeg, measuring
+from worker import making as notes
 
 WIDTH, HEIGHT, SECONDS = 360, 640, 4
 
@@ -49,13 +52,7 @@ async def _joined(
 ) -> tuple[Path, making.Making]:
     program, samples = ffmpeg.program(), timeline.samples
     chunk, mix, mastered, video = (folder / n for n in ("chunk_0000.mp4", "mix.wav", "mix.flac", "reel.mp4"))
-    painted = graph.encode(program, chunk, width=WIDTH, height=HEIGHT, profile="fast", compared=True)
-    tagged = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
-    cut = timeline.shots[1].start
-    source = f"testsrc2=s={WIDTH}x{HEIGHT}:r=30:d={SECONDS},negate=enable='gte(n,{cut})',{tagged}"
-    first, last = painted.index("-f"), painted.index("pipe:0")
-    picture = [*painted[:first], "-f", "lavfi", "-i", source, *painted[last + 1 :]]
-    told = graph.encoded((await ffmpeg.run(picture, cwd=folder)).report)
+    kept = await encoded(chunk, timeline, profile="fast")
     gains = {"voice_gain_db": 6.0, "music_gain_db": -12.0}
     await ffmpeg.run(graph.mix(program, mix, voices=spoken, music=music, samples=samples, **gains), cwd=folder)
     loud = graph.loudness((await ffmpeg.run(graph.measure_loudness(program, mix), cwd=folder)).report)
@@ -65,16 +62,22 @@ async def _joined(
     listing.write_text(graph.listing([chunk.name]))
     await ffmpeg.run(graph.join(program, listing, mastered, video, samples=samples), cwd=folder)
     rendering.disclosure.mark(video)
-    kept = making.Chunk(
-        first=0,
-        last=told.frames,
-        pictures=making.digest(rendering.probe(chunk), 0, told.frames),
-        ssim=told.ssim,
-        quantiser=told.quantiser,
-        painted=True,
-    )
     still = making.Still(name="cover", form="JPEG", width=WIDTH, height=HEIGHT, size_bytes=90_000, at_ms=1200)
-    return video, making.Making(chunks=(kept,), mix_codec=hearing.codec(mastered), stills=(still,), unlike=())
+    wide = replace(still, name=making.WIDE, width=1280, height=720)
+    return video, making.Making(chunks=(kept,), mix_codec=hearing.codec(mastered), stills=(still, wide), unlike=())
+
+
+async def encoded(out: Path, timeline: rendering.Timeline, *, profile: str) -> making.Chunk:
+    """Encode a test picture as the worker encodes a chunk, and return what it keeps of that."""
+    painted = graph.encode(ffmpeg.program(), out, width=WIDTH, height=HEIGHT, profile=profile, compared=True)
+    tagged = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
+    cut = timeline.shots[1].start
+    source = f"testsrc2=s={WIDTH}x{HEIGHT}:r=30:d={SECONDS},negate=enable='gte(n,{cut})',{tagged}"
+    first, last = painted.index("-f"), painted.index("pipe:0")
+    picture = [*painted[:first], "-f", "lavfi", "-i", source, *painted[last + 1 :]]
+    report = (await ffmpeg.run(picture, cwd=out.parent)).report
+    told = notes.chunk(rendering.probe(out), report, first=0, last=timeline.frames, clips={})
+    return msgspec.convert(told, making.Chunk)
 
 
 @dataclass(frozen=True)

@@ -228,6 +228,7 @@ SPOILED: dict[str, Spoiling] = {
     "a picture unlike the painted one": spoil(worker="fidelity", made=_chunks(ssim=0.89)),
     "a coarse picture": spoil(worker="fidelity", made=_chunks(quantiser=31.0)),
     "a wasteful file": spoil(worker="mb_a_minute", made=_chunks(quantiser=12.0), grown_to=1_000_000),
+    "no wide thumbnail": spoil(worker="thumbnails", made=lambda made: replace(made, stills=made.stills[:1])),
     "no thumbnail": spoil(worker="thumbnails", made=lambda made: replace(made, stills=())),
     **{
         f"a thumbnail with another {what}": spoil(worker="thumbnails", made=_stills(**{what: value}))
@@ -245,6 +246,10 @@ SPOILED: dict[str, Spoiling] = {
     "captions that nobody can read": spoil("caption_reading", worker="caption_words", subtitles=_much),
 }
 FIRST = (
+    "bars in one scene",
+    "a black half second",
+    "colours of another standard",
+    "late captions",
     "the index at the end",
     "a camera that pauses under captions that go on",
     "words 110 ms late",

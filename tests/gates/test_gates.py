@@ -1,12 +1,13 @@
 """Each gate fails on a reel spoiled in one way, and only these with it; all are seen by `python -m tests.gates`."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import av
 import pytest
 
-from reelwright.rendering import captions, motion, paging
+from reelwright.rendering import captions, graph, making, motion, paging, probe
 from reelwright.rendering.gates import GATES
 from tests.gates import good
 from tests.gates.spoiled import FAST, FIRST, SPOILED, Spoiling
@@ -48,6 +49,18 @@ async def test_a_spoiled_reel_fails_exactly_these_gates(
     breaks = how.breaks | (WRITTEN_ANEW if how.options or how.before else set())
     again = ENCODED_ANEW if "libx264" in how.options else set()
     assert failed == good.Verdicts(worker={*breaks, *how.worker, *again}, inspect={*breaks, *how.inspect})
+
+
+async def test_a_chunk_that_is_encoded_too_coarsely_is_told_by_its_own_encoder(
+    reel: good.Good, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(graph.PROFILES, "coarse", {**graph.PROFILES["normal"], "crf": 45})
+    kept = [await good.encoded(tmp_path / f"{name}.mp4", reel.timeline, profile=name) for name in ("normal", "coarse")]
+
+    checks = [[*making.checks(replace(reel.made, chunks=(one,)), probe(reel.video), ours=True)] for one in kept]
+
+    failed = [{check.name for check in told if check.passed is False} for told in checks]
+    assert failed == [{"lossy_generations"}, {"lossy_generations", "fidelity"}]  # neither is in the reel
 
 
 def _inputs(how: Spoiling, video: Path) -> list[str]:

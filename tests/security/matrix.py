@@ -90,6 +90,7 @@ PERSONAL = """
     POST /v1/generations/{generation_id:uuid}/pause
     POST /v1/generations/{generation_id:uuid}/resume
     GET /v1/generations/{generation_id:uuid}/thumbnail
+    GET /v1/generations/{generation_id:uuid}/thumbnail/wide
     GET /v1/generations/{generation_id:uuid}/thumbnails/{rank:int}
     GET /v1/generations/{generation_id:uuid}/video
     HEAD /v1/generations/{generation_id:uuid}/video

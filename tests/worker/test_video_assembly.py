@@ -26,6 +26,8 @@ from worker import ffmpeg, reproduction
 from worker import making as notes
 from worker.stages import audio_mixing, video_assembly, video_generation
 
+STILLS = (*THUMBNAILS, ArtefactKind.THUMBNAIL_WIDE)
+
 
 async def encode(reel: Reel, chunk: int, name: str) -> tuple[Made, Bench]:
     bench = reel.bench(name)
@@ -74,7 +76,7 @@ def assembling(finished: SimpleNamespace, bench: Bench) -> Any:
 async def judged(finished: SimpleNamespace, assembly: Any, video: Path) -> Report:
     assembly._subtitle()
     told = msgspec.json.decode(finished.files[ArtefactKind.MANIFEST].path.read_bytes(), type=reproduction.Manifest)
-    stills = [finished.files[kind] for kind in THUMBNAILS]
+    stills = [finished.files[kind] for kind in STILLS]
     measured = await assembly._with_making(await assembly._measured(video), told, stills, Style())
     report = gate.judge(assembly.timeline, measured.evidence)
     shown = msgspec.convert(msgspec.to_builtins(report), GateReportView)  # whatever was measured, it can be told
@@ -104,6 +106,7 @@ async def test_every_file_is_there_and_is_what_it_says(finished: SimpleNamespace
         ArtefactKind.THUMBNAIL: "image/jpeg",
         ArtefactKind.THUMBNAIL_2: "image/jpeg",
         ArtefactKind.THUMBNAIL_3: "image/jpeg",
+        ArtefactKind.THUMBNAIL_WIDE: "image/jpeg",
         ArtefactKind.CAPTIONS_SRT: "application/x-subrip",
         ArtefactKind.CAPTIONS_VTT: "text/vtt",
         ArtefactKind.GATE_REPORT: "application/json",
@@ -115,6 +118,8 @@ async def test_every_file_is_there_and_is_what_it_says(finished: SimpleNamespace
         assert len(finished.files[ArtefactKind.INSPECTION].path.read_bytes()) < 4_000_000
     with Image.open(finished.files[ArtefactKind.THUMBNAIL].path) as thumbnail:
         assert (thumbnail.format, thumbnail.size) == ("JPEG", (1080, 1080))
+    with Image.open(finished.files[ArtefactKind.THUMBNAIL_WIDE].path) as wide:
+        assert (wide.format, wide.size) == ("JPEG", (1280, 720))
     assert finished.files[ArtefactKind.CAPTIONS_SRT].path.read_text().startswith("1\n00:00:00,040 --> ")
     assert finished.files[ArtefactKind.CAPTIONS_VTT].path.read_text().startswith("WEBVTT\n\n00:00:00.040 --> ")
 
@@ -271,7 +276,7 @@ LATE = {"speech_sync_ms", "voice_behind_cut_frames", "caption_sync_ms"}
 ALONGSIDE: dict[str, set[str]] = {
     "too small": {"full_frame", "thumbnails"},
     "full range": {"video_codec"},
-    "no sound": {"audio_video_length_ms", "true_peak_dbtp", "speech_in_each_scene"},
+    "no sound": {"audio_kbit_s", "audio_video_length_ms", "true_peak_dbtp", "speech_in_each_scene"},
     "frozen": {"scenes_alike"},
     "a silent scene": {"loudness_lufs", "loudness_range_lu", "true_peak_dbtp", *LATE},
     "cut short": {
@@ -342,7 +347,7 @@ async def test_each_input_that_the_manifest_names_wrongly_or_not_at_all_is_named
     """Compared are the files that were joined and listened for, and the clips as each chunk's encoder read them."""
     assembly = assembling(finished, finished.bench)
     told = msgspec.json.decode(finished.files[ArtefactKind.MANIFEST].path.read_bytes(), type=reproduction.Manifest)
-    used, stills = await assembly._used(), [finished.files[kind] for kind in THUMBNAILS]
+    used, stills = await assembly._used(), [finished.files[kind] for kind in STILLS]
 
     def unlike(**changes: Any) -> tuple[str, ...]:
         return notes.read(msgspec.structs.replace(told, **changes), used, stills).unlike

@@ -182,7 +182,12 @@ class _Assembly:
         name = generations.inputs_hash(_REEL_RECIPE, [c.sha256 for c in chunks], mix.sha256)
         profile, packets = self.task.brand.profile, measured.evidence.probe.packets
         stills, told = await asyncio.gather(
-            thumbnails.taken(video, self.timeline, measured.tiles, style, folder=self.bench.workspace, name=name),
+            thumbnails.taken(
+                *(video, self.timeline, measured.tiles, style),
+                picture=self._picture,
+                folder=self.bench.workspace,
+                name=name,
+            ),
             reproduction.manifest(self.task, video, self.timeline, style, profile=profile, gain=gain, packets=packets),
         )
         self._file(_MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(told)))
@@ -218,11 +223,13 @@ class _Assembly:
         found = await asyncio.to_thread(rendering.variety.variety, self.timeline, measured.tiles, style)
         prints: dict[int, int] = {}
         for scene in {scene for pair in found.twins for scene in pair}:
-            picture = await self.bench.fetch(_must(self.task, ArtefactKind.IMAGE, scene=scene))
-            prints[scene] = await asyncio.to_thread(rendering.variety.print_of, picture)
+            prints[scene] = await asyncio.to_thread(rendering.variety.print_of, await self._picture(scene))
         return found.without(
             [pair for pair in found.twins if rendering.variety.alike(*(prints[scene] for scene in pair))]
         )
+
+    async def _picture(self, scene: int) -> Path:
+        return await self.bench.fetch(_must(self.task, ArtefactKind.IMAGE, scene=scene))
 
     def _file(self, name: str) -> Path:
         return self.bench.workspace / name

@@ -36,7 +36,7 @@ from reelwright.api.credits import (
 from reelwright.api.cursors import cursors_of
 from reelwright.api.dead_letters import list_dead_letters, read_dead_letter, redrive
 from reelwright.api.drafts import add_draft, change_draft, delete_draft, list_draft_variants, list_drafts, read_draft
-from reelwright.api.files import captions, inspection, manifest, ranked_thumbnail, thumbnail, video
+from reelwright.api.files import captions, inspection, manifest, ranked_thumbnail, thumbnail, video, wide_thumbnail
 from reelwright.api.following import events, events_by_ticket, ticket
 from reelwright.api.generations import cancel, list_generations, pause, read_generation
 from reelwright.api.guarding import Gatehouse, guard, request_id_of
@@ -136,7 +136,8 @@ v1 = Router(
         *(register, verify_address, log_in, log_out, step_up, ask_password_reset, confirm_password_reset),
         *(ask_export, read_export, delete_account, restore_account, delete_user),
         *(read_me, change_me, list_sessions, end_session, add_key, list_keys, read_key, revoke_key),
-        *(create, regenerate, read_generation, events, video, thumbnail, ranked_thumbnail, captions),
+        *(create, regenerate, read_generation, events, video, thumbnail, wide_thumbnail),
+        *(ranked_thumbnail, captions),
         *(inspection, manifest, ticket, events_by_ticket),
         *(add_draft, list_drafts, read_draft, list_draft_variants, change_draft, delete_draft),
         *(add_brand_kit, list_brand_kits, read_brand_kit, change_brand_kit, delete_brand_kit),

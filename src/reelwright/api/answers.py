@@ -83,6 +83,7 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "video": ("file.not_ready", "request.range", "storage.not_found", "storage.unavailable"),
     "ranked_thumbnail": ("file.not_ready", "request.range", "storage.not_found", "storage.unavailable"),
     "thumbnail": ("file.not_ready", "request.range", "storage.not_found", "storage.unavailable"),
+    "wide_thumbnail": ("file.not_ready", "request.range", "storage.not_found", "storage.unavailable"),
     "captions": ("file.not_ready", "request.range", "storage.not_found", "storage.unavailable"),
     "inspection": ("file.not_ready", "request.range", "storage.not_found", "storage.unavailable"),
     "manifest": ("file.not_ready", "request.range", "storage.not_found", "storage.unavailable"),
@@ -92,7 +93,7 @@ CODES: Mapping[str, tuple[str, ...]] = {
     ),
     "add_draft": (*_REPEATABLE, "source.not_allowed", *_CHOSEN, "draft.not_found"),
     "change_draft": (
-        *("draft.changed", "draft.not_found", "draft.variant_unknown", "draft.in_use"),
+        *("draft.changed", "draft.not_found", "draft.variant_unknown", "draft.in_use", "source.not_allowed"),
         *_CHOSEN,
     ),
     "delete_draft": ("draft.not_found", "draft.in_use"),
@@ -266,6 +267,7 @@ class File:
 FILES: Mapping[str, File] = {
     "video": File("video/mp4", ranged=True),
     "thumbnail": File("image/jpeg", ranged=True),
+    "wide_thumbnail": File("image/jpeg", ranged=True),
     "ranked_thumbnail": File("image/jpeg", ranged=True),
     "inspection": File("image/png", ranged=True),
     "manifest": File("application/json", text=True, ranged=True),

@@ -124,6 +124,19 @@ async def thumbnail(
     return served(request, file, storage, name=f"{generation_id}.jpg")
 
 
+@get("/generations/{generation_id:uuid}/thumbnail/wide", tags=["core"])
+async def wide_thumbnail(
+    request: Request[Any, Any, Any],
+    generation_id: FromPath[GenerationId],
+    account: NamedDependency[Account],
+    db: NamedDependency[Database],
+    storage: NamedDependency[Storage],
+) -> Response[Any]:
+    """Return the finished reel's wide thumbnail (JPEG, 1280x720)."""
+    file = await reading.file(account.id, generation_id, ArtefactKind.THUMBNAIL_WIDE, db=db)
+    return served(request, file, storage, name=f"{generation_id}-wide.jpg")
+
+
 @get("/generations/{generation_id:uuid}/inspection.png", summary="Get a reel's contact sheet", tags=["core"])
 async def inspection(
     request: Request[Any, Any, Any],

@@ -119,12 +119,14 @@ class VideoView(msgspec.Struct, frozen=True, kw_only=True):
     `inspection_url` shows what was measured, as a picture, `manifest_url` tells what the file was made of; null for
     reels of before there was one.
 
-    `thumbnails` are three at most that differ, the best first: that is the one of `thumbnail_url`.
+    `thumbnails` are three at most that differ, the best first: that is the one of `thumbnail_url`. `wide_thumbnail_url`
+    is the best one's scene at 1280x720, as YouTube takes it, without captions; null for reels of before there was one.
     """
 
     url: str
     thumbnail_url: str
     thumbnails: tuple[ThumbnailView, ...]
+    wide_thumbnail_url: str | None
     captions_srt_url: str
     captions_vtt_url: str
     inspection_url: str | None
@@ -345,6 +347,7 @@ def _video(generation: GenerationId, artefacts: list[Artefact]) -> VideoView | N
                 url=f"{base}/video",
                 thumbnail_url=f"{base}/thumbnail",
                 thumbnails=_thumbnails(base, artefacts),
+                wide_thumbnail_url=f"{base}/thumbnail/wide" if ArtefactKind.THUMBNAIL_WIDE in kinds else None,
                 captions_srt_url=f"{base}/captions.srt",
                 captions_vtt_url=f"{base}/captions.vtt",
                 inspection_url=f"{base}/inspection.png" if ArtefactKind.INSPECTION in kinds else None,

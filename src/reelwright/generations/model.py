@@ -243,6 +243,7 @@ class ArtefactKind(StrEnum):
     THUMBNAIL = "thumbnail"
     THUMBNAIL_2 = "thumbnail_2"
     THUMBNAIL_3 = "thumbnail_3"
+    THUMBNAIL_WIDE = "thumbnail_wide"
     GATE_REPORT = "gate_report"
     INSPECTION = "inspection"
     MANIFEST = "manifest"

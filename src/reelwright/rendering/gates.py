@@ -265,7 +265,7 @@ def wanted(check: Check) -> str:
     if name == "caption_boxes":
         return f"within {_plain(limit)}"
     if name == "thumbnails" and isinstance(limit, dict):
-        return "JPEG of {size}, ≤ {mb} MB".format_map({part: _plain(one) for part, one in limit.items()})  # type: ignore[reportUnknownVariableType] - JSON
+        return "JPEG of {size}, one of {wide}, ≤ {mb} MB".format_map({part: _plain(one) for part, one in limit.items()})  # type: ignore[reportUnknownVariableType] - JSON
     sign = "≥ " if name in _AT_LEAST else "≤ " if name in _AT_MOST else "± " if name in _WITHIN else ""
     return sign + (f"{_plain(limit)}{_unit(name)}" if name == "full_frame" else _said(name, limit))
 

@@ -6,6 +6,7 @@ from hashlib import sha256
 
 import msgspec
 
+from reelwright.rendering import thumbnails
 from reelwright.rendering.disclosure import SOURCE_TYPE
 from reelwright.rendering.gates import Check
 from reelwright.rendering.probe import PRINT_BYTES, Probe
@@ -18,6 +19,7 @@ quantiser of 24 to 27; each three steps more take 1 to 4 of VMAF, and beyond 30 
 MEGABYTES, MOST_MEGABYTES, COARSE = 12.0, 187.5, 20.0
 """Megabytes a minute: of what is finer than a quantiser of 20, and of what is not, which needs its bits (25 Mbit/s)."""
 STILL_BYTES = 2_000_000  # what YouTube takes for a thumbnail
+WIDE = "thumbnail_wide"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,15 +116,15 @@ def _mean(told: Sequence[tuple[int, float]]) -> float | None:
 
 
 def _thumbnails(made: Making | None, p: Probe) -> Check:
-    size, largest = [p.width, p.height], STILL_BYTES / 1e6
-    limit: dict[str, object] = {"size": size, "mb": largest, "within_s": round(p.video_ms / 1000, 3)}
+    size, wide, largest = [p.width, p.height], [*thumbnails.WIDE], STILL_BYTES / 1e6
+    limit: dict[str, object] = {"size": size, "wide": wide, "mb": largest, "within_s": round(p.video_ms / 1000, 3)}
     if made is None:
         return Check("thumbnails", None, None, limit)
     wrong = [
         still.name
         for still in made.stills
         if still.form != "JPEG"
-        or [still.width, still.height] != size
+        or [still.width, still.height] != (wide if still.name == WIDE else size)
         or still.size_bytes > STILL_BYTES
         or not 0 <= still.at_ms < p.video_ms
     ]
@@ -132,4 +134,6 @@ def _thumbnails(made: Making | None, p: Probe) -> Check:
         "mb": round(max((still.size_bytes for still in made.stills), default=0) / 1e6, 2),
         "cover_s": made.stills[0].at_ms / 1000 if made.stills else None,
     }
-    return Check("thumbnails", bool(made.stills) and not wrong, value, limit)
+    kinds = {still.name == WIDE for still in made.stills}
+    wrong += [] if True in kinds or not kinds else [WIDE]
+    return Check("thumbnails", False in kinds and not wrong, value, limit)

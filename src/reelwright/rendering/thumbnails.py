@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from reelwright.rendering import planes
 from reelwright.rendering.captions import Group, groups
 from reelwright.rendering.style import CLASSIC, Style
 from reelwright.rendering.timeline import FPS, Timeline
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     Pixels = NDArray[np.floating[Any]]
 
 WANTED = 3
+WIDE = (1280, 720)
+"""What players show that are wider than high: YouTube's thumbnail."""
+_QUALITY = 90
 _WEIGHTS = {"sharpness": 0.25, "contrast": 0.2, "colour": 0.15, "saliency": 0.25, "caption": 0.15}
 _STEADY_FRAMES = 4  # a caption that has just come or is about to go reads badly
 _FLAT = 0.02  # of full contrast: an empty picture
@@ -76,6 +80,12 @@ def chosen(timeline: Timeline, tiles: Sequence[tuple[float, Path]], style: Style
         )
         for one in kept
     )
+
+
+def widen(picture: Path, out: Path) -> None:
+    """Write a scene's picture as a wide JPEG, framed as a wide reel would show it. Raises BadPicture."""
+    wide = planes.framed(planes.checked(picture), *WIDE)
+    wide.save(out, "JPEG", quality=_QUALITY, optimize=True)
 
 
 def _settled(timeline: Timeline, tiles: Sequence[tuple[float, Path]]) -> Iterator[tuple[int, Path]]:

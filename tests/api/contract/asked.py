@@ -174,6 +174,7 @@ FILES = (
     "/inspection.png",
     "/manifest.json",
     "/thumbnail",
+    "/thumbnail/wide",
     "/thumbnails/{rank}",
     "/video",
     "/video/url",

@@ -53,6 +53,8 @@ async def test_thumbnails_are_shown_with_scores_and_fetched_by_rank(
         assert (fetched.content, fetched.headers["content-type"]) == (content, "image/jpeg")
         assert (await api.get(one["url"], headers=stranger.headers)).status_code == 404
     assert (await api.get(video["thumbnail_url"])).content == b"best"
+    assert (await api.get(f"{base}/thumbnail/wide")).json()["code"] == "file.not_ready"
+    assert video["wide_thumbnail_url"] is None
     for missing in (0, 3, 4):
         answer = await api.get(f"{base}/thumbnails/{missing}")
         assert (answer.status_code, answer.json()["code"]) == (404, "file.not_ready")

@@ -11,6 +11,7 @@ import pytest
 from reelwright.rendering import Check, Probe, disclosure, graph, making, probe
 
 STILL = making.Still(name="thumbnail", form="JPEG", width=64, height=64, size_bytes=9_000, at_ms=500)
+WIDE = making.Still(name=making.WIDE, form="JPEG", width=1280, height=720, size_bytes=9_000, at_ms=500)
 SAID = """
 [libx264 @ 0x1] frame I:2     Avg QP:17.50  size:150384
 [libx264 @ 0x1] frame P:28    Avg QP:21.00  size: 14101
@@ -37,7 +38,7 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def made(p: Probe, **changes: object) -> making.Making:
     edges = ((0, 30), (30, 40))
     kept = tuple(making.Chunk(a, b, making.digest(p, a, b), 0.99, 24.0, painted=True) for a, b in edges)
-    plain = making.Making(chunks=kept, mix_codec="flac", stills=(STILL,), unlike=())
+    plain = making.Making(chunks=kept, mix_codec="flac", stills=(STILL, WIDE), unlike=())
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 
@@ -107,10 +108,17 @@ def test_a_file_finer_than_it_need_be_is_twelve_megabytes_a_minute_at_most(video
 )
 def test_a_thumbnail_is_a_jpeg_of_the_reels_size_and_from_within_it(video: Path, changed: dict[str, object]) -> None:
     p = replace(probe(video), source_type=disclosure.SOURCE_TYPE)
-    wrong = judged(p, made(p, stills=(STILL, replace(STILL, name="thumbnail_2", **changed))))["thumbnails"]  # type: ignore[arg-type]
+    wrong = judged(p, made(p, stills=(STILL, replace(STILL, name="thumbnail_2", **changed), WIDE)))["thumbnails"]  # type: ignore[arg-type]
     assert isinstance(wrong.value, dict)
     assert (wrong.passed, wrong.value["wrong"]) == (False, ["thumbnail_2"])
-    assert failed(p, made(p, stills=())) == {"thumbnails"}
+    for without in (
+        (),
+        (STILL,),
+        (WIDE,),
+        (STILL, replace(WIDE, width=1279)),
+        (STILL, replace(WIDE, size_bytes=2_000_001)),
+    ):
+        assert failed(p, made(p, stills=without)) == {"thumbnails"}
 
 
 def test_what_the_encoder_said_is_read_and_its_silence_is_an_error() -> None:

@@ -35,6 +35,21 @@ def drawn(path: Path, colour: str, *, ground: str = "#203040", at: tuple[int, in
     return path
 
 
+@pytest.mark.parametrize("size", [(540, 960), (2208, 1242)])
+def test_the_wide_one_shows_a_scenes_picture_at_its_own_size_and_within_two_megabytes(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    source, out = tmp_path / "source.png", tmp_path / "wide.jpg"
+    noise = Image.effect_noise(size, 90).convert("RGB")  # nothing takes more bytes
+    noise.save(source, compress_level=0)
+
+    thumbnails.widen(source, out)
+
+    with Image.open(out) as wide:
+        assert (wide.format, wide.mode, wide.size) == ("JPEG", "RGB", (1280, 720))
+    assert out.stat().st_size < 2_000_000
+
+
 def flat(path: Path, colour: str = "#777777") -> Path:
     Image.new("RGB", SIZE, colour).save(path)
     return path
