@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import uvicorn
 from litestar import Litestar
+from prometheus_client import start_http_server
 
 from reelwright import api
 from reelwright.connection import Bounded
@@ -53,10 +54,24 @@ def command(create_app: Callable[[Settings, Stopping], Litestar], *, prog: str, 
         settings = load()
         log.configure(level=settings.log_level, as_json=settings.production)
         app = create_app(settings, stopping)
+        if settings.metrics_port:
+            open_metrics(chosen.host, settings.metrics_port)
     except Refusal as refusal:
         sys.exit(f"reelwright: {refusal.sentence}")
     serve(app, host=chosen.host, port=chosen.port, stopping=stopping)
     _end_now()
+
+
+def open_metrics(host: str, port: int) -> None:
+    """Serve the counters on a port of their own, where no token is asked for: a scraper may have none to send.
+
+    Raises SettingRefused.
+    """
+    try:
+        start_http_server(port, addr=host)
+    except (OSError, OverflowError) as unusable:
+        name = "REELWRIGHT_METRICS_PORT"
+        raise SettingRefused(f"{name} is {port}, where this can't listen: {unusable}.", field=name) from unusable
 
 
 def _end_now() -> NoReturn:

@@ -98,6 +98,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     trusted_proxies: tuple[str, ...] = ()
     client_address_header: str | None = None
     metrics_token: str | None = None
+    metrics_port: int = 0
     password_memory_kib: int = LEAST_PASSWORD_KIB
 
     @property

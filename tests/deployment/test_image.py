@@ -20,7 +20,7 @@ from reelwright import cli, connection, serving, wiring
 from reelwright.api.following import MOST_STREAMS
 from reelwright.dev.child import free_port
 from reelwright.dev.credentials import Credentials
-from reelwright.settings import load
+from reelwright.settings import SettingRefused, load
 from tests.conftest import new_database
 from tests.deployment.conftest import ROOT, Image, stages
 from tests.waiting import block_until
@@ -200,6 +200,26 @@ def test_fly_sends_a_machine_what_it_can_take() -> None:
     concurrency = FLY["http_service"]["concurrency"]
     assert 50 * MOST_STREAMS < concurrency["hard_limit"] < connection.AT_ONCE
     assert concurrency["soft_limit"] < concurrency["hard_limit"]
+
+
+def test_flys_prometheus_finds_every_process_where_nobody_else_comes() -> None:
+    """It sends no token, so none is asked for there: the port must be one that Fly's proxy opens to nobody."""
+    (asked,) = FLY["metrics"]
+    assert str(asked["port"]) == FLY["env"]["REELWRIGHT_METRICS_PORT"]
+    assert set(asked["processes"]) == set(FLY["processes"])
+    served = [FLY["http_service"], *FLY["services"]]
+    opened = {port["port"] for service in FLY["services"] for port in service["ports"]}
+    assert asked["port"] not in {service["internal_port"] for service in served} | opened | {80, 443}
+
+
+def test_the_metrics_port_asks_for_no_token_and_one_that_is_taken_is_said() -> None:
+    port = free_port()
+    serving.open_metrics("127.0.0.1", port)
+    found = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False)
+    assert (found.status_code, "reelwright_outbox_published_total" in found.text) == (200, True)
+    for unusable in (port, 70_000):
+        with pytest.raises(SettingRefused, match="REELWRIGHT_METRICS_PORT"):
+            serving.open_metrics("127.0.0.1", unusable)
 
 
 def test_fly_starts_what_the_command_line_has_and_asks_for_readiness() -> None:
