@@ -18,7 +18,7 @@ from reelwright.api.draft_views import DraftsView, DraftView, draft_summary, dra
 from reelwright.api.idempotency import REPLAYED, request_key
 from reelwright.api.versions import IfMatch, etag, expected
 from reelwright.api.views import VariantsView, variant_view
-from reelwright.generations import Aspect, CaptionStyle, Draft, Platform, Stage, Tone
+from reelwright.generations import Aspect, CaptionStyle, Draft, Platform, SourceForm, Stage, Tone
 from reelwright.ground.ids import DraftId, VariantId, fresh
 from reelwright.ground.postgres import Database
 from reelwright.journeys import editing, reading
@@ -34,17 +34,23 @@ _Music = Annotated[
     str, Meta(pattern=r"^[A-Za-z0-9_\-]{1,64}$", description="auto (by tone), none, a mood, or a track's id.")
 ]
 
+_SOURCES = ("topic", "url", "text")
 _BY_ID_ALONE = datetime(1970, 1, 1, tzinfo=UTC)  # a cursor of variants needs no instant: the row knows it
 
 _Kit = Annotated[UUID, Meta(description="A brand kit of yours: GET /v1/brand-kits.")]
 
 
+_Topic = Annotated[str, Meta(min_length=1, max_length=300, description="What the reel is about.")]
+_Url = Annotated[str, Meta(min_length=8, max_length=2048, description="A public web page.")]
+_Text = Annotated[str, Meta(min_length=1, max_length=100_000, description="An article's own text.")]
+
+
 class NewDraft(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What reels of it are about (exactly one of topic, url and text), and how they are made."""
 
-    topic: Annotated[str, Meta(min_length=1, max_length=300, description="What the reel is about.")] | None = None
-    url: Annotated[str, Meta(min_length=8, max_length=2048, description="A public web page.")] | None = None
-    text: Annotated[str, Meta(min_length=1, max_length=100_000, description="An article's own text.")] | None = None
+    topic: _Topic | None = None
+    url: _Url | None = None
+    text: _Text | None = None
     platform: Platform = Platform.TIKTOK
     tone: Tone = Tone.CURIOUS
     language: _Language = "en"
@@ -57,15 +63,13 @@ class NewDraft(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     def draft(self, *, account: Account, allowlist: frozenset[str]) -> Draft:
         """Return the draft that this body describes. Raises BadField, naming the field, and what a URL may."""
-        given = [name for name in ("topic", "url", "text") if getattr(self, name) is not None]
+        given = [name for name in _SOURCES if getattr(self, name) is not None]
         if len(given) != 1:
             raise BadField("Send exactly one of topic, url and text.", field=given[1] if given else "topic")
         return Draft(
             id=DraftId(fresh()),
             account_id=account.id,
-            topic=plain(self.topic, field="topic"),
-            source_url=None if self.url is None else checked_url(self.url, allowlist),
-            source_text=plain(self.text, field="text"),
+            **_about(self.topic, self.url, self.text, allowlist),
             platform=self.platform,
             tone=self.tone,
             language=self.language,
@@ -79,9 +83,14 @@ class NewDraft(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 class DraftChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The fields to change; those left out stay. A brand kit of null goes back to the plain look."""
+    """The fields to change; those left out stay. A brand kit of null goes back to the plain look.
 
-    topic: Annotated[str, Meta(min_length=1, max_length=300)] | UnsetType = UNSET
+    One of topic, url and text takes the place of what the draft was about.
+    """
+
+    topic: _Topic | UnsetType = UNSET
+    url: _Url | UnsetType = UNSET
+    text: _Text | UnsetType = UNSET
     platform: Platform | UnsetType = UNSET
     tone: Tone | UnsetType = UNSET
     language: _Language | UnsetType = UNSET
@@ -93,14 +102,27 @@ class DraftChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     brand_kit_id: _Kit | UnsetType | None = UNSET
     selected_variant: VariantId | UnsetType = UNSET
 
-    def changes(self) -> dict[str, object]:
-        """Return what to change by column. Raises BadField."""
+    def changes(self, allowlist: frozenset[str]) -> dict[str, object]:
+        """Return what to change by column. Raises BadField, and what a URL may."""
         given = {name: getattr(self, name) for name in self.__struct_fields__ if getattr(self, name) is not UNSET}
         if not given:
             raise BadField("Send at least one field to change.")
-        if "topic" in given:
-            given["topic"] = plain(given["topic"], field="topic")
+        sources = {name: given.pop(name) for name in _SOURCES if name in given}
+        if len(sources) > 1:
+            raise BadField("Send at most one of topic, url and text.", field=[*sources][1])
+        if sources:
+            given |= _about(*map(sources.get, _SOURCES), allowlist)
+            given |= {"source_form": SourceForm.PAGE, "source_entry": None}
         return given
+
+
+def _about(topic: str | None, url: str | None, text: str | None, allowlist: frozenset[str]) -> dict[str, Any]:
+    """Return what a draft is about, checked, by column. Raises BadField, and what a URL may."""
+    return {
+        "topic": plain(topic, field="topic"),
+        "source_url": None if url is None else checked_url(url, allowlist),
+        "source_text": plain(text, field="text"),
+    }
 
 
 @post("/drafts", status_code=HTTP_201_CREATED, summary="Make a draft", tags=["drafts"])
@@ -178,6 +200,7 @@ async def change_draft(
     data: JSONBody[DraftChange],
     account: NamedDependency[Account],
     db: NamedDependency[Database],
+    allowlist: NamedDependency[frozenset[str]],
     terms: NamedDependency[Terms],
     if_match: IfMatch = None,
 ) -> Response[DraftView]:
@@ -186,8 +209,8 @@ async def change_draft(
     409 where a generation that goes on has made, or is making, something that this would change.
     """
     speech = terms.places.get(Stage.TTS_GENERATION)
-    version = expected(if_match)
-    await editing.change_draft(account.id, draft_id, data.changes(), expected_version=version, db=db, speech=speech)
+    changes, version = data.changes(allowlist), expected(if_match)
+    await editing.change_draft(account.id, draft_id, changes, expected_version=version, db=db, speech=speech)
     return _answer(draft_view(*await reading.draft(account.id, draft_id, db=db)))
 
 

@@ -22,6 +22,8 @@ _EDITABLE = frozenset(
         "topic",
         "source_url",
         "source_text",
+        "source_form",
+        "source_entry",
         "platform",
         "tone",
         "language",

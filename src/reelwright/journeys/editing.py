@@ -44,7 +44,8 @@ from reelwright.ground.postgres import Database
 from reelwright.journeys import brands, sounds
 
 _WORDS = (Stage.INGESTION, Stage.STORY_WRITING, Stage.SCENE_GENERATION)
-_OF_WORDS = frozenset({"topic", "source_url", "source_text", "platform", "tone", "language"})
+_OF_SOURCE = frozenset({"topic", "source_url", "source_text", "source_form", "source_entry"})
+_OF_WORDS = _OF_SOURCE | {"platform", "tone", "language"}
 _BEGUN = {RunState.SUCCEEDED, RunState.RUNNING}
 
 

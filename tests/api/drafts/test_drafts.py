@@ -80,6 +80,30 @@ async def test_drafts_are_listed_newest_first_page_by_page(api: httpx.AsyncClien
     assert (theirs.status_code, theirs.json()["field"]) == (400, "cursor")
 
 
+async def test_another_source_takes_the_place_of_what_a_draft_was_about(api: httpx.AsyncClient, db: Database) -> None:
+    """However it came in, exactly one of the three remains, checked as a new draft's is."""
+    path = (await api.post("/v1/drafts", json=CATS)).headers["Location"]
+    fed = "topic = NULL, source_url = 'https://example.com/feed', source_form = 'feed', source_entry = '7'"
+    async with db.begin() as tx:
+        await tx.execute(text(f"UPDATE drafts SET {fed}"))  # noqa: S608 - a constant
+    nothing = {"topic": None, "url": None, "text": None}
+    for change in ({"text": "Cats sleep."}, {"url": "https://example.com/cats"}, {"topic": "Dogs"}):
+        changed = await api.patch(path, json=change)
+        assert {name: changed.json()[name] for name in nothing} == nothing | change, changed.text
+    async with db.begin() as tx:
+        asked = text("SELECT source_form, source_entry FROM drafts")
+        assert tuple((await tx.execute(asked)).one()) == ("page", None)
+    for wrong, field in (
+        ({"topic": "a", "text": "b"}, "text"),
+        ({"text": " \t "}, "text"),
+        ({"url": "http://127.0.0.1/"}, "url"),
+        ({"url": None}, "url"),
+    ):
+        refused = await api.patch(path, json=wrong)
+        assert (refused.status_code, refused.json()["field"]) == (400, field), refused.text
+    assert ((await api.get(path)).json()["topic"], changed.headers["ETag"]) == ("Dogs", '"4"')
+
+
 async def test_a_deleted_draft_is_gone_with_its_stories(api: httpx.AsyncClient, stranger: Person) -> None:
     path = (await api.post("/v1/drafts", json=CATS)).headers["Location"]
     assert (await api.delete(path, headers=stranger.headers)).status_code == 404
