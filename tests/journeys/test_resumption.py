@@ -28,7 +28,7 @@ from reelwright.generations import (
     Unit,
 )
 from reelwright.ground import clock
-from reelwright.ground.errors import Refusal
+from reelwright.ground.errors import NotFound, Refusal
 from reelwright.ground.ids import GenerationId
 from reelwright.ground.metering import Action, Use
 from reelwright.ground.postgres import Database
@@ -160,18 +160,19 @@ async def test_a_failed_reel_goes_on_at_the_stage_where_it_failed(
     assert await invariants.check(room.db) == ()
 
 
-async def test_files_are_shared_and_both_generations_can_be_read(
+async def test_files_are_shared_and_only_what_succeeded_can_be_read(
     account: Account, room: Workroom, studio: Studio
 ) -> None:
     failed = await fail(room, studio, account, Unit(stage=Stage.VIDEO_ASSEMBLY))
-    mix = await reading.file(account.id, failed, ArtefactKind.MIX, db=room.db)
+    mix = await one(room.db, "SELECT key, sha256, inputs_hash FROM artefacts WHERE kind = 'mix'")
     heir = (await go_on(failed, account, room)).generation_id
     await deliver_all(room)
 
-    for generation in (failed, heir):
-        found = await reading.file(account.id, generation, ArtefactKind.MIX, db=room.db)
-        assert (found.key, found.sha256, found.inputs_hash) == (mix.key, mix.sha256, mix.inputs_hash)
-        await room.storage.fetch(found.key, room.workspace / generation.hex)
+    found = await reading.file(account.id, heir, ArtefactKind.MIX, db=room.db)
+    assert (found.key, found.sha256, found.inputs_hash) == (mix["key"], mix["sha256"], mix["inputs_hash"])
+    await room.storage.fetch(found.key, room.workspace / heir.hex)
+    with pytest.raises(NotFound):
+        await reading.file(account.id, failed, ArtefactKind.MIX, db=room.db)
     reels = await one(room.db, "SELECT count(*) AS n, count(DISTINCT key) AS keys FROM artefacts WHERE kind = 'video'")
     assert dict(reels) == {"n": 1, "keys": 1}
     files = await one(room.db, "SELECT count(*) AS n, count(DISTINCT key) AS keys FROM artefacts")

@@ -138,7 +138,6 @@ SHOWN: dict[str, tuple[str, ...]] = {
     "S50": (_HOSTILE_UPLOADS,),
     "S54": ("tests/worker/test_doors.py::test_a_signature_for_one_door_opens_no_other",),
     "S59": (
-        "tests/api/generations/test_reading.py::test_files_that_are_not_there_yet_say_so",
         "tests/journeys/test_stopping.py::test_cancelled_on_its_way_what_finished_is_charged_and_nothing_else",
     ),
     "S60": (

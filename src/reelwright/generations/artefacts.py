@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from reelwright.generations.model import Artefact, ArtefactKind
+from reelwright.generations.model import Artefact, ArtefactKind, GenerationState
 from reelwright.generations.records import Claim, StoredArtefact
 from reelwright.generations.tables import ARTEFACTS, GENERATIONS
 from reelwright.ground.ids import AccountId, ArtefactId, GenerationId, derived
@@ -53,12 +53,15 @@ class Artefacts:
         return [_artefact(row) for row in await self.session.execute(query)]
 
     async def get(self, account_id: AccountId, generation_id: GenerationId, kind: ArtefactKind) -> Artefact | None:
-        """Return the newest file of that kind, or None where there is none or it belongs to another."""
+        """Return the newest file of that kind, or None where it is another's or its generation hasn't succeeded.
+
+        Else who calls off just before the end would keep what nobody paid for.
+        """
         query = (
             select(*ARTEFACTS.c)
             .join(GENERATIONS, GENERATIONS.c.id == ARTEFACTS.c.generation_id)
             .where(GENERATIONS.c.id == generation_id, GENERATIONS.c.account_id == account_id)
-            .where(ARTEFACTS.c.kind == kind)
+            .where(GENERATIONS.c.state == GenerationState.SUCCEEDED, ARTEFACTS.c.kind == kind)
             .order_by(*_NEWEST_FIRST)
             .limit(1)
         )

@@ -1,11 +1,16 @@
 """Reading a generation and its draft: the owner sees all of it, anybody else a 404."""
 
-from uuid import uuid4
+from pathlib import Path
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from litestar import Litestar
 
+from reelwright.ground.ids import AccountId
+from reelwright.ground.postgres import Database
 from tests.api.conftest import Person
+from tests.api.reels import MEDIA_TYPES, a_finished_reel, stored
 
 TOPIC = {"topic": "Why do cats purr?", "duration_s": 20, "aspect": "1:1"}
 
@@ -46,6 +51,24 @@ async def test_another_accounts_generation_is_404_everywhere(
 async def test_files_that_are_not_there_yet_say_so(path: str, api: httpx.AsyncClient, order: dict[str, str]) -> None:
     answer = await api.get(f"/v1/generations/{order['generation_id']}{path}")
     assert (answer.status_code, answer.json()["code"]) == (404, "file.not_ready")
+
+
+async def test_s59_files_of_what_has_not_succeeded_are_nobodys(
+    app: Litestar, api: httpx.AsyncClient, user: Person, order: dict[str, str], db: Database, tmp_path: Path
+) -> None:
+    """All of them are stored already: who calls off now pays for nothing, and gets nothing."""
+    where, kinds = app.state.storage, tuple(MEDIA_TYPES)
+    await stored(db, where, tmp_path, UUID(order["generation_id"]), kinds=kinds)
+    finished = await a_finished_reel(db, where, tmp_path, AccountId(UUID(user.account_id)), kinds=kinds)
+
+    async def told(generation: object) -> set[int]:
+        asked = [*FILES, "/thumbnails/1", "/video/url"]
+        return {(await api.get(f"/v1/generations/{generation}{one}")).status_code for one in asked}
+
+    assert await told(finished["generation_id"]) == {200}
+    assert await told(order["generation_id"]) == {404}
+    assert (await api.post(f"/v1/generations/{order['generation_id']}/cancel")).json()["status"] == "cancelled"
+    assert await told(order["generation_id"]) == {404}
 
 
 async def test_an_id_that_is_no_uuid_is_404(api: httpx.AsyncClient) -> None:

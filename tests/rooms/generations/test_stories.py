@@ -15,6 +15,7 @@ from reelwright.generations import (
     Drafts,
     GenerationKind,
     Generations,
+    GenerationState,
     Motion,
     MotionKind,
     Part,
@@ -32,7 +33,7 @@ from reelwright.generations import (
 )
 from reelwright.ground.ids import AccountId, DraftId, GenerationId, VariantId
 from reelwright.ground.postgres import Database
-from tests.builders import Worked
+from tests.builders import Worked, started
 from tests.rooms.generations import made
 from tests.rooms.generations.made import LEASE
 
@@ -177,6 +178,9 @@ async def test_files_carry_the_place_of_the_run_that_made_them(db: Database) -> 
             await Artefacts(session=tx).record(claim, [])
     async with db.begin() as tx:
         newest, first = await Artefacts(session=tx).of(generation)
+        assert await Artefacts(session=tx).get(owner, generation, ArtefactKind.IMAGE) is None
+        await started(tx, generation)
+        await Generations(session=tx).finish(generation, GenerationState.SUCCEEDED)
         assert await Artefacts(session=tx).get(owner, generation, ArtefactKind.IMAGE) == newest
         assert await Artefacts(session=tx).get(owner, generation, ArtefactKind.VIDEO) is None
         assert await Artefacts(session=tx).get(await made.account(tx), generation, ArtefactKind.IMAGE) is None
