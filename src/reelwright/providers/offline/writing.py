@@ -13,15 +13,14 @@ from reelwright.providers.offline.writing_choice import (
     SHORTEST_BEAT,
     Candidate,
     Chosen,
-    answered,
     fill,
     pieces,
 )
 from reelwright.providers.offline.writing_material import Material, material_of
-from reelwright.providers.offline.writing_openings import Opening, clipped, openings
+from reelwright.providers.offline.writing_openings import Opening, every_opening, openings
 from reelwright.providers.offline.writing_outline import outline
-from reelwright.providers.offline.writing_sentences import sentences
 from reelwright.providers.offline.writing_things import mentions, things
+from reelwright.providers.offline.writing_titles import title_of
 
 _SHORTER = 0.16  # the voice slows down by a tenth at most
 TOLERANCE = 0.06  # of the words asked for: the reel's length may be 10 % off, and the voice varies too
@@ -52,16 +51,20 @@ def write(brief: Brief) -> tuple[ProposedStory, ...]:
 def _stories(brief: Brief, material: Material, *, turns: int) -> list[ProposedStory]:
     """Write so many stories: what one has said counts less in the next, and each opens as none before where it can."""
     language, stories = material.language, list[ProposedStory]()
-    ways, told, begun = openings(brief, material.options, language), Counter[int](), Counter[str]()
+    usual = openings(brief, material.options, language)
+    ways = usual + [way for way in every_opening(brief, material.options, language) if way not in usual]
+    told, begun = Counter[int](), Counter[str]()
     begun.update(way.text for way in ways if likeness.echoes(way.text, brief.recent))  # as if it had been told here
     for turn in range(turns):
         fresh = [replace(o, worth=o.worth * _USED_BEFORE ** min(told[o.place], _MOST_USED)) for o in material.options]
-        ways.sort(key=lambda way: begun[way.text])
+        hooks = [story.hook for story in stories]
+        ways.sort(key=lambda way: (begun[way.text], likeness.echoes(way.text, hooks)))
         endings = frame.endings(brief.tone, language, facts=brief.facts, turn=turn, words=brief.words)
         opening, chosen, ending = _arrange(brief, fresh, ways, endings)
         told.update({c.place for c in chosen} | ({opening.place} if opening.place is not None else set()))
         begun[opening.text] += 1
-        stories.append(_story(brief, opening, chosen, ending, language))
+        titles = [story.title for story in stories]
+        stories.append(_story(brief, opening, chosen, ending, language, titles))
     return stories
 
 
@@ -110,7 +113,12 @@ def _filled(
 
 
 def _story(
-    brief: Brief, opening: Opening, chosen: list[Chosen], ending: tuple[str, ...], language: Language
+    brief: Brief,
+    opening: Opening,
+    chosen: list[Chosen],
+    ending: tuple[str, ...],
+    language: Language,
+    titles: Sequence[str],
 ) -> ProposedStory:
     units = [_Unit(opening.text, opening.claim, spoken_words(opening.text), opening.text if opening.claim else "")]
     units += [_Unit(c.text, c.source, c.words, c.text) for c in chosen]
@@ -123,7 +131,7 @@ def _story(
     caption = opening.text if pitch == opening.text else f"{opening.text} {pitch}"
     keywords = _told_of([opening.text, *body] if opening.claim else body, language)
     return ProposedStory(
-        title=_title(brief, language),
+        title=title_of(brief, opening.text, keywords, titles, language),
         hook=opening.text,
         synopsis=" ".join(body[:2]) or opening.text,
         arc=_arc(opening.text, body, " ".join(ending), language),
@@ -214,17 +222,3 @@ def _pictured(units: list[_Unit], subject: str, language: Language) -> tuple[Pro
 def _arc(opening: str, body: list[str], ending: str, language: Language) -> tuple[str, ...]:
     middle = [", ".join(things(text, language, most=2)) for text in body]
     return tuple(part for part in (opening, *middle, ending) if part)
-
-
-def _title(brief: Brief, language: Language) -> str:
-    """Return the user's own words where the facts hold what they promise, else the source's title."""
-    facts = brief.facts
-    if facts.kind != "encyclopaedia":
-        return clipped(facts.title or brief.topic)
-    body = sentences(facts.body, language)
-    telling = {stem(w, language) for w in words_of(brief.topic) if w.casefold() not in language.small}
-    if telling <= {stem(w, language) for w in words_of(facts.title)} or answered(
-        brief.topic, facts.title, body, language
-    ):
-        return clipped(brief.topic)
-    return clipped((frame.say("brief", language, facts=facts) or (facts.title,))[0])

@@ -9,7 +9,7 @@ TEMPLATES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "en": {
         "what": ("What exactly {is} {subject}?",),
         "who": ("Who {was} {subject}?",),
-        "about": ("Here is what is known about {subject}.", "A short story about {subject}, told from its source."),
+        "about": ("Here is what is known about {subject}.", "A short story about {subject}, told from its source.", "Take a moment for {subject}.", "What would you say if somebody asked you about {subject}?"),
         "wonder": ("Curious about {subject}? Here is what the encyclopaedia says.",),
         "end": ("Which part surprised you the most?", "Which part surprised you the most? Tell us below."),
         "calm": ("Take that thought with you today.", "Take that thought with you, and pass it on to a friend."),
@@ -29,7 +29,7 @@ TEMPLATES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "es": {
         "what": ("¿Qué {is} exactamente {subject}?",),
         "who": ("¿Quién {was} {subject}?",),
-        "about": ("Esto es lo que se sabe sobre {subject}.", "Una historia breve sobre {subject}, contada desde su fuente."),
+        "about": ("Esto es lo que se sabe sobre {subject}.", "Una historia breve sobre {subject}, contada desde su fuente.", "Un momento para {subject}.", "¿Qué responderías si alguien te preguntara por {subject}?"),
         "wonder": ("¿Curiosidad por {subject}? Esto dice la enciclopedia.",),
         "end": ("¿Qué parte te sorprendió más a ti?", "¿Qué parte te sorprendió más? Cuéntanos en los comentarios."),
         "serious": ("La fuente está en la descripción.", "Lee la fuente en la descripción para saber toda la historia."),
@@ -46,7 +46,7 @@ TEMPLATES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "fr": {
         "what": ("Qu'est-ce que c'est, exactement, {subject} ?",),
         "who": ("Qui {was} {subject} ?",),
-        "about": ("Voici ce que l'on sait sur {subject}.", "Une courte histoire sur {subject}, racontée depuis sa source."),
+        "about": ("Voici ce que l'on sait sur {subject}.", "Une courte histoire sur {subject}, racontée depuis sa source.", "Un instant pour {subject}.", "Auriez-vous su raconter {subject} ?"),
         "wonder": ("Curieux d'en savoir plus sur {subject} ? Voici ce que dit l'encyclopédie.",),
         "end": ("Quelle partie vous a le plus surpris ?", "Quelle partie vous a le plus surpris ? Dites-le en commentaire."),
         "serious": ("La source est indiquée dans la légende.", "Lisez la source en légende pour connaître toute l'histoire."),
