@@ -60,7 +60,7 @@ _REPORT = {
     )
     for by, key in _KEYS.items()
 }
-# In the order of the primary key, so that a page reads its own accounts' figures and no others.
+# One row an account and day, whatever it did. Each page adds up all of the days that are asked for.
 _REPORT[Grouping.USER] = text(
     f"""
     SELECT account_id::text AS key, {_SUMS_OF_ACCOUNTS} FROM usage_accounts
