@@ -13,6 +13,8 @@ from reelwright.settings import Settings
 from tests.api.conftest import Person, living
 from tests.simulators.stripe import SECRET_KEY, WEBHOOK_SECRET, SimulatedStripe, simulated_stripe
 
+NEXT_SECRET = "whsec_the_one_that_comes_next"
+
 
 @pytest.fixture(scope="package")
 async def stripe() -> AsyncGenerator[SimulatedStripe]:
@@ -23,6 +25,7 @@ async def stripe() -> AsyncGenerator[SimulatedStripe]:
 @pytest.fixture(scope="package")
 async def paying_app(settings: Settings, stripe: SimulatedStripe) -> AsyncGenerator[Litestar]:
     keys = {"stripe_secret_key": SECRET_KEY, "stripe_webhook_secret": WEBHOOK_SECRET, "stripe_api_url": stripe.url}
+    keys["stripe_webhook_secret_next"] = NEXT_SECRET
     async with living(create_app(msgspec.structs.replace(settings, **keys))) as made:
         yield made
 

@@ -1,13 +1,17 @@
 """POST /webhooks/stripe: stored and answered at once, for Stripe alone; and what administrators see of it."""
 
+import hmac
+import json
 import time
+from hashlib import sha256
 
 import httpx
 import pytest
 from sqlalchemy import text
 
 from reelwright.ground.postgres import Database
-from tests.simulators.stripe import SimulatedStripe
+from tests.api.payments.conftest import NEXT_SECRET
+from tests.simulators.stripe import WEBHOOK_SECRET, SimulatedStripe
 
 PATH, EVENTS = "/webhooks/stripe", "/v1/admin/stripe-events"
 
@@ -48,6 +52,35 @@ async def test_an_unsigned_body_is_400_and_kept_nowhere(
     assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(400, "payments.signature_wrong")}
     async with db.begin() as tx:
         assert await tx.scalar(text("SELECT count(*) FROM stripe_events")) == 0
+
+
+def told_by(body: bytes, *secrets: str, late_s: int = 0) -> dict[str, str]:
+    """Return the headers of what was signed by each of these secrets, so late."""
+    at = int(time.time()) - late_s
+    macs = [hmac.new(secret.encode(), b"%d." % at + body, sha256).hexdigest() for secret in secrets]
+    return {"Stripe-Signature": ",".join([f"t={at}", *(f"v1={mac}" for mac in macs)])}
+
+
+async def test_s86_only_a_fresh_signature_by_one_of_our_two_secrets_is_taken(
+    shop: httpx.AsyncClient, stripe: SimulatedStripe, event: dict[str, object], db: Database
+) -> None:
+    body, _ = stripe.signed(event)
+    larger = body[:-1] + b',"x":"' + b"a" * 300_000 + b'"}'
+    del shop.headers["Authorization"]
+    refused = {
+        "ten minutes old": (400, body, told_by(body, WEBHOOK_SECRET, late_s=600)),
+        "from in ten minutes": (400, body, told_by(body, WEBHOOK_SECRET, late_s=-600)),
+        "another endpoint's": (400, body, told_by(body, "whsec_anothers")),
+        "no secret's": (400, body, told_by(body, "")),
+        "written anew": (400, json.dumps(json.loads(body), indent=1).encode(), told_by(body, WEBHOOK_SECRET)),
+        "too large": (413, larger, told_by(larger, WEBHOOK_SECRET)),
+    }
+    for name, (status, content, headers) in refused.items():
+        assert (await shop.post(PATH, content=content, headers=headers)).status_code == status, name
+    async with db.begin() as tx:
+        assert await tx.scalar(text("SELECT count(*) FROM stripe_events")) == 0
+    for secrets in ([NEXT_SECRET], ["whsec_anothers", WEBHOOK_SECRET], [WEBHOOK_SECRET, NEXT_SECRET]):
+        assert (await shop.post(PATH, content=body, headers=told_by(body, *secrets))).status_code == 200, secrets
 
 
 async def test_signed_nonsense_is_400_and_unknown_types_are_kept(
