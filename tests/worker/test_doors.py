@@ -38,7 +38,14 @@ async def gate(db: Database, redis: Any) -> AsyncIterator[Gate]:
 
 
 @pytest.fixture
-async def client(db: Database, database_url: str, valkey_url: str, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+def studio() -> Studio:
+    return Studio()
+
+
+@pytest.fixture
+async def client(
+    db: Database, database_url: str, valkey_url: str, tmp_path: Path, studio: Studio
+) -> AsyncIterator[httpx.AsyncClient]:
     settings = Settings(
         environment="test",
         database_url=database_url,
@@ -50,7 +57,7 @@ async def client(db: Database, database_url: str, valkey_url: str, tmp_path: Pat
         qstash_token="t",
         qstash_current_signing_key=KEY,
     )
-    app: Any = create_app(settings, stages=dict.fromkeys(Stage, Studio().perform))
+    app: Any = create_app(settings, stages=dict.fromkeys(Stage, studio.perform))
     transport = httpx.ASGITransport(app=app)
     async with living(app), httpx.AsyncClient(transport=transport, base_url="http://any") as asking:
         yield asking
@@ -70,6 +77,23 @@ async def test_a_signature_for_one_door_opens_no_other(client: httpx.AsyncClient
     for path, other in ((GENERATE, TICK), (TICK, FAILED), (FAILED, GENERATE)):
         assert (await send(client, path, b"{}", signed_for=other)).status_code == 401
         assert (await client.post(path, content=b"{}")).status_code == 401
+
+
+async def test_s88_a_delivery_that_comes_again_under_whatever_name_does_nothing_again(
+    client: httpx.AsyncClient, db: Database, gate: Gate, studio: Studio
+) -> None:
+    """The same signed bytes, as one could catch them: what the row says counts, and no header that nobody signed."""
+    await order(await an_account(db), db, gate)
+    (message,) = await waiting(db)
+    body = outbox.encoded(message)
+    signed = {"Upstash-Signature": SIGNING.signature(url=URL + GENERATE, body=body)}
+    for name in ("msg_1", "msg_1", "msg_another", "' OR 1=1 --", str(message.run_id)):
+        told = {"Upstash-Message-Id": name, "Upstash-Retried": "0"}
+        assert (await client.post(GENERATE, content=body, headers=told)).status_code == 401
+        answer = await client.post(GENERATE, content=body, headers=signed | told)
+        assert answer.status_code == 204, answer.text
+    assert {unit.stage: times for unit, times in studio.calls.items()} == {Stage.INGESTION: 1}
+    assert [due.stage for due in await waiting(db)] == [Stage.STORY_WRITING]
 
 
 async def test_a_newer_message_waits_for_newer_code_and_nonsense_never_comes_again(
