@@ -25,6 +25,11 @@ _PAYMENTS = text(
     "SELECT kind, granted_micro, clawed_micro, disputed FROM payments WHERE account_id = :account"
     " ORDER BY created_at, kind, granted_micro"
 )
+# Sums that went back are told as they are when they are heard of: only they depend on the order.
+_MONEY = text(
+    "SELECT kind, facts->>'amount_cents' AS cents FROM notices WHERE account_id = :account"
+    " AND kind IN ('purchase_completed', 'payment_succeeded', 'payment_disputed') ORDER BY kind, cents"
+)
 _EVENTS = text("SELECT status, count(*) AS n FROM stripe_events GROUP BY status")
 _REPLAY = text(
     "UPDATE stripe_events SET status = 'received', done_at = NULL, attempts = 0"
@@ -149,6 +154,7 @@ class Customer:
                 text("SELECT state FROM purchases WHERE account_id = :account ORDER BY created_at"),
                 {"account": self.account.id},
             )
+            told = [tuple(row) for row in await tx.execute(_MONEY, {"account": self.account.id})]
             broken = await ledger.verify(tx)
             purchases = list(states)
         held = [(one.plan, one.status, one.cancel_at_period_end, one.next_plan) for one in await self.subscriptions()]
@@ -160,5 +166,6 @@ class Customer:
             "purchases": purchases,
             "subscriptions": sorted(held),
             "boosts": await self.boosts(),
+            "told": told,
             "broken": broken,
         }
