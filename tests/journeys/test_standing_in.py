@@ -328,6 +328,22 @@ def test_a_name_is_of_who_made_it_and_others_work_serves_as_well(room: Workroom)
     drawing = [Place(provider=name, model="m", lane="interactive", cap=4) for name in ("a", "b")]
     places = {Stage.VISUAL_GENERATION: replace(drawing[0], instead=(drawing[1],))}
     first, second = replace(room, places=places).turns(_task(Stage.VISUAL_GENERATION))
-    assert reuse.makers_of(first.places)[Stage.VISUAL_GENERATION] == ("a:m", "b:m")
-    assert reuse.makers_of(second.places)[Stage.VISUAL_GENERATION] == ("b:m", "a:m")
+    prompt = providers.PROMPT_VERSIONS["picture"]
+    assert reuse.makers_of(first.places)[Stage.VISUAL_GENERATION] == (f"a:m/{prompt}", f"b:m/{prompt}")
+    assert reuse.makers_of(second.places)[Stage.VISUAL_GENERATION] == (f"b:m/{prompt}", f"a:m/{prompt}")
     assert second.place(Stage.VISUAL_GENERATION, "interactive") == drawing[1]
+
+
+@pytest.mark.parametrize(
+    ("stage", "prompt"), {Stage.VISUAL_GENERATION: "picture", Stage.VISUAL_VERIFICATION: "judge"}.items()
+)
+def test_another_prompt_is_another_maker(stage: Stage, prompt: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A picture of the old prompt, or a verdict of the old judge, is none of a new one; offline there are none."""
+
+    def makers() -> list[tuple[str, ...]]:
+        named = [Place(provider=name, model="m", lane="interactive", cap=4) for name in ("openai", "offline")]
+        return [reuse.makers_of({stage: place})[stage] for place in named]
+
+    before = makers()
+    monkeypatch.setattr(providers, "PROMPT_VERSIONS", {**providers.PROMPT_VERSIONS, prompt: "2031-01-a"})
+    assert [old == new for old, new in zip(before, makers(), strict=True)] == [False, True]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from reelwright import billing, ledger
+from reelwright import billing, ledger, providers
 from reelwright.admission import Place
 from reelwright.generations import (
     Assignment,
@@ -38,6 +38,8 @@ from reelwright.ground.errors import Kind, NotFound, Outage, Refusal
 from reelwright.ground.ids import GenerationId
 from reelwright.ground.postgres import Database
 
+_PROMPTS = {Stage.VISUAL_GENERATION: "picture", Stage.VISUAL_VERIFICATION: "judge"}
+
 
 class EditedMeanwhile(Refusal):
     """The draft or its story was edited between the price and the order; nothing was started."""
@@ -55,11 +57,18 @@ class Ready:
 
 
 def makers_of(places: Mapping[Stage, Place]) -> Makers:
-    """Return who does each stage's work, and who does in whose stead, by the places that it takes at providers."""
+    """Return who does each stage's work, and who does in whose stead, by the places that it takes at providers.
+
+    What a model is told around the inputs makes another thing of them: its prompt's version belongs to the name.
+    """
     return {
-        stage: tuple(f"{who.provider}:{who.model}" for who in (place, *place.instead))
+        stage: tuple(f"{who.provider}:{who.model}{_prompt(stage, who.provider)}" for who in (place, *place.instead))
         for stage, place in places.items()
     }
+
+
+def _prompt(stage: Stage, provider: str) -> str:
+    return f"/{providers.PROMPT_VERSIONS[_PROMPTS[stage]]}" if stage in _PROMPTS and provider != "offline" else ""
 
 
 async def foreseen(

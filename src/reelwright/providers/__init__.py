@@ -52,6 +52,7 @@ from reelwright.providers.model import (
 )
 from reelwright.providers.offers import Doing, Offer, forget_switches, lock, offers, switch, switched_off
 from reelwright.providers.offline.language import spoken_s
+from reelwright.providers.openai_prompts import VERSIONS as PROMPT_VERSIONS
 from reelwright.providers.publications import Publication, Publications
 from reelwright.providers.services import SERVICES, Access, Service, providers_of
 from reelwright.providers.speech_pacing import paced
@@ -72,6 +73,7 @@ __all__ = [
     "MODELS",
     "MOODS",
     "PRIVACIES",
+    "PROMPT_VERSIONS",
     "RATE_LIMITED",
     "SERVICES",
     "TRACKS",

