@@ -41,12 +41,12 @@ def stored(key: str, *, scene: int = 1, round_: int = 0, prompt: str = PROMPT) -
         inputs_hash="",
         scene=scene,
         round=round_,
-        meta={"prompt": prompt, "take": round_, "width": 621, "height": 1104},
+        meta={"prompt": prompt, "take": round_, "width": 702, "height": 1248},
     )
 
 
 async def write(folder: Path, key: str, prompt: str = PROMPT) -> None:
-    picture, _ = await OfflinePictures().draw(prompt, width=621, height=1104, seed=1)
+    picture, _ = await OfflinePictures().draw(prompt, width=702, height=1248, seed=1)
     (folder / key).write_bytes(picture.data)
 
 
@@ -93,7 +93,7 @@ async def test_the_rounds_own_picture_is_judged_not_the_best_or_another_scenes(t
     artefacts = (stored("best", round_=0), stored("elsewhere", scene=0, round_=1), stored("newest", round_=1))
     made = await visual_verification.perform(verification(*artefacts, round_=1), tools, Bench(tmp_path))
     assert [picture.data for picture in seen] == [drawn + b"newest"]
-    assert seen[0].width == 621
+    assert seen[0].width == 702
     assert made.outcome == Judged(
         score=40, scores={"relevance": 61, "quality": 90, "consistency": 40, "safety": 100}, reasons=("why",)
     )

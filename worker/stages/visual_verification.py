@@ -4,11 +4,15 @@ Nor are the other scenes' pictures: beside them it is seen when its verdict is w
 """
 
 import asyncio
+import re
 from collections.abc import Mapping
 
 from reelwright import providers
 from reelwright.generations import Artefact, ArtefactKind, Assignment, Bench, Judged, Made
 from worker.stages import picture_checks
+
+_LETTERS = re.compile(r'["“”«»„「『]|\b(sign|logo|label|headline|lettering|writing)s?\b', re.IGNORECASE)
+"""A scene that quotes words, or names what carries them, is to show letters."""
 
 
 async def perform(task: Assignment, tools: providers.Toolset, bench: Bench) -> Made:
@@ -32,7 +36,8 @@ async def perform(task: Assignment, tools: providers.Toolset, bench: Bench) -> M
         prompt=str(picture.meta.get("prompt", scene.image_prompt)),
     )
     with providers.charged(*uses):
-        found = await asyncio.to_thread(picture_checks.faults, data)
+        frame, letters = task.draft.aspect.size, _LETTERS.search(scene.visual) is not None
+        found = await asyncio.to_thread(picture_checks.faults, data, frame=frame, letters=letters)
     scores = {
         "relevance": judgement.relevance,
         "quality": min([judgement.quality, *(fault.cap for fault in found)]),

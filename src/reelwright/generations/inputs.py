@@ -16,7 +16,7 @@ from reelwright.generations.model import Artefact, ArtefactKind, Assignment, Dra
 
 RECIPES: Mapping[Stage, str] = {
     Stage.VISUAL_GENERATION: "visual-2",
-    Stage.VISUAL_VERIFICATION: "check-3",
+    Stage.VISUAL_VERIFICATION: "check-4",
     Stage.VIDEO_GENERATION: "clip/2",
     Stage.TTS_GENERATION: "speech-2",
     Stage.AUDIO_MIXING: "mix/5",
