@@ -184,7 +184,7 @@ SPOILED: dict[str, Spoiling] = {
         "caption_boxes", "size", "caption_reading", worker="caption_words", plan=_tiny
     ),
     "words that nobody says": spoil(worker="caption_words", plan=_words("other", "words")),
-    "captions over each other": spoil("caption_overlaps", subtitles=_replaced("01,770", "02,900")),
+    "captions over each other": spoil("caption_overlaps", "caption_stays", subtitles=_replaced("01,770", "02,900")),
     "words where nobody speaks": spoil(
         *("words_on_speech", "caption_sync_ms", "caption_reading", "caption_stays"), plan=_words(at_ms=1780)
     ),
