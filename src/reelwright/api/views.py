@@ -74,8 +74,19 @@ class AttributionView(msgspec.Struct, frozen=True, kw_only=True):
     licence: str | None = None
 
 
+class LookView(msgspec.Struct, frozen=True, kw_only=True):
+    """How all pictures of a story look: colours and light, the one technique, and who appears more than once."""
+
+    palette: str
+    medium: str
+    characters: str
+
+
 class VariantView(msgspec.Struct, frozen=True, kw_only=True):
-    """A complete story. `outline` marks one written without facts. `version` counts its changes: it is its ETag."""
+    """A complete story. `outline` marks one written without facts. `version` counts its changes: it is its ETag.
+
+    `look` is null where whoever draws has a look of his own.
+    """
 
     id: VariantId
     version: int
@@ -87,6 +98,7 @@ class VariantView(msgspec.Struct, frozen=True, kw_only=True):
     hashtags: tuple[str, ...]
     outline: bool
     attribution: AttributionView | None
+    look: LookView | None
     scenes: tuple[SceneView, ...]
 
 
@@ -308,7 +320,7 @@ def _stage_view(stage: Stage, runs: list[Run]) -> StageView:
 def variant_view(variant: Variant) -> VariantView:
     """Return a variant with its scenes."""
     story = variant.story
-    credit = story.attribution
+    credit, look = story.attribution, story.look
     return VariantView(
         id=variant.id,
         version=variant.version,
@@ -320,6 +332,7 @@ def variant_view(variant: Variant) -> VariantView:
         hashtags=story.hashtags,
         outline=story.outline,
         attribution=credit and AttributionView(title=credit.title, url=credit.url, licence=credit.licence),
+        look=look and LookView(palette=look.palette, medium=look.medium, characters=look.characters),
         scenes=tuple(map(scene_view, variant.scenes)),
     )
 

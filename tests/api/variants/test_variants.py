@@ -1,5 +1,6 @@
 """Stories are read by their owner, edited version by version, and made anew in parts by the rules of every order."""
 
+import json
 from uuid import UUID, uuid4
 
 import httpx
@@ -33,6 +34,17 @@ async def test_a_story_is_read_with_its_scenes_and_by_its_draft(
     assert story["scenes"][0]["motion"] == {"kind": "push_in", "amount": 0.12}
     listed = (await api.get(f"/v1/drafts/{written.draft}/variants")).json()
     assert listed == {"variants": [story], "next_cursor": None}
+
+
+async def test_a_story_tells_the_look_that_its_pictures_share(
+    api: httpx.AsyncClient, db: Database, written: WrittenDraft, path: str
+) -> None:
+    assert (await api.get(path)).json()["look"] is None
+    look = {"palette": "deep blue, coral", "medium": "gouache", "characters": "a red octopus with a pale scar"}
+    async with db.begin() as tx:
+        await tx.execute(text("UPDATE variants SET look = :look"), {"look": json.dumps(look)})
+    assert (await api.get(path)).json()["look"] == look
+    assert (await api.get(f"/v1/drafts/{written.draft}/variants")).json()["variants"][0]["look"] == look
 
 
 async def test_a_drafts_stories_come_in_pages(api: httpx.AsyncClient, db: Database, written: WrittenDraft) -> None:
