@@ -1,18 +1,24 @@
-"""`reelwright dev`: a worker killed in the middle of a reel costs time, and nothing else."""
+"""`reelwright dev`: a worker killed in the middle of a reel costs time alone; smoke and the typed client work there."""
 
 import asyncio
 import json
 import os
+import re
 import signal
+import subprocess
+import sys
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import httpx
 import pytest
 
+from tests.client import ROOT, generated
 from tests.end_to_end.conftest import Dev, ended, processes_that_name, reelwright, started
 
+README = ROOT / "README.md"
 QUICK = {"REELWRIGHT_HEARTBEAT": "500ms", "REELWRIGHT_LEASE": "3s", "REELWRIGHT_SWEEP": "1s"}
 TWICE = (
     "SELECT run_id FROM usage_ledger GROUP BY run_id HAVING count(DISTINCT fence) > 1 OR count(*) > max(call_no) + 1"
@@ -22,7 +28,7 @@ ORDER = {"topic": "Why do cats purr?", "duration_s": 10, "aspect": "1:1", "music
 
 @pytest.fixture(scope="module")
 def dev(tmp_path_factory: pytest.TempPathFactory) -> Generator[Dev]:
-    """One stack for both tests, soon to notice a death; nothing of it is left behind."""
+    """One stack for all tests, soon to notice a death; nothing of it is left behind."""
     running = started(tmp_path_factory.mktemp("dev") / "data", **QUICK)
     yield running
     ended(running)
@@ -113,3 +119,29 @@ def test_a_new_user_is_made_beside_a_running_stack_and_a_second_stack_is_refused
     second = reelwright("dev", "--data", str(dev.data), timeout=30)
     assert second.returncode == 2
     assert dev.told["base_url"] in second.stderr
+
+
+def test_smoke_makes_a_reel_from_outside_and_saves_it(dev: Dev, tmp_path: Path) -> None:
+    reel, key = tmp_path / "smoke.mp4", {"REELWRIGHT_API_KEY": dev.told["api_key"]}
+    done = reelwright("smoke", dev.told["base_url"], "--json", "-o", str(reel), **key)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["gate"], told["video"], told["bytes"]) == (True, str(reel), reel.stat().st_size)
+    assert told["credits"] > 0
+    assert reel.read_bytes()[4:8] == b"ftyp"
+    assert [path.name for path in tmp_path.iterdir()] == ["smoke.mp4"]
+
+
+def test_the_typed_client_of_the_readme_orders_and_reads(dev: Dev, tmp_path: Path) -> None:
+    """The program is the README's, word for word; docs/client's longer one is proved by `python -m tests.client`."""
+    program = re.search(r"python - \"\$BASE\" \"\$KEY\" <<'END'\n(.*?)\nEND\n", README.read_text(), re.DOTALL)
+    assert program is not None
+    client = generated(dev.told["base_url"], tmp_path)
+    command = [sys.executable, "-c", program[1], dev.told["base_url"], dev.told["api_key"]]
+    surroundings = {"PYTHONPATH": str(client), "PATH": ""}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=surroundings)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() in {"queued", "running"}
+    with dev.client as asking:
+        newest = asking.get("/v1/generations", params={"limit": 1}).json()["generations"][0]
+        assert asking.post(f"/v1/generations/{newest['id']}/cancel").status_code == 202
