@@ -111,7 +111,7 @@ class DraftChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         if len(sources) > 1:
             raise BadField("Send at most one of topic, url and text.", field=[*sources][1])
         if sources:
-            given |= _about(*map(sources.get, _SOURCES), allowlist)
+            given |= _about(sources.get("topic"), sources.get("url"), sources.get("text"), allowlist)
             given |= {"source_form": SourceForm.PAGE, "source_entry": None}
         return given
 

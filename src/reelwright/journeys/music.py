@@ -148,8 +148,8 @@ def _excerpt_of(shown: Shown, account: AccountId) -> UUID:
 
 def _wish(shown: Shown) -> dict[str, object]:
     if (own := shown.own) is not None:
-        named = ("sha256", "duration_ms", "bpm", "first_beat_ms")
-        return {"track": str(own.id), "key": own.storage_key} | {name: getattr(own, name) for name in named}
+        wish: dict[str, object] = {"track": str(own.id), "key": own.storage_key}
+        return wish | {name: getattr(own, name) for name in ("sha256", "duration_ms", "bpm", "first_beat_ms")}
     return {"mood": shown.built_in.mood, "seed": shown.built_in.seed} if shown.built_in else {}
 
 
