@@ -71,7 +71,7 @@ async def test_c36_three_tries_of_which_two_fail_are_paid_by_us_and_charged_once
     assert [(line.failed_calls, line.cost_nano_usd, line.credits_micro) for line in lines] == [(4, 28_000, charged)]
 
 
-@pytest.mark.parametrize("last", ["refused", "exhausted"])
+@pytest.mark.parametrize("last", ["refused", "untranslated", "exhausted"])
 async def test_what_a_generation_cost_that_failed_is_known(
     generation: GenerationId, room: Workroom, studio: Studio, last: str
 ) -> None:
@@ -79,14 +79,14 @@ async def test_what_a_generation_cost_that_failed_is_known(
         if task.unit.stage is Stage.STORY_WRITING:
             if last == "exhausted":
                 raise away()
-            refused = ProviderRefused("Never.")
-            refused.uses = (PAID,)
+            refused = ProviderRefused("Never.", code="source.language")
+            refused.uses, refused.ours = (PAID,), last == "untranslated"
             raise refused
         return None
 
     studio.behave = behave
     await deliver_all(room)
-    assert await rows(room, "failed") == [(7_000, 0)] * (1 if last == "refused" else 6)
+    assert await rows(room, "failed") == [(7_000, 0)] * (6 if last == "exhausted" else 1)
     assert (await captured(room, generation))[0] == 0
 
 
