@@ -17,7 +17,7 @@ from msgspec import Meta
 from reelwright import __version__
 from reelwright.api import answers, contract_events, contract_schemas
 from reelwright.api.contract_schemas import PLACE, Schema
-from reelwright.api.contract_text import ABOUT, CONDITIONS, EXAMPLES, HEADERS, SECURITY, TAGS, UPLOAD
+from reelwright.api.contract_text import ABOUT, ANSWERS, CONDITIONS, EXAMPLES, HEADERS, SECURITY, TAGS, UPLOAD
 from reelwright.api.operations import Operation, definition_of, operations
 from reelwright.api.problem_types import TYPES, title_of, uri_of
 from reelwright.api.scopes import scope_of
@@ -142,7 +142,8 @@ def _successes(one: Operation, schemas: Mapping[str, Schema]) -> Iterator[tuple[
         return
     answer: Schema = {"description": _first(handler), "headers": headers}
     if one.answer is not None and one.method != HttpMethod.HEAD:
-        answer["content"] = {JSON: {"schema": schemas[repr(one.answer)]}}
+        shown = {"example": ANSWERS[one.name]} if one.name in ANSWERS else {}
+        answer["content"] = {JSON: {"schema": schemas[repr(one.answer)]} | shown}
     yield handler.status_code, answer
     for status, description in answers.ALSO.get(name, {}).items():
         yield status, answer | {"description": description}

@@ -1,6 +1,8 @@
 """What the contract says in words: what the API is, its tags, headers, ways to sign in, and bodies that run."""
 
+import json
 from collections.abc import Mapping
+from importlib.resources import files
 from typing import Any
 
 from reelwright.api.caller import SESSION_COOKIE
@@ -92,6 +94,8 @@ UPLOAD: Mapping[str, Any] = {
 
 _TOPIC = {"topic": "Why do cats purr?", "duration_s": 30}
 
+_SOME = "0193f5d0-7a3c-7b1e-9a54-5d2f8c1b6e07"
+_BY_LETTER = "what-the-link-in-the-letter-ends-with"
 _PERSON = {"email": "you@example.com", "password": "nine quiet cats purr at noon"}
 
 EXAMPLES: Mapping[str, Mapping[str, Any]] = {
@@ -137,6 +141,36 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "switch_model": {"off": {"enabled": False}},
     "refund_generation": {"a_part": {"credits": 0.5, "reason": "The second scene was late"}},
     "correct_credits": {"gift": {"credits": 10, "reason": "An apology"}},
+    "ingest": {
+        "page": {"url": "https://example.com/why-cats-purr"},
+        "text": {"text": "Cats purr by moving their larynx. They do it when they are calm.", "duration_s": 20},
+    },
+    "regenerate": {
+        "hook": {"draft_id": _SOME, "part": "hook"},
+        "one_scenes_picture": {"draft_id": _SOME, "part": "scene_picture", "scene": 0},
+    },
+    "regenerate_variant": {"hook": {"part": "hook"}},
+    "regenerate_scene": {"picture": {"part": "picture"}},
+    "change_variant": {"title": {"title": "Why cats purr", "hashtags": ["cats", "science"]}},
+    "change_scene": {"words": {"narration": "A cat's larynx opens and shuts thirty times a second."}},
+    "reorder_scenes": {"swapped": {"order": [1, 0]}},
+    "resume_pipeline": {"look_at_the_story": {"pause_after": "STORY_WRITING"}},
+    "change_asset": {"tags": {"title": "Cats, the first", "tags": ["cats", "posted"]}},
+    "add_music": {
+        "yours": {"media_id": _SOME, "title": "Slow river", "mood": "calm", "genre": "ambient", "licence": "own"}
+    },
+    "change_voice": {"faster": {"speed": 1.1}},
+    "preview_voice": {"a_sentence": {"text": "Cats purr when they are calm."}},
+    "change_plan": {"pro": {"plan": "pro"}},
+    "verify_address": {"by_letter": {"token": _BY_LETTER}},
+    "confirm_password_reset": {"by_letter": {"token": _BY_LETTER, "password": "ten calm cats purr at dawn"}},
+    "step_up": {"you": {"password": _PERSON["password"]}},
+    "change_me": {"another": {"current_password": _PERSON["password"], "password": "ten calm cats purr at dawn"}},
+    "delete_account": {"sure": {"confirm_email": _PERSON["email"], "password": _PERSON["password"]}},
+    "delete_user": {"asked": {"confirm_email": "them@example.com", "reason": "They asked by letter."}},
     "change_action_costs": {"dearer_pictures": {"costs": {"image": 2}, "note": "From next week."}},
 }
 """Bodies that run, by operation and name: the tests send each of them."""
+
+ANSWERS: Mapping[str, Any] = json.loads((files("reelwright.api") / "contract_answers.json").read_text(encoding="utf-8"))
+"""What is answered, by operation: to the first of its examples, where it has some. The tests compare each."""
