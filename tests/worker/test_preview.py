@@ -12,13 +12,15 @@ from worker.stages import audio_mixing, video_assembly, video_generation
 LOOK = Brand(caption_style=CaptionStyle.KARAOKE, profile=Profile.PREVIEW)
 
 
-async def done(reel: Reel, stage: Stage, name: str, *, scene: int | None = None, chunk: int | None = None) -> Made:
+async def done(
+    reel: Reel, stage: Stage, name: str, *, scene: int | None = None, chunk: int | None = None, brand: Brand = LOOK
+) -> Made:
     perform = {
         Stage.VIDEO_GENERATION: video_generation.perform,
         Stage.AUDIO_MIXING: audio_mixing.perform,
         Stage.VIDEO_ASSEMBLY: video_assembly.perform,
     }[stage]
-    task = replace(reel.task(stage, scene=scene, chunk=chunk), brand=LOOK)
+    task = replace(reel.task(stage, scene=scene, chunk=chunk), brand=brand)
     made = await perform(task, TOOLS, reel.bench(name))
     reel.keep(made, model.Unit(stage=stage, scene=scene, chunk=chunk))
     return made
