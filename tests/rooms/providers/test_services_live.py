@@ -1,11 +1,15 @@
 """One small real call to each service whose key is in the environment: it costs a fraction of a cent, if anything."""
 
+import io
 import os
 
 import pytest
+from PIL import Image, ImageDraw
 
-from reelwright.providers import Access, Brief, Facts, toolset
+from reelwright.providers import Access, Brief, Facts, Picture, toolset
 from reelwright.providers.services import SERVICES
+from tests.simulators.openai import SimulatedOpenAI
+from tests.simulators.services import KEY, SimulatedServices
 
 BRIEF = Brief(
     topic="Octopus hearts",
@@ -43,7 +47,39 @@ async def test_a_live_voice_speaks_every_word(name: str) -> None:
     assert said.word_times == ("exact" if name == "elevenlabs" else "aligned")
 
 
-async def test_a_live_painter_draws() -> None:
-    drawing = toolset(choice={"picture": "minimax"}, access=access_to("minimax")).picture
+@pytest.mark.parametrize("name", ["openai", "anthropic", "gemini", "minimax", "ollama"])
+async def test_a_live_judge_looks_at_a_picture(name: str) -> None:
+    disc, file = Image.new("RGB", (512, 512), "white"), io.BytesIO()
+    ImageDraw.Draw(disc).ellipse((128, 128, 384, 384), fill="red")
+    disc.save(file, "PNG")
+    shown = Picture(data=file.getvalue(), media_type="image/png", width=512, height=512)
+    judging = toolset(choice={"vision": name}, access=access_to(name)).vision
+    told = {"visual": "a red disc", "narration": "The disc is red.", "prompt": "a red disc on white"}
+    judgement, uses = await judging.judge(shown, **told)
+    assert all(0 <= score <= 100 for score in (judgement.relevance, judgement.quality, judgement.safety))
+    assert uses[0].completion_tokens > 0
+
+
+@pytest.mark.parametrize("name", ["openai", "minimax"])
+async def test_a_live_painter_draws(name: str) -> None:
+    drawing = toolset(choice={"picture": name}, access=access_to(name)).picture
     drawn, _ = await drawing.draw("a calm sea at dawn", width=1080, height=1920, seed=1)
     assert (drawn.width, drawn.height) == (1088, 1920)
+
+
+CRAFTS = {
+    "picture": (test_a_live_painter_draws, ("openai", "minimax")),
+    "vision": (test_a_live_judge_looks_at_a_picture, ("openai", "anthropic", "gemini", "minimax", "ollama")),
+}
+
+
+@pytest.mark.parametrize(("craft", "name"), [(craft, name) for craft, (_, names) in CRAFTS.items() for name in names])
+async def test_what_is_asked_alive_is_asked_of_the_simulated_services(
+    craft: str, name: str, server: SimulatedOpenAI, services: SimulatedServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that the tests above do work on the day that somebody has a key."""
+    service, ours = SERVICES[name], name == "openai"
+    monkeypatch.setenv(service.key_variable, KEY)
+    monkeypatch.setenv(service.url_variable, server.base_url if ours else services.url_of(name))
+    await CRAFTS[craft][0](name)
+    assert len((server if ours else services).asked) == 1
