@@ -1,10 +1,10 @@
 """What is measured of pictures: each fault is found, and no drawing of ours has one.
 
 The limits were set by 48 of our drawings (three shapes, shorter side 1242) and 23 photographs of scikit-image and
-scikit-learn (enlarged to 1080). How sharp the sharpest 3 % of a picture's tiles are, of which 0.043 is asked:
+scikit-learn (enlarged to 1080). How sharp the sharpest 3 % of a drawing's tiles are, of which 0.043 is asked:
 
-    as drawn 0.27 to 0.93 · blurred by 1.5 px 0.06 to 0.25 · by 3 px 0.02 to 0.05 · by 4 px and more 0.00 to 0.04
-    drawn with 480 px 0.14 to 0.54 · with 270 px 0.05 to 0.15 · with 160 px 0.02 to 0.04 · with 80 px 0.01 to 0.03
+    as drawn 0.31 to 1.01 · blurred by 1.5 px 0.08 to 0.28 · by 3 px 0.02 to 0.05 · by 4 to 10 px 0.00 to 0.03
+    drawn with 480 px 0.15 to 0.58 · with 270 px 0.05 to 0.20 · with 160 px 0.03 to 0.05 · with 80 px 0.01 to 0.03
 
 Lettering: none is seen in a drawing; of the photographs in a printed page, where it is, and in one of coins in rows.
 Words of three letters and more, white and black, in three typefaces, 60 to 220 px high, where they can be read: 95 %

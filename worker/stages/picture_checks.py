@@ -92,7 +92,7 @@ def _sharpness(luma: _Luma, halved: _Luma) -> float:
 
 def _halved(luma: _Luma) -> _Luma:
     even = luma[: luma.shape[0] // 2 * 2, : luma.shape[1] // 2 * 2]
-    return (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / 4
+    return (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / np.float32(4)
 
 
 def _energy(luma: _Luma, side: int) -> _Luma:
