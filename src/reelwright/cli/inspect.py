@@ -3,7 +3,7 @@
 import asyncio
 import math
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from rich.table import Table
 from reelwright import rendering
 from reelwright.ground.errors import Refusal
 from reelwright.rendering import captions, gate, gates, hearing, safearea, wording
-from reelwright.rendering.style import CLASSIC
 from worker import ffmpeg, measuring
 
 _FILE = click.Path(path_type=Path)
@@ -39,7 +38,7 @@ class Told:
     platform: str | None
     cues: tuple[captions.Cue, ...] | None
     timeline: rendering.Timeline | None
-    style: rendering.Style = CLASSIC
+    style: rendering.Style = field(default_factory=rendering.Style)
 
 
 class _Manifest(msgspec.Struct, frozen=True, tag="manifest/1"):
@@ -78,7 +77,7 @@ def inspect(
         raise InspectRefused("nan is no length: give seconds, such as 30.", field="--duration")
     beside = file.with_suffix(".srt")
     found = subtitles or (beside if plan is None and beside.is_file() else None)
-    timeline, style = _plan(plan) if plan else (None, CLASSIC)
+    timeline, style = _plan(plan) if plan else (None, rendering.Style())
     told = Told(
         duration_s=duration_s,
         platform=platform or (timeline.platform if timeline else None),
@@ -125,7 +124,7 @@ def _plan(file: Path) -> tuple[rendering.Timeline, rendering.Style]:
         told = msgspec.json.decode(_text(file, "--plan"), type=rendering.Timeline | _Manifest)
     except msgspec.MsgspecError as wrong:
         raise InspectRefused(f"{file} is no reel's manifest or timeline: {wrong}.", field="--plan") from wrong
-    timeline, style = (told.timeline, told.style) if isinstance(told, _Manifest) else (told, CLASSIC)
+    timeline, style = (told.timeline, told.style) if isinstance(told, _Manifest) else (told, rendering.Style())
     if why := _impossible(timeline):
         raise InspectRefused(f"{file} plans no reel: {why}. Give the manifest that `make` saved.", field="--plan")
     return timeline, style
