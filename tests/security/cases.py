@@ -137,9 +137,7 @@ SHOWN: dict[str, tuple[str, ...]] = {
     "S49": (_CAPTIONS + "test_hostile_text_costs_no_more_time_than_plain_text",),
     "S50": (_HOSTILE_UPLOADS,),
     "S54": ("tests/worker/test_doors.py::test_a_signature_for_one_door_opens_no_other",),
-    "S59": (
-        "tests/journeys/test_stopping.py::test_cancelled_on_its_way_what_finished_is_charged_and_nothing_else",
-    ),
+    "S59": ("tests/journeys/test_stopping.py::test_cancelled_on_its_way_what_finished_is_charged_and_nothing_else",),
     "S60": (
         "tests/rooms/accounts/test_accounts.py::test_one_payment_boosts_once",
         "tests/rooms/accounts/test_accounts.py::test_one_payment_told_for_two_accounts_at_once_boosts_one",

@@ -96,9 +96,7 @@ class ScheduleRuns:
         row = (await self.session.execute(_USED, {"schedule": schedule, "start": start, "end": end})).one()
         return Spent(runs=row.runs, micro=row.micro)
 
-    async def of(
-        self, schedule: ScheduleId, *, before: tuple[datetime, UUID] | None, limit: int
-    ) -> list[ScheduleRun]:
+    async def of(self, schedule: ScheduleId, *, before: tuple[datetime, UUID] | None, limit: int) -> list[ScheduleRun]:
         """Return so many runs of a schedule, the latest due time first, from behind that one."""
         query = select(_RUNS).where(_RUNS.c.schedule_id == schedule)
         if before is not None:
