@@ -16,6 +16,7 @@ VIDEO = b"not really a video " * 100
 MEDIA_TYPES = {
     "video": "video/mp4",
     "thumbnail": "image/jpeg",
+    "thumbnail_wide": "image/jpeg",
     "captions_srt": "application/x-subrip",
     "captions_vtt": "text/vtt",
     "inspection": "image/png",

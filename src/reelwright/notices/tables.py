@@ -22,7 +22,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from reelwright.ground.postgres import Row
 
 PASSING = (
-    "kind IN ('generation_succeeded', 'generation_failed', 'webhook_test',"
+    "kind IN ('generation_succeeded', 'generation_failed', 'generation_cancelled', 'webhook_test',"
     " 'verify_address', 'password_reset', 'address_known', 'password_changed')"
 )
 """What nobody could tell again: their rows go after a while, those that keep others from being repeated stay."""

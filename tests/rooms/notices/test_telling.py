@@ -75,8 +75,8 @@ async def test_an_unknown_kind_and_too_many_facts_are_bugs(db: Database) -> None
 async def test_what_cannot_come_again_is_forgotten_and_what_keeps_repeats_away_is_not(db: Database) -> None:
     account = await an_account(db)
     async with db.begin() as tx:
-        for kind in ("generation_succeeded", "low_balance"):
+        for kind in ("generation_succeeded", "generation_failed", "generation_cancelled", "low_balance"):
             await notices.tell(tx, account_id=account.id, kind=kind, key="k", facts={})
         await tx.execute(text("UPDATE notices SET told_at = told_at - interval '31 days'"))
-        assert await notices.forget(tx) == 1
+        assert await notices.forget(tx) == 3
     assert [row["kind"] for row in await rows(db)] == ["low_balance"]
