@@ -132,7 +132,7 @@ SPOILED: dict[str, Spoiling] = {
     ),
     "mono": spoil("audio_codec", options=f"-ac 1 {SOUND}"),
     "thin sound": spoil("audio_kbit_s", options=f"-c:v copy {AAC.replace('192k', '80k')} {FAST}"),
-    "a cut three frames behind its voice": spoil(worker="voice_behind_cut_frames", plan=_cut_later(3)),
+    "a cut three frames behind its voice": spoil(worker="cut_to_voice_frames", plan=_cut_later(3)),
     "the index at the end": spoil("faststart", options=COPY),
     "25 frames a second": spoil("frame_rate", "frames", options=f"-vf fps=25 {PICTURE} -g 50"),
     "a jumping clock": spoil(
@@ -177,7 +177,7 @@ SPOILED: dict[str, Spoiling] = {
     ),
     "late sound": spoil(
         "caption_sync_ms",
-        worker="speech_sync_ms voice_behind_cut_frames",
+        worker="speech_sync_ms cut_to_voice_frames",
         options=f"-af adelay=180:all=1,atrim=end=4 {SOUND}",
     ),
     "a caption under the buttons": spoil(

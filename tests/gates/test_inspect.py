@@ -42,7 +42,7 @@ def test_a_good_reel_exits_with_0_as_json_and_as_a_picture(reel: good.Good, tmp_
     unjudged = {c["name"] for c in told["checks"] if c["passed"] is None}
     told_by_its_maker = {"lossy_generations", "fidelity", "mb_a_minute", "thumbnails", "reproducible"}
     unheard = {"speech_in_each_scene", "speech_sync_ms", "caption_words", "voice_over_music_db"}
-    unheard |= {"voice_behind_cut_frames"}
+    unheard |= {"cut_to_voice_frames"}
     assert unjudged == told_by_its_maker | unheard
     assert (told["width"], told["height"], told["duration_s"]) == (360, 640, 4.0)
     with Image.open(drawn) as image:

@@ -272,7 +272,7 @@ async def test_a_spoiled_reel_fails_exactly_the_checks_that_it_breaks(
 
 
 ANEW = {"edit_lists", "lossy_generations"}  # ffmpeg writes lists unless told otherwise, and encodes a second time
-LATE = {"speech_sync_ms", "voice_behind_cut_frames", "caption_sync_ms"}
+LATE = {"speech_sync_ms", "cut_to_voice_frames", "caption_sync_ms"}
 ALONGSIDE: dict[str, set[str]] = {
     "too small": {"full_frame", "thumbnails"},
     "full range": {"video_codec"},
@@ -289,7 +289,7 @@ ALONGSIDE: dict[str, set[str]] = {
         "thumbnails",
     },
     "25 frames a second": {"constant_frame_rate"},
-    "late sound": {"speech_in_each_scene", "voice_behind_cut_frames"},
+    "late sound": {"speech_in_each_scene", "cut_to_voice_frames"},
     "clipped": {"speech_in_each_scene"},
     "mono": {"loudness_lufs", "true_peak_dbtp"},
 }

@@ -154,7 +154,7 @@ def judge_alone(wanted: Wanted, evidence: Evidence, timeline: Timeline | None = 
         for name, limit in (
             ("speech_in_each_scene", LIKENESS),
             ("speech_sync_ms", LAG_MS),
-            ("voice_behind_cut_frames", CUT_FRAMES),
+            ("cut_to_voice_frames", CUT_FRAMES),
             ("voice_over_music_db", OVER_MUSIC_DB),
         )
     ]
@@ -245,7 +245,7 @@ def _speech(timeline: Timeline, evidence: Evidence) -> Iterator[Check]:
         for s in timeline.shots
         if s.speech_ms is not None and str(s.scene) in lags
     }
-    yield Check("voice_behind_cut_frames", all(abs(v) <= CUT_FRAMES for v in behind.values()), behind, CUT_FRAMES)
+    yield Check("cut_to_voice_frames", all(abs(v) <= CUT_FRAMES for v in behind.values()), behind, CUT_FRAMES)
     over = {str(n): h.over_rest_db for n, h in _found(evidence).items() if h.over_rest_db is not None}
     yield Check("voice_over_music_db", all(v >= OVER_MUSIC_DB for v in over.values()), over, OVER_MUSIC_DB)
 

@@ -109,7 +109,7 @@ _TOLD: tuple[tuple[int, str, str, str, str], ...] = (
     (13, "speech_sync_ms", "how late each narration is", "put the narration at its scene's start", _VOICES),
     (
         13,
-        "voice_behind_cut_frames",
+        "cut_to_voice_frames",
         "frames from each cut to its voice",
         "move the cut to where its voice begins",
         _VOICES,
@@ -236,7 +236,7 @@ _UNITS = {
     "rate": " fps",
 }
 _AT_LEAST = {"full_frame", "speech_in_each_scene", "words_on_speech", "voice_over_music_db", "caption_stays"}
-_WITHIN = {"speech_sync_ms", "voice_behind_cut_frames", "caption_sync_ms"}
+_WITHIN = {"speech_sync_ms", "cut_to_voice_frames", "caption_sync_ms"}
 _AT_MOST = {
     *("constant_frame_rate", "audio_video_length_ms", "audio_video_start_ms", "true_peak_dbtp", "black_s"),
     *("loudness_range_lu", "key_frames_s", "size_mb", "caption_reading", "bit_rate_mbit_s", "motion", "mb_a_minute"),
