@@ -23,7 +23,8 @@ _LONGEST_LOOK = 200
 _MOST_RECENT = 20  # titles and hooks
 _MOST_FAULTS = 6  # that a repair is asked for
 _LINK = re.compile(
-    r"!?\[([^\[\]]{0,200})\]\([^()]{0,500}\)|(?:[a-z][a-z0-9+.\-]{1,20}://|www\.)\S+|(?:javascript|data|mailto):\S+"
+    r"!?\[([^\[\]]{0,200})\]\((?:[^()]|\([^()]{0,200}\)){0,500}\)|(?:[a-z][a-z0-9+.\-]{1,20}://|www\.)\S+"
+    r"|(?:javascript|data|mailto):\S+"
     r"|(?<![\w.])(?:[a-z0-9\-]{1,63}\.){1,8}[a-z]{2,24}/\S+",
     re.IGNORECASE,
 )

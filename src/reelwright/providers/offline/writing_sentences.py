@@ -18,7 +18,7 @@ _BREAK = re.compile(
 _TAG = re.compile(r"</?[A-Za-z!?][^<>]{0,500}>")
 _HEADING = re.compile(r"^[ \t]{0,3}#{1,6}[ \t].*$", re.MULTILINE)
 _TERMINAL = re.compile(r"\x1b\[[0-9;?]{0,20}[A-Za-z]")
-_LINK = re.compile(r"!?\[([^\[\]\n]{0,200})\]\([^()\s]{0,500}\)")
+_LINK = re.compile(r"!?\[([^\[\]\n]{0,200})\]\((?:[^()\s]|\([^()\s]{0,200}\)){0,500}\)")
 _REFERENCE = re.compile(r"\[([^\[\]\n]{1,200})\]\[[^\[\]\n]{0,100}\]")
 _WIKI_LINK = re.compile(r"\[\[(?:[^\[\]|\n]{0,200}\|)?([^\[\]|\n]{0,200})\]\]")
 _CITATION = re.compile(
@@ -51,7 +51,9 @@ _COMMANDING = re.compile(
     r"\b(?:ignor\w{1,5}|disregard|forget|override|olvida|oubli\w{1,3})\b.{0,40}\b(?:instructions?|instrucciones|prompts?|"
     r"guidelines)\b|\b(?:reveal|print|output|repeat|show|leak)\b.{0,40}\bsystem prompt\b|"
     r"\byou are (?:now|no longer)\b.{0,60}\b(?:assistant|administrator|admin|AI|model|developer mode)\b|"
-    r"\b(?:AI|language model|assistant)s?\b.{0,30}\b(?:must|should) (?:now )?(?:say|write|output|print|reply|tell)\b",
+    r"\b(?:AI|language model|assistant)s?\b.{0,30}\b(?:must|should) (?:now )?(?:say|write|output|print|reply|tell)\b|"
+    r"[\[(] ?/?(?:tool|function)[ _-]?(?:results?|calls?|outputs?|responses?) ?[\])]|"
+    r"\bset (?:\w{1,12} ){0,2}credits? to\b",
     re.IGNORECASE,
 )
 
