@@ -13,7 +13,7 @@ from reelwright.journeys.workroom import Workroom
 from tests.builders import a_gate
 from tests.journeys.conftest import PLACES, TIMINGS, Studio
 
-_QUEUED = text(
+QUEUED = text(
     """
     SELECT r.generation_id, r.stage, r.scene, r.chunk, r.round FROM stage_runs r
       JOIN generations g ON g.id = r.generation_id
@@ -43,7 +43,7 @@ async def work(room: Workroom, *, most: int = 100) -> int:
     while done < most:
         async with room.db.begin() as tx:
             await tx.execute(text("UPDATE stage_runs SET next_attempt_at = now() WHERE state = 'queued'"))
-            row = (await tx.execute(_QUEUED)).first()
+            row = (await tx.execute(QUEUED)).first()
         if row is None:
             break
         unit = Unit(stage=Stage(row.stage), scene=row.scene, chunk=row.chunk, round=row.round)
