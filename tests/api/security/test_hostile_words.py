@@ -36,10 +36,12 @@ CARDS = (
 )
 NAME = f"-i concat:a|b ':textfile=/{MARK}:x=' [a];movie=/etc/passwd[b]\nfile '/etc/passwd'"
 TELLING = """#!/bin/sh
-told=$(mktemp ./told.XXXXXXXX) && printf '%s\\0' "$@" > "$told"
+made=$(mktemp ./new.XXXXXXXX) && printf '%s\\0' "$@" > "$made" && mv "$made" "$made.told"
 exec {program} "$@"
 """
-TIMING = '{program} "$@"; ended=$?; times > "$(mktemp ./cost.XXXXXXXX)"; exit $ended'
+TIMING = (
+    '{program} "$@"; ended=$?; made=$(mktemp ./new.XXXXXXXX); times > "$made"; mv "$made" "$made.cost"; exit $ended'
+)
 _BYTES = {"Content-Type": "application/octet-stream"}
 _FILE = re.compile(r"(?:\./)?[a-z0-9_.\-/]+", re.IGNORECASE)
 _PIPE = {"-", "pipe:", "pipe:0"}
@@ -56,10 +58,10 @@ class Watched:
 
     def look(self, folder: Path) -> None:
         """Take what processes in a folder have left there."""
-        for path in folder.glob("told.*"):
+        for path in folder.glob("*.told"):
             self.commands.append(path.read_text().split("\0")[:-1])
             path.unlink()
-        for path in folder.glob("cost.*"):
+        for path in folder.glob("*.cost"):
             spent = re.findall(r"(\d+)m([\d.]+)s", path.read_text())
             self.cost_s += sum(60 * int(minutes) + float(seconds) for minutes, seconds in spent)
             path.unlink()
