@@ -318,6 +318,7 @@ def told(console: Console, bench: Bench) -> None:
         target = f"{'at least' if sign > 0 else 'at most'} {wanted:g}"
         aims.add_row(aim, f"{value:.2f}", target, "met" if sign * value >= sign * wanted else "MISSED")
     console.print(aims)
+    console.print("p99 of orders by round, in ms:", *(f"{found.p99_ms:.1f}" for found in bench.found["create"]))
     spent = median(bench.found["create"], lambda f: sum(f.cpu_ms.values())) / (os.cpu_count() or 1)
     api, alone = median(bench.found["create"], lambda f: f.cpu_ms["api"]), median(bench.found[NO_HTTP], _per_s)
     console.print(
