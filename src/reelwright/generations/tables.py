@@ -128,7 +128,7 @@ class GenerationRow(Row):
             "ix_generations_admitted", "account_id", "admitted_at",
             postgresql_include=["generation_units", "full_units", "units_returned_at"],
         ),
-        Index("ix_generations_admitted_at", "admitted_at", "account_id"),
+        Index("ix_generations_admitted_at", "admitted_at", postgresql_include=["account_id"]),
         Index("ix_generations_draft_id", "draft_id", "created_at"),
         Index("ix_generations_live", "account_id", postgresql_where=text("ended_at IS NULL")),
         Index("ix_generations_deadline_at", "deadline_at", postgresql_where=text("ended_at IS NULL")),
