@@ -54,6 +54,14 @@ class GateFailed(Outage):
 
 
 _REASONS = {TOO_LATE.code: "deadline", BROKEN.code: "bug", GateFailed.code: "bug"}
+telemetry.show(
+    telemetry.DEAD_LETTERS,
+    (
+        *(EXHAUSTED.code, *_REASONS, "stage.deadline", "stage.lost", "worker.no_workspace", "worker.media_failed"),
+        *("provider.unavailable", "source.unreachable", "voice.late", "admission.unavailable"),
+        *("storage.unavailable", "storage.not_found", "storage.corrupt", "database.unavailable", "database.conflict"),
+    ),
+)
 
 
 async def succeed(tx: AsyncConnection, generation: Generation, outcome: Outcome) -> None:

@@ -34,6 +34,7 @@ from reelwright.journeys.auditing import audited
 from reelwright.journeys.settlement import Heard, Overtaken, Settle
 
 _log = log.logger("journeys.inbox")
+telemetry.show(telemetry.STRIPE_EVENTS, [*Family, "other"], ["refused", "failed"])
 
 _SETTLES: Mapping[Family, Callable[[Heard], Awaitable[Settle]]] = MappingProxyType(
     {

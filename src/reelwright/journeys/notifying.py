@@ -11,6 +11,7 @@ from reelwright.ground.postgres import Database
 from reelwright.ground.sealing import BrokenSealError, Seal
 
 _log = log.logger("journeys.notifying")
+telemetry.show(telemetry.MAILS, notices.Kind, ["given_up", "lost"])
 _MAILS, _DELIVERIES = 10, 16
 _SECRETS, _SHOWN = 500, 10
 _ROUND_S = 20.0

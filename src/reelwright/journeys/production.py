@@ -30,6 +30,7 @@ _log = log.logger("journeys.production")
 _BRIEF_S = 0.05
 """What is done within it needs no heart: its lease is a thousand times as long, in tests at least ten times."""
 _NOT_OURS_TO_HURRY = frozenset({RATE_LIMITED, CIRCUIT_OPEN})
+telemetry.show(telemetry.USAGE_UNTRACKED, ["calls"], ["database.unavailable", "database.conflict"])
 
 
 class Answer(StrEnum):

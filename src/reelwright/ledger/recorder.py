@@ -21,6 +21,7 @@ _EVERY_S = 1.0
 _LAST_BATCH_S = 5.0
 _MOST = 10_000
 REQUESTS = "requests"
+telemetry.show(telemetry.USAGE_UNTRACKED, [REQUESTS], ["queue_full", "shutdown", "bug"])
 Asked = tuple[AccountId, date, str, str]  # who, on which UTC day, which route, how it was answered
 Missed = tuple[date, str, str]  # on which UTC day, of which source, why
 

@@ -56,6 +56,10 @@ class Ending(Enum):
     UNSENT = _Kind("", Verdict.ABANDONED, CallState.FAILED)
 
 
+OUTCOMES = {ending.value.outcome for ending in Ending} - {""} | {"circuit_open"}
+"""Every label of PROVIDER_CALLS."""
+
+
 class Failure(Exception):  # noqa: N818 - how an attempt ended, before anybody decides what the caller hears
     """An attempt that failed: how, what the caller will hear, and for `passing` ones after how many seconds to retry.
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
+from reelwright.ground import telemetry
 from reelwright.ground.errors import Kind, Refusal
 from reelwright.providers.catalogue import Craft, model_of
 from reelwright.providers.fuses import PROCESS
@@ -101,7 +102,7 @@ def _paid(craft: Craft, service: Service, access: Access, model: str | None) -> 
             field=service.key_variable,
             code="provider.key_missing",
         )
-    from reelwright.providers import openai_connection  # noqa: PLC0415 - stamina, for those who chose it
+    from reelwright.providers import openai_connection, openai_failures  # noqa: PLC0415 - stamina, for who chose it
 
     connection = openai_connection.OpenAIConnection(
         api_key=access.key or "unused",
@@ -113,6 +114,8 @@ def _paid(craft: Craft, service: Service, access: Access, model: str | None) -> 
     module, name = _CLIENTS.get((service.name, craft), _USUAL[craft])
     client = getattr(import_module(f"reelwright.providers.{module}"), name)
     chosen = model_of(service.name, craft, model)
+    telemetry.show(telemetry.PROVIDER_CALLS, [chosen.provider], [chosen.name], openai_failures.OUTCOMES)
+    telemetry.show(telemetry.PROVIDER_REPEATS, [chosen.provider], [chosen.name])
     return (
         client(connection, chosen, facts_from=_encyclopaedia()) if craft is Craft.TEXT else client(connection, chosen)
     )
