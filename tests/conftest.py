@@ -1,5 +1,6 @@
 """Real servers for every test: one PostgreSQL and one Valkey a run, a database of its own for each xdist worker."""
 
+import gc
 import shutil
 import signal
 import tempfile
@@ -21,6 +22,8 @@ from reelwright.providers.offers import _known as known_switches
 for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
     if signal.getsignal(number) is signal.SIG_IGN:  # by `nohup`, or by `&` in a script: programs would inherit that
         signal.signal(number, lambda *_: None)  # we go on ignoring it, and what we start hears it again
+
+gc.set_threshold(20_000, 20, 20)  # a heap of six thousand tests is long to look through, and most of it stays
 
 log.configure(as_json=True)  # the default writes a page of colours, locals included, for every traceback
 
