@@ -15,8 +15,10 @@ class Fault:
     """What goes wrong from now on; the default is nothing.
 
     `swallow`: a request that holds these bytes is handed on, its reply never comes and the connection is cut.
-    `withhold`: a request that holds them is not handed on, and the connection is cut. Each happens `times` times.
-    `after`: both only on a connection on which these bytes have gone by before, such as one transaction's own words.
+    `withhold`: a request that holds them is not handed on, and the connection is cut.
+    `late`: a request that holds them is handed on by `hand_on`, after the connection was cut.
+    Each happens `times` times, and if there are bytes `after` which it comes, then only on a connection on which these
+    have gone by before, such as one transaction's own words.
     """
 
     latency_s: float = 0.0
@@ -24,6 +26,7 @@ class Fault:
     cut_after_bytes: int | None = None
     swallow: bytes | None = None
     withhold: bytes | None = None
+    late: bytes | None = None
     after: bytes = b""
     times: int = 1
 
@@ -39,6 +42,8 @@ class Proxy:
     _left: int = 1
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
     _going: asyncio.Event = field(default_factory=asyncio.Event)
+    _late: asyncio.Event = field(default_factory=asyncio.Event)
+    _answered: asyncio.Event = field(default_factory=asyncio.Event)
     _server: asyncio.Server | None = None
 
     @property
@@ -51,6 +56,11 @@ class Proxy:
     def set(self, fault: Fault) -> None:
         """Let this go wrong from now on, and nothing else. `struck` counts from 0 again."""
         self.fault, self._left, self.struck = fault, fault.times, 0
+
+    async def hand_on(self) -> None:
+        """Hand on what is late, and return when the server has answered it."""
+        self._late.set()
+        await self._answered.wait()
 
     def cut(self) -> None:
         """Cut every open connection."""
@@ -78,7 +88,7 @@ class Proxy:
         self._open.update(ends)
         deaf = asyncio.Event()
         pumps = [
-            asyncio.create_task(self._requests(reader, upstream[1], deaf)),
+            asyncio.create_task(self._requests(reader, writer, upstream[1], deaf)),
             asyncio.create_task(self._replies(upstream[0], writer, deaf)),
         ]
         await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
@@ -89,7 +99,13 @@ class Proxy:
             self._open.discard(end)
             end.transport.abort()
 
-    async def _requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, deaf: asyncio.Event) -> None:
+    async def _requests(
+        self,
+        reader: asyncio.StreamReader,
+        client: asyncio.StreamWriter,
+        writer: asyncio.StreamWriter,
+        deaf: asyncio.Event,
+    ) -> None:
         before, armed = b"", b""
         while block := await reader.read(_BLOCK):
             await self._going.wait()
@@ -100,6 +116,12 @@ class Proxy:
                     return
                 if self._strikes(self.fault.swallow, before, block):
                     deaf.set()
+                if self._strikes(self.fault.late, before, block):
+                    client.transport.abort()
+                    await self._late.wait()
+                    deaf.set()
+                    writer.write(block)
+                    await asyncio.Event().wait()  # until it is answered
             before = block[-_LONGEST:]
             writer.write(block)
             await writer.drain()
@@ -109,6 +131,7 @@ class Proxy:
         while block := await reader.read(_BLOCK):
             await self._going.wait()
             if deaf.is_set():
+                self._answered.set()
                 return
             most = self.fault.cut_after_bytes
             writer.write(block if most is None else block[: max(0, most - sent)])

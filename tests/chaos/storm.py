@@ -93,9 +93,9 @@ async def slow(on: Fleet, luck: random.Random) -> None:
 
 
 async def lose_commit(on: Fleet, luck: random.Random) -> None:
-    """The next few COMMITs happen or don't, and nobody is told which."""
-    times = luck.randint(1, 5)
-    swallow, withhold = (b"COMMIT", None) if luck.randrange(2) else (None, b"COMMIT")
+    """The next few COMMITs, or orders (which are one statement), happen or don't, and nobody is told which."""
+    times, words = luck.randint(1, 5), luck.choice((b"COMMIT", b"stage_due.v1"))
+    swallow, withhold = (words, None) if luck.randrange(2) else (None, words)
     await _for_a_while(on.db_line, Fault(times=times, swallow=swallow, withhold=withhold))
 
 

@@ -84,6 +84,17 @@ async def test_a_withheld_request_never_arrives(proxy: Proxy, heard: list[bytes]
     assert (heard, proxy.struck) == ([], 1)
 
 
+async def test_a_late_request_arrives_when_nobody_waits_any_more(proxy: Proxy, heard: list[bytes]) -> None:
+    proxy.set(Fault(late=b"insert"))
+    async with connected(proxy) as ends:
+        assert await said(ends, b"insert\n") == b""
+    assert (heard, proxy.struck) == ([], 1)
+    async with connected(proxy) as ends:
+        assert await said(ends, b"insert\n") == b"INSERT\n"
+    await asyncio.wait_for(proxy.hand_on(), 5)
+    assert heard == [b"insert\n", b"insert\n"]
+
+
 async def test_it_cuts_after_so_many_bytes_refuses_and_cuts(proxy: Proxy) -> None:
     proxy.set(Fault(cut_after_bytes=3))
     async with connected(proxy) as ends:

@@ -35,7 +35,7 @@ class Cut(Exception):  # noqa: N818 - the connection's end, not an error of ours
 
 
 def cutting(db: Database, monkeypatch: pytest.MonkeyPatch, *, committed: bool) -> None:
-    """Lose the connection at the next order's COMMIT: after the server has done it, or before it came to it."""
+    """Lose the connection at the next order's end: after the server has committed it, or before it came to that."""
     real = Database.begin
 
     @asynccontextmanager
@@ -55,6 +55,7 @@ def cutting(db: Database, monkeypatch: pytest.MonkeyPatch, *, committed: bool) -
             raise Outage("The database is not answering.", code="database.unavailable")
 
     monkeypatch.setattr(Database, "begin", begin)
+    monkeypatch.setattr(Database, "single", begin)
 
 
 async def standing(db: Database, gate: Gate, account: Account) -> tuple[int, int, int, int]:

@@ -1,7 +1,10 @@
-"""F39, F40, F76, F77: whatever becomes of the answer to an order's COMMIT, there is one whole order, or none."""
+"""F39, F40, F76, F77: whatever becomes of the answer to an order's end, there is one whole order, or none.
+
+The usual order is one statement and its own transaction; some are written step by step, up to a COMMIT.
+"""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit, urlunsplit
 
@@ -16,6 +19,7 @@ from reelwright.billing import Plan
 from reelwright.ground import failpoints, postgres
 from reelwright.ground.errors import Outage
 from reelwright.ground.postgres import Database
+from reelwright.journeys import creation
 from reelwright.journeys.creation import Started
 from tests.builders import a_gate, an_account
 from tests.chaos.proxy import Fault, Proxy, proxied
@@ -54,8 +58,28 @@ def disarmed() -> Iterator[None]:
     failpoints.arm("")
 
 
-def at_the_orders_commit(far: Database, proxy: Proxy, fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let it go wrong at the COMMIT that writes the order, not at those before, which other connections have seen."""
+@pytest.fixture(params=["at once", "step by step"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How orders are written."""
+    if request.param != "at once":
+        monkeypatch.setattr(creation, "_USUAL", ())
+    return request.param
+
+
+@pytest.fixture
+def opening(way: str) -> str:
+    """What opens the transaction of an order."""
+    return "single" if way == "at once" else "begin"
+
+
+@pytest.fixture
+def ends_with(way: str) -> bytes:
+    """What the request holds that ends an order: its topic, or a COMMIT."""
+    return b"Cats" if way == "at once" else b"COMMIT"
+
+
+def at_the_orders_end(far: Database, proxy: Proxy, fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let it go wrong where the order is written, not before, where other connections have seen the same words."""
     real = failpoints.reached
 
     async def reached(name: str) -> None:
@@ -68,9 +92,15 @@ def at_the_orders_commit(far: Database, proxy: Proxy, fault: Fault, monkeypatch:
 
 
 async def test_f39_a_commit_that_happened_unheard_is_a_start(
-    db: Database, far: Database, proxy: Proxy, gate: Gate, account: Account, monkeypatch: pytest.MonkeyPatch
+    db: Database,
+    far: Database,
+    proxy: Proxy,
+    gate: Gate,
+    account: Account,
+    ends_with: bytes,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    at_the_orders_commit(far, proxy, Fault(swallow=b"COMMIT"), monkeypatch)
+    at_the_orders_end(far, proxy, Fault(swallow=ends_with), monkeypatch)
 
     started = await order(account, far, gate, key="unheard")
 
@@ -80,9 +110,15 @@ async def test_f39_a_commit_that_happened_unheard_is_a_start(
 
 
 async def test_f40_a_commit_that_never_arrived_gives_all_back_and_the_key_starts_it_later(
-    db: Database, far: Database, proxy: Proxy, gate: Gate, account: Account, monkeypatch: pytest.MonkeyPatch
+    db: Database,
+    far: Database,
+    proxy: Proxy,
+    gate: Gate,
+    account: Account,
+    ends_with: bytes,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    at_the_orders_commit(far, proxy, Fault(withhold=b"COMMIT"), monkeypatch)
+    at_the_orders_end(far, proxy, Fault(withhold=ends_with), monkeypatch)
 
     with pytest.raises(Outage):
         await order(account, far, gate, key="lost")
@@ -94,11 +130,54 @@ async def test_f40_a_commit_that_never_arrived_gives_all_back_and_the_key_starts
     assert (await standing(db, gate, account))[:3] == (1, 1, 1)
 
 
+async def test_an_order_that_arrives_after_all_was_given_back_does_not_stand(
+    db: Database, far: Database, proxy: Proxy, gate: Gate, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_the_orders_end(far, proxy, Fault(late=b"Cats"), monkeypatch)
+    with pytest.raises(Outage):
+        await order(account, far, gate, key="late")
+    assert (proxy.struck, await standing(db, gate, account)) == (1, (0, 0, 0, 0))
+
+    await asyncio.wait_for(proxy.hand_on(), 10)
+
+    assert await standing(db, gate, account) == (0, 0, 0, 0)
+    monkeypatch.undo()
+    assert (await order(account, far, gate, key="late")).admitted is not None  # though it knows the account as it was
+    assert (await standing(db, gate, account))[:3] == (1, 1, 1)
+
+
+async def test_an_order_that_goes_on_after_all_was_given_back_does_not_stand(
+    db: Database, far: Database, proxy: Proxy, gate: Gate, account: Account
+) -> None:
+    """It has written rows, and waits for the account's credits, when the connection breaks that nobody listens on."""
+    at_it = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%INTO drafts%'")
+
+    async def waits() -> object:
+        async with db.begin() as tx:
+            return await tx.scalar(at_it)
+
+    async with db.begin() as tx:
+        await tx.execute(text("SELECT FROM credit_balances WHERE account_id = :id FOR UPDATE"), {"id": account.id})
+        ordering = asyncio.create_task(order(account, far, gate, key="waits"))
+        await wait_until(waits)
+        proxy.cut()
+        with pytest.raises(Outage):
+            await ordering
+        assert await waits()
+    await wait_until(lambda: gone(waits))
+
+    assert await standing(db, gate, account) == (0, 0, 0, 0)
+
+
+async def gone(there: Callable[[], Awaitable[object]]) -> bool:
+    return not await there()
+
+
 async def test_a_commit_that_the_server_is_still_at_is_waited_for(
-    db: Database, gate: Gate, account: Account, monkeypatch: pytest.MonkeyPatch
+    db: Database, gate: Gate, account: Account, opening: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """To look at once and find nothing would give back what an order that stands has taken."""
-    real, left = Database.begin, asyncio.Event()
+    real, usual, left = Database.begin, getattr(Database, opening), asyncio.Event()
     committing: list[asyncio.Task[None]] = []
 
     @asynccontextmanager
@@ -117,7 +196,7 @@ async def test_a_commit_that_the_server_is_still_at_is_waited_for(
                 return await tx.scalar(text(query))
 
         if not left.is_set():
-            async with real(self) as tx:
+            async with usual(self) as tx:
                 yield tx
             return
         monkeypatch.undo()
@@ -129,7 +208,7 @@ async def test_a_commit_that_the_server_is_still_at_is_waited_for(
     async def reached(_name: str) -> None:
         left.set()
 
-    monkeypatch.setattr(Database, "begin", begin)
+    monkeypatch.setattr(Database, opening, begin)
     monkeypatch.setattr(failpoints, "reached", reached)
 
     started = await order(account, db, gate, key="late")
@@ -142,14 +221,15 @@ async def test_a_commit_that_the_server_is_still_at_is_waited_for(
 
 @pytest.mark.parametrize("committed", [True, False])
 async def test_a_request_that_is_given_up_in_its_commit_leaves_all_or_nothing(
-    *, committed: bool, db: Database, gate: Gate, account: Account, monkeypatch: pytest.MonkeyPatch
+    *, committed: bool, db: Database, gate: Gate, account: Account, opening: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server stops, or the client hangs up: what stands keeps its unit, what doesn't gives it back."""
     real, reached, hanging = Database.begin, failpoints.reached, asyncio.Event()
+    usual = getattr(Database, opening)
 
     @asynccontextmanager
     async def begin(self: Database) -> AsyncGenerator[AsyncConnection]:
-        monkeypatch.setattr(Database, "begin", real)
+        monkeypatch.setattr(Database, opening, usual)
         async with real(self) as tx:
             yield tx
             if not committed:
@@ -160,7 +240,7 @@ async def test_a_request_that_is_given_up_in_its_commit_leaves_all_or_nothing(
 
     async def here(name: str) -> None:
         if name == BEFORE:
-            monkeypatch.setattr(Database, "begin", begin)
+            monkeypatch.setattr(Database, opening, begin)
         await reached(name)
 
     monkeypatch.setattr(failpoints, "reached", here)

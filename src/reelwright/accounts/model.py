@@ -19,6 +19,7 @@ class Account:
     """Who asks. `plan` is the plan it holds itself (basic, standard, pro); until `boost_until` it is served as Pro.
 
     `plan_version` grows by one with every change of plan or boost, so that of two memories the newer can be told.
+    An order that knows an older `order_fence` than the row's no longer stands.
     """
 
     id: AccountId
@@ -28,6 +29,7 @@ class Account:
     plan_version: int
     boost_until: datetime | None
     demo: bool
+    order_fence: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

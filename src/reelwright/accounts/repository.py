@@ -27,7 +27,7 @@ _HELD = """u.plan, u.plan_version,
              WHERE b.account_id = u.id AND b.revoked_at IS NULL AND b.ends_at > now()) AS boost_until"""
 HELD = f"SELECT {_HELD} FROM users u WHERE u.id = :account AND u.deleted_at IS NULL"  # noqa: S608 - from constants
 """An account's plan, for a statement that reads more; no row where it is gone."""
-ACCOUNT_COLUMNS = f"u.id, u.email, u.role, u.demo, {_HELD}"
+ACCOUNT_COLUMNS = f"u.id, u.email, u.role, u.demo, u.order_fence, {_HELD}"
 _ACCOUNT = f"SELECT {ACCOUNT_COLUMNS} FROM users u"  # noqa: S608 - assembled from constants
 _BY_KEY = Statement(
     f"""
@@ -118,6 +118,7 @@ _GIVEN_PLAN = text("SELECT given_plan FROM users WHERE id = :id")
 _VERIFIED = text("SELECT email_verified_at IS NOT NULL FROM users WHERE id = :id")
 _NEXT_VERSION = text("UPDATE users SET plan_version = plan_version + 1, updated_at = now() WHERE id = :id")
 _LOCK = Statement("SELECT id FROM users WHERE id = :id AND deleted_at IS NULL FOR NO KEY UPDATE")
+_BAR = Statement("UPDATE users SET order_fence = order_fence + 1 WHERE id = :id")
 _TOLD = text("SELECT account_id, ends_at - starts_at AS length FROM boosts WHERE source = :source")
 _BOOST = text(
     """
@@ -253,6 +254,10 @@ class Accounts:
         """
         if not await rows(self.session, _LOCK, {"id": account_id}):
             raise _no_such_account()
+
+    async def bar_late_orders(self, account_id: AccountId) -> None:
+        """Let no order stand that is in one statement and was sent before now; it may be written step by step."""
+        await rows(self.session, _BAR, {"id": account_id})
 
     async def locked(self, account_id: AccountId) -> Account:
         """Lock the account, and return it as it is then. Raises NotFound."""

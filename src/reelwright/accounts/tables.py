@@ -18,6 +18,7 @@ class UserRow(Row):
 
     `given_plan` is the plan it holds when no subscription holds another: Basic, or what an administrator set.
     `allowance_due_at` is only when to look next whether a month's credits are due: the books know what was given.
+    `order_fence` counts the orders that were found not to stand while they might still arrive.
     `version` counts changes of what its owner edits. No `password_hash`: nobody can sign in by password.
     """
 
@@ -49,6 +50,7 @@ class UserRow(Row):
     plan: Mapped[str] = mapped_column(Text, server_default="basic")
     plan_version: Mapped[int] = mapped_column(BigInteger, server_default="1")
     given_plan: Mapped[str] = mapped_column(Text, server_default="basic")
+    order_fence: Mapped[int] = mapped_column(BigInteger, server_default="0")
     external_customer_id: Mapped[str | None] = mapped_column(Text)
     allowance_due_at: Mapped[datetime] = mapped_column(server_default=text("'1970-01-01 00:00:00+00'"))
     demo: Mapped[bool] = mapped_column(server_default=text("false"))

@@ -225,7 +225,7 @@ def _sync(tx: AsyncConnection) -> Connection:
 
 
 def after_commit(tx: AsyncConnection, do: Callable[[], None]) -> None:
-    """Call this once the transaction of `Database.begin` has committed; never where it did not."""
+    """Call this once the transaction has committed that `Database.begin` or `single` opened; never where it didn't."""
     line: _Line = tx.info[_LINE]
     line.after.append(do)
 
@@ -247,9 +247,13 @@ class _Single:
         return self._line.tx
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        after = self._line.after
         self._db.give_back(self._line, error)
         if error is not None:
             _tell_outage(error)
+            return
+        for do in after:
+            do()
 
 
 class _Transaction(_Single):
@@ -268,10 +272,11 @@ class _Transaction(_Single):
         return tx
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        line, after = self._line, list[Callable[[], None]]()
+        line = self._line
         try:
+            if not line.begun:
+                line.after = []  # whoever had it rolled it back
             if error is None:
-                after = line.after if line.begun else after
                 await line.commit()
             elif isinstance(error, Exception) and line.open:
                 await line.rollback()
@@ -279,8 +284,6 @@ class _Transaction(_Single):
             await super().__aexit__(type(failed), failed, None)
             raise
         await super().__aexit__(kind, error, trace)
-        for do in after:
-            do()
 
 
 def _tell_outage(error: BaseException) -> None:

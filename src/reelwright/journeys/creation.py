@@ -247,13 +247,14 @@ async def _write(
     usual = opening is from_the_start and order.counted and not account.demo and prepared.price.total_micro
     if first and usual and pipeline.Due(first).until(order.pause_after).units == first:
         with contextlib.suppress(Undone):
-            async with db.begin() as tx:
+            async with db.single() as tx:
                 await accepting.at_once(
                     tx,
                     _accepted(order, account, prepared, terms, moment),
                     None if order.existing else prepared.draft,
                     _told(order),
                     [(unit, due(order.id, unit, request_id=order.request_id)) for unit in first],
+                    fence=account.order_fence,
                     moment=moment,
                     most_attempts=terms.most_attempts,
                 )
@@ -302,14 +303,17 @@ async def _settled(order: Order, account: Account, request: admission.Order, *, 
 
 
 async def was_written(order: Order, account: AccountId, *, db: Database) -> bool:
-    """Say whether a transaction whose end we did not see was committed. Raises Outage while nobody can know.
+    """Say whether an order whose end we did not see stands; if not, it never will. Raises Outage while nobody can know.
 
-    An order's transaction holds the account's row to its end, so that row is waited for first: the server may still
-    be at work on a COMMIT whose client is gone.
+    It takes the account's row last and holds it to its end, so that row is waited for first: the server may still be at
+    a COMMIT whose client is gone. One that has yet to come to that row, or to arrive at all, is barred.
     """
     async with db.begin() as tx:
         await Accounts(session=tx).lock(account)
-        return await Generations(session=tx).fingerprint_of(order.id) == order.fingerprint
+        if await Generations(session=tx).fingerprint_of(order.id) == order.fingerprint:
+            return True
+        await Accounts(session=tx).bar_late_orders(account)
+        return False
 
 
 async def _withdraw(gate: Gate, request: admission.Order) -> None:
