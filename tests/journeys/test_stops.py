@@ -30,7 +30,7 @@ from reelwright.ground import clock
 from reelwright.ground.errors import Refusal
 from reelwright.ground.ids import DraftId, GenerationId, derived
 from reelwright.ground.postgres import Database
-from reelwright.journeys import creation, resumption, stopping
+from reelwright.journeys import creation, invariants, resumption, stopping
 from reelwright.journeys.ordering import NoSuchStop, Order, Terms, order_id
 from reelwright.journeys.resumption import Wish
 from reelwright.journeys.stopping import StageDone, Stop
@@ -105,6 +105,19 @@ async def test_it_pauses_behind_the_stage_and_goes_on_to_the_end(
     assert await standing(room.db) == ("succeeded", False, None)
     assert set(studio.calls.values()) == {1}
     assert (await told(room.db, generation))[-1] == "succeeded"
+
+
+async def test_who_rests_pages_nobody_and_who_stands_still_does(account: Account, room: Workroom) -> None:
+    """A pause may last seven days without a run; the same rows without the pause are work that nobody does."""
+    generation = await ordered(account, room.db, room.gate, Stage.SCENE_GENERATION)
+    await deliver_all(room)
+    assert await standing(room.db) == ("running", True, None)
+    assert await invariants.check(room.db) == ()
+
+    async with room.db.begin() as tx:
+        await tx.execute(text("UPDATE generations SET paused_at = NULL"))
+    (stuck,) = await invariants.check(room.db)
+    assert (stuck.name, stuck.examples) == ("nothing_stuck", (f"lives without a run: {generation}",))
 
 
 async def test_from_stop_to_stop_and_never_back(account: Account, room: Workroom, studio: Studio, redis: Redis) -> None:

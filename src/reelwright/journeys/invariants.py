@@ -105,7 +105,7 @@ ALL = (
             """,
             """
             SELECT id, 'lives without a run' FROM generations g
-             WHERE ended_at IS NULL AND NOT EXISTS (
+             WHERE ended_at IS NULL AND paused_at IS NULL AND NOT EXISTS (
                 SELECT FROM stage_runs r WHERE r.generation_id = g.id AND r.state IN ('queued', 'running'))
             """,
         ),
