@@ -49,7 +49,7 @@ async def perform(task: Assignment, tools: Toolset, bench: Bench) -> Made:
     began = monotonic()
     narrations = {scene.index: _narration(task, scene) for scene in task.variant.scenes}
     timeline = _timeline(task, narrations)
-    rendering.captions.require_letters(timeline)
+    rendering.captions.require_letters(rendering.captions.spoken(timeline))
     (music, uses), voices = await asyncio.gather(
         _music(task, tools, bench, timeline), _voices(bench, timeline, narrations)
     )

@@ -4,7 +4,7 @@ import html
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, islice
 
 from msgspec import structs
 
@@ -101,7 +101,7 @@ def groups(timeline: Timeline, style: Style = CLASSIC) -> tuple[Group, ...]:
 
 def spoken(timeline: Timeline) -> str:
     """Return all that is said in a reel, cleaned."""
-    return " ".join(cleaned(word.text[:LONGEST_TOKEN]) for word in timeline.words)
+    return _shown(word.text for word in timeline.words)
 
 
 def _room(timeline: Timeline, style: Style) -> Area:
@@ -174,17 +174,24 @@ def _pieces(timeline: Timeline, shown: Callable[[str], str]) -> list[Piece]:
 
 def undrawn(words: Iterable[str]) -> list[str]:
     """Return the letters, digits and marks of these words that no caption font has, whichever is chosen."""
-    return lacking(" ".join(cleaned(word[:LONGEST_TOKEN]) for word in words))
+    return [*lacking(_shown(words))]
 
 
-def require_letters(timeline: Timeline) -> None:
-    """Raise NoLetters before anything is rendered where a letter can't be drawn: a word without it misleads."""
-    if letters := undrawn(word.text for word in timeline.words):
+def require_letters(text: str, *, field: str = "language") -> None:
+    """Raise NoLetters where a letter of a narration can't be drawn: a word without it misleads.
+
+    `field` is what to mend.
+    """
+    if letters := [*islice(lacking(_shown(text.split())), _NAMED + 1)]:
         named = " ".join(letters[:_NAMED]) + (" …" if len(letters) > _NAMED else "")
         raise NoLetters(
             f"No caption font has {named}: write these words in other letters, or choose another language.",
-            field="language",
+            field=field,
         )
+
+
+def _shown(words: Iterable[str]) -> str:
+    return " ".join(cleaned(word[:LONGEST_TOKEN]) for word in words)
 
 
 def _short(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -110,7 +110,7 @@ def _drawn(face: Face, character: str, *, mark: bool) -> bytes:
     return canvas.tobytes()
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=65_536)
 def has_glyph(character: str, name: str = "poppins") -> bool:
     """Return whether a family draws this character, and not its box for missing ones."""
     if character.isspace() or joins(character):
@@ -185,7 +185,26 @@ class Chain:
         return next((name for name in self.names if has_glyph(character, name)), self.chosen)
 
 
-def lacking(text: str) -> list[str]:
-    """Return the letters, digits and marks of a cleaned text that no font has, in their order."""
-    chain = Chain("poppins")
-    return [character for character in dict.fromkeys(text) if not chain.drawable(character)[1]]
+def lacking(text: str) -> Iterator[str]:
+    """Yield the letters, digits and marks of a cleaned text that no font has, in their order.
+
+    Looking takes long the first time: the font that has a letter's neighbours is asked first.
+    """
+    names, near = Chain("poppins").names, dict[int, str]()
+
+    def drawn(character: str) -> bool:
+        block = ord(character) >> 8
+        found = next((name for name in (near.get(block, names[0]), *names) if has_glyph(character, name)), None)
+        if found is not None:
+            near[block] = found
+        return found is not None
+
+    for character in dict.fromkeys(text):
+        if _matters(character) and not fallen_back(character, drawn)[1]:
+            yield character
+
+
+def _matters(character: str) -> bool:
+    """Return whether something is missing where it isn't drawn: not so with emoji and other symbols."""
+    spells = unicodedata.category(character)[0] in "LN"
+    return spells or any(_spells(part) for part in unicodedata.normalize("NFKD", character))

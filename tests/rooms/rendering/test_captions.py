@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reelwright.rendering import STYLES, Style, Timeline, Word, captions, reading, safe_area
+from reelwright.rendering import STYLES, Style, Timeline, Word, captions, fonts, reading, safe_area
+from reelwright.rendering.fonts import FACES
 from reelwright.rendering.lettering import cleaned, drawable, has_glyph
 from reelwright.rendering.style import MANNERS
 from tests.rooms.rendering.fixture import plan, take
@@ -97,6 +98,35 @@ def test_what_the_font_lacks_falls_back_or_is_left_out() -> None:
     assert shown(spoken("Cats 🐱 purr")) == ["CATS PURR"]
     assert captions.undrawn(["Cats", "жук", "🐱", "❤\ufe0f", "1\ufe0f\u20e3", "नमस्ते", "①"]) == []
     assert captions.undrawn(["Cats", "ⵣⵓⵔⵓ", "᠑", "a\u0b3c"]) == ["ⵣ", "ⵓ", "ⵔ", "᠑", "\u0b3c"]
+
+
+def test_all_of_ascii_is_drawn() -> None:
+    """An edit in it is not looked at."""
+    captions.require_letters(" ".join(map(chr, range(128))))
+
+
+def test_only_so_many_letters_are_looked_for_as_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each costs some milliseconds the first time, and anybody may send a thousand."""
+    asked: list[str] = []
+    monkeypatch.setattr(fonts, "has_glyph", lambda character, _: asked.append(character))
+    with pytest.raises(captions.NoLetters, match=r"ⴰ ⴱ ⴲ ⴳ ⴴ ⴵ ⴶ ⴷ …:"):
+        captions.require_letters("".join(map(chr, range(0x2D30, 0x2D68))) + "🐱" * 9)
+    assert len(set(asked)) == 9
+    asked.clear()
+    captions.require_letters("🐱 ☃ → ⠿")
+    assert set(asked) <= {" "}
+
+
+def test_a_text_of_one_script_asks_its_font_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def has(character: str, name: str) -> bool:
+        asked.append((character, name))
+        return name == "cjk"
+
+    monkeypatch.setattr(fonts, "has_glyph", has)
+    captions.require_letters("".join(map(chr, range(0x4E00, 0x4F00))))
+    assert len(asked) < 256 + len(FACES)
 
 
 def test_control_characters_never_reach_a_caption() -> None:
