@@ -12,7 +12,7 @@ from tests.golden import texts
 from tests.rooms.providers.test_offline_text import LIGHTHOUSE
 from tests.rooms.providers.test_recordings import SPOKEN
 from tests.worker.test_story_writing import Bench, Writer, proposal, source, targeted, task, tools
-from worker.stages import story_writing
+from worker.stages import scene_generation, story_writing
 
 ENGLISH = source(kind="text", title="Lighthouses", body=LIGHTHOUSE, attribution=None)
 
@@ -76,5 +76,5 @@ async def test_a_part_that_is_written_anew_is_held_to_it_too() -> None:
     ordered = targeted(Part.SCENE_TEXT)
     ordered = replace(ordered, draft=replace(ordered.draft, language="fr"), unit=replace(ordered.unit, scene=0))
     with pytest.raises(ProviderRefused) as refused:
-        await story_writing.perform(ordered, tools(Writer(reworded=Reworded(text=SPOKEN["pt"]))), Bench())
+        await scene_generation.perform(ordered, tools(Writer(reworded=Reworded(text=SPOKEN["pt"]))), Bench())
     assert refused.value.code == "source.language"

@@ -19,7 +19,7 @@ from reelwright.generations import (
     TransitionKind,
     Variant,
 )
-from worker.stages.briefing import rewritten
+from worker.stages.telling import retold
 
 LEAST_MS = 2000  # of a scene: shorter, and nobody has seen the picture
 
@@ -39,7 +39,7 @@ _AMOUNTS = {Tone.CALM: 0.08, Tone.SERIOUS: 0.09, Tone.WARM: 0.1, Tone.CURIOUS: 0
 async def perform(task: Assignment, tools: providers.Toolset, bench: Bench) -> Made:
     """Plan the scenes of every variant, or have the unit's one worded anew. Raises ProviderRefused, ProviderAway."""
     if task.kind is GenerationKind.REGENERATE_TARGETED:
-        made = await rewritten(task, tools)
+        made = await retold(task, tools)
         bench.progress(1.0)
         return made
     planned: list[tuple[Scene, ...]] = []

@@ -8,25 +8,23 @@ from reelwright.generations import (
     GenerationKind,
     Look,
     Made,
-    Rewritten,
     Source,
     Story,
     Written,
 )
-from worker.stages.briefing import brief_of, credit, rewritten, source_of
-from worker.stages.telling import hold_to_language
+from worker.stages.briefing import brief_of, credit, source_of
+from worker.stages.telling import hold_to_language, hold_to_letters, retold
 
 
 async def perform(task: Assignment, tools: providers.Toolset, bench: Bench) -> Made:
     """Write the variants, or a targeted part.
 
-    Raises Refusal (source.too_short), ProviderRefused (source.language among others), ProviderAway.
+    Raises Refusal (source.too_short), ProviderRefused (source.language, captions.no_letters, …), ProviderAway.
     """
     source = source_of(task)
     bench.progress(0.1)
     if task.kind is GenerationKind.REGENERATE_TARGETED:
-        made = await rewritten(task, tools)
-        hold_to_language(made.outcome.text if isinstance(made.outcome, Rewritten) else "", task, made.uses)
+        made = await retold(task, tools)
     else:
         made = await _written(task, source, tools)
     bench.progress(1.0)
@@ -40,6 +38,8 @@ async def _written(task: Assignment, source: Source, tools: providers.Toolset) -
         raise providers.ProviderAway("The text provider returned no story.")
     for story in proposed:
         hold_to_language(" ".join(beat.narration for beat in story.beats), task, uses)
+    if task.kind is not GenerationKind.SCRIPT:  # which may be edited; a reel is made of the first
+        await hold_to_letters((beat.narration for beat in proposed[0].beats), uses)
     return Made(outcome=Written(stories=tuple(_story(story, source, brief) for story in proposed)), uses=uses)
 
 

@@ -16,6 +16,7 @@ from reelwright.generations import (
 )
 from reelwright.ground.metering import Use
 from worker.stages.narrating import pitched, spoken
+from worker.stages.telling import hold_scenes_to_letters
 
 RECIPE = RECIPES[Stage.TTS_GENERATION]
 BREATH_MS = 350  # of the planned time, left silent
@@ -31,6 +32,7 @@ async def perform(task: Assignment, tools: providers.Toolset, bench: Bench) -> M
 
     Raises ProviderRefused (voice, language), ProviderAway, Outage.
     """
+    await hold_scenes_to_letters(task)
     scene, draft, voice = task.scene, task.draft, task.voice
     speech, uses = await spoken(tools, scene.narration, voice, language=draft.language)
     bench.progress(0.6)

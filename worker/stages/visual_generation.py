@@ -15,6 +15,7 @@ from reelwright.generations import (
     inputs_hash,
 )
 from worker.stages import picture_checks
+from worker.stages.telling import hold_scenes_to_letters
 
 RECIPE = RECIPES[Stage.VISUAL_GENERATION]
 MARGIN = 1.15  # of the frame's size: what zooms and pans may use up
@@ -27,6 +28,7 @@ async def perform(task: Assignment, tools: providers.Toolset, bench: Bench) -> M
 
     A later round is told what was wrong with the one before it.
     """
+    await hold_scenes_to_letters(task)
     prompt, take = task.scene.image_prompt, task.scene.take + task.unit.round
     width, height = (_even(side * MARGIN) for side in task.draft.aspect.size)
     seed = task.variant.seed_of(task.scene)

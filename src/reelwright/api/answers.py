@@ -98,10 +98,10 @@ CODES: Mapping[str, tuple[str, ...]] = {
     ),
     "delete_draft": ("draft.not_found", "draft.in_use"),
     "read_variant": ("variant.not_found",),
-    "change_variant": _EDITED,
+    "change_variant": (*_EDITED, "captions.no_letters"),
     "regenerate_variant": (*_ORDER, "request.not_found", "generation.no_such_stage", "variant.not_found"),
     "list_scenes": ("variant.not_found",),
-    "change_scene": (*_EDITED, "scene.not_found"),
+    "change_scene": (*_EDITED, "scene.not_found", "captions.no_letters"),
     "reorder_scenes": (*_EDITED, *_REPEATABLE, "scenes.order_invalid"),
     "regenerate_scene": (
         *(*_ORDER, "request.not_found", "generation.no_such_stage", "variant.not_found", "scene.not_found"),

@@ -5,6 +5,7 @@ written points at; then no run starts and no order comes in until the edit is co
 generation has made something, or is making it, of what it would change; what isn't begun reads the edited story.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,6 +42,7 @@ from reelwright.generations import (
 from reelwright.ground.errors import Kind, NotFound, Refusal
 from reelwright.ground.ids import AccountId, DraftId, VariantId
 from reelwright.ground.postgres import Database
+from reelwright.ground.versions import Versions
 from reelwright.journeys import brands, sounds
 
 _WORDS = (Stage.INGESTION, Stage.STORY_WRITING, Stage.SCENE_GENERATION)
@@ -140,7 +142,7 @@ async def change_draft(
     wanted: DraftId,
     changes: Mapping[str, object],
     *,
-    expected_version: int | None,
+    expected_version: Versions,
     db: Database,
     speech: Place | None = None,
 ) -> Draft:
@@ -183,10 +185,11 @@ async def change_story(
     wanted: VariantId,
     changes: Mapping[str, object],
     *,
-    expected_version: int | None,
+    expected_version: Versions,
     db: Database,
 ) -> Variant:
-    """Change fields of a variant's story. Raises NotFound, VariantChanged, InUse, DraftInUse, Outage."""
+    """Change fields of a variant's story. Raises NotFound, NoLetters, VariantChanged, InUse, DraftInUse, Outage."""
+    await _hold_to_letters("hook", changes)
     async with db.begin() as tx:
         return await _edited(tx, account, wanted, lambda found: with_story(found, changes), expected_version)
 
@@ -197,10 +200,11 @@ async def change_scene(
     position: int,
     changes: Mapping[str, object],
     *,
-    expected_version: int | None,
+    expected_version: Versions,
     db: Database,
 ) -> Variant:
     """Change one scene. Its claim goes where the new words no longer say it. Raises as `change_story`."""
+    await _hold_to_letters("narration", changes)
 
     def edit(found: Variant) -> Variant:
         if position >= len(found.scenes):
@@ -216,7 +220,7 @@ async def reorder(
     wanted: VariantId,
     order: Sequence[int],
     *,
-    expected_version: int | None,
+    expected_version: Versions,
     db: Database,
     request: RequestKey | None = None,
 ) -> tuple[Variant, bool]:
@@ -231,12 +235,25 @@ async def reorder(
         return moved, False
 
 
+async def _hold_to_letters(field: str, changes: Mapping[str, object]) -> None:
+    """Refuse words that captions can't show. Raises NoLetters."""
+    words = str(changes.get(field, ""))
+    if not words.isascii():  # which is always drawn
+        await asyncio.to_thread(_require_letters, words, field)
+
+
+def _require_letters(words: str, field: str) -> None:
+    from reelwright import rendering  # noqa: PLC0415 - Pillow and ffmpeg's bindings, and only for other letters
+
+    rendering.captions.require_letters(words, field=field)
+
+
 async def _edited(
     tx: AsyncConnection,
     account: AccountId,
     wanted: VariantId,
     edit: Callable[[Variant], Variant],
-    expected_version: int | None,
+    expected_version: Versions,
     *,
     moves: bool = False,
 ) -> Variant:

@@ -47,6 +47,19 @@ async def test_a_story_tells_the_look_that_its_pictures_share(
     assert (await api.get(f"/v1/drafts/{written.draft}/variants")).json()["variants"][0]["look"] == look
 
 
+@pytest.mark.parametrize(("below", "field"), [("", "hook"), ("/scenes/0", "narration")])
+async def test_what_is_said_is_edited_in_letters_that_captions_have(
+    below: str, field: str, api: httpx.AsyncClient, path: str
+) -> None:
+    refused = await api.patch(f"{path}{below}", json={field: "Say ⵣⵓⵔ."}, headers={"If-Match": '"1"'})
+    problem = refused.json()
+    assert (refused.status_code, problem["code"], problem["field"]) == (400, "captions.no_letters", field)
+    assert problem["detail"].startswith("No caption font has ⵣ ⵓ ⵔ: ")
+    assert (await api.get(path)).headers["ETag"] == '"1"'
+    shown = await api.patch(f"{path}{below}", json={field: "Señor Đỗ says: 猫 🐱 ⠿."}, headers={"If-Match": '"1"'})
+    assert shown.status_code == 200, shown.text
+
+
 async def test_a_drafts_stories_come_in_pages(api: httpx.AsyncClient, db: Database, written: WrittenDraft) -> None:
     another = await a_generation(db)
     async with db.begin() as tx:
