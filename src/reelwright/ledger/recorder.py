@@ -1,7 +1,7 @@
 """Analytics that may be late: what each account asks of the API, counted in memory and written in batches.
 
-Nothing that carries money comes this way. A process that is killed loses what it has counted since its last batch; a
-batch whose COMMIT went unanswered may be counted twice.
+Nothing that carries money comes this way. A process that is killed loses what it has counted since its last batch, a
+PostgreSQL that crashes its last half second; a batch whose COMMIT went unanswered may be counted twice.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from sqlalchemy import text
 from reelwright.ground import log, tasks, telemetry
 from reelwright.ground.errors import Outage
 from reelwright.ground.ids import AccountId
-from reelwright.ground.postgres import Database
+from reelwright.ground.postgres import LAZILY, Database, Statement, rows
 
 _log = log.logger("ledger.recorder")
 _EVERY_S = 1.0
@@ -25,13 +25,14 @@ telemetry.show(telemetry.USAGE_UNTRACKED, [REQUESTS], ["queue_full", "shutdown",
 Asked = tuple[AccountId, date, str, str]  # who, on which UTC day, which route, how it was answered
 Missed = tuple[date, str, str]  # on which UTC day, of which source, why
 
-_ADD = text(
-    """
+_ADD = Statement(
+    f"""
     INSERT INTO requests_daily AS d (account_id, day, route, outcome, requests)
-    SELECT * FROM unnest(CAST(:accounts AS uuid[]), CAST(:days AS date[]), CAST(:routes AS text[]),
-                         CAST(:outcomes AS text[]), CAST(:counts AS bigint[]))
+    SELECT asked.* FROM unnest(CAST(:accounts AS uuid[]), CAST(:days AS date[]), CAST(:routes AS text[]),
+                               CAST(:outcomes AS text[]), CAST(:counts AS bigint[])) AS asked,
+                        (SELECT {LAZILY}) AS lazily
     ON CONFLICT (account_id, day, route, outcome) DO UPDATE SET requests = d.requests + excluded.requests
-    """
+    """  # noqa: S608 - put together from constants
 )
 _MISS = text(
     """
@@ -106,10 +107,10 @@ class Recorder:
     async def _write(self, asked: dict[Asked, int], missed: dict[Missed, int]) -> None:
         async with self._db.begin() as tx:
             if asked:  # in one order, so that two processes never wait for each other
-                rows = sorted(asked.items(), key=str)
-                accounts, days, routes, outcomes = zip(*(key for key, _ in rows), strict=True)
+                counted = sorted(asked.items())
+                accounts, days, routes, outcomes = zip(*(key for key, _ in counted), strict=True)
                 values = {"accounts": [*accounts], "days": [*days], "routes": [*routes], "outcomes": [*outcomes]}
-                await tx.execute(_ADD, values | {"counts": [count for _, count in rows]})
+                await rows(tx, _ADD, values | {"counts": [count for _, count in counted]})
             for (day, source, reason), lost in sorted(missed.items()):
                 await tx.execute(_MISS, {"day": day, "source": source, "reason": reason, "lost": lost})
 
