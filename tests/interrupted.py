@@ -110,7 +110,7 @@ async def repainted(story: redoing.Redoing) -> None:
     told = await story.variant()
     drawn = re.sub(r"seed: \d+", "seed: 4242", told.scenes[1].image_prompt)
     wish = {"image_prompt": drawn}
-    await editing.change_scene(story.account.id, told.id, 1, wish, expected_version=told.version, db=story.room.db)
+    await editing.change_scene(story.account.id, told.id, 1, wish, expected_version={told.version}, db=story.room.db)
 
 
 async def ordered(story: redoing.Redoing) -> GenerationId:

@@ -209,13 +209,13 @@ async def _prompt(redoing: Redoing, told: Variant) -> None:
 
 async def _change(redoing: Redoing, told: Variant, **changes: object) -> None:
     await editing.change_scene(
-        redoing.account.id, told.id, 1, changes, expected_version=told.version, db=redoing.room.db
+        redoing.account.id, told.id, 1, changes, expected_version={told.version}, db=redoing.room.db
     )
 
 
 async def _turn(redoing: Redoing, told: Variant) -> None:
     order = [*range(1, len(told.scenes)), 0]
-    await editing.reorder(redoing.account.id, told.id, order, expected_version=told.version, db=redoing.room.db)
+    await editing.reorder(redoing.account.id, told.id, order, expected_version={told.version}, db=redoing.room.db)
 
 
 async def _style(redoing: Redoing, _told: Variant) -> None:

@@ -38,7 +38,9 @@ async def reels(db: Database, room: Workroom, studio: Workshop) -> Reels:
 
 async def edit(reels: Reels, scene: int, **changes: object) -> None:
     found = await reels.variant()
-    await editing.change_scene(reels.account.id, found.id, scene, changes, expected_version=found.version, db=reels.db)
+    await editing.change_scene(
+        reels.account.id, found.id, scene, changes, expected_version={found.version}, db=reels.db
+    )
 
 
 async def deliver_until(reels: Reels, *stages: Stage) -> None:
@@ -135,7 +137,7 @@ async def test_an_edit_waits_for_an_order_that_is_just_being_written(
 async def test_many_edits_at_once_each_count_once(reels: Reels) -> None:
     found = await reels.variant()
 
-    async def change(title: str, version: int | None) -> Any:
+    async def change(title: str, version: set[int] | None) -> Any:
         return await editing.change_story(
             reels.account.id, found.id, {"title": title}, expected_version=version, db=reels.db
         )
@@ -143,7 +145,7 @@ async def test_many_edits_at_once_each_count_once(reels: Reels) -> None:
     bare = await asyncio.gather(*(change(f"Title {n}", None) for n in range(4)))
     assert sorted(told.version for told in bare) == [found.version + n for n in range(1, 5)]
     last = found.version + 4
-    told = await asyncio.gather(*(change(f"Again {n}", last) for n in range(4)), return_exceptions=True)
+    told = await asyncio.gather(*(change(f"Again {n}", {last}) for n in range(4)), return_exceptions=True)
     assert sorted(type(answer).__name__ for answer in told) == ["Variant"] + ["VariantChanged"] * 3
     assert all(isinstance(answer, VariantChanged) or answer.version == last + 1 for answer in told)
 

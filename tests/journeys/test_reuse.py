@@ -71,7 +71,9 @@ async def charged(db: Database, generation: GenerationId) -> tuple[list[str], in
 
 async def change(reels: Reels, scene: int, **changes: object) -> None:
     found = await reels.variant()
-    await editing.change_scene(reels.account.id, found.id, scene, changes, expected_version=found.version, db=reels.db)
+    await editing.change_scene(
+        reels.account.id, found.id, scene, changes, expected_version={found.version}, db=reels.db
+    )
 
 
 async def quote(reels: Reels) -> int:

@@ -13,6 +13,7 @@ from litestar.params import FromPath
 from litestar.response import Stream
 
 from reelwright.accounts import Account
+from reelwright.api.versions import is_had
 from reelwright.generations import THUMBNAILS, ArtefactKind
 from reelwright.ground.errors import NotFound
 from reelwright.ground.ids import GenerationId
@@ -80,7 +81,7 @@ def served(
         "Content-Disposition": disposition(name),
         **(more_headers or {}),
     }
-    if etag in {tag.strip() for tag in request.headers.get("if-none-match", "").split(",")}:
+    if is_had(request.headers.get("if-none-match"), etag):
         return Response(None, status_code=304, headers=headers)
     asked = request.headers.get("range")
     if request.headers.get("if-range", etag) != etag:

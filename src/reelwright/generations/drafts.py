@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, func, literal, select, tuple_, update
+from sqlalchemy import exists, func, literal, select, true, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,6 +15,7 @@ from reelwright.generations.model import Aspect, Draft, Platform, SourceForm, To
 from reelwright.generations.tables import DRAFTS, GENERATIONS, VARIANTS
 from reelwright.ground.errors import Kind, NotFound, Refusal
 from reelwright.ground.ids import AccountId, DraftId, GenerationId, VariantId
+from reelwright.ground.versions import Versions, meant_for
 
 _COLUMNS = [column for column in DRAFTS.c if column.name != "deleted_at"]
 _EDITABLE = frozenset(
@@ -74,7 +75,7 @@ class Drafts:
         draft_id: DraftId,
         changes: Mapping[str, object],
         *,
-        expected_version: int | None = None,
+        expected_version: Versions = None,
     ) -> Draft:
         """Change fields and return the draft as it is now, one version on.
 
@@ -87,7 +88,7 @@ class Drafts:
         edit = (
             update(DRAFTS)
             .where(*self._own(account_id, draft_id))
-            .where(DRAFTS.c.version == func.coalesce(expected_version, DRAFTS.c.version))
+            .where(true() if expected_version is None else DRAFTS.c.version.in_(expected_version))
             .values(**changes, version=DRAFTS.c.version + 1, updated_at=func.now())
             .returning(*_COLUMNS)
         )
@@ -99,7 +100,7 @@ class Drafts:
         present = await self.get(account_id, draft_id)
         if present is None:
             raise NotFound("There is no such draft.", code="draft.not_found")
-        if expected_version not in {None, present.version}:
+        if not meant_for(present.version, expected_version):
             raise DraftChanged(
                 "The draft was changed meanwhile: read it again and repeat your change.",
                 extra={"version": present.version},

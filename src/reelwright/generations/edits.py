@@ -14,6 +14,7 @@ from reelwright.generations.tables import DRAFTS, SCENES, VARIANTS
 from reelwright.ground.claims import supports
 from reelwright.ground.errors import Kind, NotFound, Refusal
 from reelwright.ground.ids import AccountId, DraftId, GenerationId, VariantId
+from reelwright.ground.versions import Versions, meant_for
 
 _Told = TypeVar("_Told", Scene, Beat)
 
@@ -107,14 +108,14 @@ class Edits:
             raise NotFound("There is no such variant.", code="variant.not_found")
         return Belonging(draft_id=DraftId(row.draft_id), generation_id=GenerationId(row.generation_id))
 
-    async def read(self, account_id: AccountId, variant_id: VariantId, *, expected_version: int | None) -> Variant:
+    async def read(self, account_id: AccountId, variant_id: VariantId, *, expected_version: Versions) -> Variant:
         """Lock the variant, against writers that are at work on it, and return it. Raises NotFound, VariantChanged."""
         locked = select(VARIANTS.c.id).where(VARIANTS.c.id == variant_id).with_for_update(key_share=True)
         await self.session.execute(locked)
         found = await Variants(session=self.session).get(account_id, variant_id)
         if found is None:
             raise NotFound("There is no such variant.", code="variant.not_found")
-        if expected_version not in {None, found.version}:
+        if not meant_for(found.version, expected_version):
             raise VariantChanged(
                 "The story was changed meanwhile: read it again and repeat your change.",
                 extra={"version": found.version},

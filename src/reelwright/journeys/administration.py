@@ -23,6 +23,7 @@ from reelwright.ground import log
 from reelwright.ground.errors import Kind, NotFound, Refusal
 from reelwright.ground.ids import AccountId
 from reelwright.ground.postgres import Database
+from reelwright.ground.versions import Versions, meant_for
 from reelwright.journeys import allowances, plans
 from reelwright.journeys.allowances import Allowance
 from reelwright.journeys.auditing import audited
@@ -76,7 +77,7 @@ async def set_plan(
     db: Database,
     gate: Gate,
     now: datetime,
-    expected_version: int | None = None,
+    expected_version: Versions = None,
 ) -> Account:
     """Give an account another plan of its own, and what it allows this month more; what it used stays used.
 
@@ -136,7 +137,7 @@ async def grant_boost(
 
 
 async def set_demo(
-    account_id: AccountId, *, demo: bool, by: Account, db: Database, expected_version: int | None = None
+    account_id: AccountId, *, demo: bool, by: Account, db: Database, expected_version: Versions = None
 ) -> Account:
     """Make an account a demo, never charged, granted or tracked, or one no longer.
 
@@ -150,8 +151,8 @@ async def set_demo(
     return account
 
 
-def _as_expected(account: Account, version: int | None) -> Account:
-    if version not in {None, version_of(account)}:
+def _as_expected(account: Account, expected: Versions) -> Account:
+    if not meant_for(version_of(account), expected):
         raise AccountChanged("Somebody changed this account since you read it: read it again.")
     return account
 

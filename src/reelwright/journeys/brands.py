@@ -15,6 +15,7 @@ from reelwright.generations import Brand, Corner, Draft, Drafts, Generation, Kit
 from reelwright.ground.errors import Refusal
 from reelwright.ground.ids import AccountId, fresh
 from reelwright.ground.postgres import Database
+from reelwright.ground.versions import Versions, meant_for
 from reelwright.library import BrandKit, BrandKits, LogoFile, Media, MediaKind, MediaUnknown
 from reelwright.schedules import Schedules
 
@@ -70,7 +71,7 @@ async def read(account: AccountId, kit_id: UUID, *, db: Database) -> BrandKit:
 
 
 async def change(
-    account: AccountId, kit_id: UUID, changes: Mapping[str, object], *, expected_version: int | None, db: Database
+    account: AccountId, kit_id: UUID, changes: Mapping[str, object], *, expected_version: Versions, db: Database
 ) -> BrandKit:
     """Change a kit; what was ordered with it keeps what it was then.
 
@@ -79,7 +80,7 @@ async def change(
     async with db.begin() as tx:
         kits = BrandKits(tx, account)
         found = await kits.lock(kit_id)
-        if expected_version not in {None, found.version}:
+        if not meant_for(found.version, expected_version):
             raise library.KitChanged(
                 "The brand kit was changed meanwhile: read it again and repeat your change.",
                 extra={"version": found.version},

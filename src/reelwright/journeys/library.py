@@ -22,6 +22,7 @@ from reelwright.ground import log
 from reelwright.ground.errors import Kind, NotFound, Refusal
 from reelwright.ground.ids import AccountId, GenerationId, VariantId, fresh
 from reelwright.ground.postgres import Database
+from reelwright.ground.versions import Versions
 from reelwright.library import (
     Asset,
     AssetFilter,
@@ -179,7 +180,7 @@ async def asset(account: AccountId, asset_id: UUID, *, db: Database) -> Asset:
 
 
 async def change(
-    account: AccountId, asset_id: UUID, changes: Mapping[str, object], *, expected_version: int | None, db: Database
+    account: AccountId, asset_id: UUID, changes: Mapping[str, object], *, expected_version: Versions, db: Database
 ) -> Asset:
     """Change title, platform, tags or status. Raises AssetUnknown, AssetChanged."""
     async with db.begin() as tx:

@@ -10,6 +10,7 @@ from reelwright.accounts import Account
 from reelwright.admission import Place
 from reelwright.ground.errors import Kind, NotFound, Outage, Refusal
 from reelwright.ground.postgres import Database
+from reelwright.ground.versions import Versions, meant_for
 from reelwright.journeys.auditing import audited
 from reelwright.journeys.ordering import Terms
 from reelwright.providers import Doing, Offer
@@ -67,7 +68,7 @@ async def switch(
     by: Account,
     db: Database,
     terms: Terms,
-    expected_version: int | None = None,
+    expected_version: Versions = None,
 ) -> list[Offered]:
     """Switch a provider, or one model of it, on or off for new calls, and return the provider's models as they are now.
 
@@ -91,7 +92,7 @@ def version_of(models: Iterable[Offer]) -> int:
     return int(any(offer.enabled for offer in models))
 
 
-def _as_expected(offers: Iterable[Offer], provider: str, model: str | None, version: int | None) -> None:
+def _as_expected(offers: Iterable[Offer], provider: str, model: str | None, expected: Versions) -> None:
     its = [offer for offer in offers if offer.provider == provider and model in {None, offer.model}]
-    if its and version not in {None, version_of(its)}:
+    if its and not meant_for(version_of(its), expected):
         raise ProviderChanged("Somebody switched it since you read it: read it again.")

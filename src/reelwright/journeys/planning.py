@@ -12,6 +12,7 @@ from reelwright.generations import Aspect, CaptionStyle, Draft, GenerationKind, 
 from reelwright.ground.errors import Kind, Refusal
 from reelwright.ground.ids import AccountId, DraftId, GenerationId, ScheduleId
 from reelwright.ground.postgres import Database
+from reelwright.ground.versions import Versions, meant_for
 from reelwright.journeys.ordering import BATCH, Order, prepare
 from reelwright.schedules import Making, Schedule, ScheduleRun, ScheduleRuns, Schedules, ScheduleState, Wanted
 
@@ -97,7 +98,7 @@ async def change(
     wished: ScheduleId,
     changed: Callable[[Wanted], Wanted],
     *,
-    expected_version: int | None = None,
+    expected_version: Versions = None,
     db: Database,
     now: datetime,
 ) -> Schedule:
@@ -109,7 +110,7 @@ async def change(
     async with db.begin() as tx:
         kept = Schedules(session=tx)
         found = await kept.lock(account.id, wished)
-        if expected_version not in {None, found.version}:
+        if not meant_for(found.version, expected_version):
             raise ScheduleChanged(
                 "The schedule was changed meanwhile: read it again and repeat your change.",
                 extra={"version": found.version},

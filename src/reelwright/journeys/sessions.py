@@ -22,6 +22,7 @@ from reelwright.ground import log
 from reelwright.ground.errors import Kind, NotFound, Refusal
 from reelwright.ground.ids import AccountId
 from reelwright.ground.postgres import Database
+from reelwright.ground.versions import Versions, meant_for
 from reelwright.journeys import attempts
 
 _log = log.logger("journeys.sessions")
@@ -126,7 +127,7 @@ async def change_password(
     *,
     current: str,
     password: str,
-    expected: int | None,
+    expected: Versions,
     passwords: Passwords,
     gate: Gate,
     db: Database,
@@ -139,7 +140,7 @@ async def change_password(
     """
     account = caller.account
     before = await proven(account, current, passwords=passwords, gate=gate, db=db, now=now)
-    if expected is not None and expected != before.version:
+    if not meant_for(before.version, expected):
         raise AccountChanged("Your account was changed meanwhile: read it again.", field="If-Match")
     known = await passwords.hashed(password, email=account.email)
     async with db.begin() as tx:

@@ -13,6 +13,7 @@ from reelwright.admission import Gate, Place
 from reelwright.ground.errors import Kind, NotFound, Refusal
 from reelwright.ground.ids import AccountId, derived, fresh
 from reelwright.ground.postgres import Database
+from reelwright.ground.versions import Versions, meant_for
 from reelwright.journeys import sounds
 from reelwright.library import SoundJob, SoundJobs, VoiceChanged, Voiced, VoiceProfile, Voices
 from reelwright.providers import BuiltInVoice
@@ -93,7 +94,7 @@ async def change(
     changes: Mapping[str, object],
     speech: Place | None,
     *,
-    expected_version: int | None,
+    expected_version: Versions,
     db: Database,
 ) -> Shown:
     """Change one of the account's own. Raises NotFound, VoiceChanged, VoiceUnknown, Outage."""
@@ -110,7 +111,7 @@ async def remove(account: AccountId, voice_id: UUID, *, db: Database) -> None:
 
 
 async def make_default(
-    account: AccountId, voice_id: UUID, speech: Place | None, *, expected_version: int | None, db: Database
+    account: AccountId, voice_id: UUID, speech: Place | None, *, expected_version: Versions, db: Database
 ) -> Shown:
     """Let `default` mean this voice from now on. One that comes with the provider has the version 0.
 
@@ -118,7 +119,7 @@ async def make_default(
     """
     async with db.begin() as tx:
         found = await _read(tx, account, voice_id, speech)
-        if expected_version not in {None, found.version}:
+        if not meant_for(found.version, expected_version):
             raise VoiceChanged("Somebody changed this voice since you read it: read it again.")
         if found.profile is not None:
             await Voices(tx, account).make_default(profile=found.profile.id)

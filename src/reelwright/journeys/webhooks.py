@@ -12,6 +12,7 @@ from reelwright.ground.errors import Kind, Refusal
 from reelwright.ground.ids import AccountId, fresh
 from reelwright.ground.postgres import Database
 from reelwright.ground.sealing import Seal
+from reelwright.ground.versions import Versions
 from reelwright.notices import Delivery, Endpoint, EndpointChange, EndpointDisabled, Endpoints, Reach, Wanted
 
 _log = log.logger("journeys.webhooks")
@@ -71,7 +72,7 @@ async def change(
     *,
     reach: Reach,
     db: Database,
-    expected_version: int | None = None,
+    expected_version: Versions = None,
 ) -> Endpoint:
     """Change one. Raises NotFound, AddressRefused, EventUnknown, EndpointChanged."""
     async with db.begin() as tx:
@@ -151,7 +152,7 @@ async def choose(
     chosen: Mapping[notices.Kind, Mapping[str, bool]],
     *,
     db: Database,
-    expected_version: int | None = None,
+    expected_version: Versions = None,
 ) -> dict[notices.Kind, Wanted]:
     """Change how some kinds go out, `mail` or `webhook` or both, and return all. Raises PreferencesChanged, Outage."""
     async with db.begin() as tx:

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.ground.ids import AccountId
 from reelwright.ground.postgres import Statement, rows
+from reelwright.ground.versions import Versions, meant_for
 from reelwright.library.model import (
     Asset,
     AssetChanged,
@@ -143,7 +144,7 @@ class Assets:
         [row] = await rows(self.session, statement, values)
         return _page.decode(row["page"] or "[]")
 
-    async def change(self, asset_id: UUID, changes: Mapping[str, object], *, expected_version: int | None) -> Asset:
+    async def change(self, asset_id: UUID, changes: Mapping[str, object], *, expected_version: Versions) -> Asset:
         """Change title, platform, tags or status and return the asset as it is now, one version on.
 
         Raises AssetUnknown, AssetChanged (where the version isn't the expected one).
@@ -151,7 +152,7 @@ class Assets:
         if unknown := changes.keys() - _EDITABLE:
             raise ValueError(f"not editable: {sorted(unknown)}")
         present = await self._get(asset_id, lock=True)
-        if expected_version not in {None, present.version}:
+        if not meant_for(present.version, expected_version):
             sentence = "The asset was changed meanwhile: read it again and repeat your change."
             raise AssetChanged(sentence, extra={"version": present.version})
         new = replace(present, **changes)  # type: ignore[arg-type] - the names were checked above, the door's types too

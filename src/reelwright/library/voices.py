@@ -7,13 +7,14 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import func, select, text, tuple_, update
+from sqlalchemy import func, select, text, true, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.ground.errors import Kind, NotFound, Refusal
 from reelwright.ground.ids import AccountId
 from reelwright.ground.postgres import Statement, rows
+from reelwright.ground.versions import Versions
 from reelwright.library.sound_tables import PROFILES
 
 MOST_PROFILES = 20
@@ -114,13 +115,13 @@ class Voices:
         return [_profile(row) for row in (await self.session.execute(query)).mappings()]
 
     async def change(
-        self, profile_id: UUID, changes: Mapping[str, object], *, expected_version: int | None
+        self, profile_id: UUID, changes: Mapping[str, object], *, expected_version: Versions
     ) -> VoiceProfile:
         """Change one and return it, one version on. Raises NotFound, VoiceChanged."""
         edit = (
             update(PROFILES)
             .where(*self._own(profile_id))
-            .where(PROFILES.c.version == func.coalesce(expected_version, PROFILES.c.version))
+            .where(true() if expected_version is None else PROFILES.c.version.in_(expected_version))
             .values(**changes, version=PROFILES.c.version + 1, updated_at=func.clock_timestamp())
             .returning(*_COLUMNS)
         )

@@ -17,6 +17,7 @@ from reelwright.ground.errors import Kind as RefusalKind
 from reelwright.ground.errors import NotFound, Refusal
 from reelwright.ground.ids import AccountId, fresh
 from reelwright.ground.log import logger
+from reelwright.ground.versions import Versions
 from reelwright.notices.model import EVENTS, Endpoint
 
 _log = logger(__name__)
@@ -181,7 +182,7 @@ class Endpoints:
         return _found((await self.session.execute(_GET, self._named(endpoint))).mappings().one_or_none())
 
     async def change(
-        self, endpoint: UUID, change: EndpointChange, *, reach: Reach, expected_version: int | None = None
+        self, endpoint: UUID, change: EndpointChange, *, reach: Reach, expected_version: Versions = None
     ) -> Endpoint:
         """Change one; what waits for a disabled one is given up.
 
@@ -189,7 +190,7 @@ class Endpoints:
         """
         if expected_version is not None:
             present = _found((await self.session.execute(_LOCK, self._named(endpoint))).mappings().one_or_none())
-            if present.version != expected_version:
+            if present.version not in expected_version:
                 raise EndpointChanged(
                     "The endpoint was changed meanwhile: read it again.",
                     field="If-Match",

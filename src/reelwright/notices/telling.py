@@ -12,6 +12,7 @@ from reelwright.ground.errors import Kind as RefusalKind
 from reelwright.ground.errors import Refusal
 from reelwright.ground.ids import AccountId, fresh
 from reelwright.ground.postgres import Statement, rows
+from reelwright.ground.versions import Versions
 from reelwright.notices.model import CHOOSABLE, Kind, Wanted, version_of
 from reelwright.notices.tables import PASSING
 
@@ -158,7 +159,7 @@ async def choose(
     account_id: AccountId,
     chosen: Mapping[Kind, Mapping[str, bool]],
     *,
-    expected_version: int | None = None,
+    expected_version: Versions = None,
 ) -> dict[Kind, Wanted]:
     """Remember how these kinds shall go out, by `mail` or `webhook` or both, and return all. Raises PreferencesChanged.
 
@@ -167,7 +168,7 @@ async def choose(
     await tx.execute(_LOCKED, {"account": str(account_id)})
     if expected_version is not None:
         present = preferences_version(await preferences(tx, account_id))
-        if present != expected_version:
+        if present not in expected_version:
             raise PreferencesChanged(
                 "Your preferences were changed meanwhile: read them again.",
                 field="If-Match",

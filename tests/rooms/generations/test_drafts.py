@@ -39,7 +39,7 @@ async def test_another_account_sees_and_changes_nothing(db: Database) -> None:
         assert await drafts.get(other, kept.id) is None
         for whose, which in ((other, kept.id), (owner, DraftId(uuid4()))):
             with pytest.raises(NotFound):
-                await drafts.patch(whose, which, {"topic": "mine now"}, expected_version=1)
+                await drafts.patch(whose, which, {"topic": "mine now"}, expected_version={1})
         assert (await drafts.get(owner, kept.id)).topic == kept.topic
 
 
@@ -58,7 +58,7 @@ async def test_an_edit_moves_the_version_on(db: Database) -> None:
         owner = await made.account(tx)
         kept = await made.draft(tx, owner)
         changes = {"topic": None, "source_url": "https://example.com/a", "tone": Tone.WARM, "duration_s": 45}
-        edited = await Drafts(session=tx).patch(owner, kept.id, changes, expected_version=1)
+        edited = await Drafts(session=tx).patch(owner, kept.id, changes, expected_version={1})
         assert edited == await Drafts(session=tx).get(owner, kept.id)
         assert (await Drafts(session=tx).patch(owner, kept.id, {"music": "none"})).version == 3
     assert (edited.topic, edited.source_url, edited.tone, edited.duration_s, edited.version) == (
@@ -74,7 +74,7 @@ async def test_of_two_edits_of_one_version_the_second_is_told(db: Database) -> N
     async def edit(topic: str) -> str:
         try:
             async with db.begin() as tx:
-                await Drafts(session=tx).patch(owner, kept.id, {"topic": topic}, expected_version=1)
+                await Drafts(session=tx).patch(owner, kept.id, {"topic": topic}, expected_version={1})
         except DraftChanged as changed:
             return f"{changed.kind} {changed.code} {changed.extra}"
         return "edited"

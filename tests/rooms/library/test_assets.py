@@ -79,13 +79,13 @@ async def test_all_that_is_wanted_must_be_there(db: Database, account: AccountId
 async def test_what_was_edited_is_found_by_what_it_is_now(db: Database, account: AccountId) -> None:
     asset = await saved(db, account, "Before", tags=("old",))
     async with db.begin() as tx:
-        changed = await Assets(tx, account).change(asset, {"title": "After", "tags": ("new",)}, expected_version=1)
+        changed = await Assets(tx, account).change(asset, {"title": "After", "tags": ("new",)}, expected_version={1})
     assert (changed.title, changed.tags, changed.version) == ("After", ("new",), 2)
     assert await found(db, account, q="before") == await found(db, account, tags=("old",)) == []
     assert await found(db, account, q="after", tags=("new",)) == ["After"]
     with pytest.raises(AssetChanged) as late:
         async with db.begin() as tx:
-            await Assets(tx, account).change(asset, {"title": "Late"}, expected_version=1)
+            await Assets(tx, account).change(asset, {"title": "Late"}, expected_version={1})
     assert late.value.extra == {"version": 2}
 
 
