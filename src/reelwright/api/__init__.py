@@ -16,6 +16,7 @@ from reelwright.api.auth import (
     step_up,
     verify_address,
 )
+from reelwright.api.bodies import TypedRequest
 from reelwright.api.brand_kits import (
     add_brand_kit,
     change_brand_kit,
@@ -130,6 +131,7 @@ __all__ = [
 v1 = Router(
     path="/v1",
     middleware=[let_in],
+    request_class=TypedRequest,
     before_request=body_understood,
     dependencies={"account": account_of, "caller": caller_of, "cursors": cursors_of, "again": again_of},
     route_handlers=[

@@ -6,7 +6,6 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
-import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ExceptionHandlersMap
@@ -14,6 +13,7 @@ from litestar.types import ExceptionHandlersMap
 from reelwright.admission import NotAdmitted
 from reelwright.api.arriving import HungUp
 from reelwright.api.limits import headers_of_refusal
+from reelwright.api.misfits import misfit
 from reelwright.api.problem_types import TYPES, title_of, uri_of
 from reelwright.ground import log
 from reelwright.ground.errors import Kind, Outage, Refusal
@@ -112,23 +112,8 @@ def _invalid(request: Request[Any, Any, Any], error: ValidationException) -> Res
     )
     first = found[0] if found else {}
     message = str(first.get("message") or error.detail)
-    field = str(first.get("key") or "") or None
-    if field == "data":
-        field = None
-    return document(
-        request, status=400, code="request.invalid", detail=_sentence(message, field), field=field or _named_in(message)
-    )
-
-
-def _named_in(message: str) -> str | None:
-    """Return the field a msgspec message quotes in backticks, as in: Object contains unknown field `x`."""
-    parts = message.split("`")
-    return parts[1].removeprefix("$.") if "field" in parts[0] and len(parts) > 2 else None  # noqa: PLR2004 - one quotation
-
-
-def _sentence(message: str, field: str | None) -> str:
-    text = message.split(" - at `", maxsplit=1)[0].rstrip(".")
-    return f"{field}: {text}." if field else f"{text}."
+    sentence, field = misfit(message, str(first.get("key") or "") or None)
+    return document(request, status=400, code="request.invalid", detail=sentence, field=field)
 
 
 def _http(request: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, object]]:
@@ -152,11 +137,8 @@ def _broken(request: Request[Any, Any, Any], error: Exception) -> Response[dict[
     )
 
 
-def _unreadable(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, object]]:
-    """Answer JSON that no parser of ours can hold: nested without end, or integers beyond 64 bits."""
-    return document(
-        request, status=400, code="request.invalid", detail=f"The body can't be read: {type(error).__name__}."
-    )
+def _endless(request: Request[Any, Any, Any], _error: RecursionError) -> Response[dict[str, object]]:
+    return document(request, status=400, code="request.invalid", detail="The body is nested too deeply.")
 
 
 def _hung_up(request: Request[Any, Any, Any], _error: HungUp) -> Response[dict[str, object]]:
@@ -171,8 +153,6 @@ HANDLERS: ExceptionHandlersMap = {
     Outage: _away,
     ValidationException: _invalid,
     HTTPException: _http,
-    msgspec.MsgspecError: _unreadable,
-    RecursionError: _unreadable,
-    UnicodeDecodeError: _unreadable,
+    RecursionError: _endless,
     Exception: _broken,
 }

@@ -167,7 +167,8 @@ async def test_s40_parts_without_number_are_refused_quickly(api: httpx.AsyncClie
 
 
 async def test_s42_a_length_that_is_none_is_400(api: httpx.AsyncClient, db: Database) -> None:
-    for value in ("1e9", "-1", "0", "1.5", "true", '"x"', "NaN", "Infinity", "1e400", "null", "[30]"):
+    no_numbers = ('"30"', '"3e1"', '"true"', '"null"', '"x"', "true", "null", "[30]")
+    for value in (*no_numbers, "1e9", "-1", "0", "1.5", "NaN", "Infinity", "1e400"):
         body = f'{{"topic":"Cats","duration_s":{value}}}'.encode()
         answer = await api.post("/v1/create", content=body, headers=KEY | JSON)
         assert answer.status_code == 400, (value, answer.text)
