@@ -254,7 +254,9 @@ async def test_another_source_begins_from_its_start(db: Database, gate: Gate, ac
     desk = a_desk(db, gate, PageFetcher(near).feed)
     await tick(desk, NINE)
     other = Feed(url=pages.url("/other"))
-    await planning.change(account, schedule, lambda before: replace(before, source=other), db=db, now=NINE)
+    await planning.change(
+        account, schedule, lambda before: replace(before, source=other), db=db, terms=desk.terms, now=NINE
+    )
     await tick(desk, NINE + DAY)
     assert [run.topic for run in await runs_of(db, schedule)] == ["Second", "Second"]
 

@@ -12,7 +12,7 @@ from litestar.types.empty import Empty
 from reelwright.api.idempotency import marked, unkept
 from reelwright.api.operations import Operation
 
-_SOUND = ("voice.unknown", "music.unknown", "music.not_ready", "brand_kit.unknown")
+_SOUND = ("voice.unknown", "voice.language_unsupported", "music.unknown", "music.not_ready", "brand_kit.unknown")
 _CHOSEN = ("voice.unknown", "music.unknown", "brand_kit.unknown")
 _KIT = ("brand_kit.font_unknown", "brand_kit.contrast", "brand_kit.logo_not_a_picture", "media.not_found")
 _ORDER = (
@@ -174,7 +174,10 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "change_voice": ("voice.not_found", "voice.changed", "voice.unknown"),
     "delete_voice": ("voice.not_found",),
     "set_default_voice": ("voice.not_found", "voice.changed"),
-    "preview_voice": ("voice.not_found", "voice.unknown", "voice.too_many_previews", "sound.not_ready"),
+    "preview_voice": (
+        *("voice.not_found", "voice.unknown", "voice.language_unsupported", "voice.too_many_previews"),
+        "sound.not_ready",
+    ),
     "play_preview": ("sound.not_ready", "request.range", "storage.not_found", "storage.unavailable"),
     "add_music": (*_REPEATABLE, "media.not_found", "music.not_audio", "music.too_many"),
     "read_music": ("music.not_found",),

@@ -24,6 +24,7 @@ from reelwright.ground import clock
 from reelwright.ground.ids import GenerationId, ScheduleId
 from reelwright.ground.postgres import Database
 from reelwright.journeys import planning
+from reelwright.journeys.ordering import Terms
 from reelwright.providers import checked_url
 from reelwright.schedules import (
     Budget,
@@ -60,8 +61,7 @@ class BudgetBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
     def budget(self) -> Budget:
         """Return it in micro-credits. Raises BadField."""
-        most = self.credits_month
-        micro = None if most is None else whole_micro(most, field="budget")
+        micro = None if self.credits_month is None else whole_micro(self.credits_month, field="budget")
         return Budget(runs_month=self.runs_month, micro_month=micro)
 
 
@@ -206,6 +206,7 @@ async def create_schedule(
     data: JSONBody[ScheduleBody],
     account: NamedDependency[Account],
     db: NamedDependency[Database],
+    terms: NamedDependency[Terms],
     allowlist: NamedDependency[frozenset[str]],
     *,
     key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,  # noqa: ARG001 - for OpenAPI: key_of reads them all
@@ -218,6 +219,7 @@ async def create_schedule(
         fingerprint=sha256(msgspec.json.encode(data, order="deterministic")).digest(),
         account=account,
         db=db,
+        terms=terms,
         now=now,
     )
     headers = etag(made.version) | {"Location": f"/v1/schedules/{made.id}"}
@@ -249,7 +251,8 @@ async def read_schedule(
     schedule_id: FromPath[ScheduleId], account: NamedDependency[Account], db: NamedDependency[Database]
 ) -> Response[ScheduleView]:
     """Return a schedule with its next due time and its statistics; the ETag names what its owner wants of it."""
-    return _versioned(await planning.read(account.id, schedule_id, db=db))
+    found = await planning.read(account.id, schedule_id, db=db)
+    return Response(_view(found), headers=etag(found.version))
 
 
 @patch("/schedules/{schedule_id:uuid}", summary="Change a schedule", tags=["schedules"])
@@ -258,6 +261,7 @@ async def change_schedule(
     data: JSONBody[ScheduleChange],
     account: NamedDependency[Account],
     db: NamedDependency[Database],
+    terms: NamedDependency[Terms],
     allowlist: NamedDependency[frozenset[str]],
     if_match: IfMatch = None,
 ) -> Response[ScheduleView]:
@@ -274,9 +278,10 @@ async def change_schedule(
         lambda before: data.changed(before, allowlist=allowlist, now=now),
         expected_version=expected(if_match),
         db=db,
+        terms=terms,
         now=now,
     )
-    return _versioned(changed)
+    return Response(_view(changed), headers=etag(changed.version))
 
 
 @delete("/schedules/{schedule_id:uuid}", summary="Delete a schedule", tags=["schedules"])
@@ -346,10 +351,6 @@ def _checked(source: Source, allowlist: frozenset[str]) -> Source:
             return Template(template=plain(source.template, field="source") or "")
         case Feed():
             return Feed(url=checked_url(source.url, allowlist), only_new=source.only_new)
-
-
-def _versioned(found: Schedule) -> Response[ScheduleView]:
-    return Response(_view(found), headers=etag(found.version))
 
 
 def _view(found: Schedule) -> ScheduleView:

@@ -203,7 +203,8 @@ async def prepare(
     """Read draft, variant and prices, and refuse what the plan lacks or what isn't there.
 
     `places` say who would do a render's work now: what they made before of the same inputs is in no price.
-    Raises PlanLacksIt, PriceChanged, NotFound, NoSuchStop, VoiceUnknown, MusicUnknown, MusicNotReady, KitUnknown.
+    Raises PlanLacksIt, PriceChanged, NotFound, NoSuchStop, VoiceUnknown, MusicUnknown, MusicNotReady, LanguageUnspoken,
+    KitUnknown.
     """
     check_stop(order.kind, order.pause_after)
     if order.counted:
@@ -238,15 +239,18 @@ async def _sound(
 ) -> Sound | None:
     """Return what the order will sound like: as the failed one that it goes on from, else as the draft says just now.
 
-    A stored draft may name what is gone where nothing is to be heard. Raises VoiceUnknown, MusicUnknown, MusicNotReady.
+    A stored draft may name what is gone where nothing is to be heard, and any draft a language that nobody speaks.
+    Raises VoiceUnknown, MusicUnknown, MusicNotReady, LanguageUnspoken.
     """
     if order.resumes:
         failed = await Generations(session=tx).get(draft.account_id, order.resumes)
         return None if failed is None else msgspec.convert(failed.sound or {}, Sound)
+    silent = Stage.TTS_GENERATION not in pipeline.stages(order.kind) and order.part is not Part.SCENE_VOICE
+    if not silent:
+        sounds.check_language(draft.language, speech)
     try:
         return await sounds.chosen(tx, draft, speech, known=known)
     except Refusal:
-        silent = Stage.TTS_GENERATION not in pipeline.stages(order.kind) and order.part is not Part.SCENE_VOICE
         if order.existing and silent:
             return None
         raise

@@ -13,7 +13,7 @@ from reelwright.ground.errors import Kind, Refusal
 from reelwright.ground.ids import AccountId, DraftId, GenerationId, ScheduleId
 from reelwright.ground.postgres import Database
 from reelwright.ground.versions import Versions, meant_for
-from reelwright.journeys.ordering import BATCH, Order, prepare
+from reelwright.journeys.ordering import BATCH, Order, Terms, prepare
 from reelwright.schedules import Making, Schedule, ScheduleRun, ScheduleRuns, Schedules, ScheduleState, Wanted
 
 BY_OWNER = "schedule.paused_by_owner"
@@ -45,7 +45,7 @@ class HasEnded(Refusal):
 
 
 async def create(
-    wanted: Wanted, *, key: str, fingerprint: bytes, account: Account, db: Database, now: datetime
+    wanted: Wanted, *, key: str, fingerprint: bytes, account: Account, db: Database, terms: Terms, now: datetime
 ) -> tuple[Schedule, bool]:
     """Make a schedule; return it, and whether this key had made it before.
 
@@ -56,7 +56,7 @@ async def create(
         kept = Schedules(session=tx)
         repeated = await kept.fingerprint_of(wished) is not None
         if not repeated:
-            await _check(tx, wanted, account, now)
+            await _check(tx, wanted, account, terms, now)
             repeated = not await kept.add(wished, account.id, wanted, fingerprint=fingerprint, now=now)
         if repeated and await kept.fingerprint_of(wished) != fingerprint:
             raise KeyChanged(
@@ -100,6 +100,7 @@ async def change(
     *,
     expected_version: Versions = None,
     db: Database,
+    terms: Terms,
     now: datetime,
 ) -> Schedule:
     """Change what is wanted of a schedule. A new source begins from its start, and lets one that has ended go on.
@@ -116,7 +117,7 @@ async def change(
                 extra={"version": found.version},
             )
         wanted = changed(found.wanted)
-        await _check(tx, wanted, account, now)
+        await _check(tx, wanted, account, terms, now)
         anew = wanted.source != found.wanted.source
         due_at = found.next_due_at
         if (found.live and wanted.timing != found.wanted.timing) or (anew and found.state is ScheduleState.ENDED):
@@ -188,10 +189,10 @@ def _has_ended() -> HasEnded:
     return HasEnded("The schedule has made all its topics: give it new ones, and it goes on.")
 
 
-async def _check(tx: AsyncConnection, wanted: Wanted, account: Account, now: datetime) -> None:
-    """Refuse what the plan lacks, and a budget below the price of one run.
+async def _check(tx: AsyncConnection, wanted: Wanted, account: Account, terms: Terms, now: datetime) -> None:
+    """Refuse what an order would be refused for, and a budget below the price of one run.
 
-    Raises PlanLacksIt, BudgetTooSmall, VoiceUnknown, MusicUnknown, MusicNotReady, KitUnknown.
+    Raises BudgetTooSmall, and as `prepare` does.
     """
     order = Order(
         id=GenerationId(uuid4()),
@@ -203,7 +204,7 @@ async def _check(tx: AsyncConnection, wanted: Wanted, account: Account, now: dat
         lane=BATCH,
         profile=Profile(wanted.making.profile),
     )
-    price = (await prepare(tx, order, account, now)).price.total_micro
+    price = (await prepare(tx, order, account, now, places=terms.places)).price.total_micro
     most = wanted.budget.micro_month
     if most is not None and most < price and not account.demo:
         raise BudgetTooSmall(

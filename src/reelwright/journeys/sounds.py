@@ -22,6 +22,10 @@ class VoiceUnknown(Refusal):
     code = "voice.unknown"
 
 
+class LanguageUnspoken(Refusal):
+    code = "voice.language_unsupported"
+
+
 class MusicUnknown(Refusal):
     code = "music.unknown"
 
@@ -56,6 +60,13 @@ async def check(tx: AsyncConnection, account: AccountId, changes: Mapping[str, o
     if "music" in changes:
         with contextlib.suppress(MusicNotReady):
             await music(tx, account, str(changes["music"]), tone="")
+
+
+def check_language(language: str, speech: Place | None) -> None:
+    """Refuse a language that who speaks here can't speak. Raises LanguageUnspoken."""
+    spoken = speech and providers.languages_of(speech.provider)
+    if spoken is not None and language.partition("-")[0] not in spoken:
+        raise LanguageUnspoken(f"language: nobody speaks it here: use one of {', '.join(spoken)}.", field="language")
 
 
 async def resolve(tx: AsyncConnection, account: AccountId, voice: str, speech: Place | None) -> VoiceChoice:

@@ -141,9 +141,10 @@ async def preview(
 ) -> SoundJob:
     """Have a voice say something short, or the usual sentence; return how far that is.
 
-    The same is made once. What isn't made yet counts: so many an hour are free. Raises NotFound, TooManyPreviews,
-    Unavailable, Outage.
+    The same is made once. What isn't made yet counts: so many an hour are free. Raises NotFound, LanguageUnspoken,
+    TooManyPreviews, Unavailable, Outage.
     """
+    sounds.check_language(language, speech)
     async with db.begin() as tx:
         voiced = _voiced(await _read(tx, account.id, voice_id, speech))
         job_id = _job_id(account.id, voiced, speech, text, language)

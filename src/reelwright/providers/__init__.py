@@ -60,7 +60,7 @@ from reelwright.providers.tongue import heard, speaks
 from reelwright.providers.tongue import name_of as language_name
 from reelwright.providers.toolsets import toolset
 from reelwright.providers.tracks import GENRES, MOODS, TRACKS, BuiltInTrack
-from reelwright.providers.voices import DEFAULT_VOICE, BuiltInVoice, voices_of
+from reelwright.providers.voices import DEFAULT_VOICE, BuiltInVoice, languages_of, voices_of
 from reelwright.providers.web import PageFetcher
 from reelwright.providers.youtube import checked_video
 from reelwright.providers.youtube_upload import PRIVACIES, Arrived, Notice, SessionGone, UploadRefused, YouTube
@@ -139,6 +139,7 @@ __all__ = [
     "journaled",
     "lane_places",
     "language_name",
+    "languages_of",
     "line_of",
     "lock",
     "model_of",

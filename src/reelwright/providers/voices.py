@@ -6,6 +6,7 @@ from uuid import UUID
 
 from reelwright.ground.ids import derived
 from reelwright.providers.catalogue import Craft, Model, model_of
+from reelwright.providers.offline import voice_world
 
 DEFAULT_VOICE = "default"
 """What a speech provider understands as its own first voice."""
@@ -68,6 +69,11 @@ def voices_of(provider: str, model: str) -> tuple[BuiltInVoice, ...]:
     """Return a speech model's voices, its default first; `default` alone where only its own server knows the others."""
     found = model_of(provider, Craft.SPEECH, model)
     return tuple(_voice(found, name) for name in found.voices or (DEFAULT_VOICE,))
+
+
+def languages_of(provider: str) -> tuple[str, ...] | None:
+    """Return the codes of the languages that a provider's voices speak as it is installed; None: they say any text."""
+    return ("en", *voice_world.languages()) if provider == "offline" else None
 
 
 def _voice(model: Model, name: str) -> BuiltInVoice:

@@ -16,6 +16,7 @@ from reelwright.billing import PLANS, Plan
 from reelwright.ground import clock
 from reelwright.ground.ids import AccountId
 from reelwright.ground.postgres import Database
+from reelwright.providers.offline import voice_world
 from reelwright.settings import Settings
 from tests.api.conftest import Person, living, person
 from tests.builders import a_written_draft
@@ -63,6 +64,26 @@ async def test_a_dry_run_tells_price_limits_and_credits_and_writes_nothing(
     assert (body["credits"]["enough"], body["available_after"], body["degraded"]) == (True, None, False)
     assert "Location" not in answer.headers
     assert await everything(db, redis) == before
+
+
+@pytest.mark.parametrize("language", ["xx", "de", "de-AT"])
+async def test_what_nobody_speaks_here_is_refused_before_anything_is_taken(
+    language: str, api: httpx.AsyncClient, db: Database, redis: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dry or not. A script is not spoken, and German is where its packages are."""
+    before = await everything(db, redis)
+    with monkeypatch.context() as bare:
+        bare.setattr(voice_world, "languages", lambda: ())
+        for more in ({"params": DRY}, {"headers": {"Idempotency-Key": "k"}}):
+            answer = await api.post("/v1/create", json=TOPIC | {"language": language}, **more)
+            problem = answer.json()
+            assert (answer.status_code, problem["code"]) == (400, "voice.language_unsupported"), answer.text
+            assert (problem["field"], "use one of en" in problem["detail"]) == ("language", True)
+        assert await everything(db, redis) == before
+        script = await api.post("/v1/create", json=TOPIC | {"language": language, "kind": "script"}, params=DRY)
+        assert script.json()["would_admit"]
+    spoken = await api.post("/v1/create", json=TOPIC | {"language": language}, params=DRY)
+    assert spoken.status_code == (400 if language == "xx" else 200)
 
 
 async def test_e67_a_dry_run_tells_redis_nothing_of_an_account_it_does_not_know(

@@ -87,6 +87,8 @@ WRONG: list[tuple[dict[str, Any], int, str, str]] = [
     ({"make": {"duration_s": 5}}, 400, "request.invalid", "make.duration_s"),
     ({"make": {"profile": "slow"}}, 400, "request.invalid", "make.profile"),
     ({"make": {"caption_style": "comic"}}, 400, "request.invalid", "make.caption_style"),
+    ({"make": {"language": "xx"}}, 400, "voice.language_unsupported", "language"),
+    ({"make": {"voice": "coral"}}, 400, "voice.unknown", "voice"),
     ({"make": {"variants": 4}}, 403, "plan.required", "variants"),
     ({"budget": {"credits_month": 0.5}}, 400, "schedule.budget_too_small", "budget"),
     ({"budget": {"runs_month": 0}}, 400, "request.invalid", "budget.runs_month"),
@@ -103,6 +105,12 @@ async def test_what_cant_run_is_refused_with_its_field(
     problem = answer.json()
     assert (answer.status_code, problem["code"], problem["field"]) == (status, code, field)
     assert (await api.get("/v1/schedules")).json()["schedules"] == []
+
+
+async def test_a_change_to_a_voice_that_speaks_nowhere_here_is_refused(api: httpx.AsyncClient) -> None:
+    path = f"/v1/schedules/{(await created(api)).json()['id']}"
+    answer = await api.patch(path, json={"make": {"voice": "coral"}})
+    assert (answer.status_code, answer.json()["code"]) == (400, "voice.unknown")
 
 
 async def test_a_post_needs_a_key_and_somebody(api: httpx.AsyncClient) -> None:

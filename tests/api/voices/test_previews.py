@@ -87,6 +87,12 @@ async def test_new_previews_are_counted_by_the_hour_and_old_ones_are_not(
     assert await redis.dbsize() > 0
 
 
+async def test_a_language_that_nobody_speaks_here_is_refused_at_once(api: httpx.AsyncClient, redis: Redis) -> None:
+    answer = await api.post(PLACE, json=HELLO | {"language": "xx"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "voice.language_unsupported")
+    assert await redis.keys("*voice_preview*") == [], "and counts for nothing"
+
+
 @pytest.mark.parametrize(
     "why", [ProviderRefused("Not in this voice.", code="voice.language_unsupported"), ProviderAway("no")]
 )

@@ -94,8 +94,9 @@ def _check(text: str, *, voice: str, known: Sequence[str], language: str) -> Non
     letters = [letter for letter in text if letter.isalpha()]
     foreign = sum(not unicodedata.name(letter, "").startswith("LATIN") for letter in letters)
     if not _english(language) or foreign > _FOREIGN_SHARE * len(letters):
+        languages = ", ".join(("en", *voice_world.languages()))
         raise ProviderRefused(
-            "The offline voice can't say it: write English, install reelwright[voices], or connect a speech provider.",
+            f"The offline voice can't say it: write {languages}, or connect a speech provider.",
             code="voice.language_unsupported",
             field="language",
         )

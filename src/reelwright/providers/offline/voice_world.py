@@ -52,7 +52,17 @@ def speaks(language: str) -> bool:
     """Say whether this language can be spoken here: it is one of RATES, and its packages are installed."""
     code = language[:2].lower()
     wanted = ("espeakng_loader", "janome") if code == "ja" else ("espeakng_loader",)
-    return code in RATES and all(find_spec(name) is not None for name in wanted)
+    return code in RATES and all(map(_installed, wanted))
+
+
+def languages() -> tuple[str, ...]:
+    """Return the codes of the languages that can be spoken here, beside English."""
+    return tuple(sorted(filter(speaks, RATES)))
+
+
+@cache
+def _installed(package: str) -> bool:
+    return find_spec(package) is not None
 
 
 def say(text: str, *, language: str, speed: float) -> Spoken:
