@@ -1,6 +1,7 @@
 """A file that outgrows its purpose is split before it lands."""
 
 import ast
+import functools
 import subprocess
 from pathlib import Path
 
@@ -25,6 +26,16 @@ def _files(folder: str, ending: str) -> list[Path]:
     return [ROOT / line for line in listed.stdout.splitlines() if (ROOT / line).exists()]
 
 
+@functools.cache
+def _read(file: Path) -> tuple[str | None, dict[str, int]]:
+    """Return what a file says it is for, and the lines of its longest function of each name."""
+    tree, longest = ast.parse(file.read_text()), dict[str, int]()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno is not None:
+            longest[node.name] = max(longest.get(node.name, 0), node.end_lineno - node.lineno + 1)
+    return ast.get_docstring(tree), longest
+
+
 @pytest.mark.parametrize(("folder", "most"), LIMITS.items())
 def test_no_file_is_longer_than_its_limit(folder: str, most: int) -> None:
     files = _files(folder, "lua" if folder == "lua" else "py")
@@ -37,12 +48,9 @@ def test_no_file_is_longer_than_its_limit(folder: str, most: int) -> None:
 def test_every_function_fits_a_screen(folder: str) -> None:
     long: dict[str, int] = {}
     for file in _files(folder, "py"):
-        for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno is not None:
-                lines = node.end_lineno - node.lineno + 1
-                name = f"{file.relative_to(ROOT)}::{node.name}"
-                if lines > LONGEST_FUNCTION and name not in EXCEPTIONS:
-                    long[name] = lines
+        for name, lines in _read(file)[1].items():
+            if lines > LONGEST_FUNCTION and (path := f"{file.relative_to(ROOT)}::{name}") not in EXCEPTIONS:
+                long[path] = lines
     assert long == {}
 
 
@@ -51,7 +59,7 @@ def test_every_file_says_in_one_line_what_it_is_for(folder: str) -> None:
     silent = [
         str(file.relative_to(ROOT))
         for file in _files(folder, "py")
-        if file.read_text().strip() and folder != "tests" and not ast.get_docstring(ast.parse(file.read_text()))
+        if folder != "tests" and file.read_text().strip() and not _read(file)[0]
     ]
     named = [str(f) for f in _files(folder, "py") if f.stem in FORBIDDEN]
     assert (silent, named) == ([], [])

@@ -17,13 +17,13 @@ ELSEWHERE = (
 """Doors and roofs without HTTP: their codes end in a terminal or in a log."""
 
 
-def _sources() -> Iterator[ast.Module]:
-    """Yield the program's files, except those whose codes never leave by HTTP."""
+def _sources(words: str = "code|extra") -> Iterator[ast.Module]:
+    """Yield the program's files that have one of the words, except those whose codes never leave by HTTP."""
     for folder in OURS:
         for file in sorted((ROOT / folder).rglob("*.py")):
             inside = str(file.relative_to(ROOT / folder))
             text = file.read_text()
-            if re.search("code|extra", text) and not inside.startswith(ELSEWHERE) and not inside.endswith(ELSEWHERE):
+            if re.search(words, text) and not inside.startswith(ELSEWHERE) and not inside.endswith(ELSEWHERE):
                 yield ast.parse(text)
 
 
@@ -64,7 +64,7 @@ def kinds_by_code() -> dict[str, set[str]]:
 
 def facts_told() -> set[str]:
     """Return the names of what refusals tell besides: the keys of every `extra`."""
-    told = [node.value for tree in _sources() for node in ast.walk(tree) if _is_extra(node)]
+    told = [node.value for tree in _sources("extra") for node in ast.walk(tree) if _is_extra(node)]
     return {
         str(key.value) for one in told if isinstance(one, ast.Dict) for key in one.keys if isinstance(key, ast.Constant)
     }
