@@ -7,7 +7,7 @@ from datetime import timedelta
 from litestar import Litestar
 from sqlalchemy import text
 
-from reelwright.accounts import Account, Accounts, Passwords, Scope, SessionId, Sessions, SignIns, covers
+from reelwright.accounts import Account, Accounts, Departures, Passwords, Scope, SessionId, Sessions, SignIns, covers
 from reelwright.api.scopes import scope_of
 from reelwright.billing import Plan
 from reelwright.ground import clock
@@ -120,6 +120,15 @@ async def a_browser(app: Litestar, db: Database, owner: Account) -> Browser:
     session_id, token = opened
     csrf = app.state.entrance.csrf_token(session_id, now=clock.now())
     return Browser(session_id=session_id, token=token, csrf=csrf)
+
+
+async def a_leaver(app: Litestar, db: Database, name: str, *, by_admin: bool) -> tuple[Headers, Headers]:
+    """Return a browser and a key of an account that is closed, made before anybody could end them."""
+    owner = await an_account(db, name)
+    browser, key = await a_browser(app, db, owner), await a_key(db, owner)
+    async with db.begin() as tx:
+        await Departures(session=tx).open(owner.id, by_admin=by_admin)
+    return browser.headers, key
 
 
 async def a_key(

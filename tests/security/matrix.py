@@ -174,6 +174,15 @@ PERSONAL = """
     POST /v1/webhooks/deliveries/{delivery_id:uuid}/replay
 """
 
+LEAVING = """
+    GET /v1/me
+    GET /v1/account/export
+    POST /v1/account/export
+    POST /v1/account/restore
+    POST /v1/auth/logout
+"""
+"""What is left to somebody who has closed his own account and logs in again, in an order in which all can be asked."""
+
 ADMIN = """
     GET /v1/admin/action-costs
     POST /v1/admin/action-costs

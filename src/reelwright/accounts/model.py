@@ -52,7 +52,8 @@ class ApiKey:
 class Caller:
     """Who sends a request: an account, and by which key or session of its own, which may do what `scopes` say.
 
-    `recent`: a session whose person gave the password within the last ten minutes.
+    `recent`: a session whose person gave the password within the last ten minutes. `leaving`: its owner has closed the
+    account, and may still take that back.
     """
 
     account: Account
@@ -60,6 +61,7 @@ class Caller:
     key_id: ApiKeyId | None = None
     session_id: SessionId | None = None
     recent: bool = False
+    leaving: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,13 +77,22 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignIn:
-    """How an account signs in. No `password_hash`: by no password. `version` counts what its owner has changed."""
+    """How an account signs in. No `password_hash`: by no password. `version` counts what its owner has changed.
+
+    `expelled`: an administrator has closed it; not so where it is False or None.
+    """
 
     account: Account
     password_hash: str | None
     email_verified_at: datetime | None
     created_at: datetime
     version: int
+    expelled: bool | None
+
+    @property
+    def let_in(self) -> bool:
+        """Whether its owner may sign in: the address is proven, and no administrator has closed the account."""
+        return self.email_verified_at is not None and not self.expelled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

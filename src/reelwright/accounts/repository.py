@@ -28,6 +28,8 @@ _HELD = """u.plan, u.plan_version,
 HELD = f"SELECT {_HELD} FROM users u WHERE u.id = :account AND u.deleted_at IS NULL"  # noqa: S608 - from constants
 """An account's plan, for a statement that reads more; no row where it is gone."""
 ACCOUNT_COLUMNS = f"u.id, u.email, u.role, u.demo, u.order_fence, {_HELD}"
+EXPELLED = "(SELECT d.by_admin FROM departures d WHERE d.account_id = u.id) AS expelled"
+"""Null where the account stays, false where its owner has closed it, true where an administrator has."""
 _ACCOUNT = f"SELECT {ACCOUNT_COLUMNS} FROM users u"  # noqa: S608 - assembled from constants
 _BY_KEY = Statement(
     f"""
@@ -38,7 +40,7 @@ _BY_KEY = Statement(
         UPDATE api_keys SET last_used_at = CASE WHEN {LAZILY} = 'off' THEN now() END
          WHERE id = (SELECT id FROM key WHERE last_used_at IS NULL OR last_used_at < now() - interval '1 hour')
     )
-    SELECT {ACCOUNT_COLUMNS}, key.id AS key_id, key.scopes
+    SELECT {ACCOUNT_COLUMNS}, {EXPELLED}, key.id AS key_id, key.scopes
       FROM users u JOIN key ON key.account_id = u.id WHERE u.deleted_at IS NULL
     """  # noqa: S608 - assembled from constants
 )
@@ -188,7 +190,7 @@ class Accounts:
         return [Account(**dict(row)) for row in (await self.session.execute(_ADMINS, {"limit": limit})).mappings()]
 
     async def by_api_key(self, secret: str) -> Caller | None:
-        """Return who calls by this key; None where it is malformed, unknown, over or revoked, or its account is gone.
+        """Return who calls by this key; None: it is malformed, unknown, over or revoked, its account gone or expelled.
 
         Notes, at most once an hour, that the key was used.
         """
@@ -196,8 +198,9 @@ class Accounts:
             return None
         for row in await rows(self.session, _BY_KEY, {"secret_hash": hashed(secret)}):
             found = dict(row)
-            key_id, scopes = found.pop("key_id"), tuple(found.pop("scopes"))
-            return Caller(account=Account(**found), scopes=scopes, key_id=key_id)
+            key_id, scopes, expelled = found.pop("key_id"), tuple(found.pop("scopes")), found.pop("expelled")
+            if not expelled:
+                return Caller(account=Account(**found), scopes=scopes, key_id=key_id, leaving=expelled is not None)
         return None
 
     async def issue_key(

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.accounts.model import Account, Caller, Session, SessionId
-from reelwright.accounts.repository import ACCOUNT_COLUMNS
+from reelwright.accounts.repository import ACCOUNT_COLUMNS, EXPELLED
 from reelwright.accounts.scopes import Scope
 from reelwright.ground.ids import AccountId, fresh
 from reelwright.ground.postgres import LAZILY, Statement, rows
@@ -49,7 +49,8 @@ _BY_TOKEN = Statement(
         UPDATE sessions SET last_seen_at = CASE WHEN {LAZILY} = 'off' THEN now() END
          WHERE id = (SELECT id FROM live WHERE last_seen_at < now() - interval '1 minute')
     )
-    SELECT {ACCOUNT_COLUMNS}, live.id AS session_id, live.authenticated_at > now() - interval '10 minutes' AS recent
+    SELECT {ACCOUNT_COLUMNS}, {EXPELLED}, live.id AS session_id,
+           live.authenticated_at > now() - interval '10 minutes' AS recent
       FROM users u JOIN live ON live.account_id = u.id WHERE u.deleted_at IS NULL
     """  # noqa: S608 - assembled from constants
 )
@@ -105,14 +106,16 @@ class Sessions:
         return session_id, token
 
     async def caller(self, token: str) -> Caller | None:
-        """Return who calls by this token; None where it is malformed or its session is over."""
+        """Return who calls by this token; None where it is malformed, its session over or its account expelled."""
         if not self.shaped(token):
             return None
         for row in await rows(self.session, _BY_TOKEN, {"token_hash": _hashed(token)}):
             found = dict(row)
-            session_id, recent = found.pop("session_id"), found.pop("recent")
-            account = Account(**found)
-            return Caller(account=account, scopes=(Scope.ALL,), session_id=session_id, recent=recent)
+            own = {name: found.pop(name) for name in ("session_id", "recent")}
+            expelled = found.pop("expelled")
+            if not expelled:
+                account = Account(**found)
+                return Caller(account=account, scopes=(Scope.ALL,), leaving=expelled is not None, **own)
         return None
 
     async def renew(self, session_id: SessionId) -> str | None:

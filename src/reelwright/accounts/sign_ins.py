@@ -8,12 +8,12 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.accounts.model import Account, SignIn
-from reelwright.accounts.repository import ACCOUNT_COLUMNS
+from reelwright.accounts.repository import ACCOUNT_COLUMNS, EXPELLED
 from reelwright.ground.errors import Kind, Refusal
 from reelwright.ground.ids import AccountId
 
 _SELECT = f"""
-    SELECT {ACCOUNT_COLUMNS}, u.password_hash, u.email_verified_at, u.created_at, u.version
+    SELECT {ACCOUNT_COLUMNS}, {EXPELLED}, u.password_hash, u.email_verified_at, u.created_at, u.version
       FROM users u WHERE u.deleted_at IS NULL
 """  # noqa: S608 - assembled from constants
 _BY_EMAIL = text(f"{_SELECT} AND lower(u.email) = lower(:email)")
@@ -88,5 +88,5 @@ def _sign_in(row: Mapping[Any, Any] | None) -> SignIn | None:
     if row is None:
         return None
     found: dict[str, Any] = {**row}
-    own = {name: found.pop(name) for name in ("password_hash", "email_verified_at", "created_at", "version")}
-    return SignIn(account=Account(**found), **own)
+    account = {name: found.pop(name) for name in Account.__slots__}
+    return SignIn(account=Account(**account), **found)

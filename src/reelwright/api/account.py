@@ -67,7 +67,13 @@ class RestoredView(msgspec.Struct, frozen=True, kw_only=True):
     restored: bool
 
 
-@post("/account/export", status_code=HTTP_202_ACCEPTED, summary="Ask for your data", tags=["account"])
+@post(
+    "/account/export",
+    status_code=HTTP_202_ACCEPTED,
+    summary="Ask for your data",
+    tags=["account"],
+    opt={"leaving": True},
+)
 async def ask_export(
     request: Request[Any, Any, Any],
     account: NamedDependency[Account],
@@ -82,7 +88,7 @@ async def ask_export(
     return Response(_export(asked.export, seal, base_url), status_code=HTTP_202_ACCEPTED, headers=headers)
 
 
-@get("/account/export", summary="Fetch your data", tags=["account"])
+@get("/account/export", summary="Fetch your data", tags=["account"], opt={"leaving": True})
 async def read_export(
     account: NamedDependency[Account],
     db: NamedDependency[Database],
@@ -106,7 +112,8 @@ async def delete_account(
     """Close your account now and have it erased in seven days.
 
     At once: keys and sessions end, what runs is cancelled, schedules pause, webhooks stop, subscriptions end. Then all
-    that you made, wrote and brought goes, and your address with it; what was booked and charged stays, nameless.
+    that you made, wrote and brought goes, and your address with it; what was booked and charged stays, nameless. Until
+    then you can log in to keep the account, read `GET /v1/me` and fetch your data, and to nothing else.
     """
     departure = await leaving.leave(
         caller,
@@ -121,7 +128,13 @@ async def delete_account(
     return _departure(departure)
 
 
-@post("/account/restore", status_code=HTTP_200_OK, summary="Keep your account", tags=["account"])
+@post(
+    "/account/restore",
+    status_code=HTTP_200_OK,
+    summary="Keep your account",
+    tags=["account"],
+    opt={"leaving": True},
+)
 async def restore_account(
     account: NamedDependency[Account],
     db: NamedDependency[Database],

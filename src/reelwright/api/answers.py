@@ -299,6 +299,8 @@ def _shaped(one: Operation) -> Iterator[str]:
         yield "service.busy"
     if one.signed_in:
         yield from ("auth.required", "auth.insufficient_scope", "database.unavailable", "database.conflict")
+        if not one.handler.opt.get("leaving"):
+            yield "account.leaving"
         if one.method not in {"GET", "HEAD"}:
             yield from ("auth.csrf", "auth.cross_site")
     if "admin_only" in one.guards:

@@ -158,7 +158,7 @@ async def log_in(
     return answer
 
 
-@post("/auth/logout", status_code=HTTP_204_NO_CONTENT, summary="Log out", tags=["account"])
+@post("/auth/logout", status_code=HTTP_204_NO_CONTENT, summary="Log out", tags=["account"], opt={"leaving": True})
 async def log_out(
     caller: NamedDependency[Caller],
     db: NamedDependency[Database],

@@ -52,6 +52,13 @@ class AdminOnly(Refusal):
     code = "auth.admin_only"
 
 
+class AccountLeaving(Refusal):
+    """Its owner has closed it, and asks for more than the way back."""
+
+    kind = Kind.FORBIDDEN
+    code = "account.leaving"
+
+
 class InsufficientScope(Refusal):
     kind = Kind.FORBIDDEN
     code = "auth.insufficient_scope"
@@ -111,7 +118,8 @@ class Entrance:
 async def known(connection: Connection, handler: BaseRouteHandler) -> None:
     """Let the request through as its account; a public route's as nobody's, unless another site's page has sent it.
 
-    Raises NotAuthenticated, CsrfRefused, CrossSite, InsufficientScope, and Outage where PostgreSQL is away.
+    Raises NotAuthenticated, CsrfRefused, CrossSite, AccountLeaving, InsufficientScope, and Outage where PostgreSQL is
+    away.
     """
     if handler.opt.get("public"):
         await own_pages_only(connection)
@@ -121,6 +129,8 @@ async def known(connection: Connection, handler: BaseRouteHandler) -> None:
         raise NotAuthenticated("A key in a URL ends up in logs: revoke it, and send a new one as a Bearer token.")
     given = [value.decode("latin-1") for name, value in connection.scope["headers"] if name == b"authorization"]
     caller = await (_by_key(connection, given, entrance) if given else _by_session(connection, entrance))
+    if caller.leaving and not handler.opt.get("leaving"):
+        raise AccountLeaving("Your account is being deleted: keep it by POST /v1/account/restore, then ask again.")
     method: str = connection.scope["method"]  # type: ignore[typeddict-item]  # guards see HTTP alone
     wanted = scope_of(connection.scope["path_template"], method)
     if not covers(caller.scopes, wanted):

@@ -74,7 +74,7 @@ class SessionsView(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
-@get("/me", summary="Read your account", tags=["account"])
+@get("/me", summary="Read your account", tags=["account"], opt={"leaving": True})
 async def read_me(
     caller: NamedDependency[Caller], db: NamedDependency[Database], entrance: NamedDependency[Entrance]
 ) -> Response[MeView]:

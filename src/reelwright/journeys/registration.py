@@ -88,7 +88,7 @@ async def ask_reset(*, email: str, client: str, gate: Gate, db: Database, now: d
     await attempts.count(gate, attempts.LETTERS_ACCOUNT, address.lower(), now=now)
     async with db.begin() as tx:
         sign_in = await SignIns(tx).by_email(address)
-        if sign_in is None or sign_in.email_verified_at is None:
+        if sign_in is None or not sign_in.let_in:
             return
         proof = await Proofs(tx).open(sign_in.account.id, Purpose.RESET)
         await _tell(tx, sign_in.account.id, Kind.PASSWORD_RESET, proof)

@@ -29,7 +29,7 @@ _log = log.logger("journeys.sessions")
 
 
 class WrongCredentials(Refusal):
-    """No such account, another password, or an address that nobody verified: which of them isn't told."""
+    """No such account, another password, an address that nobody verified, or expelled: which of them isn't told."""
 
     kind = Kind.UNAUTHENTICATED
     code = "auth.wrong_credentials"
@@ -81,7 +81,7 @@ async def log_in(
         await attempts.count(gate, attempts.LOG_IN_DEVICE, device, now=now)
     async with db.single() as tx:
         found = await SignIns(tx).by_email(email)
-    known = None if found is None or found.email_verified_at is None else found.password_hash
+    known = found.password_hash if found is not None and found.let_in else None
     if not await passwords.is_right(known, password) or found is None or known is None:
         _log.info("sessions.refused", account_id=str(found.account.id) if found else None)
         raise WrongCredentials("Wrong e-mail address or password, or the address waits to be confirmed by our letter.")

@@ -21,7 +21,7 @@ from reelwright.ground.ids import AccountId
 from reelwright.ground.postgres import Database, Row
 from reelwright.ground.storage import Storage
 from reelwright.journeys import erasing, exporting, leaving, media, retention
-from tests.api.callers import PASSWORD, PASSWORDS, a_browser
+from tests.api.callers import PASSWORD, PASSWORDS, a_browser, a_key, an_account
 from tests.api.conftest import Person
 from tests.api.security.objects import SCHEDULE
 from tests.builders import a_written_draft
@@ -288,6 +288,40 @@ async def test_it_can_be_taken_back_within_the_week(
     await in_a_week(db)
     assert await carry_on(app, db) == 0
     assert (await guest.get("/v1/me", headers=browser.headers)).status_code == 200
+
+
+async def test_s23_who_leaves_logs_in_to_nothing_but_the_way_back(
+    api: httpx.AsyncClient, owner: Person, app: Litestar
+) -> None:
+    await leave(api)
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="https://api") as web:
+        begun = await web.post("/v1/auth/login", json={"email": EMAIL, "password": PASSWORD})
+        headers = {"X-CSRF-Token": begun.json()["csrf_token"], "Idempotency-Key": "again"}
+        order = {"json": {"topic": "Why do cats purr?"}, "headers": headers}
+        refused = await web.post("/v1/create", **order)
+        assert (refused.status_code, refused.json()["code"]) == (403, "account.leaving")
+        assert "/v1/account/restore" in refused.json()["detail"]
+        assert (await web.get("/v1/me")).json()["account"]["id"] == owner.account_id
+        assert (await web.post("/v1/account/restore", headers=headers)).status_code == 200
+        assert (await web.post("/v1/create", **order)).status_code == 202
+
+
+async def test_s23_whom_an_administrator_expels_logs_in_no_more(
+    api: httpx.AsyncClient, owner: Person, app: Litestar, db: Database
+) -> None:
+    admin = await an_account(db, "admin", "admin")
+    body = {"confirm_email": EMAIL, "reason": "It was asked for."}
+    path = f"/v1/admin/users/{owner.account_id}/delete"
+    assert (await api.post(path, json=body, headers=await a_key(db, admin))).status_code == 202
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="https://api") as web:
+        refused = await web.post("/v1/auth/login", json={"email": EMAIL, "password": PASSWORD})
+        assert (refused.status_code, refused.json()["code"]) == (401, "auth.wrong_credentials")
+        assert (await web.post("/v1/auth/password-reset", json={"email": EMAIL})).status_code == 202
+    async with db.begin() as tx:
+        told = list(await tx.scalars(text("SELECT kind FROM notices")))
+    assert told == ["account_leaving"]
 
 
 async def test_two_that_leave_at_once_are_one(api: httpx.AsyncClient, owner: Person, db: Database) -> None:

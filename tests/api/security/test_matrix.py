@@ -10,9 +10,9 @@ from sqlalchemy import text
 
 from reelwright.api.scopes import scope_of
 from reelwright.ground.postgres import Database
-from tests.api.callers import Callers, everybody
+from tests.api.callers import Callers, a_leaver, everybody
 from tests.api.security.objects import objects
-from tests.security.matrix import ADMIN, PERSONAL, PUBLIC, Route, routes
+from tests.security.matrix import ADMIN, LEAVING, PERSONAL, PUBLIC, Route, routes
 
 Headers = Mapping[str, str]
 ENDLESS = "/events"
@@ -101,6 +101,30 @@ async def test_s12_who_may_not_gets_nowhere_and_changes_nothing(
     assert wrong == []
     after = await digest(db)
     assert [table for table in after if after[table] != before.get(table)] == []
+
+
+async def test_s23_of_a_closed_account_only_the_way_back_is_open(
+    client: httpx.AsyncClient, app: Litestar, ids: dict[str, str], db: Database
+) -> None:
+    """Its owner's, who logs in again; where an administrator has closed it, nothing is."""
+    leaving, key = await a_leaver(app, db, "leaving", by_admin=False)
+    expelled, dead = await a_leaver(app, db, "expelled", by_admin=True)
+    back, wrong, before = [Route(*line.split()) for line in LEAVING.strip().splitlines()], list[str](), await digest(db)
+    for route in [*routes(PERSONAL), *routes(ADMIN)]:
+        if (answer := await ask(client, route, ids, expelled)).status_code != 401:
+            wrong.append(f"{route} by expelled: {answer.status_code}")
+        if route not in back:
+            answer = await ask(client, route, ids, leaving)
+            told = "" if route.method == "HEAD" else answer.json().get("code")
+            if answer.status_code != 403 or told not in {"", "account.leaving"}:
+                wrong.append(f"{route} by leaving: {answer.status_code} {told}")
+    assert wrong == []
+    after = await digest(db)
+    assert [table for table in after if after[table] != before.get(table)] == []
+    by_key = [await client.get(path, headers=who) for who in (key, dead) for path in ("/v1/me", "/v1/drafts")]
+    assert [answer.status_code for answer in by_key] == [200, 403, 401, 401]
+    statuses = [(await ask(client, route, ids, leaving)).status_code for route in back]
+    assert statuses == [200, 404, 202, 200, 204]
 
 
 async def test_s01_s02_s03_s04_s05_s09_anothers_object_is_told_like_one_that_is_not_there(
