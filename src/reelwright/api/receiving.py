@@ -6,6 +6,7 @@ import functools
 import tempfile
 import unicodedata
 from collections.abc import AsyncGenerator
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -27,6 +28,7 @@ BODY_LIMIT = RECORDING_BYTES + (1 << 20)
 PARTS = 20
 AT_ONCE = 4
 """Uploads of one account that one process receives side by side."""
+_WAIT = timedelta(seconds=5)
 _BLOCK = 1 << 20
 _SNIFFED = 16
 _LONGEST_NAME = 100
@@ -52,7 +54,7 @@ async def received(request: Request[Any, Any, Any], account: UUID, *, name: str 
     Raises BadField, NotTaken, TooManyAtOnce, HTTPException 413.
     """
     if _under_way.get(account, 0) >= AT_ONCE:
-        raise TooManyAtOnce(f"You are sending {AT_ONCE} files already: wait until one has arrived.")
+        raise TooManyAtOnce(f"You are sending {AT_ONCE} files already: wait until one has arrived.", wait=_WAIT)
     _under_way[account] = _under_way.get(account, 0) + 1
     try:
         with tempfile.TemporaryDirectory(dir=await asyncio.to_thread(_folder)) as folder:

@@ -227,7 +227,7 @@ class _Record:
         if found is None or found.position != self.schedule.position:
             raise _Elsewhere
         price_micro = 0 if self.demo else prepared.price.total_micro
-        await _within_budget(tx, found, self.run, price_micro=price_micro)
+        await _within_budget(tx, found, self.run, price_micro=price_micro, now=self.now)
         runs, kept = ScheduleRuns(session=tx), Schedules(session=tx)
         if not await runs.started(self.run.id, topic=self.subject.topic, price_micro=price_micro, now=self.now):
             raise _Elsewhere
@@ -241,7 +241,9 @@ class _Record:
         return await creation.from_the_start(tx, order, prepared)
 
 
-async def _within_budget(tx: AsyncConnection, schedule: Schedule, run: ScheduleRun, *, price_micro: int) -> None:
+async def _within_budget(
+    tx: AsyncConnection, schedule: Schedule, run: ScheduleRun, *, price_micro: int, now: datetime
+) -> None:
     """Make sure that the month has room for one more run. Raises BudgetSpent."""
     budget, month = schedule.wanted.budget, billing.calendar_period(run.due_at)
     spent = await ScheduleRuns(session=tx).spent(schedule.id, month.start, month.end)
@@ -249,12 +251,14 @@ async def _within_budget(tx: AsyncConnection, schedule: Schedule, run: ScheduleR
         raise BudgetSpent(
             f"The schedule has made its {budget.runs_month} runs of this month: raise its budget, or wait.",
             field="budget",
+            wait=month.end - now,
         )
     if budget.micro_month is not None and spent.micro + max(price_micro, 1) > budget.micro_month:
         raise BudgetSpent(
             f"The schedule's {budget.micro_month / billing.MICRO:g} credits of this month don't pay for another run:"
             " raise its budget, or wait.",
             field="budget",
+            wait=month.end - now,
         )
 
 

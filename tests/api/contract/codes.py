@@ -9,7 +9,7 @@ from typing import TypeGuard
 
 ROOT = Path(__file__).resolve().parents[3]
 OURS = ("src/reelwright", "worker")
-SETTINGS = "settings.refused"
+SETTINGS, LIMITED = "settings.refused", "limited"
 ELSEWHERE = (
     *("cli/", "dev/", "settings.py", "wiring.py", "failpoints.py", "notices/post.py"),
     *("journeys/publishing.py", "providers/youtube_upload.py", "providers/youtube_access.py"),
@@ -68,6 +68,19 @@ def facts_told() -> set[str]:
     return {
         str(key.value) for one in told if isinstance(one, ast.Dict) for key in one.keys if isinstance(key, ast.Constant)
     }
+
+
+def limited_without_a_wait() -> set[str]:
+    """Return where the sources refuse by a limit and don't say how long to wait: the name of what is called."""
+    nodes = [node for tree in _sources() for node in ast.walk(tree)]
+    raised = [node for node in nodes if isinstance(node, ast.Call)]
+    found = {"kind=": [call for call in raised if _keyword(call, "kind") == LIMITED]}
+    for node in nodes:
+        if isinstance(node, ast.ClassDef) and _assigned(node, "kind") == LIMITED:
+            own = [one for one in ast.walk(node) if isinstance(one, ast.Call) and _name(one.func) == "__init__"]
+            found[node.name] = own or [call for call in raised if _name(call.func) == node.name]
+            assert found[node.name], node.name
+    return {name for name, calls in found.items() for call in calls if not any(a.arg == "wait" for a in call.keywords)}
 
 
 def _is_extra(node: ast.AST) -> TypeGuard[ast.keyword | ast.Assign]:

@@ -7,7 +7,7 @@ from reelwright.api.problem_types import TYPES
 from reelwright.api.problems import STATUS
 from reelwright.app import create_app
 from reelwright.ground.errors import Kind
-from tests.api.contract.codes import facts_told, kinds_by_code
+from tests.api.contract.codes import facts_told, kinds_by_code, limited_without_a_wait
 from tests.api.snapshot import NOWHERE
 
 OUTAGE = 503
@@ -33,6 +33,11 @@ def test_a_page_names_the_status_that_its_code_comes_with() -> None:
         if known and known.status and statuses and code != "request.content_type" and known.status not in statuses:
             wrong[code] = known.status, kinds
     assert wrong == {}
+
+
+def test_every_refusal_by_a_limit_tells_how_long_to_wait() -> None:
+    """Its 429 promises a Retry-After; an outage's 503 has one always."""
+    assert limited_without_a_wait() == set()
 
 
 def test_the_contract_types_the_facts_that_refusals_tell_and_no_others() -> None:

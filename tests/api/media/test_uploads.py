@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+from collections.abc import AsyncGenerator
 from hashlib import sha256
 
 import httpx
@@ -9,9 +10,11 @@ import pytest
 from PIL import Image
 from sqlalchemy import text
 
+from reelwright.api import receiving
 from reelwright.ground.postgres import Database
 from tests.api.conftest import Person
 from tests.api.media.made import RECORDINGS, SECRET, picture
+from tests.waiting import wait_until
 
 RAW = {"Content-Type": "application/octet-stream"}
 
@@ -122,6 +125,27 @@ async def test_a_deleted_upload_is_gone_with_its_links_and_may_be_sent_again(api
     again = await sent(api, picture("PNG"))
     assert "Idempotency-Replayed" not in again.headers
     assert again.json()["id"] != media_id
+
+
+async def test_who_sends_too_many_at_once_is_told_how_long_to_wait(api: httpx.AsyncClient) -> None:
+    go_on = asyncio.Event()
+
+    async def slow() -> AsyncGenerator[bytes]:
+        data = picture("PNG")
+        yield data[:20]
+        await go_on.wait()
+        yield data[20:]
+
+    sending = [
+        asyncio.create_task(api.post("/v1/media", content=slow(), headers=RAW)) for _ in range(receiving.AT_ONCE)
+    ]
+    await wait_until(lambda: receiving.AT_ONCE in receiving._under_way.values())
+    late = await sent(api, picture("PNG"))
+    assert (late.status_code, late.json()["code"]) == (429, "media.too_many_at_once")
+    assert 1 <= int(late.headers["Retry-After"]) <= 60
+    go_on.set()
+    assert {answer.status_code for answer in await asyncio.gather(*sending)} == {201}
+    assert (await sent(api, picture("PNG"))).status_code == 201
 
 
 async def test_no_more_is_kept_than_there_is_room_for(api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
