@@ -9,6 +9,8 @@ from litestar import Request
 from reelwright.api.creations import BadField
 from reelwright.api.misfits import misfit
 
+WHOLE = "Send a JSON object as the body, {} at least."
+
 
 class TypedRequest(Request[Any, Any, Any]):
     """A request whose JSON comes as its route's type. Litestar reads bodies as it reads queries, where all is text."""
@@ -30,7 +32,9 @@ def read(body: bytes, wanted: Any) -> Any:
                 raise
         return msgspec.convert(_WHOLE.decode(body), wanted, str_keys=True)
     except msgspec.ValidationError as wrong:
-        sentence, field = misfit(str(wrong))
+        if str(wrong).startswith("Expected `object`") and " - at " not in str(wrong):
+            raise BadField(WHOLE) from None
+        sentence, field = misfit(str(wrong), wanted)
         raise BadField(sentence, field=field) from None
     except UnicodeDecodeError:
         raise BadField("Send the body as UTF-8.") from None

@@ -107,12 +107,17 @@ def _away(request: Request[Any, Any, Any], outage: Outage) -> Response[dict[str,
 
 def _invalid(request: Request[Any, Any, Any], error: ValidationException) -> Response[dict[str, object]]:
     """Name the first field that is wrong. msgspec stops there, so there is one."""
+    if isinstance(error.__cause__, KeyError):  # Litestar's way to miss a parameter
+        name = str(error.__cause__.args[0])
+        return document(request, status=400, code="request.invalid", detail=f"{name}: send this parameter.", field=name)
     found: list[dict[str, Any]] = (
         [e for e in error.extra if isinstance(e, dict)] if isinstance(error.extra, list) else []
     )
     first = found[0] if found else {}
-    message = str(first.get("message") or error.detail)
-    sentence, field = misfit(message, str(first.get("key") or "") or None)
+    name = str(first.get("key") or "")
+    parameter = request.route_handler.parsed_fn_signature.parameters.get(name)
+    kind = Any if parameter is None else parameter.annotation
+    sentence, field = misfit(str(first.get("message") or error.detail), kind, name or None)
     return document(request, status=400, code="request.invalid", detail=sentence, field=field)
 
 

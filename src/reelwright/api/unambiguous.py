@@ -15,6 +15,7 @@ from litestar.connection import ASGIConnection
 from litestar.enums import ParamType
 from litestar.handlers.base import BaseRouteHandler
 
+from reelwright.api.bodies import WHOLE
 from reelwright.api.creations import BadField
 from reelwright.api.operations import definition_of, parameters_of
 
@@ -47,10 +48,12 @@ def _query_of(handler: BaseRouteHandler) -> dict[str, bool]:
 async def body_understood(request: Request[Any, Any, Any]) -> None:
     """Let a JSON body in whose objects have each key once: msgspec would take the last one. Raises BadField.
 
-    What isn't JSON at all is refused where it is decoded.
+    None at all is refused where one is taken; what isn't JSON, where it is decoded.
     """
     if request.method in _BODILESS:
         return
+    if "data" in request.route_handler.parsed_fn_signature.parameters and not await request.body():
+        raise BadField(WHOLE)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         return
     body = await request.body()
