@@ -18,7 +18,7 @@ from tests.machine.machine import Clock, Server
 
 OTHERS = os.environ.get("REELWRIGHT_MACHINE_EXAMPLES")
 WALK = settings(
-    max_examples=int(OTHERS or "66"),
+    max_examples=int(OTHERS or "56"),
     stateful_step_count=45,
     derandomize=OTHERS is None,
     database=None,
@@ -26,8 +26,8 @@ WALK = settings(
     suppress_health_check=list(HealthCheck),
     report_multiple_bugs=False,
 )
-STRAIGHT = settings(WALK, phases=[Phase.generate])
-"""Nobody reads what fails: it is not made smaller."""
+STRAIGHT = settings(WALK, max_examples=int(OTHERS or "66"), phases=[Phase.generate])
+"""Longer, so that rare faults are met. Nobody reads what fails: it is not made smaller."""
 
 
 def fake() -> Redis:
