@@ -197,7 +197,7 @@ async def _start(run: ScheduleRun, desk: Desk, now: datetime) -> None:
         account = await Accounts(session=tx).get(schedule.account_id)
         if account is None:
             raise OwnerGone("The account is gone.")
-        await _within_budget(tx, schedule, run, price_micro=0)
+        await _within_budget(tx, schedule, run, price_micro=0, now=now)
     subject = await _subject(schedule, run, desk)
     record = _Record(schedule=schedule, run=run, subject=subject, demo=account.demo, now=now)
     order = _order(run, schedule, subject, account)
