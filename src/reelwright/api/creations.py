@@ -18,7 +18,17 @@ from reelwright.accounts import Account
 from reelwright.admission import Gate
 from reelwright.api.limits import headers_of
 from reelwright.api.previews import FORESEEN, PreviewView, preview_view
-from reelwright.generations import Aspect, CaptionStyle, Draft, GenerationKind, Platform, Profile, Stage, Tone
+from reelwright.generations import (
+    Aspect,
+    CaptionStyle,
+    Draft,
+    GenerationKind,
+    GenerationState,
+    Platform,
+    Profile,
+    Stage,
+    Tone,
+)
 from reelwright.ground import clock
 from reelwright.ground.errors import Refusal
 from reelwright.ground.ids import DraftId, GenerationId, VariantId, derived
@@ -145,11 +155,11 @@ def plain(text: str | None, *, field: str) -> str | None:
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
-    """The order was taken. `price` is the most it can cost, in credits."""
+    """The order was taken. `status` is its status now, `price` the most it can cost, in credits."""
 
     generation_id: GenerationId
     draft_id: DraftId
-    status: str = "queued"
+    status: GenerationState
     price: float
 
 
@@ -178,13 +188,13 @@ def accepted_headers(started: Started, *, now: datetime) -> dict[str, str]:
 
 def accepted(started: Started, *, now: datetime) -> Response[Accepted | PreviewView]:
     """Return 202 with where to look, and with the limits as they stand now or the mark of a repeat."""
-    headers = accepted_headers(started, now=now)
     body = Accepted(
         generation_id=started.generation_id,
         draft_id=started.draft_id,
+        status=started.state,
         price=started.price_micro / 1_000_000,
     )
-    return Response(body, status_code=HTTP_202_ACCEPTED, headers=headers)
+    return Response(body, status_code=HTTP_202_ACCEPTED, headers=accepted_headers(started, now=now))
 
 
 def foreseen(preview: Preview) -> Response[Accepted | PreviewView]:

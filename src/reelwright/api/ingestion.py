@@ -192,7 +192,10 @@ async def retry_ingestion(
 
 def _accepted(started: Started, *, now: datetime) -> Response[Accepted]:
     body = Accepted(
-        generation_id=started.generation_id, draft_id=started.draft_id, price=started.price_micro / 1_000_000
+        generation_id=started.generation_id,
+        draft_id=started.draft_id,
+        status=started.state,
+        price=started.price_micro / 1_000_000,
     )
     return Response(body, status_code=HTTP_202_ACCEPTED, headers=accepted_headers(started, now=now))
 

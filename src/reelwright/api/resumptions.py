@@ -111,7 +111,7 @@ def _started(started: Started) -> ResumedView:
     return ResumedView(
         generation_id=started.generation_id,
         draft_id=started.draft_id,
-        status=GenerationState.QUEUED,
+        status=started.state,
         resumes=started.resumes,
         price=started.price_micro / 1_000_000,
     )

@@ -13,7 +13,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from reelwright import admission, ledger, outbox
 from reelwright.accounts import Account, Accounts
 from reelwright.admission import Admitted, Gate, NoPlace, NotAdmitted, enforce_or_raise
-from reelwright.generations import Brand, GenerationKind, Generations, NewGeneration, Runs, Unit, accept, pipeline
+from reelwright.generations import (
+    Brand,
+    GenerationKind,
+    Generations,
+    GenerationState,
+    NewGeneration,
+    Runs,
+    Unit,
+    accept,
+    pipeline,
+)
 from reelwright.ground import failpoints, log, telemetry, tracing
 from reelwright.ground.errors import Kind, NotFound, Outage, Refusal
 from reelwright.ground.ids import AccountId, DraftId, GenerationId
@@ -42,13 +52,14 @@ Opening = Callable[[AsyncConnection, Order, Prepared], Awaitable[tuple[Unit, ...
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
-    """The accepted order. `admitted` is None for a repeat of an order that had been started before."""
+    """The accepted order, and the `state` it is in. `admitted` is None for a repeat of one that was started before."""
 
     generation_id: GenerationId
     draft_id: DraftId
     admitted: Admitted | None
     price_micro: int = 0
     resumes: GenerationId | None = None
+    state: GenerationState = GenerationState.QUEUED
 
 
 async def from_the_start(tx: AsyncConnection, order: Order, prepared: Prepared) -> tuple[Unit, ...]:
@@ -168,6 +179,7 @@ async def _repeated(tx: AsyncConnection, order: Order, account: Account, seen: b
         admitted=None,
         price_micro=known.hold_micro,
         resumes=known.resumes,
+        state=known.state,
     )
 
 

@@ -16,6 +16,19 @@ async def test_e64_visible_ascii_of_up_to_200_characters_is_one_key(key: str, ap
     assert (again.headers["Idempotency-Replayed"], again.json()) == ("true", first.json())
 
 
+@pytest.mark.parametrize("path", ["create", "ingestions"])
+async def test_a_repeat_tells_what_the_first_one_made_as_it_is_now(path: str, api: httpx.AsyncClient) -> None:
+    headers = {"Idempotency-Key": "k"}
+    body = {"topic": TOPIC["topic"]} if path == "create" else {"text": "Cats purr when they are content. " * 10}
+    first = await api.post(f"/v1/{path}", json=body, headers=headers)
+    place = f"/v1/generations/{first.json()['generation_id']}"
+    cancelled = await api.post(f"{place}/cancel")
+    assert (first.json()["status"], cancelled.status_code) == ("queued", 202), cancelled.text
+    again = await api.post(f"/v1/{path}", json=body, headers=headers)
+    assert (again.status_code, again.headers["Idempotency-Replayed"]) == (202, "true")
+    assert again.json() == first.json() | {"status": "cancelled"}
+
+
 @pytest.mark.parametrize(
     "keys",
     [[b""], [b"a" * 201], ["ключ".encode()], [b"one two"], [b"one, two"], [b'""'], [b"one", b"two"], [b"one", b"one"]],

@@ -76,6 +76,8 @@ async def test_a_repeat_of_the_key_is_the_same_answer(api: httpx.AsyncClient, fa
     first, again = await resume(api, failed), await resume(api, failed)
     assert (again.status_code, again.headers["Idempotency-Replayed"]) == (202, "true")
     assert again.json() == first.json()
+    assert (await api.post(f"{first.headers['Location']}/cancel")).status_code == 202
+    assert (await resume(api, failed)).json() == first.json() | {"status": "cancelled"}
     assert await count(db) == 1
 
 
