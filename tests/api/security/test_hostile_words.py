@@ -153,6 +153,8 @@ def _hold_nobodys_words(watched: Watched) -> None:
         read = [command[at + 1] for at, word in enumerate(command) if word == "-i"]
         assert read or "-version" in command, command
         assert [name for name in (*read, command[-1]) if name not in _PIPE and not _FILE.fullmatch(name)] == []
+    listed = [command for command in watched.commands if "concat" in command]
+    assert {command[command.index("-safe") + 1] for command in listed} == {"1"}, "paths that lead out of the folder"
     assert watched.lists
     assert [said for said in watched.lists if not _LIST.fullmatch(said)] == []
 

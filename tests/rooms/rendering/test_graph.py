@@ -43,6 +43,12 @@ def test_only_our_own_names_enter_the_concat_list(name: str) -> None:
         graph.listing(["chunk_0000.mp4", name])
 
 
+def test_a_list_leads_to_no_path_outside_of_its_folder() -> None:
+    argv = graph.join("ffmpeg", Path("chunks.txt"), Path("y"), Path("z"), samples=96_000)
+    told = argv[: argv.index("chunks.txt")]
+    assert (told[told.index("-f") + 1], told[told.index("-safe") + 1]) == ("concat", "1")
+
+
 def test_every_command_reads_files_alone_asks_nothing_and_stops_at_the_first_error() -> None:
     here = Path("x")
     voices = [graph.Spoken(here, 0), graph.Spoken(Path("y"), 48_000)]
