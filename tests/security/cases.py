@@ -220,7 +220,10 @@ SHOWN: dict[str, tuple[str, ...]] = {
         _CAPTIONS + "test_control_characters_never_reach_a_caption",
     ),
     "S99": (_GRAPH + "test_every_command_reads_files_alone_asks_nothing_and_stops_at_the_first_error",),
-    "S100": (_GRAPH + "test_only_our_own_names_enter_the_concat_list",),
+    "S100": (
+        _GRAPH + "test_only_our_own_names_enter_the_concat_list",
+        _GRAPH + "test_a_list_leads_to_no_path_outside_of_its_folder",
+    ),
     "S101": (_HOSTILE_UPLOADS,),
     "S102": (
         _FFMPEG + "test_a_late_process_dies_with_its_whole_group",
