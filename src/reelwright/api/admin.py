@@ -6,14 +6,14 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, Response, post, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath, HeaderParameter, JSONBody
+from litestar.params import FromPath, JSONBody
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED
 from msgspec import Meta
 
 from reelwright.accounts import Account
 from reelwright.admission import Gate
 from reelwright.api.caller import admin_only
-from reelwright.api.creations import key_of
+from reelwright.api.creations import OnceOnly, key_of
 from reelwright.api.versions import IfMatch, etag, expected
 from reelwright.billing import BOOST_DAYS, Plan, effective_plan
 from reelwright.ground import clock
@@ -77,7 +77,7 @@ async def grant_boost(
     db: NamedDependency[Database],
     gate: NamedDependency[Gate],
     *,
-    key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,  # noqa: ARG001 - for OpenAPI: key_of reads them all
+    key: OnceOnly,  # noqa: ARG001 - for OpenAPI: key_of reads them all
 ) -> Response[UserPlan]:
     """Lift an account to Pro for some days, after any boost it has. A repeat of the key boosts no second time."""
     boosted = await administration.grant_boost(

@@ -179,7 +179,7 @@ async def change_action_costs(
     account: NamedDependency[Account],
     db: NamedDependency[Database],
     *,
-    key: Needed = None,  # noqa: ARG001 - for OpenAPI: key_of reads them all
+    key: Needed,  # noqa: ARG001 - for OpenAPI: key_of reads them all
 ) -> PriceListView:
     """Let a new price list come into force. Work that was ordered before keeps the prices that it was quoted."""
     changes = {

@@ -49,6 +49,14 @@ class BadField(Refusal):
     code = "request.invalid"
 
 
+_TOLD = "any new text. A repeat with the same body does nothing again, and its answer is marked."
+OnceOnly = Annotated[str, HeaderParameter(name="Idempotency-Key", description=f"Needed: {_TOLD}")]
+"""The header of what is done once for a key, and keeps for itself what was asked by which."""
+OnceOrDry = Annotated[
+    str | None, HeaderParameter(name="Idempotency-Key", description=f"Needed unless dry_run: {_TOLD}")
+]
+NO_KEY = "Send an Idempotency-Key header: any new text of 1 to 200 characters."
+
 PauseAfter = Annotated[
     Stage | None,
     Meta(description="Pause when this stage is done, so that you may look and edit; POST …/resume goes on."),
@@ -174,7 +182,7 @@ def key_of(request: ASGIConnection[Any, Any, Any, Any], *, dry_run: bool) -> str
         return uuid4().hex
     sent = request.headers.getall("Idempotency-Key", [])
     if not sent:
-        raise BadField("Send an Idempotency-Key header: any new text of 1 to 200 characters.", field="Idempotency-Key")
+        raise BadField(NO_KEY, field="Idempotency-Key")
     if len(sent) > 1 or not _KEY.fullmatch(sent[0]):
         raise BadField("Idempotency-Key: use 1 to 200 visible ASCII characters, once.", field="Idempotency-Key")
     return sent[0].strip('"')
@@ -219,7 +227,7 @@ async def create(
     allowlist: NamedDependency[frozenset[str]],
     *,
     dry_run: FromQuery[bool] = False,
-    key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,
+    key: OnceOrDry = None,
 ) -> Response[Accepted | PreviewView]:
     """Start a reel and return at once; its stages run behind QStash. A dry run writes nothing and needs no key."""
     chosen: Any = request.scope.get("request_id")

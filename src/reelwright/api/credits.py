@@ -7,13 +7,13 @@ from uuid import UUID
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.status_codes import HTTP_201_CREATED
 from msgspec import Meta
 
 from reelwright.accounts import Account
 from reelwright.api.caller import admin_only
-from reelwright.api.creations import BadField, key_of, plain
+from reelwright.api.creations import BadField, OnceOnly, key_of, plain
 from reelwright.api.cursors import Cursors
 from reelwright.billing import MICRO, Plan
 from reelwright.generations import GenerationKind, GenerationState
@@ -210,7 +210,7 @@ async def correct_credits(
     account: NamedDependency[Account],
     db: NamedDependency[Database],
     *,
-    key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,  # noqa: ARG001 - for OpenAPI: key_of reads them all
+    key: OnceOnly,  # noqa: ARG001 - for OpenAPI: key_of reads them all
 ) -> Response[CreditsAfterView]:
     """Change an account's credits, with your name and reason in its journal. A repeat of the key changes nothing."""
     balance, repeated = await journey.correct(
@@ -246,7 +246,7 @@ async def refund_generation(
     account: NamedDependency[Account],
     db: NamedDependency[Database],
     *,
-    key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,  # noqa: ARG001 - for OpenAPI: key_of reads them all
+    key: OnceOnly,  # noqa: ARG001 - for OpenAPI: key_of reads them all
 ) -> Response[RefundView]:
     """Give credits back into the lots that they came from, last used first; a repeat of the key gives nothing more.
 

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, HeaderParameter, QueryParameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.status_codes import HTTP_202_ACCEPTED
 
 from reelwright.accounts import Account
 from reelwright.api.caller import admin_only
-from reelwright.api.creations import key_of
+from reelwright.api.creations import OnceOnly, key_of
 from reelwright.api.cursors import Cursors
 from reelwright.generations import GenerationKind, GenerationState, Run, RunState, Stage
 from reelwright.ground.ids import AccountId, DraftId, GenerationId, StageRunId
@@ -117,7 +117,7 @@ async def redrive(
     db: NamedDependency[Database],
     terms: NamedDependency[Terms],
     *,
-    key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,  # noqa: ARG001 - for OpenAPI: key_of reads them all
+    key: OnceOnly,  # noqa: ARG001 - for OpenAPI: key_of reads them all
 ) -> Response[RedrivenView]:
     """Go on from what died, on its owner's behalf: credits are held again, but no unit is taken. Once a letter."""
     chosen: Any = request.scope.get("request_id")

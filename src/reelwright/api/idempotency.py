@@ -20,13 +20,16 @@ from reelwright.api.operations import definition_of, parameters_of
 from reelwright.journeys import identity
 
 _AGAIN = "Not needed. A repeat with the same key does nothing and tells what is so; its answer is marked."
-_NEEDED = "Needed: any new text. A repeat does nothing again, and its answer is marked."
+_DONE_ONCE = "any new text. A repeat does nothing again, and its answer is marked."
+_NEEDED = f"Needed: {_DONE_ONCE}"
+_NEEDED_OR_DRY = f"Needed unless dry_run: {_DONE_ONCE}"
 _UNKEPT = "Taken and not kept: a repeat is answered anew."
 
 Repeatable = Annotated[str | None, HeaderParameter(name="Idempotency-Key", description=_AGAIN)]
 """The header of those POSTs that say what shall be, and may be sent twice: `let_in` knows repeats, and marks them."""
-Needed = Annotated[str | None, HeaderParameter(name="Idempotency-Key", description=_NEEDED)]
+Needed = Annotated[str, HeaderParameter(name="Idempotency-Key", description=_NEEDED)]
 """The same, where the journey asks for a key and knows what it made, but not whether it had made it before."""
+NeededOrDry = Annotated[str | None, HeaderParameter(name="Idempotency-Key", description=_NEEDED_OR_DRY)]
 Unkept = Annotated[str | None, HeaderParameter(name="Idempotency-Key", description=_UNKEPT)]
 """The header of those POSTs that change nothing, or whose caller isn't known before or after: its form is checked."""
 REPLAYED: Mapping[str, str] = {"Idempotency-Replayed": "true"}
@@ -42,7 +45,7 @@ def key_understood(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
 @functools.cache
 def marked(handler: BaseRouteHandler) -> bool:
     """Return whether `let_in` marks the answers to a route's repeats."""
-    return _described(handler) in {_AGAIN, _NEEDED}
+    return _described(handler) in {_AGAIN, _NEEDED, _NEEDED_OR_DRY}
 
 
 @functools.cache

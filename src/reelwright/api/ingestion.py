@@ -7,13 +7,13 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, HeaderParameter, JSONBody
+from litestar.params import FromPath, JSONBody
 from litestar.status_codes import HTTP_202_ACCEPTED
 from msgspec import Meta
 
 from reelwright.accounts import Account
 from reelwright.admission import Gate
-from reelwright.api.creations import Accepted, BadField, Making, accepted_headers, key_of, micro_of, plain
+from reelwright.api.creations import Accepted, BadField, Making, OnceOnly, accepted_headers, key_of, micro_of, plain
 from reelwright.api.views import AttributionView, FailureView
 from reelwright.generations import Draft, GenerationKind, Ingestion, RunState, SourceForm, Stage
 from reelwright.ground import clock
@@ -142,7 +142,7 @@ async def ingest(
     gate: NamedDependency[Gate],
     terms: NamedDependency[Terms],
     allowlist: NamedDependency[frozenset[str]],
-    key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,
+    key: OnceOnly,
 ) -> Response[Accepted]:
     """Make a draft of a page, a feed's entry, a video's captions or a text, and rest once its source is there.
 
@@ -178,7 +178,7 @@ async def retry_ingestion(
     db: NamedDependency[Database],
     gate: NamedDependency[Gate],
     terms: NamedDependency[Terms],
-    key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,
+    key: OnceOnly,
 ) -> Response[Accepted]:
     """Try an ingestion that has failed, or was cancelled, again: a new order, with an Idempotency-Key of its own."""
     chosen: Any = request.scope.get("request_id")

@@ -7,13 +7,13 @@ from urllib.parse import urlsplit
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import HeaderParameter, JSONBody
+from litestar.params import JSONBody
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED
 from msgspec import Meta
 
 from reelwright.accounts import Account, Subscription
 from reelwright.admission import Gate
-from reelwright.api.creations import BadField, key_of
+from reelwright.api.creations import BadField, OnceOnly, key_of
 from reelwright.api.idempotency import Repeatable, Unkept
 from reelwright.billing import BOOST_DAYS, CURRENCY, ITEMS, MICRO, PLANS, ItemKind, Plan, StripeDoor, effective_plan
 from reelwright.ground import clock
@@ -96,7 +96,6 @@ class PlansView(msgspec.Struct, frozen=True, kw_only=True):
     disputed: bool
 
 
-Key = Annotated[str | None, HeaderParameter(name="Idempotency-Key")]
 Door = NamedDependency[StripeDoor | None]
 
 
@@ -131,7 +130,7 @@ async def buy_credits(
     db: NamedDependency[Database],
     stripe: Door,
     *,
-    key: Key = None,  # noqa: ARG001 - for OpenAPI: key_of reads them all
+    key: OnceOnly,  # noqa: ARG001 - for OpenAPI: key_of reads them all
 ) -> Response[PageView]:
     """Open a page to pay a pack on. The credits come once Stripe tells that it was paid; bought credits never lapse."""
     item = f"pack_{data.pack}"
@@ -151,7 +150,7 @@ async def subscribe(
     db: NamedDependency[Database],
     stripe: Door,
     *,
-    key: Key = None,  # noqa: ARG001 - for OpenAPI: key_of reads them all
+    key: OnceOnly,  # noqa: ARG001 - for OpenAPI: key_of reads them all
 ) -> Response[PageView]:
     """Open a page to pay a plan's first month on. Who has a subscription changes its plan instead."""
     door = _configured(stripe)
@@ -167,7 +166,7 @@ async def buy_boost(
     db: NamedDependency[Database],
     stripe: Door,
     *,
-    key: Key = None,  # noqa: ARG001 - for OpenAPI: key_of reads them all
+    key: OnceOnly,  # noqa: ARG001 - for OpenAPI: key_of reads them all
 ) -> Response[PageView]:
     """Open a page to pay 30 days of Pro on; they begin behind any boost that the account has."""
     door = _configured(stripe)

@@ -98,7 +98,7 @@ async def start_stage(
     db: NamedDependency[Database],
     gate: NamedDependency[Gate],
     terms: NamedDependency[Terms],
-    key: Needed = None,
+    key: Needed,
 ) -> Response[ResumedView]:
     """Do this stage and pause behind it: at the generation that rests, else by a new order at its kind's price.
 
@@ -149,7 +149,7 @@ async def resume_pipeline(
     gate: NamedDependency[Gate],
     terms: NamedDependency[Terms],
     again: NamedDependency[bool],
-    key: Needed = None,
+    key: Needed,
 ) -> Response[ResumedView]:
     """Go on with the draft's last generation: the paused one itself, or a new one from where it failed.
 

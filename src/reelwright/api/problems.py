@@ -12,6 +12,7 @@ from litestar.types import ExceptionHandlersMap
 
 from reelwright.admission import NotAdmitted
 from reelwright.api.arriving import HungUp
+from reelwright.api.creations import NO_KEY
 from reelwright.api.limits import headers_of_refusal
 from reelwright.api.misfits import misfit
 from reelwright.api.problem_types import TYPES, title_of, uri_of
@@ -41,6 +42,8 @@ _CODES: Mapping[int, str] = {
     415: "request.content_type",
     416: "request.range",
 }
+
+_MISSING = {"idempotency-key": ("Idempotency-Key", NO_KEY)}
 
 
 def problem(status: int, code: str, *, detail: str, instance: str, request_id: str | None) -> dict[str, object]:
@@ -109,7 +112,8 @@ def _invalid(request: Request[Any, Any, Any], error: ValidationException) -> Res
     """Name the first field that is wrong. msgspec stops there, so there is one."""
     if isinstance(error.__cause__, KeyError):  # Litestar's way to miss a parameter
         name = str(error.__cause__.args[0])
-        return document(request, status=400, code="request.invalid", detail=f"{name}: send this parameter.", field=name)
+        name, said = _MISSING.get(name, (name, f"{name}: send this parameter."))
+        return document(request, status=400, code="request.invalid", detail=said, field=name)
     found: list[dict[str, Any]] = (
         [e for e in error.extra if isinstance(e, dict)] if isinstance(error.extra, list) else []
     )

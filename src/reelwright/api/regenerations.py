@@ -7,13 +7,13 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, Response, post
 from litestar.di import NamedDependency
-from litestar.params import FromQuery, HeaderParameter, JSONBody
+from litestar.params import FromQuery, JSONBody
 from litestar.status_codes import HTTP_200_OK, HTTP_202_ACCEPTED
 from msgspec import Meta
 
 from reelwright.accounts import Account
 from reelwright.admission import Gate
-from reelwright.api.creations import Accepted, BadField, PauseAfter, accepted, foreseen, key_of, micro_of
+from reelwright.api.creations import Accepted, BadField, OnceOrDry, PauseAfter, accepted, foreseen, key_of, micro_of
 from reelwright.api.previews import FORESEEN, PreviewView
 from reelwright.generations import Draft, GenerationKind, Part
 from reelwright.ground import clock
@@ -117,7 +117,7 @@ async def regenerate(
     terms: NamedDependency[Terms],
     *,
     dry_run: FromQuery[bool] = False,
-    key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,  # noqa: ARG001 - for OpenAPI: key_of reads them all
+    key: OnceOrDry = None,  # noqa: ARG001 - for OpenAPI: key_of reads them all
 ) -> Response[Accepted | PreviewView]:
     """Start a regeneration and return at once. A dry run writes nothing and needs no key."""
     return await ordered(request, data, account=account, db=db, gate=gate, terms=terms, dry_run=dry_run)

@@ -13,7 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 from reelwright.accounts import Account
 from reelwright.admission import Gate
 from reelwright.api.creations import PauseAfter, accepted_headers, key_of, micro_of
-from reelwright.api.idempotency import Needed
+from reelwright.api.idempotency import NeededOrDry
 from reelwright.api.previews import FORESEEN, PreviewView, preview_view
 from reelwright.generations import Generation, GenerationState
 from reelwright.ground import clock
@@ -69,7 +69,7 @@ async def resume(
     *,
     dry_run: FromQuery[bool] = False,
     again: NamedDependency[bool],
-    key: Needed = None,
+    key: NeededOrDry = None,
 ) -> Response[ResumedView | PreviewView]:
     """Go on where it stopped: what had been finished is kept, and one price is charged for all of it.
 

@@ -13,7 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from reelwright.accounts import Account
 from reelwright.admission import Gate
-from reelwright.api.creations import Accepted, BadField, plain
+from reelwright.api.creations import Accepted, BadField, OnceOrDry, plain
 from reelwright.api.idempotency import REPLAYED, request_key
 from reelwright.api.previews import FORESEEN, PreviewView
 from reelwright.api.regenerations import RegenerateRequest, Target, ordered
@@ -165,7 +165,7 @@ async def regenerate_scene(
     terms: NamedDependency[Terms],
     *,
     dry_run: FromQuery[bool] = False,
-    key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,  # noqa: ARG001 - for OpenAPI: key_of reads them all
+    key: OnceOrDry = None,  # noqa: ARG001 - for OpenAPI: key_of reads them all
 ) -> Response[Accepted | PreviewView]:
     """Start making it anew and return at once, with the limits and the price of `POST /v1/regenerate`.
 

@@ -8,13 +8,13 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, Response, delete, get, patch, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED
 from msgspec import UNSET, Meta, UnsetType
 
 from reelwright import schedules
 from reelwright.accounts import Account
-from reelwright.api.creations import BadField, key_of, plain
+from reelwright.api.creations import BadField, OnceOnly, key_of, plain
 from reelwright.api.credits import whole_micro
 from reelwright.api.cursors import Cursors
 from reelwright.api.idempotency import Repeatable
@@ -209,7 +209,7 @@ async def create_schedule(
     terms: NamedDependency[Terms],
     allowlist: NamedDependency[frozenset[str]],
     *,
-    key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,  # noqa: ARG001 - for OpenAPI: key_of reads them all
+    key: OnceOnly,  # noqa: ARG001 - for OpenAPI: key_of reads them all
 ) -> Response[ScheduleView]:
     """Make reels by themselves, each time it is due: admitted, held and charged as any other, in the batch lane."""
     now = clock.now()

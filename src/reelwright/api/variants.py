@@ -6,13 +6,13 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, Response, get, patch, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.status_codes import HTTP_200_OK, HTTP_202_ACCEPTED
 from msgspec import UNSET, Meta, UnsetType
 
 from reelwright.accounts import Account
 from reelwright.admission import Gate
-from reelwright.api.creations import Accepted, BadField, plain
+from reelwright.api.creations import Accepted, BadField, OnceOrDry, plain
 from reelwright.api.previews import FORESEEN, PreviewView
 from reelwright.api.regenerations import RegenerateRequest, Target, ordered
 from reelwright.api.versions import IfMatch, etag, expected
@@ -110,7 +110,7 @@ async def regenerate_variant(
     terms: NamedDependency[Terms],
     *,
     dry_run: FromQuery[bool] = False,
-    key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,  # noqa: ARG001 - for OpenAPI: key_of reads them all
+    key: OnceOrDry = None,  # noqa: ARG001 - for OpenAPI: key_of reads them all
 ) -> Response[Accepted | PreviewView]:
     """Start making a part anew and return at once: as `POST /v1/regenerate` does, at its limits and price."""
     draft_id, _ = await editing.variant(account.id, variant_id, db=db)
