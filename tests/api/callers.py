@@ -8,7 +8,6 @@ from litestar import Litestar
 from sqlalchemy import text
 
 from reelwright.accounts import Account, Accounts, Departures, Passwords, Scope, SessionId, Sessions, SignIns, covers
-from reelwright.api.scopes import scope_of
 from reelwright.billing import Plan
 from reelwright.ground import clock
 from reelwright.ground.postgres import Database
@@ -59,9 +58,8 @@ class Callers:
         """Nobody."""
         return {}
 
-    async def wrong_scope(self, path_template: str, method: str) -> Headers:
-        """Return a key of the user's that has every scope but what this route asks for."""
-        wanted = scope_of(path_template, method)
+    async def wrong_scope(self, wanted: str) -> Headers:
+        """Return a key of the user's that has every scope but those that hold this one."""
         others = [scope for scope in Scope if scope is not Scope.ALL and not covers([scope], wanted)]
         return await a_key(self.db, self.user_account, scopes=others)
 

@@ -4,11 +4,12 @@ A new route fails tests/api/security/test_matrix.py until it is entered:
 - PUBLIC: it needs no key (it may need a signature or a token of its own).
 - PERSONAL: anybody with a key or session, about his own; with an id in its path it is 404 for everybody else.
 - ADMIN: administrators alone.
+What needs somebody known has the scope that it asks of a key behind it: written by hand, so that a wrong one is seen.
 An id in a path is named by its parameter and made in `objects` of the test. Where a route looks at its body before it
 looks for its object, BODIES has one that it takes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 PUBLIC = """
@@ -46,132 +47,132 @@ PUBLIC = """
 """
 
 PERSONAL = """
-    POST /v1/account/delete
-    GET /v1/account/export
-    POST /v1/account/export
-    POST /v1/account/restore
-    GET /v1/api-keys
-    POST /v1/api-keys
-    GET /v1/api-keys/{key_id:uuid}
-    DELETE /v1/api-keys/{key_id:uuid}
-    POST /v1/auth/logout
-    POST /v1/auth/step-up
-    GET /v1/brand-kits
-    POST /v1/brand-kits
-    GET /v1/brand-kits/{brand_kit_id:uuid}
-    PATCH /v1/brand-kits/{brand_kit_id:uuid}
-    DELETE /v1/brand-kits/{brand_kit_id:uuid}
-    POST /v1/calculate-cost
-    POST /v1/create
-    GET /v1/credits/balance
-    GET /v1/credits/transactions
-    GET /v1/credits/transactions/{transaction:int}
-    GET /v1/drafts
-    POST /v1/drafts
-    GET /v1/drafts/{draft_id:uuid}
-    PATCH /v1/drafts/{draft_id:uuid}
-    DELETE /v1/drafts/{draft_id:uuid}
-    GET /v1/drafts/{draft_id:uuid}/variants
-    GET /v1/drafts/{draft_id:uuid}/ingestion
-    POST /v1/drafts/{draft_id:uuid}/ingestion/retry
-    GET /v1/drafts/{draft_id:uuid}/pipeline
-    POST /v1/drafts/{draft_id:uuid}/pipeline/pause
-    POST /v1/drafts/{draft_id:uuid}/pipeline/resume
-    POST /v1/drafts/{draft_id:uuid}/pipeline/{stage:str}/start
-    GET /v1/generations
-    GET /v1/generations/{generation_id:uuid}
-    POST /v1/generations/{generation_id:uuid}/cancel
-    GET /v1/generations/{generation_id:uuid}/captions.srt
-    GET /v1/generations/{generation_id:uuid}/captions.vtt
-    GET /v1/generations/{generation_id:uuid}/events
-    POST /v1/generations/{generation_id:uuid}/events/ticket
-    GET /v1/generations/{generation_id:uuid}/inspection.png
-    GET /v1/generations/{generation_id:uuid}/manifest.json
-    POST /v1/generations/{generation_id:uuid}/pause
-    POST /v1/generations/{generation_id:uuid}/resume
-    GET /v1/generations/{generation_id:uuid}/thumbnail
-    GET /v1/generations/{generation_id:uuid}/thumbnail/wide
-    GET /v1/generations/{generation_id:uuid}/thumbnails/{rank:int}
-    GET /v1/generations/{generation_id:uuid}/video
-    HEAD /v1/generations/{generation_id:uuid}/video
-    GET /v1/generations/{generation_id:uuid}/video/url
-    POST /v1/ingestions
-    GET /v1/library/assets
-    POST /v1/library/assets
-    GET /v1/library/assets/{asset_id:uuid}
-    PATCH /v1/library/assets/{asset_id:uuid}
-    DELETE /v1/library/assets/{asset_id:uuid}
-    GET /v1/library/assets/{asset_id:uuid}/url
-    GET /v1/limits
-    GET /v1/me
-    PATCH /v1/me
-    GET /v1/me/sessions
-    DELETE /v1/me/sessions/{session_id:uuid}
-    GET /v1/media
-    POST /v1/media
-    GET /v1/media/{media_id:uuid}
-    DELETE /v1/media/{media_id:uuid}
-    GET /v1/media/{media_id:uuid}/url
-    GET /v1/music
-    POST /v1/music
-    GET /v1/music/{track_id:uuid}
-    DELETE /v1/music/{track_id:uuid}
-    GET /v1/music/{track_id:uuid}/preview
-    GET /v1/music/{track_id:uuid}/preview/audio
-    GET /v1/notification-preferences
-    PATCH /v1/notification-preferences
-    POST /v1/payments/boost
-    POST /v1/payments/buy-credits
-    POST /v1/payments/cancel
-    POST /v1/payments/change-plan
-    GET /v1/payments/plans
-    POST /v1/payments/portal
-    POST /v1/payments/resume
-    POST /v1/payments/subscribe
-    GET /v1/providers
-    GET /v1/providers/models
-    GET /v1/providers/status
-    POST /v1/regenerate
-    GET /v1/schedules
-    POST /v1/schedules
-    GET /v1/schedules/{schedule_id:uuid}
-    PATCH /v1/schedules/{schedule_id:uuid}
-    DELETE /v1/schedules/{schedule_id:uuid}
-    POST /v1/schedules/{schedule_id:uuid}/pause
-    POST /v1/schedules/{schedule_id:uuid}/resume
-    GET /v1/schedules/{schedule_id:uuid}/runs
-    GET /v1/stage-runs
-    GET /v1/stage-runs/{stage_run_id:uuid}
-    POST /v1/stage-runs/{stage_run_id:uuid}/cancel
-    GET /v1/usage/by-action
-    GET /v1/usage/daily
-    GET /v1/usage/export.csv
-    GET /v1/usage/projection
-    GET /v1/variants/{variant_id:uuid}
-    PATCH /v1/variants/{variant_id:uuid}
-    POST /v1/variants/{variant_id:uuid}/regenerate
-    GET /v1/variants/{variant_id:uuid}/scenes
-    POST /v1/variants/{variant_id:uuid}/scenes/reorder
-    PATCH /v1/variants/{variant_id:uuid}/scenes/{position:int}
-    POST /v1/variants/{variant_id:uuid}/scenes/{position:int}/regenerate
-    GET /v1/voices
-    POST /v1/voices
-    GET /v1/voices/{voice_id:uuid}
-    PATCH /v1/voices/{voice_id:uuid}
-    DELETE /v1/voices/{voice_id:uuid}
-    PUT /v1/voices/{voice_id:uuid}/default
-    POST /v1/voices/{voice_id:uuid}/preview
-    GET /v1/voices/previews/{preview_id:uuid}
-    GET /v1/voices/previews/{preview_id:uuid}/audio
-    GET /v1/webhooks
-    POST /v1/webhooks
-    GET /v1/webhooks/{webhook_id:uuid}
-    PATCH /v1/webhooks/{webhook_id:uuid}
-    DELETE /v1/webhooks/{webhook_id:uuid}
-    GET /v1/webhooks/{webhook_id:uuid}/deliveries
-    POST /v1/webhooks/{webhook_id:uuid}/rotate-secret
-    POST /v1/webhooks/{webhook_id:uuid}/test
-    POST /v1/webhooks/deliveries/{delivery_id:uuid}/replay
+    POST /v1/account/delete account:write
+    GET /v1/account/export *
+    POST /v1/account/export *
+    POST /v1/account/restore account:write
+    GET /v1/api-keys account:read
+    POST /v1/api-keys account:write
+    GET /v1/api-keys/{key_id:uuid} account:read
+    DELETE /v1/api-keys/{key_id:uuid} account:write
+    POST /v1/auth/logout account:write
+    POST /v1/auth/step-up account:write
+    GET /v1/brand-kits drafts:read
+    POST /v1/brand-kits drafts:write
+    GET /v1/brand-kits/{brand_kit_id:uuid} drafts:read
+    PATCH /v1/brand-kits/{brand_kit_id:uuid} drafts:write
+    DELETE /v1/brand-kits/{brand_kit_id:uuid} drafts:write
+    POST /v1/calculate-cost generations:read
+    POST /v1/create generations:write
+    GET /v1/credits/balance billing:read
+    GET /v1/credits/transactions billing:read
+    GET /v1/credits/transactions/{transaction:int} billing:read
+    GET /v1/drafts drafts:read
+    POST /v1/drafts drafts:write
+    GET /v1/drafts/{draft_id:uuid} drafts:read
+    PATCH /v1/drafts/{draft_id:uuid} drafts:write
+    DELETE /v1/drafts/{draft_id:uuid} drafts:write
+    GET /v1/drafts/{draft_id:uuid}/variants drafts:read
+    GET /v1/drafts/{draft_id:uuid}/ingestion drafts:read
+    POST /v1/drafts/{draft_id:uuid}/ingestion/retry generations:write
+    GET /v1/drafts/{draft_id:uuid}/pipeline drafts:read
+    POST /v1/drafts/{draft_id:uuid}/pipeline/pause generations:write
+    POST /v1/drafts/{draft_id:uuid}/pipeline/resume generations:write
+    POST /v1/drafts/{draft_id:uuid}/pipeline/{stage:str}/start generations:write
+    GET /v1/generations generations:read
+    GET /v1/generations/{generation_id:uuid} generations:read
+    POST /v1/generations/{generation_id:uuid}/cancel generations:write
+    GET /v1/generations/{generation_id:uuid}/captions.srt generations:read
+    GET /v1/generations/{generation_id:uuid}/captions.vtt generations:read
+    GET /v1/generations/{generation_id:uuid}/events generations:read
+    POST /v1/generations/{generation_id:uuid}/events/ticket generations:read
+    GET /v1/generations/{generation_id:uuid}/inspection.png generations:read
+    GET /v1/generations/{generation_id:uuid}/manifest.json generations:read
+    POST /v1/generations/{generation_id:uuid}/pause generations:write
+    POST /v1/generations/{generation_id:uuid}/resume generations:write
+    GET /v1/generations/{generation_id:uuid}/thumbnail generations:read
+    GET /v1/generations/{generation_id:uuid}/thumbnail/wide generations:read
+    GET /v1/generations/{generation_id:uuid}/thumbnails/{rank:int} generations:read
+    GET /v1/generations/{generation_id:uuid}/video generations:read
+    HEAD /v1/generations/{generation_id:uuid}/video generations:read
+    GET /v1/generations/{generation_id:uuid}/video/url generations:read
+    POST /v1/ingestions generations:write
+    GET /v1/library/assets library:read
+    POST /v1/library/assets library:write
+    GET /v1/library/assets/{asset_id:uuid} library:read
+    PATCH /v1/library/assets/{asset_id:uuid} library:write
+    DELETE /v1/library/assets/{asset_id:uuid} library:write
+    GET /v1/library/assets/{asset_id:uuid}/url library:read
+    GET /v1/limits generations:read
+    GET /v1/me account:read
+    PATCH /v1/me account:write
+    GET /v1/me/sessions account:read
+    DELETE /v1/me/sessions/{session_id:uuid} account:write
+    GET /v1/media media:read
+    POST /v1/media media:write
+    GET /v1/media/{media_id:uuid} media:read
+    DELETE /v1/media/{media_id:uuid} media:write
+    GET /v1/media/{media_id:uuid}/url media:read
+    GET /v1/music media:read
+    POST /v1/music media:write
+    GET /v1/music/{track_id:uuid} media:read
+    DELETE /v1/music/{track_id:uuid} media:write
+    GET /v1/music/{track_id:uuid}/preview media:read
+    GET /v1/music/{track_id:uuid}/preview/audio media:read
+    GET /v1/notification-preferences account:read
+    PATCH /v1/notification-preferences account:write
+    POST /v1/payments/boost billing:write
+    POST /v1/payments/buy-credits billing:write
+    POST /v1/payments/cancel billing:write
+    POST /v1/payments/change-plan billing:write
+    GET /v1/payments/plans billing:read
+    POST /v1/payments/portal billing:write
+    POST /v1/payments/resume billing:write
+    POST /v1/payments/subscribe billing:write
+    GET /v1/providers generations:read
+    GET /v1/providers/models generations:read
+    GET /v1/providers/status generations:read
+    POST /v1/regenerate generations:write
+    GET /v1/schedules schedules:read
+    POST /v1/schedules schedules:write
+    GET /v1/schedules/{schedule_id:uuid} schedules:read
+    PATCH /v1/schedules/{schedule_id:uuid} schedules:write
+    DELETE /v1/schedules/{schedule_id:uuid} schedules:write
+    POST /v1/schedules/{schedule_id:uuid}/pause schedules:write
+    POST /v1/schedules/{schedule_id:uuid}/resume schedules:write
+    GET /v1/schedules/{schedule_id:uuid}/runs schedules:read
+    GET /v1/stage-runs generations:read
+    GET /v1/stage-runs/{stage_run_id:uuid} generations:read
+    POST /v1/stage-runs/{stage_run_id:uuid}/cancel generations:write
+    GET /v1/usage/by-action billing:read
+    GET /v1/usage/daily billing:read
+    GET /v1/usage/export.csv billing:read
+    GET /v1/usage/projection billing:read
+    GET /v1/variants/{variant_id:uuid} drafts:read
+    PATCH /v1/variants/{variant_id:uuid} drafts:write
+    POST /v1/variants/{variant_id:uuid}/regenerate generations:write
+    GET /v1/variants/{variant_id:uuid}/scenes drafts:read
+    POST /v1/variants/{variant_id:uuid}/scenes/reorder drafts:write
+    PATCH /v1/variants/{variant_id:uuid}/scenes/{position:int} drafts:write
+    POST /v1/variants/{variant_id:uuid}/scenes/{position:int}/regenerate generations:write
+    GET /v1/voices media:read
+    POST /v1/voices media:write
+    GET /v1/voices/{voice_id:uuid} media:read
+    PATCH /v1/voices/{voice_id:uuid} media:write
+    DELETE /v1/voices/{voice_id:uuid} media:write
+    PUT /v1/voices/{voice_id:uuid}/default media:write
+    POST /v1/voices/{voice_id:uuid}/preview media:write
+    GET /v1/voices/previews/{preview_id:uuid} media:read
+    GET /v1/voices/previews/{preview_id:uuid}/audio media:read
+    GET /v1/webhooks webhooks:read
+    POST /v1/webhooks webhooks:write
+    GET /v1/webhooks/{webhook_id:uuid} webhooks:read
+    PATCH /v1/webhooks/{webhook_id:uuid} webhooks:write
+    DELETE /v1/webhooks/{webhook_id:uuid} webhooks:write
+    GET /v1/webhooks/{webhook_id:uuid}/deliveries webhooks:read
+    POST /v1/webhooks/{webhook_id:uuid}/rotate-secret webhooks:write
+    POST /v1/webhooks/{webhook_id:uuid}/test webhooks:write
+    POST /v1/webhooks/deliveries/{delivery_id:uuid}/replay webhooks:write
 """
 
 LEAVING = """
@@ -184,29 +185,29 @@ LEAVING = """
 """What is left to somebody who has closed his own account and logs in again, in an order in which all can be asked."""
 
 ADMIN = """
-    GET /v1/admin/action-costs
-    POST /v1/admin/action-costs
-    GET /v1/admin/actions
-    GET /v1/admin/dead-letters
-    GET /v1/admin/dead-letters/{letter:str}
-    POST /v1/admin/dead-letters/{letter:str}/redrive
-    POST /v1/admin/generations/{generation_id:uuid}/refund
-    PATCH /v1/admin/providers/{provider:str}
-    PATCH /v1/admin/providers/{provider:str}/models/{model:str}
-    GET /v1/admin/stripe-events
-    POST /v1/admin/stripe-events/{event:str}/replay
-    GET /v1/admin/usage
-    GET /v1/admin/usage/requests
-    GET /v1/admin/usage/top-consumers
-    GET /v1/admin/usage/tracking-failures
-    GET /v1/admin/users
-    GET /v1/admin/users/{user_id:uuid}
-    POST /v1/admin/users/{user_id:uuid}/boosts
-    DELETE /v1/admin/users/{user_id:uuid}/boosts/{boost_id:uuid}
-    POST /v1/admin/users/{user_id:uuid}/credits
-    POST /v1/admin/users/{user_id:uuid}/delete
-    PUT /v1/admin/users/{user_id:uuid}/demo
-    PUT /v1/admin/users/{user_id:uuid}/plan
+    GET /v1/admin/action-costs admin
+    POST /v1/admin/action-costs admin
+    GET /v1/admin/actions admin
+    GET /v1/admin/dead-letters admin
+    GET /v1/admin/dead-letters/{letter:str} admin
+    POST /v1/admin/dead-letters/{letter:str}/redrive admin
+    POST /v1/admin/generations/{generation_id:uuid}/refund admin
+    PATCH /v1/admin/providers/{provider:str} admin
+    PATCH /v1/admin/providers/{provider:str}/models/{model:str} admin
+    GET /v1/admin/stripe-events admin
+    POST /v1/admin/stripe-events/{event:str}/replay admin
+    GET /v1/admin/usage admin
+    GET /v1/admin/usage/requests admin
+    GET /v1/admin/usage/top-consumers admin
+    GET /v1/admin/usage/tracking-failures admin
+    GET /v1/admin/users admin
+    GET /v1/admin/users/{user_id:uuid} admin
+    POST /v1/admin/users/{user_id:uuid}/boosts admin
+    DELETE /v1/admin/users/{user_id:uuid}/boosts/{boost_id:uuid} admin
+    POST /v1/admin/users/{user_id:uuid}/credits admin
+    POST /v1/admin/users/{user_id:uuid}/delete admin
+    PUT /v1/admin/users/{user_id:uuid}/demo admin
+    PUT /v1/admin/users/{user_id:uuid}/plan admin
 """
 
 BODIES: dict[str, dict[str, Any]] = {
@@ -231,10 +232,11 @@ QUERIES: dict[str, tuple[str, ...]] = {"GET /v1/stage-runs": ("generation_id",)}
 
 @dataclass(frozen=True, slots=True, order=True)
 class Route:
-    """One method of one path template."""
+    """One method of one path template, and the scope that a key needs for it."""
 
     method: str
     template: str
+    scope: str = field(default="", compare=False)
 
     @property
     def has_object(self) -> bool:

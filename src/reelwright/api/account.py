@@ -11,7 +11,7 @@ from litestar.params import FromPath, HeaderParameter, JSONBody
 from litestar.status_codes import HTTP_200_OK, HTTP_202_ACCEPTED
 from msgspec import Meta
 
-from reelwright.accounts import Account, Caller, Departure, Export, Passwords
+from reelwright.accounts import Account, Caller, Departure, Export, Passwords, Scope
 from reelwright.admission import Gate
 from reelwright.api.caller import admin_only
 from reelwright.api.creations import plain
@@ -72,7 +72,7 @@ class RestoredView(msgspec.Struct, frozen=True, kw_only=True):
     status_code=HTTP_202_ACCEPTED,
     summary="Ask for your data",
     tags=["account"],
-    opt={"leaving": True},
+    opt={"leaving": True, "scope": Scope.ALL},
 )
 async def ask_export(
     request: Request[Any, Any, Any],
@@ -88,7 +88,7 @@ async def ask_export(
     return Response(_export(asked.export, seal, base_url), status_code=HTTP_202_ACCEPTED, headers=headers)
 
 
-@get("/account/export", summary="Fetch your data", tags=["account"], opt={"leaving": True})
+@get("/account/export", summary="Fetch your data", tags=["account"], opt={"leaving": True, "scope": Scope.ALL})
 async def read_export(
     account: NamedDependency[Account],
     db: NamedDependency[Database],

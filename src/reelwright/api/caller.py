@@ -132,7 +132,7 @@ async def known(connection: Connection, handler: BaseRouteHandler) -> None:
     if caller.leaving and not handler.opt.get("leaving"):
         raise AccountLeaving("Your account is being deleted: keep it by POST /v1/account/restore, then ask again.")
     method: str = connection.scope["method"]  # type: ignore[typeddict-item]  # guards see HTTP alone
-    wanted = scope_of(connection.scope["path_template"], method)
+    wanted = scope_of(connection.scope["path_template"], method, handler.opt)
     if not covers(caller.scopes, wanted):
         raise InsufficientScope(
             f"This API key may not do that: it needs the scope {wanted}.", extra={"scope": wanted.value}

@@ -88,7 +88,7 @@ def _security(one: Operation) -> list[Schema]:
     if not one.signed_in:
         return []
     session: Schema = {"session": []} if one.method in {"GET", "HEAD"} else {"session": [], "csrf": []}
-    return [{"key": [scope_of(one.path, one.method).value]}, session]
+    return [{"key": [scope_of(one.path, one.method, one.handler.opt).value]}, session]
 
 
 def _parameter(name: str, field: FieldDefinition, schemas: Mapping[str, Schema]) -> Schema:

@@ -52,7 +52,11 @@ TAGS: Mapping[str, str] = {
 }
 
 SECURITY: Mapping[str, Any] = {
-    "key": {"type": "http", "scheme": "bearer", "description": "An API key, `rw_live_…` or `rw_test_…`."},
+    "key": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key, `rw_live_…` or `rw_test_…`, with the scope that stands here; `*` holds all.",
+    },
     "session": {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE, "description": "What logging in sets."},
     "csrf": {"type": "apiKey", "in": "header", "name": "X-CSRF-Token", "description": "A session's `csrf_token`."},
 }

@@ -17,7 +17,7 @@ from litestar.params import FromPath, HeaderParameter, QueryParameter
 from litestar.response import Stream
 from litestar.status_codes import HTTP_201_CREATED
 
-from reelwright.accounts import Caller
+from reelwright.accounts import Caller, Scope
 from reelwright.api.idempotency import Unkept
 from reelwright.api.views import StageView, stage_views
 from reelwright.ground.errors import Kind, NotFound, Outage, Refusal
@@ -96,6 +96,7 @@ class TicketView(msgspec.Struct, frozen=True, kw_only=True):
     status_code=HTTP_201_CREATED,
     summary="Get a ticket to follow a generation",
     tags=["core"],
+    opt={"scope": Scope.GENERATIONS_READ},
 )
 async def ticket(
     generation_id: FromPath[GenerationId],

@@ -11,7 +11,7 @@ from litestar.params import FromPath, JSONBody
 from litestar.status_codes import HTTP_202_ACCEPTED
 from msgspec import Meta
 
-from reelwright.accounts import Account
+from reelwright.accounts import Account, Scope
 from reelwright.admission import Gate
 from reelwright.api.creations import Accepted, BadField, Making, OnceOnly, accepted_headers, key_of, micro_of, plain
 from reelwright.api.views import AttributionView, FailureView
@@ -170,6 +170,7 @@ async def read_ingestion(
     status_code=HTTP_202_ACCEPTED,
     summary="Ingest again",
     tags=["ingestion"],
+    opt={"scope": Scope.GENERATIONS_WRITE},
 )
 async def retry_ingestion(
     request: Request[Any, Any, Any],

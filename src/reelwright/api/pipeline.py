@@ -11,7 +11,7 @@ from litestar.params import FromPath, JSONBody
 from litestar.status_codes import HTTP_202_ACCEPTED
 from msgspec import UNSET, UnsetType
 
-from reelwright.accounts import Account
+from reelwright.accounts import Account, Scope
 from reelwright.admission import Gate
 from reelwright.api.creations import PauseAfter, key_of
 from reelwright.api.idempotency import Needed, Repeatable
@@ -89,6 +89,7 @@ async def read_pipeline(
     status_code=HTTP_202_ACCEPTED,
     summary="Start a stage",
     tags=["pipeline"],
+    opt={"scope": Scope.GENERATIONS_WRITE},
 )
 async def start_stage(
     request: Request[Any, Any, Any],
@@ -119,6 +120,7 @@ async def start_stage(
     status_code=HTTP_202_ACCEPTED,
     summary="Pause a draft's pipeline",
     tags=["pipeline"],
+    opt={"scope": Scope.GENERATIONS_WRITE},
 )
 async def pause_pipeline(
     draft_id: FromPath[DraftId],
@@ -139,6 +141,7 @@ async def pause_pipeline(
     status_code=HTTP_202_ACCEPTED,
     summary="Resume a draft's pipeline",
     tags=["pipeline"],
+    opt={"scope": Scope.GENERATIONS_WRITE},
 )
 async def resume_pipeline(
     request: Request[Any, Any, Any],

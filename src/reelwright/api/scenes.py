@@ -11,7 +11,7 @@ from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody
 from litestar.status_codes import HTTP_200_OK, HTTP_202_ACCEPTED
 from msgspec import UNSET, Meta, UnsetType
 
-from reelwright.accounts import Account
+from reelwright.accounts import Account, Scope
 from reelwright.admission import Gate
 from reelwright.api.creations import Accepted, BadField, OnceOrDry, plain
 from reelwright.api.idempotency import REPLAYED, request_key
@@ -152,6 +152,7 @@ async def reorder_scenes(
     status_code=HTTP_202_ACCEPTED,
     summary="Make a scene's text, picture or voice anew",
     tags=["stories"],
+    opt={"scope": Scope.GENERATIONS_WRITE},
     responses={HTTP_200_OK: FORESEEN},
 )
 async def regenerate_scene(

@@ -1,6 +1,10 @@
-"""Which scope each route asks of an API key: one table, from a path's first segment below /v1 and the method's kind."""
+"""Which scope each route asks of an API key: one table, from a path's first segment below /v1 and the method's kind.
+
+A route that asks for another names it itself, in its `opt`: whatever begins, pauses or goes on with an order does.
+"""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from litestar import Router
 
@@ -51,10 +55,10 @@ SCOPES: Mapping[str, tuple[Scope, Scope]] = {
 """By first segment: the scope for reading, and the one for everything else."""
 
 
-def scope_of(path: str, method: str) -> Scope:
+def scope_of(path: str, method: str, opt: Mapping[str, Any]) -> Scope:
     """Return the scope that a route below /v1 asks for. Raises KeyError for a segment that is not in the table."""
     reading, writing = SCOPES[_segment(path)]
-    return reading if method in _READING else writing
+    return opt.get("scope") or (reading if method in _READING else writing)
 
 
 def checked(router: Router) -> Router:

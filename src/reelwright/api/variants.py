@@ -10,7 +10,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.status_codes import HTTP_200_OK, HTTP_202_ACCEPTED
 from msgspec import UNSET, Meta, UnsetType
 
-from reelwright.accounts import Account
+from reelwright.accounts import Account, Scope
 from reelwright.admission import Gate
 from reelwright.api.creations import Accepted, BadField, OnceOrDry, plain
 from reelwright.api.previews import FORESEEN, PreviewView
@@ -98,6 +98,7 @@ async def change_variant(
     status_code=HTTP_202_ACCEPTED,
     summary="Make a part of a variant anew",
     tags=["stories"],
+    opt={"scope": Scope.GENERATIONS_WRITE},
     responses={HTTP_200_OK: FORESEEN},
 )
 async def regenerate_variant(

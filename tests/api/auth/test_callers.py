@@ -76,7 +76,7 @@ async def test_s55_a_key_does_what_its_scopes_say_and_writing_is_reading_too(
     assert told(refused) == (403, "auth.insufficient_scope")
     assert refused.json()["scope"] == "webhooks:write"
     assert (await web.post("/v1/webhooks", headers=writes, json=HOOK)).status_code == 201
-    wrong = await callers.wrong_scope("/v1/webhooks", "GET")
+    wrong = await callers.wrong_scope(Scope.WEBHOOKS_READ)
     assert told(await web.get("/v1/webhooks", headers=wrong)) == (403, "auth.insufficient_scope")
 
 
@@ -141,7 +141,7 @@ async def test_s71_a_browsers_change_needs_its_own_token_and_our_own_pages(
 
 def test_every_route_below_v1_has_a_scope_and_one_without_is_told() -> None:
     assert checked(v1) is v1
-    assert {scope_of(route.path, "GET") for route in v1.routes} <= set(Scope)
+    assert {scope_of(route.path, "GET", {}) for route in v1.routes} <= set(Scope)
     missing = dict(SCOPES)
     del missing["webhooks"]
     with pytest.MonkeyPatch.context() as patched, pytest.raises(LookupError, match="webhooks"):

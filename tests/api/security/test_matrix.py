@@ -8,9 +8,9 @@ import pytest
 from litestar import Litestar
 from sqlalchemy import text
 
-from reelwright.api.scopes import scope_of
+from reelwright.accounts import Scope
 from reelwright.ground.postgres import Database
-from tests.api.callers import Callers, a_leaver, everybody
+from tests.api.callers import Callers, a_key, a_leaver, everybody
 from tests.api.security.objects import objects
 from tests.security.matrix import ADMIN, LEAVING, PERSONAL, PUBLIC, Route, routes
 
@@ -84,11 +84,10 @@ async def test_s12_who_may_not_gets_nowhere_and_changes_nothing(
     dead = {"none": {}, "revoked": callers.revoked, "expired": callers.expired_key, "over": callers.expired_session}
     for route in [*routes(PERSONAL), *routes(ADMIN)]:
         admins = "/v1/admin/" in route.template
-        scope = scope_of(route.template, route.method)
-        if scope not in narrow:
-            narrow[scope] = await callers.wrong_scope(route.template, route.method)
+        if route.scope not in narrow:
+            narrow[route.scope] = await callers.wrong_scope(route.scope)
         wanted: list[tuple[str, Headers, int]] = [(name, who, 401) for name, who in dead.items()]
-        wanted.append(("wrong scope", narrow[scope], 403))
+        wanted.append(("wrong scope", narrow[route.scope], 403))
         if admins:
             wanted += [("user", callers.user, 403), ("browser", callers.user_session, 403)]
             wanted.append(("old admin", callers.old_admin, 401))
@@ -159,6 +158,21 @@ async def test_s12_who_may_gets_in(client: httpx.AsyncClient, callers: Callers, 
             wrong.append(f"{route}: {answer.status_code} {told}")
         if route.template.startswith("/v1") and "admin" not in route.template and told == "request.not_found":
             wrong.append(f"{route}: its owner is told that it is not there")
+    assert wrong == []
+
+
+async def test_s55_the_scope_in_the_table_is_enough(
+    client: httpx.AsyncClient, callers: Callers, ids: dict[str, str], db: Database
+) -> None:
+    """And so no route asks for more: that none asks for less is told by those who may not."""
+    keys, wrong = dict[str, Headers](), list[str]()
+    for route in routes(PERSONAL):
+        if route.scope not in keys:
+            keys[route.scope] = await a_key(db, callers.user_account, scopes=[Scope(route.scope)])
+        if not route.template.endswith(ENDLESS):
+            answer = await ask(client, route, ids, keys[route.scope])
+            if answer.status_code == 403 and "auth.insufficient_scope" in answer.text:
+                wrong.append(f"{route}: {answer.json()['scope']}")
     assert wrong == []
 
 
