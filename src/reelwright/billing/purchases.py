@@ -19,7 +19,12 @@ _BEGIN = text(
 )
 _COLUMNS = "id, account_id, kind, item, fingerprint, state, session_id, url, created_at"
 _GET = text(f"SELECT {_COLUMNS} FROM purchases WHERE id = :id")  # noqa: S608 - constants
-_OPENED = text("UPDATE purchases SET session_id = :session, url = :url WHERE id = :id AND session_id IS NULL")
+_OPENED = text(
+    """
+    UPDATE purchases SET session_id = :session, url = :url
+     WHERE id = :id AND url IS NULL AND coalesce(session_id, :session) = :session RETURNING id
+    """
+)
 # A later state never gives way to an earlier one, in whichever order they are heard of.
 _SETTLE = text(
     """
@@ -117,9 +122,9 @@ class Purchases:
         found: dict[str, Any] = {**row, "kind": ItemKind(row["kind"])}
         return Purchase(**found)
 
-    async def opened(self, purchase: UUID, *, session: str, url: str) -> None:
-        """Note which checkout Stripe has made of it."""
-        await self.session.execute(_OPENED, {"id": purchase, "session": session, "url": url})
+    async def opened(self, purchase: UUID, *, session: str, url: str) -> bool:
+        """Note which checkout Stripe has made of it; return whether nobody had noted it before."""
+        return await self.session.scalar(_OPENED, {"id": purchase, "session": session, "url": url}) is not None
 
     async def settle(self, account: AccountId, *, session: str, attempt: UUID | None, state: str) -> str | None:
         """Note how a checkout ended; return what is known of it then. What was paid stays so, or was paid back."""

@@ -205,9 +205,10 @@ async def _open(account: Account, wish: Wish, kind: ItemKind, *, db: Database, s
     session = await _session(account, wish, purchase, db=db, stripe=stripe)
     url = session.url or ""
     async with db.begin() as tx:
-        await Purchases(session=tx).opened(purchase.id, session=session.id, url=url)
-    _log.info("purchase.opened", account_id=str(account.id), item=item.key, purchase_id=str(purchase.id))
-    return Checkout(url=url, repeated=False)
+        first = await Purchases(session=tx).opened(purchase.id, session=session.id, url=url)
+    if first:  # of those that were sent at once
+        _log.info("purchase.opened", account_id=str(account.id), item=item.key, purchase_id=str(purchase.id))
+    return Checkout(url=url, repeated=not first)
 
 
 async def _session(

@@ -1,5 +1,6 @@
 """/v1/payments: pages to pay on, opened once a key, and what payments change, from the outside."""
 
+import asyncio
 from collections.abc import Sequence
 
 import httpx
@@ -49,6 +50,17 @@ async def test_a_pack_is_bought_once_a_key(shop: httpx.AsyncClient, stripe: Simu
     await tell(shop, stripe, session)
     await tell(shop, stripe, session)
     assert (await shop.get("/v1/credits/balance")).json()["balance"] == before + 500
+
+
+async def test_of_eight_at_once_with_one_key_all_but_one_are_marked(
+    shop: httpx.AsyncClient, stripe: SimulatedStripe
+) -> None:
+    before = len(stripe.all("checkout.session"))
+    sent = await asyncio.gather(*(ask(shop, "buy-credits", key="at-once") for _ in range(8)))
+    assert {answer.status_code for answer in sent} == {201}
+    assert len({answer.json()["url"] for answer in sent}) == 1
+    assert len(stripe.all("checkout.session")) == before + 1
+    assert sorted(answer.headers.get("Idempotency-Replayed", "") for answer in sent) == ["", *["true"] * 7]
 
 
 async def test_a_price_that_vanished_is_a_problem_with_a_next_step(
