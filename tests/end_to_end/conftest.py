@@ -1,15 +1,31 @@
 """The installed program as its users start it: real processes, real queue, real media."""
 
+import functools
+import http.server
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
+
+QUICK = {"REELWRIGHT_HEARTBEAT": "500ms", "REELWRIGHT_LEASE": "3s", "REELWRIGHT_SWEEP": "1s"}
+ARTICLE = """How bees find their way home
+
+Honeybees leave the hive for up to five kilometres in search of flowers. They remember landmarks such as trees and
+roofs along the way. When the sky is clear they read the position of the sun. On cloudy days they use polarised light
+instead. A scout that finds flowers returns and dances for her sisters. The angle of the dance tells the direction.
+The length of the dance tells the distance. Beekeepers have watched this dance for hundreds of years, and scientists
+can now read it like a map. Young bees make short practice flights before their first real trip. They turn back and
+look at the hive entrance again and again. This careful look helps them recognise home later.
+"""
 
 PROGRAM = [sys.executable, "-c", "from reelwright.cli import main; main()"]
 
@@ -80,3 +96,25 @@ def ended(dev: Dev) -> None:
                 dev.stop()
         finally:
             dev.process.kill()
+
+
+@pytest.fixture(scope="package")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+    paragraphs = "".join(f"<p>{part}</p>" for part in ARTICLE.split("\n\n")[1:])
+    site = tmp_path_factory.mktemp("site")
+    head = "<html lang=en><head><title>Bees</title></head>"
+    (site / "bees.html").write_text(f"{head}<body><article><h1>Bees</h1>{paragraphs}</article></body></html>")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(site))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="package")
+def dev(tmp_path_factory: pytest.TempPathFactory, page: str) -> Generator[Dev]:
+    """One stack for all tests, which may read the page and soon notices a death; nothing of it is left behind."""
+    running = started(tmp_path_factory.mktemp("dev") / "data", REELWRIGHT_INGESTION_ALLOWLIST=page, **QUICK)
+    yield running
+    ended(running)
+    assert processes_that_name(running.data) == []

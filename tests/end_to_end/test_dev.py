@@ -7,38 +7,27 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import httpx
-import pytest
 
 from tests.client import ROOT, generated
-from tests.end_to_end.conftest import Dev, ended, processes_that_name, reelwright, started
+from tests.end_to_end.conftest import Dev, reelwright
 
 README = ROOT / "README.md"
-QUICK = {"REELWRIGHT_HEARTBEAT": "500ms", "REELWRIGHT_LEASE": "3s", "REELWRIGHT_SWEEP": "1s"}
+RUNS = "SELECT id, state, attempt, fence, won_fence FROM stage_runs WHERE generation_id = $1"
 TWICE = (
     "SELECT run_id FROM usage_ledger GROUP BY run_id HAVING count(DISTINCT fence) > 1 OR count(*) > max(call_no) + 1"
 )
 ORDER = {"topic": "Why do cats purr?", "duration_s": 10, "aspect": "1:1", "music": "none"}
 
 
-@pytest.fixture(scope="module")
-def dev(tmp_path_factory: pytest.TempPathFactory) -> Generator[Dev]:
-    """One stack for all tests, soon to notice a death; nothing of it is left behind."""
-    running = started(tmp_path_factory.mktemp("dev") / "data", **QUICK)
-    yield running
-    ended(running)
-    assert processes_that_name(running.data) == []
-
-
-async def asked(dev: Dev, query: str) -> list[dict[str, Any]]:
+async def asked(dev: Dev, query: str, *values: object) -> list[dict[str, Any]]:
     connection = await asyncpg.connect(dev.told["database_url"])
     try:
-        return [dict(row) for row in await connection.fetch(query)]
+        return [dict(row) for row in await connection.fetch(query, *values)]
     finally:
         await connection.close()
 
@@ -61,6 +50,7 @@ def follow(client: httpx.Client, generation: str, *, until: str, after: str = "0
 
 
 async def test_a_killed_worker_costs_time_and_nothing_else(dev: Dev) -> None:
+    others = len(await asked(dev, "SELECT 1 FROM generations"))
     with dev.client as client:
         key = {"Idempotency-Key": "one-and-the-same"}
         first = client.post("/v1/create", json=ORDER, headers=key)
@@ -70,10 +60,7 @@ async def test_a_killed_worker_costs_time_and_nothing_else(dev: Dev) -> None:
         generation = first.json()["generation_id"]
 
         await asyncio.to_thread(follow, client, generation, until="VIDEO_ASSEMBLY")  # of all stages it takes longest
-        done = {
-            row["id"]: row["fence"]
-            for row in await asked(dev, "SELECT id, fence FROM stage_runs WHERE state = 'succeeded'")
-        }
+        done = {row["id"]: row["fence"] for row in await asked(dev, RUNS, generation) if row["state"] == "succeeded"}
         os.kill(dev.told["pids"]["worker"], signal.SIGKILL)
         last, ids = await asyncio.to_thread(follow, client, generation, until="nothing else")
 
@@ -86,14 +73,14 @@ async def test_a_killed_worker_costs_time_and_nothing_else(dev: Dev) -> None:
         unchanged = client.get(f"/v1/generations/{generation}/video", headers={"If-None-Match": etag})
         assert (unchanged.status_code, unchanged.content) == (304, b"")
 
-    runs = await asked(dev, "SELECT id, state, attempt, fence, won_fence FROM stage_runs")
+    runs = await asked(dev, RUNS, generation)
     assert {run["state"] for run in runs} == {"succeeded"}
     assert all(run["fence"] == run["won_fence"] for run in runs)
     assert max(run["attempt"] for run in runs) > 1, "the kill hit nothing"
     assert {run["id"]: run["fence"] for run in runs if run["id"] in done} == done
     doubled = await asked(dev, TWICE)
     assert doubled == []
-    assert len(await asked(dev, "SELECT 1 FROM generations")) == 1
+    assert len(await asked(dev, "SELECT 1 FROM generations")) == others + 1
 
 
 def test_a_new_user_is_made_beside_a_running_stack_and_a_second_stack_is_refused(dev: Dev) -> None:

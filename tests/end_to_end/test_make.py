@@ -1,28 +1,14 @@
 """`reelwright make`: one command, a checked file, and nothing left behind."""
 
-import functools
-import http.server
 import json
 import sys
-import threading
-from collections.abc import Generator
 from pathlib import Path
 
 import av
 import pytest
 
 from reelwright.cli import main
-from tests.end_to_end.conftest import Dev, ended, processes_that_name, reelwright, started
-
-ARTICLE = """How bees find their way home
-
-Honeybees leave the hive for up to five kilometres in search of flowers. They remember landmarks such as trees and
-roofs along the way. When the sky is clear they read the position of the sun. On cloudy days they use polarised light
-instead. A scout that finds flowers returns and dances for her sisters. The angle of the dance tells the direction.
-The length of the dance tells the distance. Beekeepers have watched this dance for hundreds of years, and scientists
-can now read it like a map. Young bees make short practice flights before their first real trip. They turn back and
-look at the hive entrance again and again. This careful look helps them recognise home later.
-"""
+from tests.end_to_end.conftest import Dev, processes_that_name, reelwright
 
 
 def checked(printed: str, *, seconds: int, size: tuple[int, int]) -> dict[str, object]:
@@ -56,27 +42,6 @@ def test_a_bare_topic_becomes_a_checked_reel_with_its_source_named(tmp_path: Pat
     assert (tmp_path / "again.mp4").read_bytes() == out.read_bytes()
     assert processes_that_name(data) == []
     assert not (data / "stripe").exists(), "a shop was opened for a command that buys nothing"
-
-
-@pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
-    paragraphs = "".join(f"<p>{part}</p>" for part in ARTICLE.split("\n\n")[1:])
-    site = tmp_path_factory.mktemp("site")
-    head = "<html lang=en><head><title>Bees</title></head>"
-    (site / "bees.html").write_text(f"{head}<body><article><h1>Bees</h1>{paragraphs}</article></body></html>")
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(site))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def dev(tmp_path_factory: pytest.TempPathFactory, page: str) -> Generator[Dev]:
-    """One running stack that may read the page; `make` uses it and leaves it running."""
-    running = started(tmp_path_factory.mktemp("dev") / "data", REELWRIGHT_INGESTION_ALLOWLIST=page)
-    yield running
-    ended(running)
 
 
 def test_a_web_page_becomes_a_reel_where_the_setting_allows_it(tmp_path: Path, page: str, dev: Dev) -> None:
