@@ -159,15 +159,15 @@ def test_what_is_just_being_started_again_keeps_nobody_from_ending(folder: Path)
     assert not ending._watch.is_alive()
 
 
-def test_a_second_start_makes_nothing_anew_and_finds_everything(folder: Path) -> None:
-    with stack(folder) as first:
-        before, cluster = first.endpoints, made_once(folder)
-    with stack(folder) as second:
+def test_a_second_start_makes_nothing_anew_and_finds_everything(furnished: Path) -> None:
+    with stack(furnished) as first:
+        before, cluster = first.endpoints, made_once(furnished)
+    with stack(furnished) as second:
         after = second.endpoints
-        assert made_once(folder) == cluster
+        assert made_once(furnished) == cluster
     passwords = [url.split("@")[0] for url in (before.database_url, after.database_url)]
     assert passwords[0] == passwords[1]
-    assert Stack.running(folder) is None
+    assert Stack.running(furnished) is None
 
 
 def made_once(folder: Path) -> list[tuple[str, int, int]]:
