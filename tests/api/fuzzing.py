@@ -61,6 +61,7 @@ class Fuzz:
     bodies: Mapping[str, Any] = field(default_factory=dict)
     sent: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
     failures: dict[str, str] = field(default_factory=dict)
+    headers: dict[tuple[str, int], set[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.loop = asyncio.get_running_loop()
@@ -140,6 +141,7 @@ class Fuzz:
             asyncio.run_coroutine_threadsafe(stop, self.loop).result(PATIENCE_S)
 
     def _judge(self, case: Any, answer: Response, told: str) -> None:
+        self._check_headers(case, answer, told)
         if answer.status_code >= _REFUSED and case.operation.method.upper() != "HEAD":
             self._check_code(case, answer, told)
         stream = answer.headers.get("content-type", [""])[0].startswith("text/event-stream")
@@ -149,6 +151,21 @@ class Fuzz:
             for failure in group.exceptions:
                 name = f"{told}: {type(failure).__name__} {answer.status_code}"
                 self.failures.setdefault(name, f"{failure}\n{case.as_curl_command()}\n{answer.text_lossy()[:600]}")
+
+    def _check_headers(self, case: Any, answer: Response, told: str) -> None:
+        """What programs go by must be told of: a client that isn't told of an ETag can't edit safely."""
+        operation, status = case.operation, answer.status_code
+        found = self.headers.setdefault((operation.label, status), set())
+        found |= set(answer.headers) - UNTOLD
+        if missing := found - self.listed(operation, status):
+            self.failures.setdefault(f"{told}: {status} with {', '.join(missing)}", case.as_curl_command())
+
+    def listed(self, operation: Any, status: int) -> set[str]:
+        """Return the names of the headers that the contract tells of an answer, in small letters."""
+        one = self.document["paths"][operation.path][operation.method.lower()]["responses"].get(str(status), {})
+        if name := one.get("$ref", "").rpartition("/")[2]:
+            one = self.document["components"]["responses"][name]
+        return {header.lower() for header in one.get("headers", ())}
 
     def _check_code(self, case: Any, answer: Response, told: str) -> None:
         """A bug of ours is one even where it is told of, and a refusal's code is one of those that are."""
@@ -167,6 +184,13 @@ def _bad_beside_its_path(case: Any) -> bool:
 
 
 _REFUSED = 400
+UNTOLD = {
+    *("content-type", "content-length", "content-security-policy", "x-content-type-options", "referrer-policy"),
+    *("cache-control", "vary", "strict-transport-security", "x-frame-options", "permissions-policy"),
+    *("cross-origin-opener-policy", "cross-origin-resource-policy", "content-disposition"),
+    "x-accel-buffering",
+}
+"""What HTTP itself, a proxy or a browser goes by."""
 _WHO = {"authorization", "cookie"}
 _OF_REQUESTS = {"method", "url", "headers", "params", "data", "json", "files"}
 

@@ -7,6 +7,7 @@ the handler's name. The tests fail for a code that was answered by an operation 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from litestar.status_codes import HTTP_202_ACCEPTED
 from litestar.types.empty import Empty
 
 from reelwright.api.idempotency import marked, unkept
@@ -224,11 +225,21 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
     "read_brand_kit": ("ETag",),
     "read_voice": ("ETag",),
     "read_webhook": ("ETag",),
+    "log_in": ("Set-Cookie",),
+    "log_out": ("Set-Cookie",),
+    "step_up": ("Set-Cookie",),
+    "read_user": ("ETag",),
+    "redrive": ("Location",),
+    "save_asset": ("Location", "ETag"),
+    "read_asset": ("ETag",),
+    "add_music": ("Location",),
     "read_preferences": ("ETag",),
     "preview_voice": ("Location", "Retry-After"),
     "preview_music": ("Location", "Retry-After"),
 }
 """By handler: the headers that its shape doesn't tell."""
+_WAITING = {"preview_voice", "preview_music"}
+"""Handlers whose headers tell where a thing will be, and come with 202 alone."""
 
 REFUSAL_HEADERS: Mapping[int, tuple[str, ...]] = {
     401: ("WWW-Authenticate",),
@@ -315,13 +326,15 @@ def _shaped(one: Operation) -> Iterator[str]:
         yield "request.too_large"
 
 
-def headers(one: Operation) -> Iterator[str]:
+def headers(one: Operation, status: int) -> Iterator[str]:
     """Yield the headers of an operation's success."""
     if "Idempotency-Key" in one.headers and not unkept(one.handler):
         yield "Idempotency-Replayed"
     if "If-Match" in one.headers:
         yield "ETag"
-    yield from HEADERS.get(one.handler.fn.__name__, ())
+    name = one.handler.fn.__name__
+    if name not in _WAITING or status == HTTP_202_ACCEPTED:
+        yield from HEADERS.get(name, ())
 
 
 def file(one: Operation) -> File | None:

@@ -136,17 +136,16 @@ def _refusal(status: int, codes: list[str]) -> Schema:
 
 def _successes(one: Operation, schemas: Mapping[str, Schema]) -> Iterator[tuple[int, Schema]]:
     handler, name = one.handler, one.handler.fn.__name__
-    headers = _headers("X-Request-Id", *answers.headers(one))
     if file := answers.file(one):
-        yield from _files(one, file, headers)
+        yield from _files(one, file, _of_success(one, handler.status_code))
         return
-    answer: Schema = {"description": _first(handler), "headers": headers}
+    answer: Schema = {"description": _first(handler), "headers": _of_success(one, handler.status_code)}
     if one.answer is not None and one.method != HttpMethod.HEAD:
         shown = {"example": ANSWERS[one.name]} if one.name in ANSWERS else {}
         answer["content"] = {JSON: {"schema": schemas[repr(one.answer)]} | shown}
     yield handler.status_code, answer
     for status, description in answers.ALSO.get(name, {}).items():
-        yield status, answer | {"description": description}
+        yield status, answer | {"description": description, "headers": _of_success(one, status)}
     for status, spec in (handler.responses or {}).items():
         content = {JSON: {"schema": schemas[repr(spec.data_container)]}}
         yield status, {"description": spec.description, "headers": _headers("X-Request-Id"), "content": content}
@@ -165,6 +164,10 @@ def _files(one: Operation, file: answers.File, headers: Schema) -> Iterator[tupl
         yield 206, {"description": "The bytes that `Range` asks for.", "headers": partial} | parts
         yield 304, {"description": "It is what `If-None-Match` names.", "headers": headers}
     yield 200, {"description": _first(one.handler), "headers": headers} | content
+
+
+def _of_success(one: Operation, status: int) -> Schema:
+    return _headers("X-Request-Id", *answers.headers(one, status))
 
 
 def _headers(*names: str) -> Schema:

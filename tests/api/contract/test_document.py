@@ -97,6 +97,12 @@ def test_every_edit_takes_the_version_that_was_read(told) -> None:
         assert "ETag" in one["responses"]["200"]["headers"], name
 
 
+def test_only_of_a_sound_in_the_making_is_told_where_it_will_be(told) -> None:
+    for name in ("GET /v1/music/{track_id}/preview", "POST /v1/voices/{voice_id}/preview"):
+        made, being_made = (set(told[name]["responses"][status]["headers"]) for status in ("200", "202"))
+        assert being_made - made == {"Location", "Retry-After"}, name
+
+
 def test_every_refusal_is_a_problem_with_its_codes(document, told) -> None:
     seen: set[str] = set()
     for name, one in told.items():
