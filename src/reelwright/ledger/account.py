@@ -80,8 +80,8 @@ _PRIORITY = {Origin.PROMO: 10, Origin.MONTHLY: 20, Origin.BOOST: 30, Origin.ADMI
 
 
 def in_credits(micro: int) -> str:
-    """Return an amount as people read it."""
-    return f"{micro / MICRO:,.2f}".rstrip("0").rstrip(".")
+    """Return an amount as people read it, with all its digits: who sends the number back must not be over it."""
+    return f"{micro / MICRO:,.6f}".rstrip("0").rstrip(".")
 
 
 def checked(micro: int) -> int:

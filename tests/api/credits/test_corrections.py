@@ -4,6 +4,7 @@ import asyncio
 from uuid import UUID, uuid4
 
 import httpx
+import pytest
 
 from reelwright import ledger
 from reelwright.ground.ids import GenerationId
@@ -65,24 +66,22 @@ async def test_a_generation_is_refunded_in_parts_and_never_more_than_it_was_char
 ) -> None:
     work = (await api.post("/v1/create", json=TOPIC, headers={"Idempotency-Key": "k"})).json()["generation_id"]
     async with db.begin() as tx:
-        await ledger.capture(tx, generation=GenerationId(UUID(work)), micro=4_000_000)
+        await ledger.capture(tx, generation=GenerationId(UUID(work)), micro=3_758_500)
     path, before = f"/v1/admin/generations/{work}/refund", (await api.get("/v1/credits/balance")).json()["balance"]
 
     async def back(credits: float, key: str) -> httpx.Response:  # noqa: A002 - the product's word
         return await office.post(path, json={"credits": credits, "reason": "late"}, headers={"Idempotency-Key": key})
 
     answers = await asyncio.gather(*(back(1.5, "first") for _ in range(5)))
-    assert {(one.status_code, one.json()["charged"]) for one in answers} == {(201, 2.5)}
+    assert {(one.status_code, one.json()["charged"]) for one in answers} == {(201, 2.2585)}
     assert sum(one.headers.get("Idempotency-Replayed") == "true" for one in answers) == 4
     assert (await back(1, "first")).json()["code"] == "idempotency.key_reused"
-    refused = await back(2.6, "more")
-    assert (refused.status_code, refused.json()["code"], refused.json()["refundable"]) == (
-        409,
-        "credits.refund_too_large",
-        2.5,
-    )
-    assert (await back(2.5, "rest")).json() == {"generation_id": work, "refunded": 2.5, "charged": 0}
-    assert (await api.get("/v1/credits/balance")).json()["balance"] == before + 4
+    refused = await back(2.26, "more")
+    problem = refused.json()
+    assert (refused.status_code, problem["code"], problem["refundable"]) == (409, "credits.refund_too_large", 2.2585)
+    assert problem["detail"].startswith("2.2585 credits can still be refunded")
+    assert (await back(2.2585, "rest")).json() == {"generation_id": work, "refunded": 2.2585, "charged": 0}
+    assert (await api.get("/v1/credits/balance")).json()["balance"] == pytest.approx(before + 3.7585)
     line = (await api.get("/v1/credits/transactions")).json()["transactions"][0]
     assert (line["kind"], line["reason"]) == ("refund", "late")
     told = (await api.get(f"/v1/credits/transactions/{line['id']}")).json()
