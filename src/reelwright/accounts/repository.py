@@ -1,6 +1,5 @@
 """Accounts, their keys, plans and boosts in PostgreSQL."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,12 +14,11 @@ from reelwright.accounts.model import Account, ApiKey, Caller
 from reelwright.accounts.scopes import Scope
 from reelwright.ground.errors import Kind, NotFound, Refusal
 from reelwright.ground.ids import AccountId, ApiKeyId, fresh
+from reelwright.ground.mailing import reached
 from reelwright.ground.postgres import LAZILY, Statement, rows
 
-_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]+\.[^@\s\x00-\x1f\x7f.]{2,}")
 _NO_ID = UUID(int=2**128 - 1)
 _END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
-_EMAIL_LENGTH = 254  # RFC 5321, 4.5.3.1.3: a path is 256 octets, brackets included
 
 _HELD = """u.plan, u.plan_version,
            (SELECT max(b.ends_at) FROM boosts b
@@ -356,10 +354,10 @@ class Accounts:
 
 
 def address_of(email: str) -> str:
-    """Return an e-mail address as it is kept. Raises EmailInvalid for what is none."""
+    """Return an e-mail address as it is kept. Raises EmailInvalid for what no letter reaches."""
     address = email.strip()
-    if len(address) > _EMAIL_LENGTH or not _EMAIL.fullmatch(address):
-        raise EmailInvalid("This is not an e-mail address: write one like name@example.com.", field="email")
+    if not reached(address):
+        raise EmailInvalid("No letter reaches this address: write one like name@example.com.", field="email")
     return address
 
 

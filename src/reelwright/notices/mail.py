@@ -17,6 +17,7 @@ from uuid import UUID
 
 import aiosmtplib
 
+from reelwright.ground.mailing import reached
 from reelwright.notices.letters import Letter
 from reelwright.notices.mailbox import Outcome, Verdict
 
@@ -24,8 +25,6 @@ _COMMAND_S, _DATA_S = 10, 30
 _PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 _PERMANENT = 500
 _LONGEST_SUBJECT = 200
-# What every server takes as it is, in a header and in RCPT TO (RFC 5321, 4.1.2, without quoted local parts).
-_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
@@ -39,7 +38,7 @@ def message_of(
 
     Nothing in it can add a header: whatever ends a line has become a space before.
     """
-    if not _ADDRESS.fullmatch(to):
+    if not reached(to):
         return None
     name, address = parseaddr(sender)
     local, _, domain = address.rpartition("@")

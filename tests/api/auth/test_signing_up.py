@@ -144,6 +144,18 @@ async def test_a_letterbox_is_filled_by_nobody(web: httpx.AsyncClient, letters: 
     assert len(await letters()) == 5
 
 
+@pytest.mark.parametrize("path", ["register", "password-reset"])
+@pytest.mark.parametrize("email", ["böb@example.com", "<carol@example.com>", "a..b@example.com"])
+async def test_an_address_that_no_letter_reaches_is_refused_at_once(
+    web: httpx.AsyncClient, db: Database, path: str, email: str
+) -> None:
+    """Nobody waits for a letter that is never sent."""
+    body = (ADA if path == "register" else {}) | {"email": email}
+    answer = await web.post(f"/v1/auth/{path}", json=body)
+    assert (*told(answer), answer.json()["field"]) == (400, "accounts.email_invalid", "email")
+    assert await asked(db, "SELECT count(*) FROM users") == [(0,)]
+
+
 @pytest.mark.parametrize(
     ("password", "works"),
     [

@@ -23,7 +23,7 @@ from cryptography.x509.oid import NameOID
 from sqlalchemy import text
 
 from reelwright import notices
-from reelwright.accounts import Account
+from reelwright.accounts import Account, Accounts
 from reelwright.ground.errors import Refusal
 from reelwright.ground.postgres import Database
 from reelwright.journeys import notifying
@@ -150,6 +150,20 @@ async def test_a_letter_arrives_whole_once(
     assert "mail.handled" in ours
     assert account.email not in ours
     assert "thief" not in ours
+
+
+async def test_an_address_that_no_letter_reaches_holds_up_nobody(
+    db: Database, account: Account, mailbox: Mailbox
+) -> None:
+    """One from before it was refused at sign-up."""
+    async with db.begin() as tx:
+        await tx.execute(text("UPDATE users SET email = 'a..b@example.com'"))
+        other = await Accounts(session=tx).create(email="other@example.com")
+    await tell(db, account)
+    await tell(db, other)
+    await notifying.send(db=db, post=by_smtp(mailbox))
+    assert [to for _, to, _ in mailbox.taken] == [["other@example.com"]]
+    assert await states(db) == [("given_up", 0, "address"), ("sent", 0, None)]
 
 
 async def test_without_a_server_it_lands_in_the_folder(db: Database, account: Account, tmp_path: Path) -> None:
