@@ -102,10 +102,14 @@ def _picture(source: Path, out: Path, found: str) -> dict[str, Any]:
     """Draw the picture anew, upright and in sRGB. Raises Refused."""
     from PIL import Image, ImageOps  # noqa: PLC0415 - under the limits
 
-    Image.MAX_IMAGE_PIXELS = PIXELS
+    Image.MAX_IMAGE_PIXELS = None  # Pillow would refuse without saying the size
     with Image.open(source, formats=[found.upper()]) as image:
         if image.width * image.height > PIXELS or max(image.size) > 4 * SIDE:
-            raise Refused(f"The picture is {image.width} × {image.height}: send one of at most 40 million pixels.")
+            raise Refused(
+                f"The picture is {image.width} × {image.height}: send one of at most {PIXELS // 10**6} million pixels,"
+                f" and of at most {4 * SIDE:,} a side."
+            )
+        Image.MAX_IMAGE_PIXELS = PIXELS
         if getattr(image, "is_animated", False):
             raise Refused(_STILL)
         image.load()

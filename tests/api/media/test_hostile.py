@@ -117,6 +117,23 @@ async def test_what_is_not_what_we_take_is_refused_and_leaves_nothing(
         assert await tx.scalar(text("SELECT (SELECT count(*) FROM media) + (SELECT count(*) FROM loose_files)")) == 0
 
 
+@pytest.mark.parametrize(
+    ("size", "make"),
+    [
+        ("1 × 20000", lambda: picture("PNG", size=(1, 20_000))),
+        ("7200 × 7200", lambda: png_bomb(7_200, rows=7_200)),
+        ("9000 × 9000", lambda: png_bomb(9_000, rows=9_000)),
+        ("30000 × 30000", lambda: png_bomb(30_000, rows=1_000)),
+    ],
+)
+async def test_s50_what_is_too_large_is_told_its_size_and_both_limits(
+    size: str, make: Callable[[], bytes], api: httpx.AsyncClient
+) -> None:
+    answer = await api.post("/v1/media", files={"file": ("large.png", make(), "image/png")})
+    told = f"The picture is {size}: send one of at most 40 million pixels, and of at most 16,384 a side."
+    assert (answer.status_code, answer.json()["detail"]) == (400, told)
+
+
 async def test_s93_nothing_of_a_polyglot_but_the_picture_is_kept(api: httpx.AsyncClient) -> None:
     tail = b"/*" + SVG + b"*/=1;alert(1)//" + zipped()
     polyglot = picture("GIF").replace(b"GIF87a", b"GIF89a") + tail
