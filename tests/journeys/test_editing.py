@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.billing import Plan
-from reelwright.generations import Assignment, GenerationKind, Made, Part, Stage, Unit, VariantChanged
+from reelwright.generations import Assignment, GenerationKind, Made, Part, ScenesTooLong, Stage, Unit, VariantChanged
 from reelwright.ground.postgres import Database
 from reelwright.journeys import creation, editing, invariants, production, stopping
 from reelwright.journeys.ordering import Order, Prepared
@@ -132,6 +132,40 @@ async def test_an_edit_waits_for_an_order_that_is_just_being_written(
     reels.studio.calls.clear()
     await deliver_all(reels.room)
     assert set(reels.studio.calls) == {LAST}, generation
+
+
+async def written(reels: Reels, *, duration_s: int) -> None:
+    async with reels.db.begin() as tx:
+        await tx.execute(text("UPDATE drafts SET duration_s = :long"), {"long": duration_s})
+
+
+async def test_scenes_may_be_too_long_together_until_they_are_rendered(reels: Reels) -> None:
+    """Two edits that are fine together may come one after the other; a reel that must fail its gate is never begun."""
+    await written(reels, duration_s=10)
+    with pytest.raises(ScenesTooLong) as alone:
+        await edit(reels, 0, duration_ms=11_001)
+    assert (alone.value.field, alone.value.kind) == ("duration_ms", "invalid")
+    await edit(reels, 0, duration_ms=6_001)
+    with pytest.raises(ScenesTooLong, match=r"11.001 s, and a reel of 10 s may last 11 s"):
+        await reels.order(kind=GenerationKind.RENDER)
+    assert reels.studio.calls.total() == 0
+    await edit(reels, 1, duration_ms=4_999)
+    await reels.order(kind=GenerationKind.RENDER)
+
+
+async def test_a_paused_reel_is_edited_in_peace_and_goes_on_only_where_it_fits(reels: Reels) -> None:
+    await written(reels, duration_s=10)
+    generation = await reels.order(kind=GenerationKind.RENDER)
+    account, db, gate = reels.account.id, reels.db, reels.room.gate
+    with pytest.raises(ScenesTooLong):  # nobody would be asked any more
+        await edit(reels, 0, duration_ms=7_000)
+    await stopping.pause(account, generation, db=db, gate=gate)
+    await edit(reels, 0, duration_ms=7_000)
+    with pytest.raises(ScenesTooLong):
+        await stopping.proceed(account, generation, db=db, gate=gate)
+    assert (await one(db, "SELECT paused_at FROM generations WHERE kind = 'render'"))["paused_at"] is not None
+    await edit(reels, 1, duration_ms=3_000)
+    assert (await stopping.proceed(account, generation, db=db, gate=gate)).paused_at is None
 
 
 async def test_many_edits_at_once_each_count_once(reels: Reels) -> None:

@@ -13,6 +13,7 @@ from reelwright.ground.errors import Outage, Refusal
 from reelwright.ground.ids import AccountId, GenerationId, VariantId
 from reelwright.ground.postgres import Database
 from reelwright.journeys import production, recovery
+from reelwright.journeys.ending import GateFailed
 from reelwright.journeys.workroom import Workroom
 from tests.builders import an_account
 from tests.journeys.conftest import CHUNKS, SCENES, TIMINGS, Studio, deliver_all, due_now, one, order, waiting
@@ -223,6 +224,13 @@ async def test_a_reel_that_fails_its_gate_is_not_delivered_and_not_charged(
     assert (await one(room.db, "SELECT state FROM credit_holds"))["state"] == "voided"
     letter = await one(room.db, "SELECT reason, code, stage, attempts, redriven_at FROM dead_letters")
     assert tuple(letter.values()) == ("bug", "gate.failed", "VIDEO_ASSEMBLY", 1, None)
+
+
+@pytest.mark.parametrize(
+    ("check", "remedy"), [("duration_s", "shorten"), ("black_s", "Resume it: what failed is made")]
+)
+def test_a_failed_gate_tells_what_helps(check: str, remedy: str) -> None:
+    assert remedy in GateFailed({"checks": [{"name": check, "passed": False}]}).sentence
 
 
 async def test_credits_that_have_lapsed_come_back_after_a_failed_gate_since_it_is_our_failure(

@@ -23,6 +23,7 @@ from reelwright.generations import (
     Made,
     Part,
     Released,
+    ScenesTooLong,
     Source,
     Stage,
     Unit,
@@ -304,6 +305,23 @@ async def test_of_a_reel_that_failed_its_gate_nothing_is_kept_that_may_be_why(
         assert await tx.scalar(priced, {"id": heir.generation_id}) == METERED  # each step once, carried or anew
     assert (found.generation.state, 0 < found.charged_micro <= heir.price_micro) == ("succeeded", True)
     assert await invariants.check(room.db) == ()
+
+
+async def test_nobody_goes_on_to_a_reel_that_its_scenes_make_too_long(
+    account: Account, room: Workroom, studio: Studio
+) -> None:
+    """It would be rendered at our cost, fail its gate, and so again with every resumption."""
+    failed = await fail(room, studio, account, PICTURES[-1])
+    async with room.db.begin() as tx:
+        await tx.execute(text("UPDATE scenes SET duration_ms = 30000"))
+    studio.calls.clear()
+    with pytest.raises(ScenesTooLong):
+        await go_on(failed, account, room)
+    await deliver_all(room)
+    assert not studio.calls
+    async with room.db.begin() as tx:
+        await tx.execute(text("UPDATE scenes SET duration_ms = 5000"))
+    await go_on(failed, account, room)
 
 
 async def test_one_key_resumes_once_and_another_is_told_where_it_went_on(

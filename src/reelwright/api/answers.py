@@ -24,7 +24,7 @@ _ORDER = (
 )
 _GOING_ON = (
     *("generation.not_resumable", "generation.resumed_already", "generation.outdated", "generation.stage_done"),
-    *("generation.ended", "generation.no_such_stage", *_ORDER),
+    *("generation.ended", "generation.no_such_stage", "scenes.too_long", *_ORDER),
 )
 _REPEATABLE = ("idempotency.key_reused",)
 _EDITED = ("variant.not_found", "variant.changed", "variant.in_use", "draft.in_use", "draft.not_found")
@@ -62,7 +62,7 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "add_key": (*_REPEATABLE, "auth.step_up_required", "accounts.scope_not_held", "accounts.too_many_keys"),
     "read_key": ("accounts.key_not_found",),
     "revoke_key": ("accounts.key_not_found",),
-    "create": (*_ORDER, "request.not_found", "generation.no_such_stage", "source.not_allowed"),
+    "create": (*_ORDER, "request.not_found", "generation.no_such_stage", "source.not_allowed", "scenes.too_long"),
     "regenerate": (*_ORDER, "request.not_found", "generation.no_such_stage"),
     "resume": _GOING_ON,
     "ingest": (*_ORDER, "source.not_allowed", "ingestion.not_youtube"),
@@ -71,7 +71,7 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "read_pipeline": ("draft.not_found",),
     "start_stage": (
         *("draft.not_found", "pipeline.at_work", "pipeline.missing", "generation.stage_done", "generation.ended"),
-        *("generation.no_such_stage", "request.not_found", *_ORDER),
+        *("generation.no_such_stage", "request.not_found", "scenes.too_long", *_ORDER),
     ),
     "pause_pipeline": ("draft.not_found", "pipeline.not_begun", "generation.ended"),
     "resume_pipeline": ("draft.not_found", "pipeline.not_begun", "request.not_found", *_GOING_ON),
@@ -102,12 +102,12 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "change_variant": (*_EDITED, "captions.no_letters"),
     "regenerate_variant": (*_ORDER, "request.not_found", "generation.no_such_stage", "variant.not_found"),
     "list_scenes": ("variant.not_found",),
-    "change_scene": (*_EDITED, "scene.not_found", "captions.no_letters"),
+    "change_scene": (*_EDITED, "scene.not_found", "scenes.too_long", "captions.no_letters"),
     "reorder_scenes": (*_EDITED, *_REPEATABLE, "scenes.order_invalid"),
     "regenerate_scene": (
         *(*_ORDER, "request.not_found", "generation.no_such_stage", "variant.not_found", "scene.not_found"),
     ),
-    "calculate_cost": ("request.not_found", "plan.required", "brand_kit.unknown"),
+    "calculate_cost": ("request.not_found", "plan.required", "scenes.too_long", "brand_kit.unknown"),
     "change_action_costs": _REPEATABLE,
     "set_plan": ("accounts.not_found", "accounts.changed", "accounts.plan_paid_for"),
     "grant_boost": ("accounts.not_found", "accounts.boost_not_needed", "accounts.boost_source_used", *_REPEATABLE),
@@ -122,7 +122,7 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "read_dead_letter": ("dead_letter.not_found",),
     "redrive": (
         *("dead_letter.not_found", "dead_letter.redriven_already", "dead_letter.owner_gone", "generation.outdated"),
-        *("generation.resumed_already", "credits.insufficient", "credits.debt"),
+        *("generation.resumed_already", "scenes.too_long", "credits.insufficient", "credits.debt"),
     ),
     "buy_credits": _CHECKOUT,
     "subscribe": (*_CHECKOUT, "payments.subscription_exists"),

@@ -1,6 +1,6 @@
 """What people change of their stories: kept in story and scenes alike, one version after the other."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TypeVar
 
@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reelwright.generations.model import Beat, Scene, Story, Variant
+from reelwright.generations.sizing import LENGTH_OFF
 from reelwright.generations.stories import Variants, scene_values
 from reelwright.generations.tables import DRAFTS, SCENES, VARIANTS
 from reelwright.ground.claims import supports
@@ -28,6 +29,12 @@ class VariantChanged(Refusal):
 
 class NotAPermutation(Refusal):
     code = "scenes.order_invalid"
+
+
+class ScenesTooLong(Refusal):
+    """Voices would be slowed to fill more time than the reel may last: its release gate would fail."""
+
+    code = "scenes.too_long"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +69,20 @@ def with_scene(variant: Variant, position: int, changes: Mapping[str, object]) -
         beats[position] = _claimed(replace(beats[position], **said), beats[position])
         story = replace(story, beats=tuple(beats))
     return replace(variant, story=story, scenes=tuple(scenes))
+
+
+def hold_to_length(scenes: Iterable[Scene], *, duration_s: int) -> None:
+    """Refuse scenes that are planned longer than a reel ordered at this length may last. Raises ScenesTooLong.
+
+    Shorter ones are stretched to it.
+    """
+    planned_ms, most_ms = sum(scene.duration_ms for scene in scenes), round(duration_s * 1000 * (1 + LENGTH_OFF))
+    if planned_ms > most_ms:
+        raise ScenesTooLong(
+            f"duration_ms: the scenes are planned for {planned_ms / 1000:g} s, and a reel of {duration_s} s may last"
+            f" {most_ms / 1000:g} s: plan shorter ones, or a longer reel.",
+            field="duration_ms",
+        )
 
 
 def reordered(variant: Variant, order: Sequence[int]) -> Variant:

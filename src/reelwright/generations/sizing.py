@@ -2,6 +2,9 @@
 
 from enum import StrEnum
 
+LENGTH_OFF = 0.10
+"""How far from the length ordered a reel may be: what its release gate lets pass."""
+
 
 class Aspect(StrEnum):
     PORTRAIT = "9:16"

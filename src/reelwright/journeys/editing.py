@@ -35,6 +35,8 @@ from reelwright.generations import (
     Stage,
     Variant,
     Variants,
+    hold_to_length,
+    pipeline,
     reordered,
     with_scene,
     with_story,
@@ -81,6 +83,11 @@ class _Alive:
             Making(draft=draft, variant=variant, makers={}, **self.making).names() for draft, variant in (before, after)
         )
         return any(was.get(unit) != would.get(unit) for unit in begun)
+
+    def goes_on_to_render(self, variant: Variant) -> bool:
+        """Whether it comes to this variant's voices with nobody asking: one that is paused asks when it is resumed."""
+        renders = Stage.VIDEO_ASSEMBLY in pipeline.stages(self.generation.kind)
+        return renders and self.generation.paused_at is None and self.generation.variant_id == variant.id
 
     @property
     def is_writing(self) -> bool:
@@ -203,7 +210,11 @@ async def change_scene(
     expected_version: Versions,
     db: Database,
 ) -> Variant:
-    """Change one scene. Its claim goes where the new words no longer say it. Raises as `change_story`."""
+    """Change one scene. Its claim goes where the new words no longer say it.
+
+    Scenes may be too long together until they are to be rendered, so that one can be changed after the other. Raises as
+    `change_story`, and ScenesTooLong.
+    """
     await _hold_to_letters("narration", changes)
 
     def edit(found: Variant) -> Variant:
@@ -263,6 +274,10 @@ async def _edited(
     found = await edits.read(account, wanted, expected_version=expected_version)
     edited = edit(found)
     draft = await Drafts(session=tx).of(belonging.draft_id)
+    pairs = () if moves else zip(edited.scenes, found.scenes, strict=True)
+    longer = [new for new, old in pairs if new.duration_ms > old.duration_ms]
+    for scene in longer:
+        hold_to_length([scene], duration_s=draft.duration_s)
     for one in living if edited != found else ():
         alive = await _looked_at(tx, one)
         if not alive.works_on(found, belonging):
@@ -270,6 +285,8 @@ async def _edited(
         moved = moves and one.scene is not None
         if moved or alive.writes_now or alive.tears((draft, found), (draft, edited)):
             raise _in_use(InUse, one, _REMEDY)
+        if longer and alive.goes_on_to_render(found):
+            hold_to_length(edited.scenes, duration_s=draft.duration_s)
     return await edits.keep(found, edited)
 
 

@@ -34,6 +34,10 @@ EXHAUSTED = Outage(
 )
 TOO_LATE = Outage("The reel was not finished in time; nothing was charged. Start it again.", code="generation.deadline")
 BROKEN = Outage("A stage broke on our side; nothing was charged. Start the reel again.", code="stage.bug")
+_SHORTEN = (
+    "Resumed it would be as long again: shorten what its scenes say or their planned times, or order a longer reel,"
+    " then render its story."
+)
 
 
 class GateFailed(Outage):
@@ -49,7 +53,7 @@ class GateFailed(Outage):
         self.checks = pipeline.failed_checks(gate)
         super().__init__(
             f"The finished reel did not pass its own check ({', '.join(self.checks)}); nothing was charged."
-            " Resume it: what failed is made anew."
+            f" {_SHORTEN if 'duration_s' in self.checks else 'Resume it: what failed is made anew.'}"
         )
 
 

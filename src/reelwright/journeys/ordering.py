@@ -14,6 +14,7 @@ from reelwright.generations import (
     Brand,
     Draft,
     Drafts,
+    Generation,
     GenerationKind,
     Generations,
     Makers,
@@ -24,6 +25,7 @@ from reelwright.generations import (
     Unit,
     Variant,
     Variants,
+    hold_to_length,
     pipeline,
     wanted_scenes,
 )
@@ -204,7 +206,7 @@ async def prepare(
 
     `places` say who would do a render's work now: what they made before of the same inputs is in no price.
     Raises PlanLacksIt, PriceChanged, NotFound, NoSuchStop, VoiceUnknown, MusicUnknown, MusicNotReady, LanguageUnspoken,
-    KitUnknown.
+    KitUnknown, ScenesTooLong.
     """
     check_stop(order.kind, order.pause_after)
     if order.counted:
@@ -266,6 +268,15 @@ async def _brand(tx: AsyncConnection, order: Order, draft: Draft) -> Brand:
     return brands.kept(await Generations(session=tx).get(draft.account_id, order.resumes))
 
 
+async def check_length(tx: AsyncConnection, generation: Generation) -> None:
+    """Refuse to go on to a reel that its scenes make longer than was ordered. Raises ScenesTooLong."""
+    if generation.variant_id is None or Stage.VIDEO_ASSEMBLY not in pipeline.stages(generation.kind):
+        return
+    variant = await Variants(session=tx).get(generation.account_id, generation.variant_id)
+    if variant is not None:
+        hold_to_length(variant.scenes, duration_s=(await Drafts(session=tx).of(generation.draft_id)).duration_s)
+
+
 def check_stop(kind: GenerationKind, stop: Stage | None) -> None:
     """Refuse a pause behind a stage that this kind doesn't go through. Raises NoSuchStop."""
     known = pipeline.stages(kind)
@@ -288,7 +299,8 @@ def _permit(order: Order, plan: billing.Plan) -> None:
 async def _variant_of(tx: AsyncConnection, draft: Draft, order: Order) -> Variant:
     """Return the variant that is meant: the wanted one, else the draft's selected one, else its newest.
 
-    A render needs one with scenes, a part of a scene needs that scene. Raises NotFound.
+    A render needs one with scenes that fit the draft's length, a part of a scene needs that scene. Raises NotFound,
+    ScenesTooLong.
     """
     chosen = order.variant or draft.selected_variant
     rendered = order.kind is GenerationKind.RENDER
@@ -297,6 +309,8 @@ async def _variant_of(tx: AsyncConnection, draft: Draft, order: Order) -> Varian
             continue
         if order.scene is not None and order.scene >= len(variant.scenes):
             raise NotFound(f"This variant has {len(variant.scenes)} scenes, counted from 0.", field="scene")
+        if rendered:
+            hold_to_length(variant.scenes, duration_s=draft.duration_s)
         return variant
     sentence = "This draft has no such variant with scenes: create a script first."
     raise NotFound(

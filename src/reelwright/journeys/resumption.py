@@ -28,7 +28,7 @@ from reelwright.ground.ids import GenerationId
 from reelwright.ground.postgres import Database
 from reelwright.journeys import creation, previewing, stopping
 from reelwright.journeys.creation import Started
-from reelwright.journeys.ordering import Order, Prepared, Terms, resumption_id
+from reelwright.journeys.ordering import Order, Prepared, Terms, check_length, resumption_id
 from reelwright.journeys.previewing import Preview
 from reelwright.journeys.reading import GONE
 from reelwright.journeys.stopping import StageDone, Stop
@@ -77,7 +77,8 @@ async def resume(
 
     A failed one stays as it is. The new one is admitted, priced and held like any order of its kind and takes over
     source, story, finished runs, files and their usage, so that only what is missing is done; for all of it one price
-    is charged once. Raises NotFound, NotResumable, ResumedAlready, Outdated, and what `creation.start` does.
+    is charged once. Raises NotFound, NotResumable, ResumedAlready, Outdated, ScenesTooLong, and what `creation.start`
+    does.
     """
     found = await _found(wish, account, db=db)
     if found.live and wish.again:
@@ -123,7 +124,7 @@ async def _order(wish: Wish, failed: Generation, account: Account, *, db: Databa
     )
     async with db.begin() as tx:
         if await Generations(session=tx).fingerprint_of(order.id) is None:  # else it is a repeat, which starts nothing
-            await _check(tx, failed.id, besides=order.id)
+            await _check(tx, failed, besides=order.id)
     return order
 
 
@@ -161,9 +162,9 @@ def _fingerprint(failed: GenerationId, stop: Stop | None) -> bytes:
     return sha256(said).digest()
 
 
-async def _check(tx: AsyncConnection, failed: GenerationId, *, besides: GenerationId) -> None:
-    """Refuse a second heir, and one whose inheritance fits no more. Raises ResumedAlready, Outdated."""
-    found = await Carrying(session=tx).standing(failed, besides=besides)
+async def _check(tx: AsyncConnection, failed: Generation, *, besides: GenerationId) -> None:
+    """Refuse a second heir, and one whose inheritance fits no more. Raises ResumedAlready, Outdated, ScenesTooLong."""
+    found = await Carrying(session=tx).standing(failed.id, besides=besides)
     if (heir := found.successor) is not None:
         raise ResumedAlready(
             f"This generation was resumed already: go on with /v1/generations/{heir}.",
@@ -174,6 +175,7 @@ async def _check(tx: AsyncConnection, failed: GenerationId, *, besides: Generati
             "The draft was changed after this generation failed, so that what was made fits it no more:"
             " create a new one, or render the story it has."
         )
+    await check_length(tx, failed)
 
 
 async def carried_over(tx: AsyncConnection, order: Order, prepared: Prepared) -> tuple[Unit, ...]:
@@ -186,7 +188,7 @@ async def carried_over(tx: AsyncConnection, order: Order, prepared: Prepared) ->
     failed = await Generations(session=tx).lock(order.resumes) if order.resumes else None
     if failed is None:
         raise NotFound(GONE)
-    await _check(tx, failed.id, besides=order.id)
+    await _check(tx, failed, besides=order.id)
     anew = pipeline.doubted(failed.gate) if failed.gate is not None else frozenset[Stage]()
     carried = await Carrying(session=tx).carry(failed.id, order.id, anew=anew)
     await ledger.carry_usage(tx, runs=carried.runs, heir=order.id)

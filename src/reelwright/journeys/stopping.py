@@ -28,7 +28,7 @@ from reelwright.ground.errors import Kind, NotFound, Outage, Refusal
 from reelwright.ground.ids import AccountId, GenerationId
 from reelwright.ground.postgres import Database
 from reelwright.journeys import alerts, creation, ending
-from reelwright.journeys.ordering import check_stop
+from reelwright.journeys.ordering import check_length, check_stop
 from reelwright.journeys.reading import GONE
 
 _log = log.logger("journeys.stopping")
@@ -115,7 +115,7 @@ async def proceed(
     """Let a paused generation go on under its own id and return it; one that isn't paused just goes on.
 
     Every run that waits is promised a message: what had come for it while it rested was turned away. It pauses next
-    where `stop` says, else where it was to. Raises NotFound, Ended, NoSuchStop, StageDone, Outage.
+    where `stop` says, else where it was to. Raises NotFound, Ended, NoSuchStop, StageDone, ScenesTooLong, Outage.
     """
     async with db.begin() as tx:
         found = await _owned(tx, account_id, generation_id)
@@ -129,7 +129,10 @@ async def proceed(
 
 
 async def _go_on(tx: AsyncConnection, found: Generation, stop: Stop) -> None:
-    """Promise messages to the runs that wait, and queue those that a stop had held back. Raises StageDone."""
+    """Promise messages to the runs that wait, and queue those that a stop had held back.
+
+    Raises NoSuchStop, StageDone, ScenesTooLong.
+    """
     check_stop(found.kind, stop.after)
     await Generations(session=tx).stop_after(found.id, stop.after)
     await Generations(session=tx).note(found.id, "resumed", {})
@@ -137,6 +140,7 @@ async def _go_on(tx: AsyncConnection, found: Generation, stop: Stop) -> None:
     planned = {run.unit for run in runs}
     if not any(unit.stage in pipeline.stages(GenerationKind.RENDER) for unit in planned):
         await _choose(tx, found)
+    await check_length(tx, await Generations(session=tx).get(found.account_id, found.id) or found)
     finished = await Runs(session=tx).finished(found.id)
     scenes = await Variants(session=tx).scene_count(found.id)
     due = pipeline.due(found.kind, finished, scenes=scenes, part=found.part, scene=found.scene).until(stop.after)

@@ -70,6 +70,7 @@ async def test_new_words_keep_the_claim_only_where_it_says_them(
         ({"narration": "…"}, "narration"),
         ({"narration": "a" * 1001}, "narration"),
         ({"duration_ms": 999}, "duration_ms"),
+        ({"duration_ms": 33_001}, "duration_ms"),  # of a reel of 30 s
         ({"motion": {"kind": "spin"}}, "motion.kind"),
         ({"motion": {"kind": "push_in", "amount": 0.31}}, "motion.amount"),
         ({"transition": {"kind": "fade", "frames": 31}}, "transition.frames"),

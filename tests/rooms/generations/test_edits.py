@@ -4,9 +4,19 @@ from uuid import uuid4
 
 import pytest
 
-from reelwright.generations import NotAPermutation, Variant, reordered, with_scene, with_story
+from reelwright.generations import (
+    NotAPermutation,
+    ScenesTooLong,
+    Variant,
+    hold_to_length,
+    reordered,
+    sizing,
+    with_scene,
+    with_story,
+)
 from reelwright.ground.claims import supports
 from reelwright.ground.ids import VariantId
+from reelwright.rendering import gate
 from tests.journeys.conftest import a_story, scenes_of
 
 VARIANT_ID = VariantId(uuid4())
@@ -49,6 +59,15 @@ def test_a_scene_and_its_beat_are_changed_together() -> None:
     assert after.story.beats[1].claim is None
     assert (after.scenes[0], after.story.beats[0]) == (before.scenes[0], before.story.beats[0])
     assert with_scene(before, 1, {"duration_ms": 4000}).scenes[1].claim == before.scenes[1].claim
+
+
+def test_scenes_may_last_as_long_as_the_gate_lets_a_reel() -> None:
+    """To the millisecond. One room plans and another measures: this holds their numbers together."""
+    assert sizing.LENGTH_OFF == gate.DURATION_OFF
+    scenes = with_scene(a_variant(), 1, {"duration_ms": 6000}).scenes
+    hold_to_length(scenes, duration_s=10)
+    with pytest.raises(ScenesTooLong, match=r"planned for 11.001 s, and a reel of 10 s may last 11 s"):
+        hold_to_length(with_scene(a_variant(), 1, {"duration_ms": 6001}).scenes, duration_s=10)
 
 
 def test_an_unplanned_story_takes_its_hook() -> None:
