@@ -52,9 +52,9 @@ async def test_who_is_expelled_is_out_of_every_browser_and_key_at_once_and_stays
     await expel(web, app, db, person)
 
     assert [(await web.get("/v1/me", headers=door)).status_code for door in doors] == [401] * 3
-    again = await a_browser(app, db, person)  # its password opens the door until it is erased, for an archive
-    back = await web.post("/v1/account/restore", headers=again.headers)
-    assert back.json()["code"] == "account.not_leaving"
+    late = await a_browser(app, db, person)  # as of a log-in that was under way
+    back = await web.post("/v1/account/restore", headers=late.headers)
+    assert (back.status_code, back.json()["code"]) == (401, "auth.required")
 
 
 async def test_who_is_expelled_follows_nothing_by_a_ticket(web: httpx.AsyncClient, app: Litestar, db: Database) -> None:
