@@ -74,7 +74,8 @@ async def resume(
     """Go on where it stopped: what had been finished is kept, and one price is charged for all of it.
 
     A paused generation goes on as itself. A failed one stays as it is, and a new one goes on from it, ordered and
-    limited like any of its kind. Others are refused with 409. A dry run, of a failed one, writes nothing.
+    limited like any of its kind. Others are refused with 409. A dry run writes nothing; its price is what
+    would be held anew, which is nothing for a paused one.
     """
     chosen: Any = request.scope.get("request_id")
     key = key_of(request, dry_run=dry_run)

@@ -7,6 +7,7 @@ from datetime import datetime
 from reelwright import admission, billing, ledger
 from reelwright.accounts import Account
 from reelwright.admission import Gate, NoPlace, NotAdmitted, Standing, Unavailable
+from reelwright.generations import Generation
 from reelwright.ground.postgres import Database
 from reelwright.journeys.lastword import Moment, moment_of, weighed
 from reelwright.journeys.ordering import Order, Terms, for_admission, prepare
@@ -52,6 +53,14 @@ async def preview(*, order: Order, account: Account, db: Database, gate: Gate, t
         available_micro=available,
         degraded=degraded,
     )
+
+
+async def held_already(paused: Generation, *, db: Database) -> Preview:
+    """Say that a generation goes on for what it holds: no limit is asked again, and no credit taken. Raises Outage."""
+    async with db.begin() as tx:
+        available = (await ledger.balance(tx, account=paused.account_id)).available_micro
+    price = billing.Quote(version=paused.price_version, lines=(), total_micro=0)
+    return Preview(violations=(), after=None, price=price, required_micro=0, available_micro=available, degraded=False)
 
 
 async def _limits(

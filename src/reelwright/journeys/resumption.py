@@ -92,8 +92,11 @@ async def resume(
 
 
 async def preview(wish: Wish, *, account: Account, db: Database, gate: Gate, terms: Terms, now: datetime) -> Preview:
-    """Say what resuming a failed generation would meet and cost, and take nothing. Raises as `resume` does."""
+    """Say what resuming would meet and cost, and take nothing. Raises as `resume` does."""
     found = await _found(wish, account, db=db)
+    if found.live and found.paused_at is not None:
+        await stopping.try_to_proceed(found, db=db, stop=wish.stop)
+        return await previewing.held_already(found, db=db)
     order = await _order(wish, found, account, db=db)
     return await previewing.preview(order=order, account=account, db=db, gate=gate, terms=terms, now=now)
 

@@ -4,6 +4,7 @@ A run that is at work when its generation is cancelled is fenced off: its worker
 stops, and gives the provider's place back; nothing that it still makes is kept or charged.
 """
 
+import contextlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -52,6 +53,10 @@ class StageDone(Refusal):
 
     kind = Kind.CONFLICT
     code = "generation.stage_done"
+
+
+class _OnlyAsked(Exception):  # noqa: N818 - undoes what was tried
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +158,15 @@ async def _go_on(tx: AsyncConnection, found: Generation, stop: Stop) -> None:
     new = tuple(unit for unit in due.units if unit not in planned)
     most = max(run.max_attempts for run in runs)
     await creation.queue(tx, found.id, new, most_attempts=most, request_id=found.request_id)
+
+
+async def try_to_proceed(found: Generation, *, db: Database, stop: Stop | None) -> None:
+    """Raise what letting a paused generation go on would raise, and change nothing."""
+    with contextlib.suppress(_OnlyAsked):
+        async with db.begin() as tx:
+            if await Generations(session=tx).proceed(found.id):
+                await _go_on(tx, found, stop or Stop(found.pause_after))
+            raise _OnlyAsked
 
 
 async def _choose(tx: AsyncConnection, found: Generation) -> None:

@@ -15,6 +15,12 @@ from tests.api.conftest import Person
 from tests.builders import started
 
 TOPIC = {"topic": "Why do cats purr?"}
+EVERYTHING = text(
+    """
+    SELECT (SELECT to_jsonb(g) FROM generations g), (SELECT jsonb_agg(r) FROM stage_runs r),
+           (SELECT count(*) FROM generation_events)
+    """
+)
 
 
 async def ended(db: Database, generation: str, state: GenerationState, redis: Redis) -> None:
@@ -141,3 +147,28 @@ async def test_a_dry_run_says_what_it_would_cost_and_writes_nothing(
     wrong = await resume(api, failed, expected_price=price + 1)
     assert (wrong.status_code, wrong.json()["field"]) == (409, "expected_price")
     assert (await resume(api, failed, expected_price=price)).json()["price"] == price
+
+
+async def test_a_dry_run_of_a_paused_one_says_what_resuming_it_meets_and_changes_nothing(
+    api: httpx.AsyncClient, db: Database
+) -> None:
+    body = TOPIC | {"kind": "script"}
+    first = (await api.post("/v1/create", json=body, headers={"Idempotency-Key": "one"})).json()
+    generation = first["generation_id"]
+    await api.post(f"/v1/generations/{generation}/pause", json={})
+
+    async def rows() -> object:
+        async with db.begin() as tx:
+            return (await tx.execute(EVERYTHING)).one()
+
+    before = await rows()
+    seen = await resume(api, generation, key=None, query="?dry_run=true")
+    told = seen.json()
+    assert (seen.status_code, told["would_admit"], told["violations"]) == (200, True, []), seen.text
+    assert (told["price"]["total"], told["price"]["lines"], told["credits"]["required"]) == (0, [], 0)
+    for query in ("?dry_run=true", ""):
+        never = await resume(api, generation, query=query, pause_after="AUDIO_MIXING")
+        assert (never.status_code, never.json()["field"]) == (400, "pause_after"), query
+    assert await rows() == before
+    gone_on = await resume(api, generation)
+    assert (gone_on.status_code, gone_on.json()["price"]) == (202, first["price"])
