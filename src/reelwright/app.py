@@ -56,6 +56,7 @@ def create_app(settings: Settings, *, stopping: asyncio.Event | None = None) -> 
             "stopping": Provide(lambda: stop, sync_to_thread=False),
         },
         lifespan=[lifespan],
+        before_request=api.options_answered,
         exception_handlers=api.HANDLERS,
         request_max_body_size=api.BODY_LIMIT,
         openapi_config=None,  # api/pages.py serves a truer one

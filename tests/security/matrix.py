@@ -19,19 +19,26 @@ PUBLIC = """
     GET /files/{token:str}
     HEAD /files/{token:str}
     GET /health/live
+    HEAD /health/live
     GET /health/ready
+    HEAD /health/ready
     GET /login
     GET /metrics
     GET /plans
     GET /problems
+    HEAD /problems
     GET /password-reset
     POST /password-reset
     GET /password-reset/confirm
     POST /password-reset/confirm
     GET /problems/{code:str}
+    HEAD /problems/{code:str}
     GET /schema
+    HEAD /schema
     GET /schema/openapi.json
+    HEAD /schema/openapi.json
     GET /schema/{name:str}
+    HEAD /schema/{name:str}
     GET /schedules
     GET /settings/notifications
     GET /settings/webhooks
@@ -83,16 +90,23 @@ PERSONAL = """
     GET /v1/generations/{generation_id:uuid} generations:read
     POST /v1/generations/{generation_id:uuid}/cancel generations:write
     GET /v1/generations/{generation_id:uuid}/captions.srt generations:read
+    HEAD /v1/generations/{generation_id:uuid}/captions.srt generations:read
     GET /v1/generations/{generation_id:uuid}/captions.vtt generations:read
+    HEAD /v1/generations/{generation_id:uuid}/captions.vtt generations:read
     GET /v1/generations/{generation_id:uuid}/events generations:read
     POST /v1/generations/{generation_id:uuid}/events/ticket generations:read
     GET /v1/generations/{generation_id:uuid}/inspection.png generations:read
+    HEAD /v1/generations/{generation_id:uuid}/inspection.png generations:read
     GET /v1/generations/{generation_id:uuid}/manifest.json generations:read
+    HEAD /v1/generations/{generation_id:uuid}/manifest.json generations:read
     POST /v1/generations/{generation_id:uuid}/pause generations:write
     POST /v1/generations/{generation_id:uuid}/resume generations:write
     GET /v1/generations/{generation_id:uuid}/thumbnail generations:read
+    HEAD /v1/generations/{generation_id:uuid}/thumbnail generations:read
     GET /v1/generations/{generation_id:uuid}/thumbnail/wide generations:read
+    HEAD /v1/generations/{generation_id:uuid}/thumbnail/wide generations:read
     GET /v1/generations/{generation_id:uuid}/thumbnails/{rank:int} generations:read
+    HEAD /v1/generations/{generation_id:uuid}/thumbnails/{rank:int} generations:read
     GET /v1/generations/{generation_id:uuid}/video generations:read
     HEAD /v1/generations/{generation_id:uuid}/video generations:read
     GET /v1/generations/{generation_id:uuid}/video/url generations:read
@@ -119,6 +133,7 @@ PERSONAL = """
     DELETE /v1/music/{track_id:uuid} media:write
     GET /v1/music/{track_id:uuid}/preview media:read
     GET /v1/music/{track_id:uuid}/preview/audio media:read
+    HEAD /v1/music/{track_id:uuid}/preview/audio media:read
     GET /v1/notification-preferences account:read
     PATCH /v1/notification-preferences account:write
     POST /v1/payments/boost billing:write
@@ -164,6 +179,7 @@ PERSONAL = """
     POST /v1/voices/{voice_id:uuid}/preview media:write
     GET /v1/voices/previews/{preview_id:uuid} media:read
     GET /v1/voices/previews/{preview_id:uuid}/audio media:read
+    HEAD /v1/voices/previews/{preview_id:uuid}/audio media:read
     GET /v1/webhooks webhooks:read
     POST /v1/webhooks webhooks:write
     GET /v1/webhooks/{webhook_id:uuid} webhooks:read

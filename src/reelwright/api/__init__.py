@@ -51,6 +51,7 @@ from reelwright.api.limits import read_limits
 from reelwright.api.links import asset_url, file_by_link, media_url, video_url
 from reelwright.api.me import change_me, end_session, list_sessions, read_me
 from reelwright.api.media import delete_media, list_media, read_media, upload_media
+from reelwright.api.methods import options_answered
 from reelwright.api.music import add_music, delete_music, list_music, play_music, preview_music, read_music
 from reelwright.api.notifications import change_preferences, read_preferences
 from reelwright.api.pages import public_pages
@@ -121,6 +122,7 @@ __all__ = [
     "account_of",
     "guard",
     "operator_routes",
+    "options_answered",
     "problem",
     "public_routes",
     "request_id_of",

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 from urllib.parse import quote
 
-from litestar import Request, Response, get, route
+from litestar import Request, Response, route
 from litestar.di import NamedDependency
 from litestar.enums import HttpMethod
 from litestar.exceptions import HTTPException
@@ -13,6 +13,7 @@ from litestar.params import FromPath
 from litestar.response import Stream
 
 from reelwright.accounts import Account
+from reelwright.api.methods import READ
 from reelwright.api.versions import is_had
 from reelwright.generations import THUMBNAILS, ArtefactKind
 from reelwright.ground.errors import NotFound
@@ -99,7 +100,7 @@ def served(
     )
 
 
-@route("/generations/{generation_id:uuid}/video", http_method=[HttpMethod.GET, HttpMethod.HEAD], tags=["core"])
+@route("/generations/{generation_id:uuid}/video", http_method=READ, tags=["core"])
 async def video(
     request: Request[Any, Any, Any],
     generation_id: FromPath[GenerationId],
@@ -112,7 +113,7 @@ async def video(
     return served(request, file, storage, name=f"{generation_id}.mp4")
 
 
-@get("/generations/{generation_id:uuid}/thumbnail", tags=["core"])
+@route("/generations/{generation_id:uuid}/thumbnail", http_method=READ, tags=["core"])
 async def thumbnail(
     request: Request[Any, Any, Any],
     generation_id: FromPath[GenerationId],
@@ -125,7 +126,7 @@ async def thumbnail(
     return served(request, file, storage, name=f"{generation_id}.jpg")
 
 
-@get("/generations/{generation_id:uuid}/thumbnail/wide", tags=["core"])
+@route("/generations/{generation_id:uuid}/thumbnail/wide", http_method=READ, tags=["core"])
 async def wide_thumbnail(
     request: Request[Any, Any, Any],
     generation_id: FromPath[GenerationId],
@@ -138,7 +139,12 @@ async def wide_thumbnail(
     return served(request, file, storage, name=f"{generation_id}-wide.jpg")
 
 
-@get("/generations/{generation_id:uuid}/inspection.png", summary="Get a reel's contact sheet", tags=["core"])
+@route(
+    "/generations/{generation_id:uuid}/inspection.png",
+    http_method=READ,
+    summary="Get a reel's contact sheet",
+    tags=["core"],
+)
 async def inspection(
     request: Request[Any, Any, Any],
     generation_id: FromPath[GenerationId],
@@ -151,7 +157,9 @@ async def inspection(
     return served(request, file, storage, name=f"{generation_id}-inspection.png")
 
 
-@get("/generations/{generation_id:uuid}/manifest.json", summary="Get a reel's manifest", tags=["core"])
+@route(
+    "/generations/{generation_id:uuid}/manifest.json", http_method=READ, summary="Get a reel's manifest", tags=["core"]
+)
 async def manifest(
     request: Request[Any, Any, Any],
     generation_id: FromPath[GenerationId],
@@ -164,7 +172,7 @@ async def manifest(
     return served(request, file, storage, name=f"{generation_id}-manifest.json")
 
 
-@get("/generations/{generation_id:uuid}/thumbnails/{rank:int}", tags=["core"])
+@route("/generations/{generation_id:uuid}/thumbnails/{rank:int}", http_method=READ, tags=["core"])
 async def ranked_thumbnail(
     request: Request[Any, Any, Any],
     generation_id: FromPath[GenerationId],
@@ -180,8 +188,10 @@ async def ranked_thumbnail(
     return served(request, file, storage, name=f"{generation_id}-{rank}.jpg")
 
 
-@get(
-    ["/generations/{generation_id:uuid}/captions.srt", "/generations/{generation_id:uuid}/captions.vtt"], tags=["core"]
+@route(
+    ["/generations/{generation_id:uuid}/captions.srt", "/generations/{generation_id:uuid}/captions.vtt"],
+    http_method=READ,
+    tags=["core"],
 )
 async def captions(
     request: Request[Any, Any, Any],

@@ -18,6 +18,7 @@ from litestar.handlers.base import BaseRouteHandler
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from reelwright.admission import Gate
+from reelwright.api.methods import public_read
 from reelwright.ground.errors import Outage
 from reelwright.ground.postgres import Database
 
@@ -29,13 +30,13 @@ _PROXIED = ("forwarded", "via", "x-forwarded-for", "x-real-ip", "fly-client-ip",
 """A proxy on this machine asks from loopback for people who are elsewhere; all known ones say so."""
 
 
-@get("/health/live", include_in_schema=True, tags=["operations"], opt={"public": True})
+@public_read("/health/live", tags=["operations"])
 async def live() -> dict[str, str]:
     """Say that the process answers."""
     return {"status": "ok"}
 
 
-@get("/health/ready", tags=["operations"], opt={"public": True})
+@public_read("/health/ready", tags=["operations"])
 async def ready(
     db: NamedDependency[Database], gate: NamedDependency[Gate], stopping: NamedDependency[asyncio.Event], state: State
 ) -> Response[dict[str, Any]]:

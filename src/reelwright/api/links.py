@@ -7,11 +7,11 @@ from uuid import UUID
 import msgspec
 from litestar import Request, Response, get, route
 from litestar.di import NamedDependency
-from litestar.enums import HttpMethod
 from litestar.params import FromPath, QueryParameter
 
 from reelwright.accounts import Account
 from reelwright.api.files import served
+from reelwright.api.methods import READ
 from reelwright.generations import ArtefactKind
 from reelwright.ground import clock
 from reelwright.ground.errors import Kind, NotFound, Refusal
@@ -106,7 +106,7 @@ async def video_url(
 
 @route(
     "/files/{token:str}",
-    http_method=[HttpMethod.GET, HttpMethod.HEAD],
+    http_method=READ,
     summary="Fetch a file by its link",
     tags=["media"],
 )

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from litestar import Request, Response, delete, get, post
+from litestar import Request, Response, delete, get, post, route
 from litestar.di import NamedDependency
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 from litestar.status_codes import HTTP_201_CREATED, HTTP_204_NO_CONTENT
@@ -17,6 +17,7 @@ from reelwright.api.creations import BadField, plain
 from reelwright.api.cursors import Cursors
 from reelwright.api.files import served
 from reelwright.api.idempotency import REPLAYED, request_key
+from reelwright.api.methods import READ
 from reelwright.api.voices import SoundView, playable, sound_answer
 from reelwright.ground import clock
 from reelwright.ground.postgres import Database
@@ -175,7 +176,7 @@ async def preview_music(
     return sound_answer(job, url=f"{place}/audio", place=place)
 
 
-@get("/music/{track_id:uuid}/preview/audio", summary="Play a track's preview", tags=["music"])
+@route("/music/{track_id:uuid}/preview/audio", http_method=READ, summary="Play a track's preview", tags=["music"])
 async def play_music(
     request: Request[Any, Any, Any],
     track_id: FromPath[UUID],

@@ -6,11 +6,12 @@ from html import escape
 from typing import Any
 
 import msgspec
-from litestar import Litestar, MediaType, Request, Response, get
+from litestar import Litestar, MediaType, Request, Response
 from litestar.params import FromPath
 from msgspec.json import encode
 
 from reelwright.api import contract
+from reelwright.api.methods import public_read
 from reelwright.api.problem_types import PATH, TYPES, ProblemType, title_of, uri_of
 from reelwright.ground.errors import NotFound
 
@@ -70,7 +71,7 @@ class ProblemTypesView(msgspec.Struct, frozen=True, kw_only=True):
     problems: list[ProblemTypeView]
 
 
-@get(_SCHEMA, include_in_schema=False, sync_to_thread=False, media_type=MediaType.HTML, opt={"public": True})
+@public_read(_SCHEMA, include_in_schema=False, sync_to_thread=False, media_type=MediaType.HTML)
 def browse_schema() -> Response[str]:
     """Show the contract, and let it be tried out."""
     body = f'<div id="contract"></div><script src="{_SCHEMA}/swagger-ui-bundle.js"></script>'
@@ -78,13 +79,13 @@ def browse_schema() -> Response[str]:
     return Response(shown, headers={"Content-Security-Policy": _POLICY})
 
 
-@get(f"{_SCHEMA}/openapi.json", include_in_schema=False, sync_to_thread=True, opt={"public": True})
+@public_read(f"{_SCHEMA}/openapi.json", include_in_schema=False, sync_to_thread=True)
 def read_schema(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Return the contract as OpenAPI 3.1."""
     return Response(_written(request.app), media_type="application/vnd.oai.openapi+json", headers=_KEPT)
 
 
-@get(f"{_SCHEMA}/{{name:str}}", include_in_schema=False, sync_to_thread=True, opt={"public": True})
+@public_read(f"{_SCHEMA}/{{name:str}}", include_in_schema=False, sync_to_thread=True)
 def read_schema_asset(name: FromPath[str]) -> Response[bytes]:
     """Return what the page is made of."""
     ours = {"start.js": (_START, "text/javascript"), "pages.css": (_STYLE, "text/css")}
@@ -95,7 +96,7 @@ def read_schema_asset(name: FromPath[str]) -> Response[bytes]:
     return Response(ours[name][0], media_type=ours[name][1], headers=_KEPT)
 
 
-@get(PATH, sync_to_thread=False, summary="List the problem types", tags=["operations"], opt={"public": True})
+@public_read(PATH, sync_to_thread=False, summary="List the problem types", tags=["operations"])
 def list_problems(request: Request[Any, Any, Any]) -> Response[ProblemTypesView]:
     """Return every code that an error may have, with its meaning: as JSON, or as a page for browsers."""
     if _wants_page(request):
@@ -107,9 +108,7 @@ def list_problems(request: Request[Any, Any, Any]) -> Response[ProblemTypesView]
     return Response(ProblemTypesView(problems=[_view(code, known) for code, known in sorted(TYPES.items())]))
 
 
-@get(
-    f"{PATH}/{{code:str}}", sync_to_thread=False, summary="Explain a problem", tags=["operations"], opt={"public": True}
-)
+@public_read(f"{PATH}/{{code:str}}", sync_to_thread=False, summary="Explain a problem", tags=["operations"])
 def read_problem(request: Request[Any, Any, Any], code: FromPath[str]) -> Response[ProblemTypeView]:
     """Return what a code means and what to do: as JSON, or as a page for browsers."""
     known = TYPES.get(code)

@@ -10,13 +10,14 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from litestar import Request
+from litestar import Request, Response
 from litestar.connection import ASGIConnection
 from litestar.enums import ParamType
 from litestar.handlers.base import BaseRouteHandler
 
 from reelwright.api.bodies import WHOLE
 from reelwright.api.creations import BadField
+from reelwright.api.methods import options_answered
 from reelwright.api.operations import definition_of, parameters_of
 
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -45,24 +46,26 @@ def _query_of(handler: BaseRouteHandler) -> dict[str, bool]:
     return found
 
 
-async def body_understood(request: Request[Any, Any, Any]) -> None:
+async def body_understood(request: Request[Any, Any, Any]) -> Response[None] | None:
     """Let a JSON body in whose objects have each key once: msgspec would take the last one. Raises BadField.
 
-    None at all is refused where one is taken; what isn't JSON, where it is decoded.
+    None at all is refused where one is taken; what isn't JSON, where it is decoded. OPTIONS is answered, as by the
+    app's own hook, in whose place this one stands.
     """
     if request.method in _BODILESS:
-        return
+        return await options_answered(request)
     if "data" in request.route_handler.parsed_fn_signature.parameters and not await request.body():
         raise BadField(WHOLE)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        return
+        return None
     body = await request.body()
     try:
         _DECODER.decode(body.decode())
     except BadField:
         raise
     except ValueError:
-        return
+        return None
+    return None
 
 
 def _unique(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from litestar import Request, Response, delete, get, patch, post, put
+from litestar import Request, Response, delete, get, patch, post, put, route
 from litestar.di import NamedDependency
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED, HTTP_202_ACCEPTED, HTTP_204_NO_CONTENT
@@ -17,6 +17,7 @@ from reelwright.api.creations import BadField, plain
 from reelwright.api.cursors import Cursors
 from reelwright.api.files import served
 from reelwright.api.idempotency import REPLAYED, Repeatable, request_key
+from reelwright.api.methods import READ
 from reelwright.api.versions import IfMatch, etag, expected
 from reelwright.generations import Stage
 from reelwright.ground import clock
@@ -246,7 +247,7 @@ async def read_preview(
     return sound_view(job, url=f"/v1/voices/previews/{job.id}/audio")
 
 
-@get("/voices/previews/{preview_id:uuid}/audio", summary="Play a voice's preview", tags=["voices"])
+@route("/voices/previews/{preview_id:uuid}/audio", http_method=READ, summary="Play a voice's preview", tags=["voices"])
 async def play_preview(
     request: Request[Any, Any, Any],
     preview_id: FromPath[UUID],

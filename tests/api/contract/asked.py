@@ -30,8 +30,10 @@ Ids = Mapping[str, str]
 
 UNTAKEN: dict[str, str] = {
     "GET /v1/voices/previews/{preview_id}/audio": "a worker speaks it",
+    "HEAD /v1/voices/previews/{preview_id}/audio": "a worker speaks it",
     "GET /v1/music/{track_id}/preview": "a worker makes it",
     "GET /v1/music/{track_id}/preview/audio": "a worker makes it",
+    "HEAD /v1/music/{track_id}/preview/audio": "a worker makes it",
     "POST /v1/auth/password-reset/confirm": "its token comes by letter",
     "POST /v1/auth/verify": "its token comes by letter",
     "POST /v1/account/restore": "nobody is leaving who has signed in since",
