@@ -15,15 +15,17 @@ WORDS: Mapping[str, str] = {
 }
 """What a pattern asks for. Those that only list words tell themselves."""
 _LISTING = re.compile(r"\^\(([^()\\]+\|[^()\\]+)\)\$")
+_KEY = "key"
 _STEP = re.compile(r"[^.\[\]`$]+|\[[^\]]*\]")
 
 
 def misfit(message: str, kind: Any, field: str | None = None) -> tuple[str, str | None]:
     """Return the sentence and the field, which the message names itself unless it is a parameter, of that type."""
     text, _, place = message.partition(" - at `")
-    path = place.removesuffix("`").removeprefix("$").removeprefix(".")
+    name, _, within = place.removesuffix("`").partition("` in `")
+    path = (within or name).removeprefix("$").removeprefix(".")
     field = field or path or None
-    text = _instead(text, kind, _STEP.findall(path)) or text.rstrip(".")
+    text = _instead(text, kind, [*_STEP.findall(path), *([_KEY] if within else [])]) or text.rstrip(".")
     return (f"{field}: {text}." if field else f"{text}."), field or _quoted(text)
 
 
@@ -72,7 +74,7 @@ def _inside(info: inspect.Type, step: str) -> Iterator[inspect.Type]:
         case inspect.ListType() | inspect.VarTupleType() | inspect.SetType() | inspect.FrozenSetType():
             yield info.item_type
         case inspect.DictType():
-            yield info.value_type
+            yield info.key_type if step == _KEY else info.value_type
         case _:
             return
 

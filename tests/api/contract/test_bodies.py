@@ -17,6 +17,7 @@ from tests.api.contract.test_unambiguous import NAMED
 from tests.api.snapshot import present
 
 JSON = {"Content-Type": "application/json"}
+KEY = {"Idempotency-Key": "one"}
 SCENE = {"draft_id": str(uuid4()), "part": "scene_text"}
 
 
@@ -92,7 +93,9 @@ async def test_what_to_send_is_said_in_words(api: httpx.AsyncClient, body: bytes
     assert (answer.status_code, answer.json()["detail"]) == (400, SAID[body])
 
 
-async def test_what_lies_deeper_is_said_in_words(api: httpx.AsyncClient) -> None:
+async def test_what_lies_deeper_is_said_in_words(
+    api: httpx.AsyncClient, anyone: httpx.AsyncClient, callers: Callers
+) -> None:
     made = {"name": "Mine", "cron": "0 9 * * *", "source": {"kind": "list", "topics": ["Cats"]}}
     for wrong, said in (
         ({"make": {"aspect": "4:3"}}, "make.aspect: use 9:16, 1:1 or 16:9."),
@@ -100,6 +103,9 @@ async def test_what_lies_deeper_is_said_in_words(api: httpx.AsyncClient) -> None
     ):
         answer = await api.post("/v1/schedules", json=made | wrong, headers={"Idempotency-Key": "one"})
         assert (answer.status_code, answer.json()["detail"]) == (400, said)
+    strange = await anyone.post("/v1/admin/action-costs", json={"costs": {"dance": 1}}, headers=KEY | callers.admin)
+    assert strange.json()["field"] == "costs"
+    assert strange.json()["detail"].startswith("costs: use ")
     named = await api.post("/v1/api-keys", json={"name": "x", "scopes": ["*", "all"]}, headers={"Idempotency-Key": "a"})
     assert named.json()["detail"].startswith("scopes[1]: use generations:read, ")
 
