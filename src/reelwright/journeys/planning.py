@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from reelwright import billing, schedules
+from reelwright import ledger, schedules
 from reelwright.accounts import Account
 from reelwright.generations import Aspect, CaptionStyle, Draft, GenerationKind, Platform, Profile, Tone
 from reelwright.ground.errors import Kind, Refusal
@@ -208,5 +208,5 @@ async def _check(tx: AsyncConnection, wanted: Wanted, account: Account, terms: T
     most = wanted.budget.micro_month
     if most is not None and most < price and not account.demo:
         raise BudgetTooSmall(
-            f"budget: one run can cost {price / billing.MICRO:g} credits: allow at least so many.", field="budget"
+            f"budget: one run can cost {ledger.in_credits(price)} credits: allow at least so many.", field="budget"
         )

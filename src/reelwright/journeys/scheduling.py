@@ -16,7 +16,7 @@ from hashlib import sha256
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from reelwright import billing, schedules
+from reelwright import billing, ledger, schedules
 from reelwright.accounts import Account, Accounts
 from reelwright.admission import Gate
 from reelwright.generations import GenerationKind, Profile, Unit
@@ -255,7 +255,7 @@ async def _within_budget(
         )
     if budget.micro_month is not None and spent.micro + max(price_micro, 1) > budget.micro_month:
         raise BudgetSpent(
-            f"The schedule's {budget.micro_month / billing.MICRO:g} credits of this month don't pay for another run:"
+            f"The schedule's {ledger.in_credits(budget.micro_month)} credits of this month don't pay for another run:"
             " raise its budget, or wait.",
             field="budget",
             wait=month.end - now,

@@ -1,6 +1,6 @@
 """The ledger room: credits granted, held and taken, and what every step of work used."""
 
-from reelwright.ledger.account import Origin
+from reelwright.ledger.account import Origin, in_credits
 from reelwright.ledger.by_run import metered_by_run
 from reelwright.ledger.corrections import AdjustmentTooLarge, Correction, RefundTooLarge, adjust, clawback, refund
 from reelwright.ledger.credits import (
@@ -104,6 +104,7 @@ __all__ = [
     "history",
     "hold",
     "holding",
+    "in_credits",
     "lapsed",
     "lapsing",
     "lock_idle",
