@@ -139,7 +139,7 @@ def test_every_rebuilt_receipt_has_all_its_fields(script: Script) -> None:
 
 def test_every_script_is_run_by_its_name() -> None:
     """By the room, and by nobody outside of it."""
-    run = re.compile(r'scripts\.run\(\s*"([a-z_]+)"')
+    run = re.compile(r'(?:scripts\.run\(\s*|\bCall\(\s*name=)"([a-z_]+)"')
     assert {name for path in MODULE.glob("*.py") for name in run.findall(path.read_text())} == {
         path.stem for path in SCRIPTS
     }

@@ -23,7 +23,7 @@ from reelwright.admission.model import (
 from reelwright.admission.places import Places
 from reelwright.admission.policy import Limits, Periods
 from reelwright.admission.rebuilding import Rebuilding
-from reelwright.admission.scripts import PATIENCE, Scripts, Transport
+from reelwright.admission.scripts import PATIENCE, Call, Scripts, Transport
 from reelwright.ground.ids import AccountId, GenerationId
 from reelwright.ground.log import logger
 
@@ -247,10 +247,14 @@ class Gate:
         return "" if self._clock_ms is None else str(self._clock_ms())
 
     async def _decide(self, order: Order, *, now: datetime, dry: bool, ask: bool = True) -> Admitted | Replayed | None:
-        periods = self._periods_at(now)
+        periods, told = self._periods_at(now), list[Call]()
         for _ in range(_ROUNDS):
             at, args = wire.admit_call(order, periods, self.tariff, clock=self.now_text(), dry=dry)
-            verdict, *cells = await self.scripts.run("admit", keys=at, args=args)
+            if told:
+                verdict, *cells = await self.scripts.run_after(told, Call(name="admit", keys=at, args=args))
+            else:
+                verdict, *cells = await self.scripts.run("admit", keys=at, args=args)
+            told = []
             match verdict:
                 case "admitted" | "refused":
                     return wire.admission(verdict, cells, order, periods, self.tariff)
@@ -268,7 +272,7 @@ class Gate:
                     _log.warning("admission.clock_skew", ours=now.isoformat(), redis=theirs.isoformat())
                     periods = self._periods_at(theirs)
                 case _ if ask:
-                    order = await self._rebuilding.rebuilt(order, periods, counters=not cells[0])
+                    order, told = await self._rebuilding.rebuilt(order, periods, counters=not cells[0])
                 case _:
                     return None
         raise Unavailable("Admission could not settle on a plan and a period: try again soon.")

@@ -1,6 +1,5 @@
 """Puts back into Redis what PostgreSQL knows (plans, counters, leases, cooldowns), and doubts refusals by drift."""
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -22,7 +21,7 @@ from reelwright.admission.model import (
     Unavailable,
 )
 from reelwright.admission.policy import Periods, Policy
-from reelwright.admission.scripts import Scripts
+from reelwright.admission.scripts import Call, Scripts
 from reelwright.ground import clock
 from reelwright.ground.errors import Outage
 from reelwright.ground.ids import AccountId, GenerationId
@@ -54,21 +53,27 @@ class Rebuilding:
         self._now = now
         self._doubts: OrderedDict[AccountId, float] = OrderedDict()
 
-    async def rebuilt(self, order: Order, periods: Periods, *, counters: bool) -> Order:
-        """Tell Redis what PostgreSQL knows of the plan, and of its `counters`; return the order with the plan held."""
+    async def rebuilt(self, order: Order, periods: Periods, *, counters: bool) -> tuple[Order, list[Call]]:
+        """Ask PostgreSQL for the plan, and for the `counters`; return the order with the plan held, and what tells it.
+
+        The calls are to be run before Redis is asked again.
+        """
         if not counters:
             held = await self._held(order.account)
-            await self.remember(order.account, held)
-        else:
-            facts = await self._facts(order.account, periods)
-            held = facts.held or await self._held(order.account)
-            await asyncio.gather(self.remember(order.account, held), self._hydrate(order.account, periods, facts))
-        return replace(order, held=held)
+            return replace(order, held=held), [self._planned(order.account, held)]
+        facts = await self._facts(order.account, periods)
+        held = facts.held or await self._held(order.account)
+        told = [self._planned(order.account, held), self._hydrated(order.account, periods, facts)]
+        return replace(order, held=held), told
 
     async def remember(self, account: AccountId, held: Held) -> None:
         """Cache the plan and the boost's end, unless newer ones are cached. Raises Unavailable."""
-        await self._scripts.run(
-            "plan",
+        call = self._planned(account, held)
+        await self._scripts.run(call.name, keys=call.keys, args=call.args)
+
+    def _planned(self, account: AccountId, held: Held) -> Call:
+        return Call(
+            name="plan",
             keys=[keys.plan(account), keys.boost(account)],
             args=[
                 self._now(),
@@ -182,14 +187,15 @@ class Rebuilding:
         month, _, full = wire.counters(account, periods)
         if all(await self._scripts.command("MGET", month, full)):
             return
-        await self._hydrate(account, periods, await self._facts(account, periods))
+        call = self._hydrated(account, periods, await self._facts(account, periods))
+        await self._scripts.run(call.name, keys=call.keys, args=call.args)
 
-    async def _hydrate(self, account: AccountId, periods: Periods, facts: Facts) -> None:
+    def _hydrated(self, account: AccountId, periods: Periods, facts: Facts) -> Call:
         names = [keys.receipt(lease) for lease, _ in facts.leases]
         names += [keys.cooldown(account, draft) for draft, _, _ in facts.cooldowns]
         pairs = [*facts.leases, *((lease, until) for _, lease, until in facts.cooldowns)]
-        await self._scripts.run(
-            "hydrate",
+        return Call(
+            name="hydrate",
             keys=[*wire.counters(account, periods), keys.leases(account), *names],
             args=[
                 self._now(),

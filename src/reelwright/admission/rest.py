@@ -25,6 +25,7 @@ class Rest:
     """
 
     first_line = "#!lua flags=allow-key-locking\n"
+    in_order = False
 
     def __init__(self, url: str, token: str, *, timeout: timedelta = PATIENCE) -> None:
         self._timeout_s = timeout.total_seconds()

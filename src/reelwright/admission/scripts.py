@@ -1,7 +1,9 @@
 """Runs the Lua scripts of this room: one round trip each, and an Outage for whatever Redis does wrong."""
 
+import asyncio
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha1
 from time import monotonic
@@ -35,6 +37,8 @@ class Transport(Protocol):
 
     first_line: str
     """Put before every script, with its line end; "" where the server wants none."""
+    in_order: bool
+    """Whether what is asked first is done first, though nobody waits for its answer."""
 
     async def call(self, words: Sequence[str], within_s: float | None = None) -> Any:
         """Send one command and return its reply: text, integers, None, or a list of these.
@@ -48,11 +52,20 @@ class Transport(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One run of a script."""
+
+    name: str
+    keys: Sequence[str]
+    args: Sequence[str]
+
+
 class Scripts:
     """Every script of `lua/admission`, by its file's name."""
 
     def __init__(self, transport: Transport, *, patience: timedelta = PATIENCE) -> None:
-        self._call = transport.call
+        self._call, self._in_order = transport.call, transport.in_order
         self._patience_s = patience.total_seconds()
         self._texts = {
             path.stem: transport.first_line + path.read_text() for path in (packaged("lua") / "admission").glob("*.lua")
@@ -75,6 +88,22 @@ class Scripts:
         except (Unreachable, NoScript, TimeoutError) as error:
             raise _unavailable(error, doing=name) from error
         return _texts(reply)
+
+    async def run_after(self, first: Sequence[Call], last: Call) -> list[str]:
+        """Run the first ones, in any order, then the last and return its reply. Raises Unavailable.
+
+        One round trip where the way keeps the order. Should a first one then come late, as where the server has
+        forgotten its text, the last has said what it found without it.
+        """
+        asked = [self.run(call.name, keys=call.keys, args=call.args) for call in first]
+        if not self._in_order:
+            await asyncio.gather(*asked)
+            return await self.run(last.name, keys=last.keys, args=last.args)
+        asked.append(self.run(last.name, keys=last.keys, args=last.args))
+        *_, reply = await asyncio.gather(*asked, return_exceptions=True)
+        if isinstance(reply, BaseException):
+            raise reply
+        return reply
 
     async def command(self, *words: str) -> list[str]:
         """Run one plain command and return its reply, missing values as "". Raises Unavailable."""

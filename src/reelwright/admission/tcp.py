@@ -24,6 +24,7 @@ class Tcp:
     """A redis-py client as a transport: its address and credentials, one connection, opened again after it is lost."""
 
     first_line = ""
+    in_order = True
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis

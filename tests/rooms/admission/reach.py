@@ -14,6 +14,7 @@ class Faked:
     """A transport to a server that listens nowhere."""
 
     first_line = ""
+    in_order = False
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis

@@ -228,9 +228,11 @@ class Deaf:
     """A transport that hears no answer: what it sends is carried out."""
 
     first_line = ""
+    in_order = False
 
     def __init__(self, real: Transport) -> None:
-        self.real, self.hears, self.first_line = real, True, real.first_line
+        self.real, self.hears = real, True
+        self.first_line, self.in_order = real.first_line, real.in_order
 
     async def call(self, words: Sequence[str], within_s: float | None = None) -> Any:
         answer = await self.real.call(words, within_s)

@@ -3,11 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
+from hashlib import sha1
+from uuid import uuid4
 
 import pytest
 from redis.asyncio import Redis
 
-from reelwright.admission import NoScript, Tcp, Unreachable
+from reelwright.admission import NoScript, Scripts, Tcp, Unavailable, Unreachable
+from reelwright.admission.scripts import Call
 from reelwright.ground.redis import connect
 
 LONG_S = 20.0
@@ -117,3 +121,20 @@ async def test_what_is_not_redis_is_an_outage() -> None:
     async with before(serve) as tcp:
         with pytest.raises(Unreachable):
             await tcp.call(("PING",), LONG_S)
+
+
+async def test_what_is_told_first_is_known_to_what_is_asked_with_it(tcp: Tcp) -> None:
+    """In one round trip: nothing is waited for in between, and a first one that fails takes nothing from the last."""
+    scripts, key = Scripts(tcp, patience=timedelta(seconds=LONG_S)), f"told-{uuid4()}"
+    scripts._texts |= {"tell": 'redis.call("SET", KEYS[1], ARGV[1], "PX", 60000) return { "told" }'}
+    scripts._texts |= {"ask": 'return { redis.call("GET", KEYS[1]) or "" }', "fail": 'return redis.call("NONE")'}
+    scripts._digests |= {
+        name: sha1(text.encode(), usedforsecurity=False).hexdigest() for name, text in scripts._texts.items()
+    }
+    for name in ("tell", "ask"):
+        await tcp.call(("SCRIPT", "LOAD", scripts._texts[name]), LONG_S)
+    tell, ask, fail = (Call(name=name, keys=[key], args=["it"]) for name in ("tell", "ask", "fail"))
+
+    assert await scripts.run_after([tell, fail], ask) == ["it"]
+    with pytest.raises(Unavailable):
+        await scripts.run_after([tell], fail)
