@@ -66,6 +66,7 @@ class Scripts:
 
     def __init__(self, transport: Transport, *, patience: timedelta = PATIENCE) -> None:
         self._call, self._in_order = transport.call, transport.in_order
+        self._loaded = set[str]()
         self._patience_s = patience.total_seconds()
         self._texts = {
             path.stem: transport.first_line + path.read_text() for path in (packaged("lua") / "admission").glob("*.lua")
@@ -87,16 +88,17 @@ class Scripts:
                 reply = await self._call(words, self._patience_s - (monotonic() - began))
         except (Unreachable, NoScript, TimeoutError) as error:
             raise _unavailable(error, doing=name) from error
+        self._loaded.add(name)
         return _texts(reply)
 
     async def run_after(self, first: Sequence[Call], last: Call) -> list[str]:
         """Run the first ones, in any order, then the last and return its reply. Raises Unavailable.
 
-        One round trip where the way keeps the order. Should a first one then come late, as where the server has
-        forgotten its text, the last has said what it found without it.
+        One round trip where the way keeps the order and the server was told the first ones' texts. Where it has
+        forgotten one since, that comes late, and the last has said what it found without it.
         """
         asked = [self.run(call.name, keys=call.keys, args=call.args) for call in first]
-        if not self._in_order:
+        if not self._in_order or not all(call.name in self._loaded for call in first):
             await asyncio.gather(*asked)
             return await self.run(last.name, keys=last.keys, args=last.args)
         asked.append(self.run(last.name, keys=last.keys, args=last.args))

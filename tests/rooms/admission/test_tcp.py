@@ -131,10 +131,12 @@ async def test_what_is_told_first_is_known_to_what_is_asked_with_it(tcp: Tcp) ->
     scripts._digests |= {
         name: sha1(text.encode(), usedforsecurity=False).hexdigest() for name, text in scripts._texts.items()
     }
-    for name in ("tell", "ask"):
-        await tcp.call(("SCRIPT", "LOAD", scripts._texts[name]), LONG_S)
     tell, ask, fail = (Call(name=name, keys=[key], args=["it"]) for name in ("tell", "ask", "fail"))
 
+    assert await scripts.run_after([tell], ask) == ["it"]  # in turn: the server is told the texts
+
+    scripts._loaded.add("fail")
+    await tcp.call(("DEL", key), LONG_S)
     assert await scripts.run_after([tell, fail], ask) == ["it"]
     with pytest.raises(Unavailable):
         await scripts.run_after([tell], fail)
