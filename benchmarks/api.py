@@ -6,8 +6,8 @@
 One API process (uvicorn on uvloop and httptools), real PostgreSQL and Valkey, a generator in a process of its own,
 eight requests in flight, all on this machine's cores together. Two floors in the same run, in turn with ours: a bare
 Litestar route that encodes one small Struct, and a Litestar route that plays the very statements that ours sent, any
-BEGIN and COMMIT included, by plain asyncpg from a prepared pool, with new ids. They check no key, limit or body. The relay
-publishes each order to a queue that says yes and delivers nothing. Each account orders the five that it may have at
+BEGIN and COMMIT included, by plain asyncpg from a prepared pool, with new ids. They check no key, limit or body. The
+relay publishes each order to a queue that says yes and delivers nothing. Each account orders the five that it may have at
 once, with forty orders of others between two of them, as the floor's two hundred accounts have: every fifth order is
 the first of an account that Redis has never heard of. In an arm of its own all five of one account come together, and
 wait for one another's COMMIT. Before all that come two thousand orders and an ANALYZE, as autovacuum does, and the log
