@@ -7,14 +7,14 @@ One API process (uvicorn on uvloop and httptools), real PostgreSQL and Valkey, a
 eight requests in flight, all on this machine's cores together. Two floors in the same run, in turn with ours: a bare
 Litestar route that encodes one small Struct, and a Litestar route that plays the very statements that ours sent, any
 BEGIN and COMMIT included, by plain asyncpg from a prepared pool, with new ids. They check no key, limit or body. The
-relay publishes each order to a queue that says yes and delivers nothing. Each account orders the five that it may have at
-once, with forty orders of others between two of them, as the floor's two hundred accounts have: every fifth order is
-the first of an account that Redis has never heard of. In an arm of its own all five of one account come together, and
-wait for one another's COMMIT. Before all that come two thousand orders and an ANALYZE, as autovacuum does, and the log
-has segments to write over: neither plans of empty tables nor a log that first has to be laid out, 16 MB at a time,
-are those of a database that is in use. CPU is what a process and its children used, for one
-request: it says what to mend, while seconds on a shared machine don't. The floors' server has its own CPU column. The
-SQL of orders is also sent without any HTTP, so that it shows what PostgreSQL could take here at most.
+relay publishes each order to a queue that says yes and delivers nothing. Each account orders the five that it may
+have at once, with forty orders of others between two of them, as the floor's two hundred accounts have: every fifth
+order is the first of an account that Redis has never heard of. In an arm of its own all five of one account come
+together, and wait for one another's COMMIT. Before all that come two thousand orders and an ANALYZE, as autovacuum
+does, and the log has segments to write over: neither plans of empty tables nor a log that first has to be laid out,
+16 MB at a time, are those of a database that is in use. CPU is what a process and its children used, for one request:
+it says what to mend, while seconds on a shared machine don't. The floors' server has its own CPU column. The SQL of
+orders is also sent without any HTTP, so that it shows what PostgreSQL could take here at most.
 """
 
 import argparse
